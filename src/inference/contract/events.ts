@@ -1,0 +1,110 @@
+import type { Failure } from './errors.ts'
+
+/** A token and its log-probability (natural log, of the raw model distribution: before temperature, penalties and filters). */
+export interface ScoredAlternative {
+  readonly tokenId: number
+  /** The token's own text; a token that is not whole UTF-8 is written `bytes:\xe2\x80`. */
+  readonly text: string
+  readonly logprob: number
+}
+
+/** What `logprobs` reports of one token. */
+export interface TokenScore extends Omit<ScoredAlternative, 'logprob'> {
+  /** null for the first token of a prompt, which nothing predicts. */
+  readonly logprob: number | null
+  /** The likeliest alternatives, likeliest first; the token itself is among them only if it is one of the likeliest. Its value there is the same float. */
+  readonly top: readonly ScoredAlternative[]
+  /** Unicode code points from the start of the prompt to where this token's text starts. */
+  readonly textOffset: number
+}
+
+export interface ChoiceEnd {
+  /** `stop`: end token or stop string; `length`: maxNewTokens reached. */
+  readonly reason: 'stop' | 'length'
+  /** The stop string that ended it, else null (end token, length). */
+  readonly stopString: string | null
+}
+
+export interface Usage {
+  /** Each prompt once, whatever n. */
+  readonly promptTokens: number
+  /** All tokens generated, over all choices, end tokens included. */
+  readonly completionTokens: number
+  /** Prompt tokens that came from a cached prefix. */
+  readonly cachedTokens: number
+}
+
+/** Durations in milliseconds, for logs and metrics. */
+export interface Timings {
+  /** Admission to the first step that computed anything of it. */
+  readonly queueMs: number
+  /** That step to the first token. */
+  readonly prefillMs: number
+  /** First token to the end. */
+  readonly decodeMs: number
+}
+
+/** Not logged, may repeat: where a waiting request stands. */
+export interface QueuedEvent {
+  readonly kind: 'queued'
+  /** 1 is next. */
+  readonly position: number
+}
+
+export interface StartedEvent {
+  readonly kind: 'started'
+}
+
+/** With `echo`: at most LIMITS.promptEventTokens tokens of a prompt, in order, before the first token of its choices. */
+export interface PromptEvent {
+  readonly kind: 'prompt'
+  readonly promptIndex: number
+  readonly tokenIds: readonly number[]
+  /** Text released by these tokens; half characters wait for the next event. */
+  readonly text: string
+  /** One per token if logprobs were asked for, else null. */
+  readonly scores: readonly TokenScore[] | null
+}
+
+/** One step of one choice. */
+export interface GeneratedTokenEvent {
+  readonly kind: 'token'
+  readonly choice: number
+  /** 0 is the first new token of the choice. */
+  readonly position: number
+  readonly tokenId: number
+  /** Text released by this token: often its own, empty while a half character or a possible stop string is held back. */
+  readonly text: string
+  readonly score: TokenScore | null
+  /** Set on the last token of the choice. */
+  readonly end: ChoiceEnd | null
+}
+
+/** The good end. Choices without an `end` on a token (maxNewTokens 0) ended with `length`. */
+export interface FinishedEvent {
+  readonly kind: 'finished'
+  readonly usage: Usage
+  readonly timings: Timings
+}
+
+/** The bad end. What was said stays said. */
+export interface FailedEvent {
+  readonly kind: 'failed'
+  readonly failure: Failure
+}
+
+/** What the engine makes and the token log keeps. */
+export type LoggedEvent = StartedEvent | PromptEvent | GeneratedTokenEvent | FinishedEvent | FailedEvent
+
+/** Everything that travels up from the queue to a route. */
+export type TokenEvent = QueuedEvent | LoggedEvent
+
+/** An event with its place in the request's log: 1 is the first, without gaps, over all choices. */
+export interface LogEntry {
+  readonly ordinal: number
+  readonly event: LoggedEvent
+}
+
+export function isTerminal(event: TokenEvent): event is FinishedEvent | FailedEvent {
+  return event.kind === 'finished' || event.kind === 'failed'
+}

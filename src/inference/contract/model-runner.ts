@@ -1,0 +1,43 @@
+/**
+ * The model as the engine sees it: rows of a batch, each with its own key/value cache, and one native run at a time.
+ *
+ * Letters: B rows in a run, R wanted logits, V vocabulary size.
+ * `past` counts the positions of a row that are already in its cache.
+ */
+export interface ModelRunner {
+  readonly vocabularySize: number
+  /** Positions that a row can hold. */
+  readonly contextLength: number
+  /** Rows there are; a row is named by its index. */
+  readonly slots: number
+  readonly cacheBytesPerToken: number
+
+  /**
+   * Computes `tokenIds` of one row behind its `past` positions.
+   * Two or more tokens, or exactly one if `past` is 0: a lone token behind a past is a decode step, another numeric class (DESIGN section 4).
+   *
+   * @param wanted  indexes into `tokenIds` after which logits are wanted, ascending; may be empty
+   * @returns       float32 [R, V], raw logits. The buffer is reused: read it before the next call
+   * @throws {ServiceError} `engine_failure` when the native runtime refuses; the row's new positions are then undefined
+   */
+  prefill(row: number, past: number, tokenIds: readonly number[], wanted: readonly number[]): Promise<Float32Array>
+
+  /**
+   * One token for each of the rows 0..B-1, B ≥ 1; `pasts[b]` ≥ 1.
+   *
+   * @returns float32 [B, V], raw logits. The buffer is reused: read it before the next call
+   */
+  decode(tokenIds: readonly number[], pasts: readonly number[]): Promise<Float32Array>
+
+  /** Copies the first `positions` positions of a row's cache over those of another. */
+  copyRow(from: number, to: number, positions: number): void
+
+  /** The row's content is not needed any more: its memory goes back to the system. */
+  releaseRow(row: number): void
+
+  /** Makes the run in flight fail with `engine_failure` soon; harmless between runs. */
+  terminate(): void
+
+  /** Frees everything native. No run may be in flight. */
+  close(): void
+}
