@@ -1,0 +1,57 @@
+import type { LogEntry, QueuedEvent } from '../inference/contract/events.ts'
+import type { GenerationRequest } from '../inference/contract/request.ts'
+
+/** Where a waiting request stands: told again on every change, never logged, hence without an ordinal. */
+export interface QueuedNotice {
+  readonly ordinal: null
+  readonly event: QueuedEvent
+}
+
+/** What a reader of a request gets; `event` is a `TokenEvent`, and an ordinal is what a reader resumes from. */
+export type QueueEvent = LogEntry | QueuedNotice
+
+/** Requests that have not ended. */
+export interface QueueDepth {
+  /** Not yet given to a worker. */
+  readonly waiting: number
+  readonly running: number
+}
+
+/**
+ * The way from a route to a worker and back, whatever lies between (memory and IPC, or Redis).
+ *
+ * Laws, held by one conformance suite: a request that was submitted ends in exactly one terminal event;
+ * ordinals are 1, 2, 3 … without gaps; whoever reads from an ordinal sees all that follow, once and in order; after a cancel nothing is added.
+ */
+export interface GenerationQueue {
+  /**
+   * Resolves when the request is admitted: from then on it ends, whatever happens, in one terminal event.
+   *
+   * @throws {ServiceError} `queue_full` when as many wait as may wait; `unavailable` when draining, or when no worker will ever come
+   */
+  submit(request: GenerationRequest): Promise<void>
+
+  /**
+   * The request's events with an ordinal above `afterOrdinal` (0 for all), told apart by `event.kind`; while it waits, its position too.
+   * A batch is never empty and holds all that came since the last: a slow reader gets few and large ones.
+   * Ends after the terminal event, and without an error once `signal` aborts. Any number of readers, at any time until the log is dropped.
+   * Not reading on is no cancel: who loses interest calls `cancel`.
+   *
+   * @throws {ServiceError} `not_found` at the first `next()` when there is no such request, or its log has been dropped
+   */
+  events(requestId: string, afterOrdinal: number, signal: AbortSignal): AsyncIterable<readonly QueueEvent[]>
+
+  /** Ends the request with `failed`, code `cancelled`, and frees its rows before the next step. A no-op when it has ended or is not known. */
+  cancel(requestId: string): Promise<void>
+
+  /** 1 is next; null when the request does not wait (any more). */
+  position(requestId: string): number | null
+
+  depth(): QueueDepth
+
+  /**
+   * Admits nothing from now on; resolves when every request has ended.
+   * What has not ended when `signal` aborts fails with `unavailable`.
+   */
+  drain(signal: AbortSignal): Promise<void>
+}
