@@ -1,0 +1,236 @@
+import { invariant } from '../contract/invariant.ts'
+import type { ModelRunner } from '../contract/model-runner.ts'
+import { RetainedPrefixes } from './retained-prefixes.ts'
+
+/** What the table needs of native memory: both calls happen between runs. */
+export type RowMemory = Pick<ModelRunner, 'copyRow' | 'releaseRow'>
+
+/** Whoever holds a row of the cache. */
+export interface RowOwner {
+  readonly promptTokenIds: readonly number[]
+  readonly cacheSalt: string
+  /** Positions of the row that are computed; the first `promptTokenIds.length` of them at most are prompt-class. */
+  readonly computed: number
+  /** Positions that the row may come to hold: what memory is reserved for. */
+  readonly reservedTokens: number
+}
+
+export interface RowTableOptions {
+  readonly slots: number
+  /** Positions that reservations and kept prefixes may fill together, over all rows. */
+  readonly budgetTokens: number
+  /** false where the machine's prefill is not bit-equal for every cut into chunks. */
+  readonly reusePrefixes: boolean
+}
+
+/**
+ * Shorter prefixes are not worth a search and a copy: computing them again takes about a millisecond each.
+ * A reused prefix leaves two tokens at least, so that the rest is a prefill and never a lone step (DESIGN section 4, determinism).
+ */
+const MIN_REUSED_TOKENS = 16
+const MIN_COMPUTED_TOKENS = 2
+
+/**
+ * Who sits in which row. Decoding rows are dense (0..decodingRows-1), so that one run covers them; the prompt being
+ * prefilled sits behind them; every other row is free, and may keep the prompt of a finished sequence for reuse.
+ */
+export class RowTable<Owner extends RowOwner> {
+  readonly #memory: RowMemory
+  readonly #options: RowTableOptions
+  readonly #owners: (Owner | null)[]
+  readonly #retained: RetainedPrefixes
+  #decodingRows = 0
+  #reservedTokens = 0
+
+  constructor(memory: RowMemory, options: RowTableOptions) {
+    this.#memory = memory
+    this.#options = options
+    this.#owners = new Array<Owner | null>(options.slots).fill(null)
+    this.#retained = new RetainedPrefixes(options.slots)
+  }
+
+  get decodingRows(): number {
+    return this.#decodingRows
+  }
+
+  get freeRows(): number {
+    return this.#owners.filter(owner => owner === null).length
+  }
+
+  get reservedTokens(): number {
+    return this.#reservedTokens
+  }
+
+  get retainedTokens(): number {
+    return this.#retained.tokens
+  }
+
+  /** Who decodes, in the order of the rows. */
+  decoding(): readonly Owner[] {
+    return this.#owners.slice(0, this.#decodingRows).filter(owner => owner !== null)
+  }
+
+  rowOf(owner: Owner): number {
+    const row = this.#owners.indexOf(owner)
+    invariant(row >= 0, 'the sequence holds no row')
+    return row
+  }
+
+  /** A position of a row that a dummy decode step may write: behind all that is of use there. */
+  dummyPast(row: number, contextLength: number): number {
+    const resident = this.#owners[row]?.computed ?? this.#retained.at(row)?.residentTokens ?? 0
+    if (resident >= contextLength) this.#drop(row)
+    return Math.min(Math.max(resident, 1), contextLength - 1)
+  }
+
+  /** Sequences of `tokens` reserved positions each that could be opened or forked now. Kept prefixes give way. */
+  roomFor(tokens: number): number {
+    return Math.min(this.freeRows, Math.floor((this.#options.budgetTokens - this.#reservedTokens) / tokens))
+  }
+
+  /**
+   * Gives the row behind the decoding ones to a prompt, with the longest prefix that another row holds already in place.
+   *
+   * @param reusableTokens  most positions that may be reused; 0 computes all of them
+   * @returns               the positions that need no computing
+   */
+  open(owner: Owner, reusableTokens: number): number {
+    invariant(this.roomFor(owner.reservedTokens) > 0, 'a row was opened without room for it')
+    const target = this.#decodingRows
+    invariant(this.#owners[target] === null, 'two prompts are prefilled at once')
+    const source = this.#longestPrefix(owner, Math.min(reusableTokens, owner.promptTokenIds.length - MIN_COMPUTED_TOKENS))
+    if (source.row !== target) {
+      this.#vacate(target, source.row)
+      if (source.tokens > 0) this.#memory.copyRow(source.row, target, source.tokens)
+    }
+    this.#retained.touch(source.row)
+    this.#seat(owner, target)
+    return source.tokens
+  }
+
+  /** The prompt is computed: its row joins the decoding ones. */
+  promote(owner: Owner): void {
+    const row = this.rowOf(owner)
+    const target = this.#decodingRows
+    invariant(row >= target, 'the sequence decodes already')
+    if (row !== target) this.#move(row, target)
+    this.#decodingRows++
+  }
+
+  /** Puts a second sequence behind a decoding one: same positions, own row. */
+  fork(from: Owner, to: Owner): void {
+    invariant(this.roomFor(to.reservedTokens) > 0, 'a row was forked without room for it')
+    const source = this.rowOf(from)
+    const target = this.#decodingRows
+    invariant(source < target && this.#owners[target] === null, 'a fork comes right after its prompt was promoted')
+    this.#vacate(target, source)
+    this.#memory.copyRow(source, target, from.computed)
+    this.#seat(to, target)
+    this.#decodingRows++
+  }
+
+  /** The sequence has ended. Its prompt is kept for reuse where that is cheap; the last decoding row moves into the hole. */
+  close(owner: Owner): void {
+    const row = this.rowOf(owner)
+    this.#reservedTokens -= owner.reservedTokens
+    this.#owners[row] = null
+    this.#retain(row, owner)
+    if (row >= this.#decodingRows) return
+    const last = this.#decodingRows - 1
+    if (row !== last) this.#move(last, row)
+    this.#decodingRows--
+  }
+
+  #seat(owner: Owner, row: number): void {
+    this.#retained.forget(row)
+    this.#owners[row] = owner
+    this.#reservedTokens += owner.reservedTokens
+    this.#shrink(row)
+  }
+
+  /** The row with the longest prefix of the prompt, and how much of it is worth reusing. */
+  #longestPrefix(owner: RowOwner, usable: number): { readonly row: number; readonly tokens: number } {
+    let best = { row: -1, tokens: 0 }
+    if (!this.#options.reusePrefixes) return best
+    for (let row = 0; row < this.#owners.length; row++) {
+      const tokens = this.#sharedWith(row, owner, usable)
+      if (tokens > best.tokens && tokens >= MIN_REUSED_TOKENS) best = { row, tokens }
+    }
+    return best
+  }
+
+  /** Prompt-class positions of a row that begin like the owner's prompt, at most `limit`. */
+  #sharedWith(row: number, owner: RowOwner, limit: number): number {
+    const holder = this.#owners[row]
+    const kept = holder ?? this.#retained.at(row)
+    if (kept === undefined || kept.cacheSalt !== owner.cacheSalt) return 0
+    const held = Math.min(kept.promptTokenIds.length, holder?.computed ?? kept.promptTokenIds.length, limit)
+    let length = 0
+    while (length < held && kept.promptTokenIds[length] === owner.promptTokenIds[length]) length++
+    return length
+  }
+
+  #retain(row: number, owner: Owner): void {
+    const tokens = Math.min(owner.computed, owner.promptTokenIds.length)
+    const twin = this.#owners.findIndex((_, other) => other !== row && this.#sharedWith(other, owner, tokens) === tokens)
+    this.#retained.touch(twin)
+    const room = this.#options.budgetTokens - this.#reservedTokens
+    if (!this.#options.reusePrefixes || tokens < MIN_REUSED_TOKENS || twin >= 0 || owner.computed > room) {
+      this.#memory.releaseRow(row)
+      return
+    }
+    this.#retained.keep(row, {
+      promptTokenIds: owner.promptTokenIds.slice(0, tokens),
+      cacheSalt: owner.cacheSalt,
+      residentTokens: owner.computed
+    })
+    this.#shrink(row)
+  }
+
+  /** Gives up the oldest prefixes until all that is held fits the budget. */
+  #shrink(keepRow: number): void {
+    while (this.#reservedTokens + this.#retained.tokens > this.#options.budgetTokens) {
+      const oldest = this.#retained.oldest(keepRow)
+      if (oldest === null) return
+      this.#drop(oldest)
+    }
+  }
+
+  /** Makes a free row writable: a prefix kept there moves to an empty row, or over an older one, or is given up. */
+  #vacate(row: number, keepRow: number): void {
+    const kept = this.#retained.at(row)
+    if (kept === undefined) return
+    const target = this.#emptyRow(row) ?? this.#retained.oldest(keepRow)
+    if (target !== null && target !== row) {
+      this.#drop(target)
+      this.#memory.copyRow(row, target, kept.promptTokenIds.length)
+      this.#retained.move(row, target)
+    }
+    this.#drop(row)
+  }
+
+  /** The content of `from` goes to `to`, which is free; `from` is empty afterwards. */
+  #move(from: number, to: number): void {
+    const owner = this.#owners[from] ?? null
+    invariant(owner !== null && this.#owners[to] === null, 'a row moves from its owner into a free row')
+    this.#vacate(to, from)
+    this.#memory.copyRow(from, to, owner.computed)
+    this.#owners[to] = owner
+    this.#owners[from] = null
+    this.#memory.releaseRow(from)
+  }
+
+  #drop(row: number): void {
+    if (this.#retained.at(row) === undefined) return
+    this.#retained.forget(row)
+    this.#memory.releaseRow(row)
+  }
+
+  /** A free row that keeps nothing, other than `row` and the one that is opened next. */
+  #emptyRow(row: number): number | null {
+    for (let candidate = this.#owners.length - 1; candidate > this.#decodingRows; candidate--) {
+      if (candidate !== row && this.#owners[candidate] === null && this.#retained.at(candidate) === undefined) return candidate
+    }
+    return null
+  }
+}

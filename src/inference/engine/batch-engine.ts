@@ -1,0 +1,283 @@
+import { RowTable } from '../cache/row-table.ts'
+import type { Engine, EngineDescription, StepEvents } from '../contract/engine.ts'
+import { ServiceError } from '../contract/errors.ts'
+import type { LoggedEvent } from '../contract/events.ts'
+import { invariant } from '../contract/invariant.ts'
+import type { ModelRunner } from '../contract/model-runner.ts'
+import type { GenerationRequest } from '../contract/request.ts'
+import type { TokenText } from '../contract/token-text.ts'
+import { SamplingScratch } from '../sampling/sampling-scratch.ts'
+import { planChunk } from '../scheduler/prefill-chunk.ts'
+import { WaitLine } from '../scheduler/wait-line.ts'
+import { Job } from './job.ts'
+import { PromptRun, type WaitingChoice } from './prompt-run.ts'
+import { Sequence } from './sequence.ts'
+import { StepClock } from './step-clock.ts'
+
+export interface BatchEngineOptions {
+  readonly runner: ModelRunner
+  readonly text: TokenText
+  readonly description: EngineDescription
+  /** Most tokens of one prefill chunk: what running streams wait for at most. */
+  readonly chunkTokens: number
+  /** 2 where a lone row is in another numeric class than a row in a batch (DESIGN section 4): a dummy row joins it. */
+  readonly minDecodeRows: 1 | 2
+  readonly reusePrefixes: boolean
+  /** Unix milliseconds. */
+  readonly now: () => number
+  /** Called once per run with all that it brought. */
+  readonly emit: (events: StepEvents) => void
+  /** A bug of ours ended the loop; the process should end too. */
+  readonly onCrash: (error: unknown) => void
+}
+
+/** Continuous batching: plan → run → pick → apply, one prefill chunk and one decode step in turn, for as long as there is work. */
+export class BatchEngine implements Engine {
+  readonly description: EngineDescription
+  readonly #options: BatchEngineOptions
+  readonly #rows: RowTable<Sequence>
+  readonly #line = new WaitLine<WaitingChoice>()
+  readonly #jobs = new Map<string, Job>()
+  readonly #jobOf = new Map<Sequence, Job>()
+  readonly #scratch: SamplingScratch
+  readonly #clock: StepClock
+  readonly #loop: Promise<void>
+  #prefilling: PromptRun | null = null
+  #outbox: { requestId: string; event: LoggedEvent }[] = []
+  #wake: () => void = () => {}
+  #isClosing = false
+
+  constructor(options: BatchEngineOptions) {
+    const { runner, description } = options
+    this.#options = options
+    this.description = description
+    this.#scratch = new SamplingScratch(runner.vocabularySize)
+    this.#clock = new StepClock(options.now)
+    this.#rows = new RowTable(runner, {
+      slots: runner.slots,
+      budgetTokens: Math.floor(description.cacheBudgetBytes / runner.cacheBytesPerToken),
+      reusePrefixes: options.reusePrefixes
+    })
+    this.#loop = this.#serve().catch(options.onCrash)
+  }
+
+  get stepsDone(): number {
+    return this.#clock.stepsDone
+  }
+
+  get stepStartedAtMs(): number | null {
+    return this.#clock.startedAtMs
+  }
+
+  submit(request: GenerationRequest): void {
+    invariant(!this.#isClosing, 'a request was submitted to a closing engine')
+    invariant(!this.#jobs.has(request.id), `request ${request.id} was submitted twice`)
+    const job = new Job(request)
+    this.#jobs.set(request.id, job)
+    request.prompts.forEach((prompt, promptIndex) => {
+      invariant(prompt.tokenIds.length + request.maxNewTokens <= this.description.contextLength, 'a request exceeds the context')
+      const choices = Array.from({ length: request.choicesPerPrompt }, (_, index): WaitingChoice => {
+        const choice = promptIndex * request.choicesPerPrompt + index
+        const sequence = new Sequence(request, choice, prompt.tokenIds, {
+          text: this.#options.text,
+          scratch: this.#scratch,
+          vocabularySize: this.#options.runner.vocabularySize
+        })
+        return { job, promptIndex, sequence, tellsPrompt: index === 0 }
+      })
+      // Without new tokens the choices of a prompt do not differ: one stands for all.
+      this.#line.push({ requestId: request.id, choices: request.maxNewTokens === 0 ? choices.slice(0, 1) : choices })
+    })
+    this.#wake()
+  }
+
+  cancel(requestId: string): void {
+    const job = this.#jobs.get(requestId)
+    if (job === undefined) return
+    this.#end(job)
+    this.#wake()
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true
+    this.#options.runner.terminate()
+    this.#wake()
+    await this.#loop
+    this.#options.runner.close()
+  }
+
+  async #serve(): Promise<void> {
+    while (!this.#isClosing) {
+      this.#sweep()
+      this.#admit()
+      if (this.#prefilling !== null) await this.#prefillStep(this.#prefilling)
+      this.#sweep()
+      if (this.#rows.decodingRows > 0) await this.#decodeStep()
+      else if (this.#prefilling === null && this.#line.length === 0) await this.#work()
+    }
+  }
+
+  /** Resolves when something was submitted, cancelled or closed. */
+  #work(): Promise<void> {
+    if (this.#isClosing) return Promise.resolve()
+    return new Promise(resolve => {
+      this.#wake = resolve
+    })
+  }
+
+  #admit(): void {
+    if (this.#prefilling !== null) return
+    const first = this.#line.peek()?.choices[0]
+    if (first === undefined) return
+    const choices = this.#line.take(this.#rows.roomFor(first.sequence.reservedTokens))
+    if (choices.length === 0) {
+      invariant(this.#rows.decodingRows > 0, 'a request waits for a row and none is in use')
+      return
+    }
+    invariant(choices[0] !== undefined, 'a waiting group has no choices')
+    const run = new PromptRun([choices[0], ...choices.slice(1)], this.#options.text)
+    this.#prefilling = run
+    for (const { job, sequence } of choices) this.#jobOf.set(sequence, job)
+    if (run.job.start(this.#options.now())) this.#say(run.job, { kind: 'started' })
+    const reused = this.#rows.open(run.leader, run.isScored ? 0 : run.leader.promptTokenIds.length)
+    run.leader.computed = reused
+    if (choices[0].tellsPrompt) run.job.countCached(reused)
+    for (const event of run.echo?.events() ?? []) this.#say(run.job, event)
+    this.#deliver()
+  }
+
+  async #prefillStep(run: PromptRun): Promise<void> {
+    const { leader, job } = run
+    const ids = leader.promptTokenIds
+    const chunk = planChunk({ computed: leader.computed, promptTokens: ids.length }, this.#options.chunkTokens, run.isScored)
+    const row = this.#rows.rowOf(leader)
+    const logits = await this.#run([job], () =>
+      this.#options.runner.prefill(row, chunk.from, ids.slice(chunk.from, chunk.to), chunk.wanted)
+    )
+    if (logits === null || job.isOver) return
+    leader.computed = chunk.to
+    if (run.isScored && run.echo !== null) {
+      for (const index of chunk.wanted) run.echo.score(this.#rowOf(logits, index))
+      for (const event of run.echo.events()) this.#say(job, event)
+    }
+    if (run.isComputed) this.#finishPrompt(run, this.#rowOf(logits, chunk.wanted.length - 1))
+    this.#deliver()
+  }
+
+  /** Every choice of the prompt draws its first token from the same logits. */
+  #finishPrompt(run: PromptRun, logits: Float32Array): void {
+    this.#prefilling = null
+    this.#rows.promote(run.leader)
+    if (run.job.request.maxNewTokens === 0) {
+      run.job.closeChoices(run.job.request.choicesPerPrompt)
+      this.#close(run.leader)
+      this.#finishIfDone(run.job)
+      return
+    }
+    const promptCodePoints = run.promptCodePoints()
+    for (const sibling of run.siblings) {
+      sibling.computed = run.leader.computed
+      this.#rows.fork(run.leader, sibling)
+    }
+    for (const sequence of [run.leader, ...run.siblings]) {
+      sequence.startTextAt(promptCodePoints)
+      this.#advance(sequence, logits)
+    }
+  }
+
+  async #decodeStep(): Promise<void> {
+    const sequences = this.#rows.decoding()
+    const tokenIds = sequences.map(sequence => sequence.lastTokenId)
+    const pasts = sequences.map(sequence => sequence.computed)
+    if (sequences.length < this.#options.minDecodeRows) {
+      tokenIds.push(0)
+      pasts.push(this.#rows.dummyPast(sequences.length, this.#options.runner.contextLength))
+    }
+    const jobs = sequences.map(sequence => this.#job(sequence))
+    const logits = await this.#run(jobs, () => this.#options.runner.decode(tokenIds, pasts))
+    if (logits === null) return
+    sequences.forEach((sequence, row) => {
+      sequence.computed++
+      if (!this.#job(sequence).isOver) this.#advance(sequence, this.#rowOf(logits, row))
+    })
+    this.#deliver()
+  }
+
+  #advance(sequence: Sequence, logits: Float32Array): void {
+    const job = this.#job(sequence)
+    const event = sequence.advance(logits)
+    job.countToken(event, this.#options.now())
+    this.#say(job, event)
+    if (event.end === null) return
+    this.#close(sequence)
+    this.#finishIfDone(job)
+  }
+
+  /** One native run. A refusal of the runtime ends the requests in it, and no other: null is returned. */
+  async #run(jobs: readonly Job[], run: () => Promise<Float32Array>): Promise<Float32Array | null> {
+    try {
+      return await this.#clock.time(run)
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error
+      if (this.#isClosing) return null
+      for (const job of new Set(jobs)) {
+        if (job.isOver) continue
+        this.#end(job)
+        this.#say(job, { kind: 'failed', failure: error.toFailure() })
+      }
+      this.#deliver()
+      return null
+    }
+  }
+
+  #finishIfDone(job: Job): void {
+    const finished = job.finished(this.#options.now())
+    if (finished === null) return
+    this.#say(job, finished)
+    this.#end(job)
+  }
+
+  /** No event of the job follows; the next sweep frees its rows. */
+  #end(job: Job): void {
+    job.isOver = true
+    this.#jobs.delete(job.request.id)
+    this.#line.remove(job.request.id)
+  }
+
+  /** Between runs: rows of requests that are over are free again. */
+  #sweep(): void {
+    if (this.#prefilling?.job.isOver === true) {
+      this.#rows.close(this.#prefilling.leader)
+      this.#prefilling = null
+    }
+    for (const sequence of this.#rows.decoding()) if (this.#job(sequence).isOver) this.#close(sequence)
+  }
+
+  #close(sequence: Sequence): void {
+    this.#rows.close(sequence)
+    this.#jobOf.delete(sequence)
+  }
+
+  #job(sequence: Sequence): Job {
+    const job = this.#jobOf.get(sequence)
+    invariant(job !== undefined, 'a sequence in a row belongs to no request')
+    return job
+  }
+
+  /** View of row `index` of logits [R, V]. */
+  #rowOf(logits: Float32Array, index: number): Float32Array {
+    const width = this.#options.runner.vocabularySize
+    return logits.subarray(index * width, (index + 1) * width)
+  }
+
+  #say(job: Job, event: LoggedEvent): void {
+    this.#outbox.push({ requestId: job.request.id, event })
+  }
+
+  #deliver(): void {
+    if (this.#outbox.length === 0) return
+    const events = this.#outbox
+    this.#outbox = []
+    this.#options.emit(events)
+  }
+}

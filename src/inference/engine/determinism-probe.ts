@@ -1,0 +1,34 @@
+import type { ModelRunner } from '../contract/model-runner.ts'
+
+/** What this machine's kernels do with this model; DESIGN section 4 says which laws they owe. */
+export interface Determinism {
+  /** A row decoded alone gets other logits than the same row in a batch. */
+  readonly loneRowDiffers: boolean
+  /** A prompt computed in two chunks gets other logits than in one. */
+  readonly cutsDiffer: boolean
+}
+
+const PROMPT_TOKENS = 24
+const CUT = 11
+
+/** Runs a short made-up prompt both ways and compares bit by bit. Uses and frees rows 0 and 1. */
+export async function probeDeterminism(runner: ModelRunner): Promise<Determinism> {
+  const prompt = Array.from({ length: PROMPT_TOKENS }, (_, index) => (index * 7919 + 13) % runner.vocabularySize)
+  const last = [PROMPT_TOKENS - CUT - 1]
+  await runner.prefill(0, 0, prompt.slice(0, CUT), [])
+  const cut = (await runner.prefill(0, CUT, prompt.slice(CUT), last)).slice()
+  const whole = (await runner.prefill(0, 0, prompt, [PROMPT_TOKENS - 1])).slice()
+  runner.copyRow(0, 1, PROMPT_TOKENS)
+  const pair = (await runner.decode([1, 1], [PROMPT_TOKENS, PROMPT_TOKENS])).slice()
+  const lone = (await runner.decode([1], [PROMPT_TOKENS])).slice()
+  runner.releaseRow(0)
+  runner.releaseRow(1)
+  return {
+    loneRowDiffers: !isBitEqual(lone, pair.subarray(0, runner.vocabularySize)),
+    cutsDiffer: !isBitEqual(cut, whole)
+  }
+}
+
+function isBitEqual(left: Float32Array, right: Float32Array): boolean {
+  return Buffer.from(left.buffer, left.byteOffset, left.byteLength).equals(Buffer.from(right.buffer, right.byteOffset, right.byteLength))
+}

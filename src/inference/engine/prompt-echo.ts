@@ -1,0 +1,80 @@
+import type { PromptEvent, TokenScore } from '../contract/events.ts'
+import { LIMITS } from '../contract/limits.ts'
+import type { TextDecoderPort, TokenText } from '../contract/token-text.ts'
+import { scoreToken } from '../sampling/scores.ts'
+import { toTokenScore } from './sequence.ts'
+import { codePoints } from './token-label.ts'
+
+export interface EchoedPrompt {
+  readonly promptIndex: number
+  readonly tokenIds: readonly number[]
+  /** null: no scores are wanted. */
+  readonly topLogprobs: number | null
+}
+
+/** Turns a prompt into `prompt` events, as its positions are computed. */
+export class PromptEcho {
+  readonly #prompt: EchoedPrompt
+  readonly #text: TokenText
+  readonly #decoder: TextDecoderPort
+  readonly #scores: TokenScore[] = []
+  /** Texts released by each token, not yet sent. */
+  readonly #texts: string[] = []
+  #sent = 0
+  #codePoints = 0
+
+  constructor(prompt: EchoedPrompt, text: TokenText) {
+    this.#prompt = prompt
+    this.#text = text
+    this.#decoder = text.decoder({ skipSpecial: false })
+    this.#say({ logprob: null, top: [] })
+  }
+
+  /** Tokens whose score is known: all that a chunk ending here needs no logits for. */
+  get known(): number {
+    return this.#sent + this.#texts.length
+  }
+
+  /** Code points of the whole prompt; complete once every token is known. */
+  get codePoints(): number {
+    return this.#codePoints
+  }
+
+  /** The logits after token `known - 1` are there: the next token's score follows from them. */
+  score(logits: Float32Array): void {
+    const tokenId = this.#prompt.tokenIds[this.known]
+    if (tokenId !== undefined) this.#say(scoreToken(logits, tokenId, this.#prompt.topLogprobs ?? 0))
+  }
+
+  /** Without scores the rest of the prompt needs no logits. */
+  tellRest(): void {
+    while (this.known < this.#prompt.tokenIds.length) this.#say({ logprob: null, top: [] })
+  }
+
+  /** Events that are full, and at the prompt's end the last one too. */
+  *events(): Generator<PromptEvent> {
+    while (this.#texts.length >= LIMITS.promptEventTokens || (this.#texts.length > 0 && this.known === this.#prompt.tokenIds.length)) {
+      const count = Math.min(this.#texts.length, LIMITS.promptEventTokens)
+      const tokenIds = this.#prompt.tokenIds.slice(this.#sent, this.#sent + count)
+      this.#sent += count
+      yield {
+        kind: 'prompt',
+        promptIndex: this.#prompt.promptIndex,
+        tokenIds,
+        text: this.#texts.splice(0, count).join(''),
+        scores: this.#prompt.topLogprobs === null ? null : this.#scores.splice(0, count)
+      }
+    }
+  }
+
+  #say(score: { readonly logprob: number | null; readonly top: readonly { readonly tokenId: number; readonly logprob: number }[] }): void {
+    const index = this.known
+    const tokenId = this.#prompt.tokenIds[index]
+    if (tokenId === undefined) return
+    if (this.#prompt.topLogprobs !== null) this.#scores.push(toTokenScore(score, tokenId, this.#codePoints, this.#text))
+    const isLast = index === this.#prompt.tokenIds.length - 1
+    const released = this.#decoder.push(tokenId) + (isLast ? this.#decoder.flush() : '')
+    this.#codePoints += codePoints(released)
+    this.#texts.push(released)
+  }
+}

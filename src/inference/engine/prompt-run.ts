@@ -1,0 +1,53 @@
+import type { TokenText } from '../contract/token-text.ts'
+import type { Job } from './job.ts'
+import { PromptEcho } from './prompt-echo.ts'
+import type { Sequence } from './sequence.ts'
+import { codePoints } from './token-label.ts'
+
+/** Choices of one prompt that wait for a row, and the request they belong to. */
+export interface WaitingChoice {
+  readonly job: Job
+  readonly promptIndex: number
+  readonly sequence: Sequence
+  /** The prompt has not been told by an earlier wave of its choices. */
+  readonly tellsPrompt: boolean
+}
+
+/** A prompt in prefill: one sequence computes it, the others fork from it at its end. */
+export class PromptRun {
+  readonly job: Job
+  readonly leader: Sequence
+  readonly siblings: readonly Sequence[]
+  readonly echo: PromptEcho | null
+  readonly isScored: boolean
+  readonly #text: TokenText
+
+  constructor(choices: readonly [WaitingChoice, ...WaitingChoice[]], text: TokenText) {
+    const [first, ...others] = choices
+    const { request } = first.job
+    const tells = first.tellsPrompt && request.echo
+    this.job = first.job
+    this.leader = first.sequence
+    this.siblings = others.map(choice => choice.sequence)
+    this.isScored = tells && request.topLogprobs !== null
+    this.#text = text
+    this.echo = tells
+      ? new PromptEcho({ promptIndex: first.promptIndex, tokenIds: this.leader.promptTokenIds, topLogprobs: request.topLogprobs }, text)
+      : null
+    if (!this.isScored) this.echo?.tellRest()
+  }
+
+  get isComputed(): boolean {
+    return this.leader.computed === this.leader.promptTokenIds.length
+  }
+
+  /** Where the text of the first new token starts; only scores need to know. */
+  promptCodePoints(): number {
+    if (this.job.request.topLogprobs === null) return 0
+    if (this.echo !== null) return this.echo.codePoints
+    const decoder = this.#text.decoder({ skipSpecial: false })
+    let total = 0
+    for (const tokenId of this.leader.promptTokenIds) total += codePoints(decoder.push(tokenId))
+    return total + codePoints(decoder.flush())
+  }
+}

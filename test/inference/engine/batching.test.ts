@@ -1,0 +1,115 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { isTerminal } from '../../../src/inference/contract/events.ts'
+import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
+import { alone, byChoice, EngineHarness, GREEDY, request } from './engine-harness.ts'
+
+const tokenId = fc.integer({ min: 3, max: 31 })
+/** Prompts that share beginnings, so that prefixes are found, forked and diverge. */
+const prompt = fc
+  .tuple(fc.constantFrom(0, 0, 5, 17, 18, 30, 41), fc.array(tokenId, { minLength: 1, maxLength: 12 }))
+  .map(([shared, own]) => [...Array.from({ length: shared }, (_, index) => 3 + ((index * 7) % 29)), ...own])
+
+const generation = fc
+  .record({
+    prompts: fc.array(prompt, { minLength: 1, maxLength: 2 }),
+    choicesPerPrompt: fc.constantFrom(1, 1, 1, 2, 3, 6),
+    maxNewTokens: fc.constantFrom(0, 1, 2, 9, 30),
+    temperature: fc.constantFrom(0, 1),
+    seed: fc.integer({ min: -9, max: 9 }),
+    stopStrings: fc.constantFrom([], ['g'], ['ab', '€']),
+    ignoreEos: fc.boolean(),
+    topLogprobs: fc.constantFrom(null, 0, 2),
+    echo: fc.boolean()
+  })
+  .map(({ prompts, temperature, seed, ...rest }) => ({
+    ...request('', []),
+    ...rest,
+    prompts: prompts.map(tokenIds => ({ tokenIds })),
+    sampling: { ...GREEDY, temperature, seed }
+  }))
+
+it('says the same of a request alone and among any others, whatever is cancelled beside it', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(generation, fc.option(fc.nat(20), { nil: null })), { minLength: 1, maxLength: 9 }),
+      fc.record({
+        slots: fc.integer({ min: 2, max: 5 }),
+        chunkTokens: fc.integer({ min: 3, max: 20 }),
+        minDecodeRows: fc.constantFrom(1 as const, 2 as const),
+        budgetTokens: fc.constantFrom(120, 300, 2000)
+      }),
+      async (plans, options) => {
+        const harness = new EngineHarness(options)
+        const requests = plans.map(([plan], index): GenerationRequest => ({ ...plan, id: `r${index}` }))
+        for (const one of requests) harness.engine.submit(one)
+        const cancelled = new Set<string>()
+        for (const [index, [, cancelAfter]] of plans.entries()) {
+          const id = `r${index}`
+          if (cancelAfter === null) continue
+          await harness.until(() => harness.events(id).length >= cancelAfter || harness.events(id).some(isTerminal))
+          if (harness.events(id).some(isTerminal)) continue
+          harness.engine.cancel(id)
+          cancelled.add(id)
+        }
+        for (const one of requests) {
+          if (cancelled.has(one.id)) continue
+          expect(byChoice(await harness.ended(one.id))).toEqual(byChoice(await alone(one)))
+        }
+        await harness.engine.close()
+        expect(harness.runner.isClosed).toBe(true)
+      }
+    ),
+    { numRuns: 60 }
+  )
+})
+
+it('decodes requests that arrive together in one run per step', async () => {
+  const harness = new EngineHarness({ slots: 4 })
+  const ids = ['a', 'b', 'c', 'd']
+  for (const [index, id] of ids.entries()) harness.engine.submit(request(id, [9, 8, 7 + index], { ignoreEos: true, maxNewTokens: 20 }))
+  await Promise.all(ids.map(id => harness.ended(id)))
+  expect(Math.max(...harness.runner.steps.map(step => step.rows))).toBe(4)
+  await harness.engine.close()
+})
+
+it('lets running streams wait for one chunk of a long prompt at most', async () => {
+  const harness = new EngineHarness({ slots: 2, chunkTokens: 4 })
+  harness.engine.submit(request('short', [5, 6, 7], { ignoreEos: true, maxNewTokens: 60 }))
+  await harness.until(() => harness.events('short').length > 2)
+  harness.engine.submit(
+    request(
+      'long',
+      Array.from({ length: 80 }, (_, index) => 3 + (index % 20))
+    )
+  )
+  await Promise.all([harness.ended('short'), harness.ended('long')])
+  const kinds = harness.runner.steps.map(step => step.kind).join(' ')
+  expect(kinds).not.toMatch(/decode prefill prefill decode/)
+  await harness.engine.close()
+})
+
+it('computes the prompt once for all its choices', async () => {
+  const harness = new EngineHarness({ slots: 4 })
+  await harness.run(request('n', [9, 8, 7, 6, 5], { choicesPerPrompt: 4, sampling: { ...GREEDY, temperature: 1 } }))
+  expect(harness.runner.steps.filter(step => step.kind === 'prefill')).toEqual([{ kind: 'prefill', rows: 1, tokens: 5 }])
+  await harness.engine.close()
+})
+
+it('computes only the end of a prompt whose beginning a finished row still holds', async () => {
+  const harness = new EngineHarness({ slots: 2, chunkTokens: 64 })
+  const shared = Array.from({ length: 40 }, (_, index) => 3 + (index % 20))
+  await harness.run(request('first', [...shared, 30, 31]))
+  const events = await harness.run(request('second', [...shared, 29, 28]))
+  expect(events.at(-1)).toMatchObject({ kind: 'finished', usage: { promptTokens: 42, cachedTokens: 40 } })
+  await harness.engine.close()
+})
+
+it('never shares a prefix between salts', async () => {
+  const harness = new EngineHarness({ slots: 2, chunkTokens: 64 })
+  const shared = Array.from({ length: 40 }, (_, index) => 3 + (index % 20))
+  await harness.run(request('first', shared, { cacheSalt: 'one' }))
+  const events = await harness.run(request('second', shared, { cacheSalt: 'two' }))
+  expect(events.at(-1)).toMatchObject({ kind: 'finished', usage: { cachedTokens: 0 } })
+  await harness.engine.close()
+})

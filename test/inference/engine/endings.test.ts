@@ -1,0 +1,70 @@
+import { expect, it } from 'vitest'
+import { EngineHarness, GREEDY, request } from './engine-harness.ts'
+
+it('says nothing more of a request that was cancelled, and frees its row before the next step', async () => {
+  const harness = new EngineHarness({ slots: 1 })
+  harness.engine.submit(request('gone', [5, 6, 7], { ignoreEos: true, maxNewTokens: 200 }))
+  await harness.until(() => harness.events('gone').length > 5)
+  harness.engine.cancel('gone')
+  const said = harness.events('gone').length
+  const stepsBefore = harness.runner.steps.length
+  await harness.run(request('next', [7, 6, 5], { maxNewTokens: 1 }))
+  expect(harness.events('gone')).toHaveLength(said)
+  expect(harness.runner.steps.length - stepsBefore).toBeLessThanOrEqual(2)
+  await harness.engine.close()
+})
+
+it('fails the requests of a run that the runtime refused, and serves the next', async () => {
+  const harness = new EngineHarness({ slots: 2 })
+  harness.engine.submit(request('victim', [5, 6, 7], { ignoreEos: true, maxNewTokens: 200 }))
+  await harness.until(() => harness.events('victim').length > 3)
+  harness.runner.failNext = true
+  const events = await harness.ended('victim')
+  expect(events.at(-1)).toEqual({
+    kind: 'failed',
+    failure: { code: 'engine_failure', message: 'the fake was told to fail', param: null }
+  })
+  expect((await harness.run(request('next', [7, 6, 5]))).at(-1)).toMatchObject({ kind: 'finished' })
+  await harness.engine.close()
+})
+
+it('ends with length at the last allowed token, and counts it', async () => {
+  const harness = new EngineHarness()
+  const events = await harness.run(request('five', [5, 6, 7], { ignoreEos: true, maxNewTokens: 5 }))
+  const tokens = events.filter(event => event.kind === 'token')
+  expect(tokens).toHaveLength(5)
+  expect(tokens.map(token => token.end)).toEqual([null, null, null, null, { reason: 'length', stopString: null }])
+  expect(events.at(-1)).toMatchObject({ kind: 'finished', usage: { promptTokens: 3, completionTokens: 5 } })
+  await harness.engine.close()
+})
+
+it('ends with stop at the end token, whose text is not said', async () => {
+  const harness = new EngineHarness()
+  const events = await harness.run(request('eos', [5, 6, 7], { sampling: { ...GREEDY, logitBias: [[2, 100]] } }))
+  expect(events.filter(event => event.kind === 'token')).toEqual([
+    { kind: 'token', choice: 0, position: 0, tokenId: 2, text: '', score: null, end: { reason: 'stop', stopString: null } }
+  ])
+  await harness.engine.close()
+})
+
+it('scores a prompt without generating when no new token is allowed', async () => {
+  const harness = new EngineHarness({ chunkTokens: 4 })
+  const prompt = [5, 6, 7, 8, 9, 10, 11, 12, 13]
+  const events = await harness.run(request('score', prompt, { maxNewTokens: 0, echo: true, topLogprobs: 1 }))
+  const told = events.filter(event => event.kind === 'prompt')
+  expect(told.flatMap(event => event.tokenIds)).toEqual(prompt)
+  const scores = told.flatMap(event => event.scores ?? [])
+  expect(scores[0]?.logprob).toBeNull()
+  expect(scores.slice(1).every(score => (score.logprob ?? 1) < 0)).toBe(true)
+  expect(events.at(-1)).toMatchObject({ kind: 'finished', usage: { promptTokens: 9, completionTokens: 0 } })
+  await harness.engine.close()
+})
+
+it('tells a long prompt in pieces of at most 512 tokens', async () => {
+  const harness = new EngineHarness({ contextLength: 1400 })
+  const prompt = Array.from({ length: 1200 }, (_, index) => 6 + (index % 20))
+  const events = await harness.run(request('long', prompt, { echo: true, maxNewTokens: 1 }))
+  const told = events.filter(event => event.kind === 'prompt')
+  expect(told.map(event => event.tokenIds.length)).toEqual([512, 512, 176])
+  await harness.engine.close()
+})

@@ -1,0 +1,129 @@
+import type { StepEvents } from '../../../src/inference/contract/engine.ts'
+import { isTerminal, type LoggedEvent } from '../../../src/inference/contract/events.ts'
+import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
+import { BatchEngine, type BatchEngineOptions } from '../../../src/inference/engine/batch-engine.ts'
+import { FakeRunner, type FakeRunnerOptions } from './fake-runner.ts'
+import { fakeText } from './fake-text.ts'
+
+export const GREEDY = {
+  temperature: 0,
+  topP: 1,
+  topK: 0,
+  minP: 0,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  logitBias: [],
+  seed: 7
+} as const
+
+export function request(id: string, prompt: readonly number[], changes: Partial<GenerationRequest> = {}): GenerationRequest {
+  return {
+    id,
+    prompts: [{ tokenIds: prompt }],
+    choicesPerPrompt: 1,
+    maxNewTokens: 8,
+    sampling: GREEDY,
+    stopStrings: [],
+    ignoreEos: false,
+    topLogprobs: null,
+    echo: false,
+    cacheSalt: '',
+    admittedAtMs: 0,
+    ...changes
+  }
+}
+
+/** An engine over a fake model, and everything that it says. */
+export class EngineHarness {
+  readonly runner: FakeRunner
+  readonly engine: BatchEngine
+  readonly #events = new Map<string, LoggedEvent[]>()
+  readonly #watchers = new Set<() => void>()
+  readonly #crashed: Promise<never>
+
+  constructor(options: FakeRunnerOptions & Partial<BatchEngineOptions> & { budgetTokens?: number } = {}) {
+    this.runner = new FakeRunner(options)
+    let crash: (error: unknown) => void = () => {}
+    this.#crashed = new Promise<never>((_, reject) => {
+      crash = reject
+    })
+    this.#crashed.catch(() => {})
+    this.engine = new BatchEngine({
+      runner: this.runner,
+      text: fakeText,
+      description: {
+        modelHash: 'fake',
+        architecture: 'fake',
+        parameters: 0,
+        vocabularySize: this.runner.vocabularySize,
+        contextLength: Math.min(this.runner.contextLength, options.budgetTokens ?? this.runner.contextLength),
+        slots: this.runner.slots,
+        cacheBytesPerToken: 1,
+        cacheBudgetBytes: options.budgetTokens ?? this.runner.slots * this.runner.contextLength
+      },
+      chunkTokens: options.chunkTokens ?? 8,
+      minDecodeRows: options.minDecodeRows ?? 1,
+      reusePrefixes: options.reusePrefixes ?? true,
+      now: options.now ?? (() => 0),
+      emit: events => this.#hear(events),
+      onCrash: crash
+    })
+  }
+
+  /** What was said of a request so far. */
+  events(requestId: string): readonly LoggedEvent[] {
+    return this.#events.get(requestId) ?? []
+  }
+
+  /** All events of a request, once the last is there. */
+  ended(requestId: string): Promise<readonly LoggedEvent[]> {
+    return this.until(() => this.events(requestId).some(isTerminal)).then(() => this.events(requestId))
+  }
+
+  /** Resolves once `isTrue` holds after a delivery; rejects if the engine crashes. */
+  until(isTrue: () => boolean): Promise<void> {
+    const watched = new Promise<void>(resolve => {
+      const look = (): void => {
+        if (!isTrue()) return
+        this.#watchers.delete(look)
+        resolve()
+      }
+      this.#watchers.add(look)
+      look()
+    })
+    return Promise.race([watched, this.#crashed])
+  }
+
+  async run(generation: GenerationRequest): Promise<readonly LoggedEvent[]> {
+    this.engine.submit(generation)
+    return this.ended(generation.id)
+  }
+
+  #hear(events: StepEvents): void {
+    for (const { requestId, event } of events) {
+      const heard = this.#events.get(requestId)
+      if (heard === undefined) this.#events.set(requestId, [event])
+      else heard.push(event)
+    }
+    for (const watcher of [...this.#watchers]) watcher()
+  }
+}
+
+/** The same request in an engine of its own, without reuse and with whole prompts: the undisturbed run. */
+export async function alone(generation: GenerationRequest): Promise<readonly LoggedEvent[]> {
+  const harness = new EngineHarness({ reusePrefixes: false, chunkTokens: 256 })
+  const events = await harness.run(generation)
+  await harness.engine.close()
+  return events
+}
+
+/** Events of each choice on their own, and cached tokens left out: what must not depend on the neighbours. */
+export function byChoice(events: readonly LoggedEvent[]): unknown {
+  const choices: LoggedEvent[][] = []
+  const others: LoggedEvent[] = []
+  for (const event of events) {
+    if (event.kind === 'token') choices[event.choice] = [...(choices[event.choice] ?? []), event]
+    else others.push(event.kind === 'finished' ? { ...event, usage: { ...event.usage, cachedTokens: 0 } } : event)
+  }
+  return { choices, others }
+}

@@ -1,0 +1,122 @@
+import { ServiceError } from '../../../src/inference/contract/errors.ts'
+import { invariant } from '../../../src/inference/contract/invariant.ts'
+import type { ModelRunner } from '../../../src/inference/contract/model-runner.ts'
+
+export interface FakeRunnerOptions {
+  readonly slots?: number
+  readonly contextLength?: number
+  readonly vocabularySize?: number
+}
+
+export interface Step {
+  readonly kind: 'prefill' | 'decode'
+  readonly rows: number
+  readonly tokens: number
+}
+
+/**
+ * A model whose cache is the tokens themselves: logits are a function of all tokens of the row up to the position, so that
+ * a token in a wrong row, position or numeric class changes every answer.
+ */
+export class FakeRunner implements ModelRunner {
+  readonly slots: number
+  readonly contextLength: number
+  readonly vocabularySize: number
+  readonly cacheBytesPerToken = 1
+  readonly rows: number[][]
+  readonly steps: Step[] = []
+  /** Awaited before a run answers: a test holds it to look at what happens meanwhile. */
+  gate: Promise<void> = Promise.resolve()
+  failNext = false
+  isClosed = false
+  #inFlight = false
+
+  constructor({ slots = 4, contextLength = 256, vocabularySize = 32 }: FakeRunnerOptions = {}) {
+    this.slots = slots
+    this.contextLength = contextLength
+    this.vocabularySize = vocabularySize
+    this.rows = Array.from({ length: slots }, () => [])
+  }
+
+  prefill(row: number, past: number, tokenIds: readonly number[], wanted: readonly number[]): Promise<Float32Array> {
+    invariant(tokenIds.length >= 2 || past === 0, 'a lone token behind a past')
+    return this.#run({ kind: 'prefill', rows: 1, tokens: tokenIds.length }, () => {
+      const cache = this.#cache(row)
+      invariant(cache.length >= past, `row ${row} holds ${cache.length} positions, not ${past}`)
+      cache.splice(past, cache.length, ...tokenIds)
+      return this.#logits(wanted.map(index => cache.slice(0, past + index + 1)))
+    })
+  }
+
+  decode(tokenIds: readonly number[], pasts: readonly number[]): Promise<Float32Array> {
+    invariant(tokenIds.length >= 1 && tokenIds.length === pasts.length && tokenIds.length <= this.slots, 'decode of a wrong number of rows')
+    return this.#run({ kind: 'decode', rows: tokenIds.length, tokens: tokenIds.length }, () =>
+      this.#logits(
+        tokenIds.map((tokenId, row) => {
+          const past = pasts[row] ?? 0
+          const cache = this.#cache(row)
+          invariant(past >= 1, 'a decode step of a row without a past')
+          // Only a dummy row may lack its past: in any other, the filler changes the answer.
+          while (cache.length < past) cache.push(-1)
+          // Generated tokens are another numeric class than prompt tokens.
+          cache.splice(past, cache.length, tokenId + 0.5)
+          return [...cache]
+        })
+      )
+    )
+  }
+
+  copyRow(from: number, to: number, positions: number): void {
+    invariant(!this.#inFlight, 'a row was copied during a run')
+    const source = this.#cache(from)
+    invariant(source.length >= positions, `row ${from} holds ${source.length} positions, not ${positions}`)
+    this.#cache(to).splice(0, Number.POSITIVE_INFINITY, ...source.slice(0, positions))
+  }
+
+  releaseRow(row: number): void {
+    invariant(!this.#inFlight, 'a row was released during a run')
+    this.#cache(row).length = 0
+  }
+
+  terminate(): void {}
+
+  close(): void {
+    invariant(!this.#inFlight, 'closed during a run')
+    this.isClosed = true
+  }
+
+  async #run(step: Step, run: () => Float32Array): Promise<Float32Array> {
+    invariant(!this.#inFlight, 'two runs at once')
+    this.#inFlight = true
+    try {
+      await this.gate
+      if (this.failNext) {
+        this.failNext = false
+        throw new ServiceError('engine_failure', 'the fake was told to fail')
+      }
+      this.steps.push(step)
+      return run()
+    } finally {
+      this.#inFlight = false
+    }
+  }
+
+  #logits(histories: readonly (readonly number[])[]): Float32Array {
+    const logits = new Float32Array(histories.length * this.vocabularySize)
+    histories.forEach((history, row) => {
+      let state = 2166136261
+      for (const token of history) state = Math.imul(state ^ (token * 2 + 1), 16777619)
+      for (let id = 0; id < this.vocabularySize; id++) {
+        state = Math.imul(state ^ (state >>> 15) ^ id, 2246822519)
+        logits[row * this.vocabularySize + id] = ((state >>> 8) / 2 ** 24) * 8
+      }
+    })
+    return logits
+  }
+
+  #cache(row: number): number[] {
+    const cache = this.rows[row]
+    invariant(cache !== undefined, `there is no row ${row}`)
+    return cache
+  }
+}
