@@ -1,0 +1,82 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { type RowOwner, RowTable } from '../../../src/inference/cache/row-table.ts'
+import { FakeRunner } from '../engine/fake-runner.ts'
+
+interface Owner extends RowOwner {
+  computed: number
+}
+
+const SLOTS = 4
+const BUDGET = 150
+
+const action = fc.oneof(
+  fc.record({
+    kind: fc.constant('open' as const),
+    shared: fc.constantFrom(0, 16, 20, 30),
+    own: fc.integer({ min: 2, max: 30 }),
+    more: fc.integer({ min: 1, max: 20 })
+  }),
+  fc.record({ kind: fc.constant('fork' as const) }),
+  fc.record({ kind: fc.constant('decode' as const) }),
+  fc.record({ kind: fc.constant('close' as const), which: fc.nat(7) })
+)
+
+it('keeps every row whole, decoding rows dense, and memory within its budget, whatever comes', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(action, { maxLength: 60 }), async actions => {
+      const memory = new FakeRunner({ slots: SLOTS, contextLength: 100, vocabularySize: 4 })
+      const table = new RowTable<Owner>(memory, { slots: SLOTS, budgetTokens: BUDGET, reusePrefixes: true })
+      let next = 100
+      for (const step of actions) {
+        const decoding = table.decoding()
+        if (step.kind === 'open') {
+          const prompt = [...Array.from({ length: step.shared }, (_, index) => index), ...Array.from({ length: step.own }, () => next++)]
+          const owner: Owner = { promptTokenIds: prompt, cacheSalt: '', computed: 0, reservedTokens: prompt.length + step.more }
+          if (table.roomFor(owner.reservedTokens) < 1) continue
+          owner.computed = table.open(owner, prompt.length)
+          expect(memory.rows[table.rowOf(owner)]?.slice(0, owner.computed)).toEqual(prompt.slice(0, owner.computed))
+          await memory.prefill(table.rowOf(owner), owner.computed, prompt.slice(owner.computed), [])
+          owner.computed = prompt.length
+          table.promote(owner)
+        } else if (step.kind === 'fork') {
+          const from = decoding.at(-1)
+          if (from === undefined || from.computed !== from.promptTokenIds.length || table.roomFor(from.reservedTokens) < 1) continue
+          table.fork(from, { ...from })
+        } else if (step.kind === 'decode') {
+          const isFull = decoding.some(owner => owner.computed === owner.reservedTokens)
+          if (decoding.length === 0 || isFull) continue
+          await memory.decode(
+            decoding.map(() => 1),
+            decoding.map(owner => owner.computed)
+          )
+          for (const owner of decoding) owner.computed++
+        } else {
+          const owner = decoding[step.which]
+          if (owner !== undefined) table.close(owner)
+        }
+        expect(table.reservedTokens + table.retainedTokens).toBeLessThanOrEqual(BUDGET)
+        table.decoding().forEach((owner, row) => {
+          expect(table.rowOf(owner)).toBe(row)
+          const content = memory.rows[row] ?? []
+          expect(content.length).toBeGreaterThanOrEqual(owner.computed)
+          expect(content.slice(0, owner.promptTokenIds.length)).toEqual(owner.promptTokenIds)
+        })
+      }
+    }),
+    { numRuns: 300 }
+  )
+})
+
+it('gives the memory of all rows back once nothing can be reused', () => {
+  const memory = new FakeRunner({ slots: 2 })
+  const table = new RowTable<Owner>(memory, { slots: 2, budgetTokens: 100, reusePrefixes: false })
+  const owner: Owner = { promptTokenIds: [1, 2, 3], cacheSalt: '', computed: 0, reservedTokens: 10 }
+  table.open(owner, 3)
+  memory.rows[0]?.push(1, 2, 3)
+  owner.computed = 3
+  table.promote(owner)
+  table.close(owner)
+  expect(memory.rows).toEqual([[], []])
+  expect(table.reservedTokens).toBe(0)
+})
