@@ -1,0 +1,142 @@
+import { invariant } from '../contract/invariant.ts'
+import type { GraphBuilder } from './graph-builder.ts'
+import type { MatrixInfo, WeightSource } from './weight-source.ts'
+
+/** How weights are kept: as float32, or in 8 bits with one scale per block. */
+export type WeightForm = 'float32' | 'eightBit'
+
+const MICROSOFT = 'com.microsoft'
+const BITS = { int: 8 }
+
+interface EightBitPlace {
+  readonly codes: number
+  readonly scales: number
+  readonly zeroPoints: number | null
+}
+
+/** Adds the nodes that hold weights: vectors, embeddings, linear maps. Letters: N outputs, K inputs, V vocabulary, Q elements per block. */
+export class WeightNodes {
+  readonly #graph: GraphBuilder
+  readonly #source: Pick<WeightSource, 'info'>
+  readonly #form: WeightForm
+  readonly #eightBit = new Map<string, EightBitPlace>()
+  readonly #float32 = new Map<string, number>()
+
+  constructor(graph: GraphBuilder, source: Pick<WeightSource, 'info'>, form: WeightForm) {
+    this.#graph = graph
+    this.#source = source
+    this.#form = form
+  }
+
+  has(matrix: string): boolean {
+    return this.#source.info(matrix) !== null
+  }
+
+  /** float32 [K]; several are joined. */
+  vector(name: string, vectors: readonly string[] = [name]): string {
+    const columns = vectors.reduce((sum, vector) => sum + this.#info(vector).columns, 0)
+    const offset = this.#graph.weight(name, 'float32', [columns])
+    this.#graph.fill({ kind: 'float32', offset, matrices: vectors })
+    return name
+  }
+
+  /** Rows of a matrix [V, K] by `ids` int64 [...]: float32 [..., K]. */
+  embedding(name: string, matrix: string, ids: string): string {
+    const { rows, columns } = this.#info(matrix)
+    const block = this.#blockElements([matrix])
+    if (block === null) {
+      const table = this.#floatWeight(name, [matrix], rows, columns)
+      return this.#graph.node('', 'Gather', name, [table, ids], { axis: { int: 0 } })
+    }
+    const [codes, scales, zeroPoints] = this.#eightBitWeights(name, [matrix], block, [rows, columns])
+    return this.#graph.node(MICROSOFT, 'GatherBlockQuantized', name, [codes, ids, scales, ...zeroPoints], {
+      bits: BITS,
+      block_size: { int: block },
+      gather_axis: { int: 0 },
+      quantize_axis: { int: 1 }
+    })
+  }
+
+  /**
+   * x [..., K] × matrixᵀ: float32 [..., N]; several matrices are joined along N, and so are their biases.
+   * Where K does not divide into blocks the weights stay float32.
+   */
+  linear(name: string, x: string, matrices: readonly string[], biases: readonly string[] = []): string {
+    const infos = matrices.map(matrix => this.#info(matrix))
+    const rows = infos.reduce((sum, info) => sum + info.rows, 0)
+    const columns = infos[0]?.columns ?? 0
+    const block = this.#blockElements(matrices)
+    const bias = biases.length === 0 ? [] : [this.vector(`${name}.bias`, biases)]
+    if (block === null) {
+      const product = bias.length === 0 ? name : `${name}.product`
+      this.#graph.node(MICROSOFT, 'FusedMatMul', product, [x, this.#floatWeight(name, matrices, rows, columns)], { transB: { int: 1 } })
+      return bias.length === 0 ? product : this.#graph.node('', 'Add', name, [product, ...bias])
+    }
+    const [codes, scales, zeroPoints] = this.#eightBitWeights(name, matrices, block, [rows, columns / block, block])
+    const optional = bias.length === 0 ? zeroPoints : [zeroPoints[0] ?? '', '', ...bias]
+    return this.#graph.node(MICROSOFT, 'MatMulNBits', name, [x, codes, scales, ...optional], {
+      K: { int: columns },
+      N: { int: rows },
+      bits: BITS,
+      block_size: { int: block },
+      // The only level with fast 8-bit kernels: any other dequantizes the whole matrix in each run.
+      accuracy_level: { int: 4 }
+    })
+  }
+
+  /** Elements per scale that suit all these matrices; null where they stay float32. */
+  #blockElements(matrices: readonly string[]): number | null {
+    if (this.#form === 'float32') return null
+    const block = Math.min(...matrices.map(matrix => this.#info(matrix).blockElements))
+    return matrices.every(matrix => this.#info(matrix).columns % block === 0) ? block : null
+  }
+
+  /** The same matrices always lie at the same place: a tied head costs nothing. */
+  #floatWeight(name: string, matrices: readonly string[], rows: number, columns: number): string {
+    const key = matrices.join()
+    const known = this.#float32.get(key)
+    const offset = this.#graph.weight(`${name}.weight`, 'float32', [rows, columns], known)
+    if (known === undefined) {
+      this.#float32.set(key, offset)
+      this.#graph.fill({ kind: 'float32', offset, matrices })
+    }
+    return `${name}.weight`
+  }
+
+  #eightBitWeights(
+    name: string,
+    matrices: readonly string[],
+    blockElements: number,
+    codesDims: readonly number[]
+  ): [codes: string, scales: string, zeroPoints: string[]] {
+    const infos = matrices.map(matrix => this.#info(matrix))
+    const rows = infos.reduce((sum, info) => sum + info.rows, 0)
+    const blockDims = [rows, (infos[0]?.columns ?? 0) / blockElements]
+    const key = matrices.join()
+    const known = this.#eightBit.get(key)
+
+    const codes = this.#graph.weight(`${name}.codes`, 'uint8', codesDims, known?.codes)
+    const scales = this.#graph.weight(`${name}.scales`, 'float32', blockDims, known?.scales)
+    const zeroPoints = infos.some(info => info.hasZeroPoints)
+      ? this.#graph.weight(`${name}.zero_points`, 'uint8', blockDims, known?.zeroPoints ?? undefined)
+      : null
+    if (known === undefined) {
+      this.#eightBit.set(key, { codes, scales, zeroPoints })
+      this.#graph.fill({
+        kind: 'eightBit',
+        matrices,
+        blockElements,
+        codesOffset: codes,
+        scalesOffset: scales,
+        zeroPointsOffset: zeroPoints
+      })
+    }
+    return [`${name}.codes`, `${name}.scales`, zeroPoints === null ? [] : [`${name}.zero_points`]]
+  }
+
+  #info(matrix: string): MatrixInfo {
+    const info = this.#source.info(matrix)
+    invariant(info !== null, `the model has no weight ${matrix}`)
+    return info
+  }
+}

@@ -1,0 +1,84 @@
+import { type FileHandle, open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { invariant } from '../contract/invariant.ts'
+import { DATA_FILE, type Fill, type GraphPlan, MODEL_FILE } from './graph-plan.ts'
+import type { WeightSource } from './weight-source.ts'
+
+/** Weights in memory at once, as float32. */
+const CHUNK_ELEMENTS = 2 ** 22
+
+/**
+ * Writes the model and its weights into an existing folder, one chunk of rows at a time, and waits until the disk has them.
+ *
+ * @param onProgress  called with the fraction done, 0 to 1
+ * @throws whatever the file system or the source throws; the folder's content is then incomplete
+ */
+export async function writeGraph(
+  folder: string,
+  plan: GraphPlan,
+  source: WeightSource,
+  onProgress: (fraction: number) => void
+): Promise<void> {
+  await using data = await open(join(folder, DATA_FILE), 'w')
+  await data.truncate(plan.dataBytes)
+  for (const [done, fill] of plan.fills.entries()) {
+    onProgress(done / plan.fills.length)
+    await write(data, fill, source)
+  }
+  await data.sync()
+
+  await using model = await open(join(folder, MODEL_FILE), 'w')
+  await writeAt(model, 0, plan.model)
+  await model.sync()
+  onProgress(1)
+}
+
+async function write(file: FileHandle, fill: Fill, source: WeightSource): Promise<void> {
+  switch (fill.kind) {
+    case 'bytes':
+      return writeAt(file, fill.offset, fill.bytes)
+    case 'float32': {
+      let at = fill.offset
+      for (const [matrix, first, count] of chunks(fill.matrices, source)) {
+        const values = await source.float32(matrix, first, count)
+        at += await writeArray(file, at, values)
+      }
+      return
+    }
+    case 'eightBit': {
+      let [codesAt, scalesAt, zeroPointsAt] = [fill.codesOffset, fill.scalesOffset, fill.zeroPointsOffset]
+      for (const [matrix, first, count] of chunks(fill.matrices, source)) {
+        const rows = await source.eightBit(matrix, first, count, fill.blockElements)
+        codesAt += await writeArray(file, codesAt, rows.codes)
+        scalesAt += await writeArray(file, scalesAt, rows.scales)
+        if (zeroPointsAt !== null) zeroPointsAt += await writeArray(file, zeroPointsAt, rows.zeroPoints)
+      }
+      return
+    }
+    default:
+      fill satisfies never
+  }
+}
+
+/** All rows of some matrices, in pieces of bounded size. */
+function* chunks(matrices: readonly string[], source: WeightSource): Generator<[matrix: string, firstRow: number, rows: number]> {
+  for (const matrix of matrices) {
+    const info = source.info(matrix)
+    invariant(info !== null, `the model has no weight ${matrix}`)
+    const step = Math.max(1, Math.floor(CHUNK_ELEMENTS / info.columns))
+    for (let first = 0; first < info.rows; first += step) yield [matrix, first, Math.min(step, info.rows - first)]
+  }
+}
+
+async function writeArray(file: FileHandle, offset: number, values: Uint8Array | Float32Array): Promise<number> {
+  await writeAt(file, offset, new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+  return values.byteLength
+}
+
+async function writeAt(file: FileHandle, offset: number, bytes: Uint8Array): Promise<void> {
+  let written = 0
+  while (written < bytes.length) {
+    const result = await file.write(bytes, written, bytes.length - written, offset + written)
+    written += result.bytesWritten
+  }
+}
