@@ -1,0 +1,53 @@
+import type { TokenScore } from '../../inference/contract/events.ts'
+
+/** OpenAI's `logprobs` of the completions API: four arrays of equal length. */
+export interface LegacyLogprobs {
+  readonly tokens: string[]
+  /** null for the first token of an echoed prompt. */
+  readonly token_logprobs: (number | null)[]
+  /** The likeliest texts and the token's own; null where `token_logprobs` is. */
+  readonly top_logprobs: (Record<string, number> | null)[]
+  /** Unicode code points from the start of the prompt, with and without echo. */
+  readonly text_offset: number[]
+}
+
+/** −∞ on the wire: "the JSON-serializable float that OpenAI uses" (vLLM). */
+const MINUS_INFINITY = -9999.0
+
+export function emptyLogprobs(): LegacyLogprobs {
+  return { tokens: [], token_logprobs: [], top_logprobs: [], text_offset: [] }
+}
+
+export function toLegacyLogprobs(scores: readonly TokenScore[]): LegacyLogprobs {
+  const logprobs = emptyLogprobs()
+  for (const score of scores) {
+    logprobs.tokens.push(score.text)
+    logprobs.token_logprobs.push(score.logprob === null ? null : finite(score.logprob))
+    logprobs.top_logprobs.push(score.logprob === null ? null : topLogprobs(score, score.logprob))
+    logprobs.text_offset.push(score.textOffset)
+  }
+  return logprobs
+}
+
+export function appendLogprobs(to: LegacyLogprobs, from: LegacyLogprobs): void {
+  to.tokens.push(...from.tokens)
+  to.token_logprobs.push(...from.token_logprobs)
+  to.top_logprobs.push(...from.top_logprobs)
+  to.text_offset.push(...from.text_offset)
+}
+
+/**
+ * Keyed by text, so tokens of the same text collapse: the token's own value stands before all, lm-eval compares the two floats; else the likeliest.
+ * Texts are the model's: `Object.fromEntries` makes even `__proto__` a plain key.
+ */
+function topLogprobs(score: TokenScore, own: number): Record<string, number> {
+  const byText = new Map<string, number>()
+  for (const { text, logprob } of score.top) {
+    if (!byText.has(text)) byText.set(text, finite(logprob))
+  }
+  return Object.fromEntries(byText.set(score.text, finite(own)))
+}
+
+function finite(logprob: number): number {
+  return Math.max(logprob, MINUS_INFINITY)
+}

@@ -1,0 +1,8 @@
+/** What the house knows of its own health. Open to everyone: names and numbers only, nothing secret. */
+export interface Status {
+  /** A worker has proved progress lately, or idles and answers. */
+  isHealthy(): boolean
+  /** New work can be taken: models loaded, not draining. */
+  isReady(): boolean
+  detail(): Readonly<Record<string, string | number | boolean | null>>
+}

@@ -1,0 +1,32 @@
+import type { ErrorCode } from '../../inference/contract/errors.ts'
+
+interface WireRow {
+  readonly http: number
+  /** `error.type` of the OpenAI envelope. */
+  readonly openaiType: string
+  /** `error.code` of the OpenAI envelope; null where OpenAI has none. */
+  readonly openaiCode: string | null
+  /** Whether the same request may succeed if it is sent again: the header `x-should-retry`, which OpenAI's clients obey. */
+  readonly retry: boolean
+  /** Seconds for `Retry-After`; null where waiting is not the point. */
+  readonly retryAfterSeconds: number | null
+}
+
+/** The only place in the house that turns an error code into a status. Rows follow OpenAI's error pages where OpenAI has the case. */
+export const ERROR_TABLE = {
+  invalid_request: row(400, 'invalid_request_error', null),
+  body_too_large: row(413, 'invalid_request_error', 'body_too_large'),
+  invalid_api_key: row(401, 'invalid_request_error', 'invalid_api_key'),
+  not_found: row(404, 'invalid_request_error', 'not_found'),
+  model_not_found: row(404, 'invalid_request_error', 'model_not_found'),
+  context_overflow: row(400, 'invalid_request_error', 'context_length_exceeded'),
+  queue_full: row(503, 'service_unavailable_error', 'server_is_overloaded', { afterSeconds: 1 }),
+  unavailable: row(503, 'service_unavailable_error', 'service_unavailable', { afterSeconds: 2 }),
+  cancelled: row(499, 'invalid_request_error', 'request_cancelled'),
+  worker_lost: row(500, 'server_error', 'worker_lost'),
+  engine_failure: row(500, 'server_error', 'engine_failure', { afterSeconds: null })
+} as const satisfies Record<ErrorCode, WireRow>
+
+function row(http: number, openaiType: string, openaiCode: string | null, retry?: { readonly afterSeconds: number | null }): WireRow {
+  return { http, openaiType, openaiCode, retry: retry !== undefined, retryAfterSeconds: retry?.afterSeconds ?? null }
+}

@@ -1,0 +1,32 @@
+import type { FastifyReply } from 'fastify'
+import { ServiceError } from '../../inference/contract/errors.ts'
+
+const MAX_NAMES = 32
+const MAX_NAME_CHARS = 64
+
+/** Names in `body` that `known` does not have, prefixed with the path to the object they stand in. */
+export function unknownParams(body: object, known: object, path = ''): string[] {
+  return Object.keys(body)
+    .filter(name => !Object.hasOwn(known, name))
+    .map(name => path + name)
+}
+
+/**
+ * An option ignored in silence is a wrong answer: names what was ignored in `x-ignored-params`.
+ *
+ * @throws {ServiceError} `invalid_request` in strict mode
+ */
+export function reportIgnored(reply: FastifyReply, names: readonly string[], strict: boolean): void {
+  const [first] = names
+  if (first === undefined) return
+  if (strict) {
+    const name = first.slice(0, MAX_NAME_CHARS)
+    throw new ServiceError('invalid_request', `Unrecognized request argument supplied: ${name}`, { param: name })
+  }
+  reply.header('x-ignored-params', names.slice(0, MAX_NAMES).map(headerSafe).join(', '))
+}
+
+/** The names are the client's: in a header they may hold nothing that could end it. */
+function headerSafe(name: string): string {
+  return encodeURIComponent(name.slice(0, MAX_NAME_CHARS).toWellFormed())
+}

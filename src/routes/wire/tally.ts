@@ -1,0 +1,55 @@
+import type { FastifyRequest } from 'fastify'
+import type { ErrorCode } from '../../inference/contract/errors.ts'
+import { isTerminal, type Timings, type TokenEvent } from '../../inference/contract/events.ts'
+import type { GenerationRequest } from '../../inference/contract/request.ts'
+
+/** What may be written down of a request. Numbers and names: no text of any prompt or answer, no key. */
+export interface RequestFacts extends Timings {
+  readonly streamId: string
+  readonly model: string
+  readonly stream: boolean
+  readonly promptTokens: number
+  readonly completionTokens: number
+  readonly cachedTokens: number
+  /** How many choices ended how. */
+  readonly finishReasons: Readonly<Record<string, number>>
+  /** null while it runs, and when it was left before its end. */
+  readonly outcome: 'finished' | ErrorCode | null
+}
+
+/** Where routes leave the facts of a request for the log line at its end. */
+export interface Journal {
+  attach(request: FastifyRequest, facts: () => RequestFacts): void
+}
+
+/** Keeps the facts of one request while its events pass by: they are right at any time, whenever the client leaves. */
+export interface Tally {
+  push(event: TokenEvent): void
+  facts(): RequestFacts
+}
+
+export function openTally(request: GenerationRequest, model: string, stream: boolean): Tally {
+  const finishReasons: Record<string, number> = {}
+  const promptTokens = request.prompts.reduce((sum, prompt) => sum + prompt.tokenIds.length, 0)
+  let timings: Timings = { queueMs: 0, prefillMs: 0, decodeMs: 0 }
+  let completionTokens = 0
+  let cachedTokens = 0
+  let outcome: RequestFacts['outcome'] = null
+  return {
+    push(event) {
+      if (event.kind === 'token') {
+        completionTokens++
+        if (event.end !== null) finishReasons[event.end.reason] = (finishReasons[event.end.reason] ?? 0) + 1
+      }
+      if (event.kind === 'finished') {
+        timings = event.timings
+        completionTokens = event.usage.completionTokens
+        cachedTokens = event.usage.cachedTokens
+      }
+      if (isTerminal(event)) outcome = event.kind === 'finished' ? 'finished' : event.failure.code
+    },
+    facts() {
+      return { streamId: request.id, model, stream, promptTokens, completionTokens, cachedTokens, ...timings, finishReasons, outcome }
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify'
+import type { TextPort } from '../inference/contract/text-port.ts'
+import type { GenerationQueue } from '../queue/queue.ts'
+import { completionRoute } from '../routes/completions/route.ts'
+import { healthRoute } from '../routes/health/route.ts'
+import type { Status } from '../routes/health/status.ts'
+import type { ModelCard } from '../routes/models/model-card.ts'
+import { modelsRoute } from '../routes/models/route.ts'
+import { newId } from '../routes/wire/ids.ts'
+import { requireApiKey } from './plugins/auth.ts'
+import { refuseWhileDraining } from './plugins/drain.ts'
+import { answerError, answerErrors } from './plugins/error-handler.ts'
+import { checkHost } from './plugins/host-check.ts'
+import { answerBrokenRequest, HTTP_LIMITS, limitRequests } from './plugins/limits.ts'
+import { answerUnknownUrls } from './plugins/not-found.ts'
+import { addResponseIds } from './plugins/request-id.ts'
+import { logRequests } from './plugins/request-log.ts'
+
+export interface AppOptions {
+  readonly queue: GenerationQueue
+  readonly text: TextPort
+  readonly card: ModelCard
+  readonly status: Status
+  readonly isDraining: () => boolean
+  /** Empty: open to everyone who reaches it. */
+  readonly apiKeys: readonly string[]
+  /** The address the server will listen on; a loopback one answers to loopback names only. */
+  readonly bindHost: string
+  readonly strictParams: boolean
+  /** Unix milliseconds. */
+  readonly clock: () => number
+  /** None: silent. */
+  readonly logger?: FastifyBaseLogger
+}
+
+/**
+ * The whole HTTP side without a port: `inject` drives it in tests, `listen` serves it.
+ * Hooks run in the order of these lines: a request is named and logged before it can be refused, and refused before its body is read.
+ */
+export function buildApp(options: AppOptions): FastifyInstance {
+  const { queue, text, card, status, clock } = options
+  const app = fastify({
+    ...HTTP_LIMITS,
+    ...(options.logger !== undefined && { loggerInstance: options.logger }),
+    disableRequestLogging: true,
+    genReqId: () => newId('req_'),
+    clientErrorHandler: answerBrokenRequest,
+    frameworkErrors: answerError
+  })
+
+  answerErrors(app)
+  addResponseIds(app)
+  const journal = logRequests(app, clock)
+  checkHost(app, options.bindHost)
+  const auth = requireApiKey(app, options.apiKeys)
+  refuseWhileDraining(app, options.isDraining)
+  limitRequests(app)
+  answerUnknownUrls(app)
+
+  app.register(healthRoute, { status })
+  app.register(modelsRoute, { card })
+  app.register(completionRoute, {
+    queue,
+    text,
+    card,
+    journal,
+    strictParams: options.strictParams,
+    callerOf: auth.callerOf,
+    clock
+  })
+  return app
+}

@@ -1,0 +1,47 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { ServiceError } from '../../inference/contract/errors.ts'
+
+/** Routes that need no key, by the pattern they were declared with: what the router matched, never what the client wrote. */
+const OPEN_ROUTES: ReadonlySet<string> = new Set(['/health', '/ready'])
+
+export interface Auth {
+  /** A name for whoever holds the request's key that does not reveal the key; the same for all where the server is open. */
+  callerOf(request: FastifyRequest): string
+}
+
+/**
+ * Guards every route of `app`, present and future, unknown URLs included. Without keys the server is open.
+ * Keys are kept as SHA-256 only and compared in constant time, all of them each time.
+ */
+export function requireApiKey(app: FastifyInstance, keys: readonly string[]): Auth {
+  const digests = keys.map(sha256)
+  const callers = new WeakMap<FastifyRequest, string>()
+  if (digests.length > 0) {
+    app.addHook('onRequest', async request => {
+      if (OPEN_ROUTES.has(request.routeOptions.url ?? '')) return
+      callers.set(request, authenticate(request.headers.authorization, digests))
+    })
+  }
+  return { callerOf: request => callers.get(request) ?? '' }
+}
+
+/** @throws {ServiceError} `invalid_api_key` */
+function authenticate(header: string | undefined, digests: readonly Buffer[]): string {
+  const key = header === undefined ? undefined : /^Bearer +(\S+) *$/i.exec(header)?.[1]
+  if (key === undefined) {
+    throw new ServiceError(
+      'invalid_api_key',
+      "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
+    )
+  }
+  const given = sha256(key)
+  let known = false
+  for (const digest of digests) known = timingSafeEqual(digest, given) || known
+  if (!known) throw new ServiceError('invalid_api_key', 'Incorrect API key provided.')
+  return sha256(given).toString('hex', 0, 16)
+}
+
+function sha256(data: string | Buffer): Buffer {
+  return createHash('sha256').update(data).digest()
+}

@@ -1,0 +1,58 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { ServiceError } from '../../inference/contract/errors.ts'
+import { LIMITS } from '../../inference/contract/limits.ts'
+import { errorBody, INTERNAL_ERROR, sendFailure } from '../../routes/wire/error-body.ts'
+
+/** Turns everything that is thrown into OpenAI's envelope. What is not meant for the client is logged, and said only as "an error". */
+export function answerErrors(app: FastifyInstance): void {
+  app.setErrorHandler(answerError)
+}
+
+export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (error instanceof ServiceError) {
+    if (error.cause !== undefined) request.log.warn({ err: error.cause, code: error.code }, 'request failed')
+    return sendFailure(reply, error.toFailure())
+  }
+  const known = isFastifyError(error) ? FASTIFY_ERRORS[error.code] : undefined
+  if (known !== undefined) return known(reply)
+  if (isFastifyError(error) && error.statusCode !== undefined && error.statusCode < 500) {
+    return reply.code(error.statusCode).send(errorBody('The request is not valid.', 'invalid_request_error', null))
+  }
+  request.log.error({ err: error }, 'bug')
+  return reply.code(500).header('x-should-retry', 'true').send(INTERNAL_ERROR)
+}
+
+/** Fastify's own refusals. Its messages are not passed on: those of the JSON parser may quote the body. */
+const FASTIFY_ERRORS: Readonly<Record<string, (reply: FastifyReply) => FastifyReply>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: reply =>
+    sendFailure(reply, {
+      code: 'body_too_large',
+      message: `The request body is too large. Expected at most ${LIMITS.bodyBytes} bytes.`,
+      param: null
+    }),
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: reply =>
+    reply
+      .code(415)
+      .send(
+        errorBody(
+          `Unsupported media type. Expected the header 'Content-Type: application/json'.`,
+          'invalid_request_error',
+          'unsupported_media_type'
+        )
+      ),
+  FST_ERR_CTP_INVALID_JSON_BODY: badJson,
+  FST_ERR_CTP_EMPTY_JSON_BODY: badJson,
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: badJson
+}
+
+function badJson(reply: FastifyReply): FastifyReply {
+  return sendFailure(reply, {
+    code: 'invalid_request',
+    message: 'We could not parse the JSON body of your request. The OpenAI API expects a JSON payload.',
+    param: null
+  })
+}
+
+function isFastifyError(error: unknown): error is FastifyError {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+}

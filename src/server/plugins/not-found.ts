@@ -1,0 +1,36 @@
+import type { FastifyInstance } from 'fastify'
+import { errorBody } from '../../routes/wire/error-body.ts'
+
+/** Answers for URLs that nobody declared, 404, and for methods that nobody declared for a URL, 405. */
+export function answerUnknownUrls(app: FastifyInstance): void {
+  const methodsByUrl = new Map<string, Set<string>>()
+  app.addHook('onRoute', ({ url, method }) => {
+    const methods = methodsByUrl.get(url) ?? new Set()
+    for (const one of [method].flat()) methods.add(one)
+    methodsByUrl.set(url, methods)
+  })
+
+  app.setNotFoundHandler((request, reply) => {
+    const [path = ''] = request.url.split('?', 1)
+    const allowed = [...methodsByUrl].filter(([url]) => matches(url, path)).flatMap(([, methods]) => [...methods])
+    if (allowed.length === 0) {
+      return reply.code(404).send(errorBody(`Invalid URL (${request.method} ${path.slice(0, 256)})`, 'invalid_request_error', 'not_found'))
+    }
+    const message = `Not allowed to ${request.method} on ${path.slice(0, 256)} (HINT: Perhaps you meant to use a different HTTP method?)`
+    return reply
+      .code(405)
+      .header('allow', [...new Set(allowed)].join(', '))
+      .send(errorBody(message, 'invalid_request_error', 'method_not_allowed'))
+  })
+}
+
+/** Whether a declared URL (`/v1/models/*`, `/v1/x/:id`) can be that path. */
+function matches(url: string, path: string): boolean {
+  const declared = url.split('/')
+  const given = path.split('/')
+  for (const [i, part] of declared.entries()) {
+    if (part === '*') return given.length > i
+    if (given[i] === undefined || (!part.startsWith(':') && part !== given[i])) return false
+  }
+  return declared.length === given.length
+}

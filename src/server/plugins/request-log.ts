@@ -1,0 +1,29 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Journal, RequestFacts } from '../../routes/wire/tally.ts'
+
+/** Nginx's status for a client that went before its answer; the wire never carries it. */
+const CLIENT_GONE = 499
+
+/**
+ * One line for each request when its answer is over, however it ends: written, streamed, broken or left.
+ * It says who, what and how long; never a prompt, an answer, a key or a query.
+ */
+export function logRequests(app: FastifyInstance, clock: () => number): Journal {
+  const facts = new WeakMap<FastifyRequest, () => RequestFacts>()
+  app.addHook('onRequest', async (request, reply) => {
+    const startedAtMs = clock()
+    reply.raw.once('close', () => {
+      const status = reply.raw.writableFinished ? reply.raw.statusCode : CLIENT_GONE
+      const line = {
+        requestId: request.id,
+        method: request.method,
+        route: request.routeOptions.url ?? null,
+        status,
+        durationMs: Math.round(clock() - startedAtMs),
+        ...facts.get(request)?.()
+      }
+      request.log.info(line, 'request')
+    })
+  })
+  return { attach: (request, read) => void facts.set(request, read) }
+}
