@@ -1,0 +1,29 @@
+import type { StepEvents } from '../../inference/contract/engine.ts'
+import type { GenerationRequest } from '../../inference/contract/request.ts'
+
+/** A worker as the queue sees it. Messages arrive in the order of the calls; none of them throws or waits. */
+export interface WorkerLink {
+  /** Rows of its batch. */
+  readonly slots: number
+  start(request: GenerationRequest): void
+  /** Its rows are free for whatever is started afterwards. */
+  cancel(requestId: string): void
+}
+
+/** A worker's place at the queue: what it brings, and its end. */
+export interface WorkerSeat {
+  /** Events of one step. Those of requests that it does not run (any more) are ignored. */
+  deliver(events: StepEvents): void
+  /** Gets no more requests; those it runs go on. */
+  retire(): void
+  /** Gone: what it still ran fails with `worker_lost`. */
+  leave(): void
+}
+
+/** The queue as whoever keeps the workers sees it. */
+export interface WorkerPool {
+  /** A worker with a loaded model: it is given requests at once. */
+  join(link: WorkerLink): WorkerSeat
+  /** No worker will ever come again: what waits fails with `unavailable`, and nothing is admitted any more. */
+  giveUp(reason: string): void
+}

@@ -1,0 +1,87 @@
+import { isTerminal, type LogEntry, type LoggedEvent } from '../../inference/contract/events.ts'
+import { invariant } from '../../inference/contract/invariant.ts'
+import type { QueueEvent } from '../queue.ts'
+import { Bell } from './bell.ts'
+
+/** All that happened to one request, in order; and, while it waits, where it stands. */
+export class TokenLog {
+  readonly #entries: LogEntry[] = []
+  readonly #bells = new Set<Bell>()
+  #position: number | null = null
+  #hasEnded = false
+  #tokens = 0
+
+  get hasEnded(): boolean {
+    return this.#hasEnded
+  }
+
+  /** What it weighs in memory: tokens and alternatives, with their texts. */
+  get tokens(): number {
+    return this.#tokens
+  }
+
+  /** @throws {InvariantError} when something follows the terminal event */
+  append(event: LoggedEvent): void {
+    invariant(!this.#hasEnded, `a ${event.kind} event follows the end of a log`)
+    this.#entries.push({ ordinal: this.#entries.length + 1, event })
+    this.#tokens += tokensIn(event)
+    this.#hasEnded = isTerminal(event)
+    this.#position = null
+    this.#ring()
+  }
+
+  /** Readers are told of the position, 1 for the next, until the first entry. */
+  standAt(position: number | null): void {
+    invariant(!this.#hasEnded, 'a request that ended does not wait')
+    if (position === this.#position) return
+    this.#position = position
+    if (position !== null) this.#ring()
+  }
+
+  /** Entries with an ordinal above `afterOrdinal`, and positions while there are none; ends with the log, or when `signal` aborts. */
+  async *read(afterOrdinal: number, signal: AbortSignal): AsyncGenerator<readonly QueueEvent[], void, undefined> {
+    const bell = new Bell()
+    this.#bells.add(bell)
+    signal.addEventListener('abort', bell.ring)
+    try {
+      let seen = afterOrdinal
+      let toldPosition: number | null = null
+      while (!signal.aborted) {
+        const entries = this.#entries.slice(seen)
+        if (entries.length > 0) {
+          seen += entries.length
+          yield entries
+        } else if (this.#hasEnded) {
+          return
+        } else if (this.#position !== null && this.#position !== toldPosition) {
+          toldPosition = this.#position
+          yield [{ ordinal: null, event: { kind: 'queued', position: toldPosition } }]
+        } else {
+          await bell.rung()
+        }
+      }
+    } finally {
+      signal.removeEventListener('abort', bell.ring)
+      this.#bells.delete(bell)
+    }
+  }
+
+  #ring(): void {
+    for (const bell of this.#bells) bell.ring()
+  }
+}
+
+function tokensIn(event: LoggedEvent): number {
+  switch (event.kind) {
+    case 'token':
+      return 1 + (event.score?.top.length ?? 0)
+    case 'prompt':
+      return event.tokenIds.length + (event.scores?.reduce((sum, score) => sum + score.top.length, 0) ?? 0)
+    case 'started':
+    case 'finished':
+    case 'failed':
+      return 1
+    default:
+      return event satisfies never
+  }
+}

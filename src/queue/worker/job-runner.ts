@@ -1,0 +1,83 @@
+import type { Engine, StepEvents } from '../../inference/contract/engine.ts'
+import { isTerminal } from '../../inference/contract/events.ts'
+import { invariant } from '../../inference/contract/invariant.ts'
+import type { GenerationRequest } from '../../inference/contract/request.ts'
+
+/** What a worker proves that it lives and works with. */
+export interface Progress {
+  /** Native runs completed since the start. */
+  readonly stepsDone: number
+  /** Unix milliseconds at which the current one began; null between runs. */
+  readonly stepStartedAtMs: number | null
+  /** Requests that have not ended. While there are some, steps must advance. */
+  readonly activeRequests: number
+}
+
+/** The worker's way to the queue. Calls arrive in order; none of them throws or waits. */
+export interface Uplink {
+  events(events: StepEvents): void
+  heartbeat(progress: Progress): void
+}
+
+/** Worker side of the queue: hands requests to the engine and the engine's events back, one message per step. */
+export class JobRunner {
+  readonly #uplink: Uplink
+  readonly #heartbeatMs: number
+  readonly #active = new Set<string>()
+  #engine: Engine | null = null
+  #heart: NodeJS.Timeout | null = null
+  #becameIdle: () => void = () => {}
+
+  constructor(uplink: Uplink, heartbeatMs: number) {
+    this.#uplink = uplink
+    this.#heartbeatMs = heartbeatMs
+  }
+
+  /** From here on requests may come. */
+  serve(engine: Engine): void {
+    this.#engine = engine
+    this.#beat()
+    this.#heart = setInterval(() => this.#beat(), this.#heartbeatMs)
+  }
+
+  start(request: GenerationRequest): void {
+    invariant(this.#engine !== null, 'a request came before the model was loaded')
+    this.#active.add(request.id)
+    this.#engine.submit(request)
+  }
+
+  cancel(requestId: string): void {
+    if (this.#active.delete(requestId)) this.#engine?.cancel(requestId)
+    this.#checkIdle()
+  }
+
+  /** To be given to the engine as its `emit`. */
+  readonly emit = (events: StepEvents): void => {
+    this.#uplink.events(events)
+    for (const { requestId, event } of events) {
+      if (isTerminal(event)) this.#active.delete(requestId)
+    }
+    this.#checkIdle()
+  }
+
+  /** Lets all requests end, then closes the engine. The queue must have stopped giving out requests. */
+  async drain(): Promise<void> {
+    if (this.#active.size > 0) {
+      await new Promise<void>(resolve => {
+        this.#becameIdle = resolve
+      })
+    }
+    await this.#engine?.close()
+    if (this.#heart !== null) clearInterval(this.#heart)
+  }
+
+  #checkIdle(): void {
+    if (this.#active.size === 0) this.#becameIdle()
+  }
+
+  #beat(): void {
+    invariant(this.#engine !== null, 'a heart beats without an engine')
+    const { stepsDone, stepStartedAtMs } = this.#engine
+    this.#uplink.heartbeat({ stepsDone, stepStartedAtMs, activeRequests: this.#active.size })
+  }
+}
