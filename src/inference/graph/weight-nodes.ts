@@ -32,10 +32,10 @@ export class WeightNodes {
     return this.#source.info(matrix) !== null
   }
 
-  /** float32 [K]; several are joined. */
+  /** float32 [K]: rows or columns of one, joined. */
   vector(name: string, vectors: readonly string[] = [name]): string {
-    const columns = vectors.reduce((sum, vector) => sum + this.#info(vector).columns, 0)
-    const offset = this.#graph.weight(name, 'float32', [columns])
+    const size = vectors.reduce((sum, vector) => sum + this.#info(vector).rows * this.#info(vector).columns, 0)
+    const offset = this.#graph.weight(name, 'float32', [size])
     this.#graph.fill({ kind: 'float32', offset, matrices: vectors })
     return name
   }

@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+
+const READ_BYTES = 2 ** 20
+
+/** What a hash was computed of: unchanged as long as all of this is. `ctime` also changes where a copy keeps the old `mtime`. */
+const Note = z.strictObject({
+  bytes: z.number(),
+  mtimeMs: z.number(),
+  ctimeMs: z.number(),
+  inode: z.number(),
+  sha256: z.string().length(64)
+})
+type Note = z.infer<typeof Note>
+
+/**
+ * SHA-256 of a file's content, hexadecimal. A note in `cacheFolder` saves reading the same file again at each start.
+ *
+ * @param onProgress  called with the fraction read, 0 to 1; not at all if the note answers
+ */
+export async function sourceHash(path: string, cacheFolder: string, onProgress: (fraction: number) => void): Promise<string> {
+  const file = await realpath(path)
+  const stats = await stat(file)
+  const identity = { bytes: stats.size, mtimeMs: stats.mtimeMs, ctimeMs: stats.ctimeMs, inode: stats.ino }
+  const folder = join(cacheFolder, 'hashes')
+  const notePath = join(folder, `${sha256(file).slice(0, 32)}.json`)
+
+  const note = await readNote(notePath)
+  if (note !== null && JSON.stringify({ ...identity, sha256: note.sha256 }) === JSON.stringify(note)) return note.sha256
+
+  const content = { ...identity, sha256: await hashFile(file, stats.size, onProgress) } satisfies Note
+  await mkdir(folder, { recursive: true })
+  const temporary = `${notePath}.${process.pid}`
+  await writeFile(temporary, JSON.stringify(content))
+  await rename(temporary, notePath)
+  return content.sha256
+}
+
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+/** A note that is missing, unreadable or not ours is no note: the file is read again. */
+async function readNote(path: string): Promise<Note | null> {
+  try {
+    return Note.parse(JSON.parse(await readFile(path, 'utf8')))
+  } catch {
+    return null
+  }
+}
+
+async function hashFile(path: string, bytes: number, onProgress: (fraction: number) => void): Promise<string> {
+  const hash = createHash('sha256')
+  let done = 0
+  for await (const chunk of createReadStream(path, { highWaterMark: READ_BYTES })) {
+    hash.update(chunk)
+    done += chunk.length
+    onProgress(done / bytes)
+  }
+  return hash.digest('hex')
+}
