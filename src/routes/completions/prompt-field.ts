@@ -8,13 +8,16 @@ export type PromptInput =
   | { readonly kind: 'ids'; readonly prompts: readonly (readonly number[])[] }
 
 /** `prompt`: string, string[], int[] or int[][]; null where it is missing. Whether ids are in the vocabulary is checked where the model is known. */
-export const promptField = z.unknown().transform((value, context): PromptInput | null => {
-  if (value === undefined || value === null) return null
-  const input = toPromptInput(value)
-  if (typeof input !== 'string') return input
-  context.addIssue({ code: 'custom', message: input, input: value })
-  return z.NEVER
-})
+export const promptField = z
+  .unknown()
+  .optional()
+  .transform((value, context): PromptInput | null => {
+    if (value === undefined || value === null) return null
+    const input = toPromptInput(value)
+    if (typeof input !== 'string') return input
+    context.addIssue({ code: 'custom', message: input, input: value })
+    return z.NEVER
+  })
 
 /** The prompt, or what is wrong with it. Plain loops: a body may hold hundreds of thousands of ids. */
 function toPromptInput(value: unknown): PromptInput | string {

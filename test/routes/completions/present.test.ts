@@ -1,0 +1,239 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import type { ChoiceEnd, LoggedEvent, TokenScore } from '../../../src/inference/contract/events.ts'
+import type { CompletionChoice } from '../../../src/routes/completions/deltas.ts'
+import { type CompletionObject, openCompletion, toChunk } from '../../../src/routes/completions/present.ts'
+import type { CompletionView } from '../../../src/routes/completions/view.ts'
+import { finished } from '../literal-parts.ts'
+
+const VIEW: CompletionView = {
+  id: 'cmpl-1',
+  created: 1_700_000_000,
+  model: 'tiny',
+  systemFingerprint: 'fp_1',
+  promptCount: 1,
+  choicesPerPrompt: 1,
+  scoresOnly: false,
+  withLogprobs: false,
+  includeUsage: false,
+  tokenIds: null
+}
+
+const USAGE = { promptTokens: 2, completionTokens: 1, cachedTokens: 1 }
+
+const score = fc.record({
+  tokenId: fc.nat(255),
+  text: fc.string({ maxLength: 3 }),
+  logprob: fc.option(fc.constantFrom(-0.5, -1.25, Number.NEGATIVE_INFINITY), { freq: 5 }),
+  top: fc.array(fc.record({ tokenId: fc.nat(255), text: fc.string({ maxLength: 2 }), logprob: fc.constantFrom(-0.5, -3) }), {
+    maxLength: 3
+  }),
+  textOffset: fc.nat(1000)
+})
+
+const end: fc.Arbitrary<ChoiceEnd> = fc.constantFrom(
+  { reason: 'stop', stopString: null },
+  { reason: 'stop', stopString: '\n' },
+  { reason: 'length', stopString: null }
+)
+
+/** A view, and a log that keeps the promises of the contract: prompts before tokens, positions in order, choices interleaved at will. */
+const story = fc
+  .record({
+    promptCount: fc.integer({ min: 1, max: 3 }),
+    choicesPerPrompt: fc.integer({ min: 1, max: 3 }),
+    scoresOnly: fc.boolean(),
+    withLogprobs: fc.boolean(),
+    includeUsage: fc.boolean(),
+    echo: fc.boolean(),
+    ids: fc.boolean()
+  })
+  .chain(({ echo, ids, ...shape }) => {
+    const view = { ...VIEW, ...shape, tokenIds: ids ? Array.from({ length: shape.promptCount }, (_, i) => [i, i + 1]) : null }
+    const scores = (count: number) => (shape.withLogprobs ? fc.array(score, { minLength: count, maxLength: count }) : fc.constant(null))
+    const promptPart = (promptIndex: number): fc.Arbitrary<LoggedEvent> =>
+      fc
+        .tuple(fc.string({ maxLength: 3 }), scores(2))
+        .map(([text, scored]) => ({ kind: 'prompt', promptIndex, tokenIds: [1, 2], text, scores: scored }))
+    const prompts = fc.tuple(
+      ...Array.from({ length: echo ? shape.promptCount : 0 }, (_, i) => fc.array(promptPart(i), { minLength: 1, maxLength: 2 }))
+    )
+    const choice = (index: number) =>
+      fc.tuple(fc.array(fc.tuple(fc.string({ maxLength: 3 }), score), { minLength: 1, maxLength: 4 }), end).map(([tokens, how]) =>
+        tokens.map(
+          ([text, scored], position): LoggedEvent => ({
+            kind: 'token',
+            choice: index,
+            position,
+            tokenId: scored.tokenId,
+            text,
+            score: shape.withLogprobs ? scored : null,
+            end: position === tokens.length - 1 ? how : null
+          })
+        )
+      )
+    const choices = fc.tuple(
+      ...Array.from({ length: shape.scoresOnly ? 0 : shape.promptCount * shape.choicesPerPrompt }, (_, i) => choice(i))
+    )
+    return fc.tuple(prompts, choices, fc.infiniteStream(fc.nat(8))).map(([before, after, picks]) => {
+      const events: LoggedEvent[] = [{ kind: 'started' }, ...before.flat(), ...interleaved(after, picks), finished(USAGE)]
+      return { view, events }
+    })
+  })
+
+function interleaved(rows: readonly (readonly LoggedEvent[])[], picks: Iterator<number>): LoggedEvent[] {
+  const left = rows.map(row => [...row])
+  const mixed: LoggedEvent[] = []
+  while (left.some(row => row.length > 0)) {
+    const open = left.filter(row => row.length > 0)
+    const next = open[picks.next().value % open.length]?.shift()
+    if (next !== undefined) mixed.push(next)
+  }
+  return mixed
+}
+
+it('says the same in chunks and as a whole', () => {
+  fc.assert(
+    fc.property(story, ({ view, events }) => {
+      const chunks = events.map(event => toChunk(view, event)).filter(chunk => chunk !== null)
+      expect(concatenated(view, chunks)).toEqual(whole(view, events).choices)
+    })
+  )
+})
+
+it('sends no chunk that carries nothing, and sorts the choices of each', () => {
+  fc.assert(
+    fc.property(story, ({ view, events }) => {
+      for (const event of events) {
+        const chunk = toChunk(view, event)
+        if (chunk === null) continue
+        expect(chunk.choices.length).toBeGreaterThan(0)
+        expect(chunk.choices.map(choice => choice.index)).toEqual(chunk.choices.map(choice => choice.index).toSorted((a, b) => a - b))
+        for (const { text, logprobs, finish_reason, token_ids } of chunk.choices) {
+          expect(text !== '' || logprobs !== null || finish_reason !== null || token_ids !== undefined).toBe(true)
+        }
+      }
+    })
+  )
+})
+
+/** What a client makes of a stream. */
+function concatenated(view: CompletionView, chunks: readonly CompletionObject[]): CompletionChoice[] {
+  return Array.from({ length: view.promptCount * view.choicesPerPrompt }, (_, index) => {
+    const parts = chunks.flatMap(chunk => chunk.choices.filter(choice => choice.index === index))
+    const scored = parts.flatMap(part => (part.logprobs === null ? [] : [part.logprobs]))
+    const promptIds = parts.flatMap(part => (part.prompt_token_ids === undefined ? [] : [part.prompt_token_ids]))
+    expect(promptIds.length).toBe(view.tokenIds === null ? 0 : 1)
+    return {
+      text: parts.map(part => part.text).join(''),
+      index,
+      logprobs: view.withLogprobs
+        ? {
+            tokens: scored.flatMap(one => one.tokens),
+            token_logprobs: scored.flatMap(one => one.token_logprobs),
+            top_logprobs: scored.flatMap(one => one.top_logprobs),
+            text_offset: scored.flatMap(one => one.text_offset)
+          }
+        : null,
+      finish_reason: parts.at(-1)?.finish_reason ?? null,
+      stop_reason: parts.at(-1)?.stop_reason ?? null,
+      ...(view.tokenIds !== null && { token_ids: parts.flatMap(part => part.token_ids ?? []), prompt_token_ids: promptIds[0] })
+    }
+  })
+}
+
+function whole(view: CompletionView, events: readonly LoggedEvent[]): CompletionObject {
+  const completion = openCompletion(view)
+  for (const event of events) completion.push(event)
+  return completion.toCompletion()
+}
+
+const token = (changes: object): LoggedEvent => ({
+  kind: 'token',
+  choice: 0,
+  position: 0,
+  tokenId: 7,
+  text: 'a',
+  score: null,
+  end: null,
+  ...changes
+})
+
+it('has the shape of OpenAI, stop_reason aside', () => {
+  expect(whole(VIEW, [token({ end: { reason: 'length', stopString: null } }), finished(USAGE)])).toEqual({
+    id: 'cmpl-1',
+    object: 'text_completion',
+    created: 1_700_000_000,
+    model: 'tiny',
+    system_fingerprint: 'fp_1',
+    choices: [{ text: 'a', index: 0, logprobs: null, finish_reason: 'length', stop_reason: null }],
+    usage: { prompt_tokens: 2, completion_tokens: 1, total_tokens: 3, prompt_tokens_details: { cached_tokens: 1 } }
+  })
+})
+
+it('writes usage null into every chunk before the usage chunk', () => {
+  expect(toChunk({ ...VIEW, includeUsage: true }, token({}))).toHaveProperty('usage', null)
+  expect(toChunk(VIEW, token({}))).not.toHaveProperty('usage')
+})
+
+it('gives an echoed prompt to all of its choices in one chunk', () => {
+  const view = { ...VIEW, promptCount: 2, choicesPerPrompt: 2 }
+  const chunk = toChunk(view, { kind: 'prompt', promptIndex: 1, tokenIds: [1], text: 'hi', scores: null })
+  expect(chunk?.choices.map(({ index, text }) => [index, text])).toEqual([
+    [2, 'hi'],
+    [3, 'hi']
+  ])
+})
+
+it('ends every choice with `length` when no tokens were asked for', () => {
+  const view = { ...VIEW, promptCount: 2, scoresOnly: true }
+  expect(whole(view, [finished(USAGE)]).choices.map(choice => [choice.text, choice.finish_reason])).toEqual([
+    ['', 'length'],
+    ['', 'length']
+  ])
+  expect(toChunk(view, finished(USAGE))?.choices.map(choice => choice.finish_reason)).toEqual(['length', 'length'])
+})
+
+it('tells the stop string that ended a choice', () => {
+  expect(toChunk(VIEW, token({ end: { reason: 'stop', stopString: '##' } }))?.choices[0]).toMatchObject({
+    finish_reason: 'stop',
+    stop_reason: '##'
+  })
+})
+
+it('gives generated ids only, the prompt apart and once', () => {
+  const view = { ...VIEW, tokenIds: [[1, 2]] }
+  const events = [token({ text: '' }), token({ position: 1, tokenId: 8, end: { reason: 'length', stopString: null } }), finished(USAGE)]
+  expect(whole(view, events).choices[0]).toMatchObject({ token_ids: [7, 8], prompt_token_ids: [1, 2] })
+  expect(events.map(event => toChunk(view, event)?.choices[0]?.prompt_token_ids)).toEqual([[1, 2], undefined, undefined])
+})
+
+const scoreOf = (changes: Partial<TokenScore>): TokenScore => ({ tokenId: 7, text: 'a', logprob: -2, top: [], textOffset: 3, ...changes })
+
+it.each([
+  { name: 'with no alternatives', given: {}, top: { a: -2 } },
+  { name: 'beside the likeliest', given: { top: [{ tokenId: 1, text: 'b', logprob: -1 }] }, top: { b: -1, a: -2 } },
+  {
+    name: 'before another of the same text',
+    given: { top: [{ tokenId: 1, text: 'a', logprob: -1 }] },
+    top: { a: -2 }
+  },
+  {
+    name: 'next to collapsed alternatives, the likelier of which stays',
+    given: {
+      top: [
+        { tokenId: 1, text: 'b', logprob: -1 },
+        { tokenId: 2, text: 'b', logprob: -1.5 }
+      ]
+    },
+    top: { b: -1, a: -2 }
+  },
+  { name: 'under a hostile name', given: { text: '__proto__' }, top: JSON.parse('{"__proto__":-2}') },
+  { name: 'as -9999 where it is impossible', given: { logprob: Number.NEGATIVE_INFINITY }, top: { a: -9999 } },
+  { name: 'as null where nothing predicts it', given: { logprob: null }, top: null }
+])('reports the token itself $name', ({ given, top }) => {
+  const logprobs = toChunk(VIEW, token({ score: scoreOf(given) }))?.choices[0]?.logprobs
+  expect(JSON.stringify(logprobs?.top_logprobs)).toBe(JSON.stringify([top]))
+  const own = top === null ? null : top[given.text ?? 'a']
+  expect(logprobs).toMatchObject({ tokens: [given.text ?? 'a'], token_logprobs: [own], text_offset: [3] })
+})
