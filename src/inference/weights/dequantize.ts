@@ -28,7 +28,8 @@ export function dequantize(typeName: string, bytes: Uint8Array): Float32Array {
   const values = new Float32Array(codes.length)
   for (let block = 0; block < scales.length; block++) {
     const scale = scales[block] ?? 0
-    const offset = offsets?.[block] ?? 0
+    // -0 is what leaves every float as it is, -0 too.
+    const offset = offsets?.[block] ?? -0
     const end = (block + 1) * blockElements
     for (let i = block * blockElements; i < end; i++) values[i] = Math.fround(scale * (codes[i] ?? 0)) + offset
   }

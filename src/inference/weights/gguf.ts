@@ -140,12 +140,14 @@ class OpenGguf implements GgufFile {
   }
 
   async read(tensor: TensorInfo, start: number, length: number): Promise<Uint8Array> {
+    const what = `${this.path}: tensor ${JSON.stringify(tensor.name)}`
     const bytes = new Uint8Array(length)
     let filled = 0
     while (filled < length) {
-      const { bytesRead } = await this.#handle.read(bytes, filled, length - filled, tensor.offset + start + filled)
-      if (bytesRead === 0)
-        throw new ModelFileError(`${this.path}: tensor ${JSON.stringify(tensor.name)} ends early: the file became shorter`)
+      const { bytesRead } = await this.#handle
+        .read(bytes, filled, length - filled, tensor.offset + start + filled)
+        .catch((cause: Error) => Promise.reject(new ModelFileError(`${what} cannot be read (${cause.message})`, { cause })))
+      if (bytesRead === 0) throw new ModelFileError(`${what} ends early: the file became shorter`)
       filled += bytesRead
     }
     return bytes
