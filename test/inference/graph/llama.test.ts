@@ -1,0 +1,70 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { WeightForm } from '../../../src/inference/graph/weight-nodes.ts'
+import { referenceLogits } from './reference-llama.ts'
+import { GraphUnderTest } from './run-graph.ts'
+import { TINY_LLAMA, tinyWeights, writeTinyLlama } from './tiny-llama.ts'
+
+const IDS = [3, 60, 7, 7, 0, 21, 63, 12, 33]
+const EVERY = IDS.map((_, i) => i)
+const CAPACITY = 32
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'llama-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+// 8-bit weights hold the same numbers here; what differs is that activations are rounded to 8 bits too.
+const FORMS: { form: WeightForm; tolerance: number }[] = [
+  { form: 'float32', tolerance: 1e-3 },
+  { form: 'eightBit', tolerance: 0.8 }
+]
+
+describe.each(FORMS)('$form', ({ form, tolerance }) => {
+  let graph: GraphUnderTest
+  beforeAll(async () => {
+    const { graphPath } = await writeTinyLlama(join(folder, form), form)
+    graph = await GraphUnderTest.open(graphPath, TINY_LLAMA, CAPACITY)
+  })
+  afterAll(() => graph.close())
+
+  it('computes what the papers say', async () => {
+    const expected = await referenceLogits(TINY_LLAMA, tinyWeights(TINY_LLAMA), IDS)
+    const { logits } = await graph.run({ ids: [IDS], pasts: [0], wanted: EVERY })
+    expect(furthest(logits, expected)).toBeLessThan(tolerance)
+  })
+
+  it('computes only the logits that are wanted, none too', async () => {
+    const { logits: all } = await graph.run({ ids: [IDS], pasts: [0], wanted: EVERY })
+    for (const wanted of [[], [4], [8, 0, 8]]) {
+      expect((await graph.run({ ids: [IDS], pasts: [0], wanted })).logits).toEqual(wanted.map(i => all[i]))
+    }
+  })
+
+  it('answers the same to the bit for every cut of a prompt into chunks of two or more', async () => {
+    const whole = (await graph.run({ ids: [IDS], pasts: [0], wanted: [IDS.length - 1] })).logits
+    for (let cut = 2; cut <= IDS.length - 2; cut++) {
+      const first = await graph.run({ ids: [IDS.slice(0, cut)], pasts: [0], wanted: [] })
+      const rest = await graph.run({ ids: [IDS.slice(cut)], pasts: [cut], cache: first.cache, wanted: [IDS.length - 1 - cut] })
+      expect(rest.logits, `cut at ${cut}`).toEqual(whole)
+    }
+  })
+
+  it('answers a row the same to the bit alone and among rows of other lengths', async () => {
+    const prompts = [IDS.slice(0, 2), IDS.slice(0, 5), IDS]
+    const caches = await Promise.all(prompts.map(async prompt => (await graph.run({ ids: [prompt], pasts: [0], wanted: [] })).cache))
+    const pasts = prompts.map(prompt => prompt.length)
+    const together = await graph.run({ ids: [[5], [6], [7]], pasts, cache: graph.join(caches), wanted: [0, 1, 2] })
+    for (const [row, cache] of caches.entries()) {
+      const alone = await graph.run({ ids: [[5 + row]], pasts: [pasts[row] ?? 0], cache, wanted: [0] })
+      expect(alone.logits[0], `row ${row}`).toEqual(together.logits[row])
+    }
+  })
+})
+
+function furthest(actual: readonly number[][], expected: readonly number[][]): number {
+  return Math.max(...expected.flatMap((row, r) => row.map((value, i) => Math.abs(value - (actual[r]?.[i] ?? Number.NaN)))))
+}

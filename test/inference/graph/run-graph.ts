@@ -1,0 +1,83 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+import type { LlamaConfig } from '../../../src/inference/graph/llama-config.ts'
+
+/** Keys and values of some rows, as one run leaves them. */
+export type Cache = Readonly<Record<string, Tensor>>
+
+export interface Step {
+  /** One array per row, all equally long. */
+  readonly ids: readonly (readonly number[])[]
+  /** Positions that each row has in the cache. */
+  readonly pasts: readonly number[]
+  readonly cache?: Cache
+  /** Indexes into rows × tokens. */
+  readonly wanted: readonly number[]
+}
+
+/** Runs a graph of ours through the stock JavaScript binding: slow (it copies the cache), and independent of our own runtime. */
+export class GraphUnderTest {
+  readonly #session: InferenceSession
+  readonly #config: Pick<LlamaConfig, 'layers' | 'kvHeads' | 'headDim'>
+  readonly #capacity: number
+
+  constructor(session: InferenceSession, config: Pick<LlamaConfig, 'layers' | 'kvHeads' | 'headDim'>, capacity: number) {
+    this.#session = session
+    this.#config = config
+    this.#capacity = capacity
+  }
+
+  static async open(path: string, config: Pick<LlamaConfig, 'layers' | 'kvHeads' | 'headDim'>, capacity: number): Promise<GraphUnderTest> {
+    return new GraphUnderTest(await InferenceSession.create(path, { intraOpNumThreads: 1, logSeverityLevel: 3 }), config, capacity)
+  }
+
+  async run({ ids, pasts, cache, wanted }: Step): Promise<{ logits: number[][]; cache: Cache }> {
+    const [rows, tokens] = [ids.length, ids[0]?.length ?? 0]
+    const totals = pasts.map(past => past + tokens)
+    const outputs = await this.#session.run({
+      input_ids: int64(ids.flat(), [rows, tokens]),
+      seqlens_k: new Tensor(
+        'int32',
+        Int32Array.from(totals, total => total - 1),
+        [rows]
+      ),
+      total_sequence_length: new Tensor('int32', Int32Array.of(Math.max(...totals)), [1]),
+      logit_indices: int64(wanted, [wanted.length]),
+      ...toPast(cache ?? this.#emptyCache(rows))
+    })
+    const { logits, ...present } = outputs
+    const [count = 0, vocabulary = 0] = logits?.dims ?? []
+    const values = logits?.data as Float32Array
+    return { logits: Array.from({ length: count }, (_, r) => [...values.subarray(r * vocabulary, (r + 1) * vocabulary)]), cache: present }
+  }
+
+  /** Rows of several caches in one. */
+  join(caches: readonly Cache[]): Cache {
+    return Object.fromEntries(
+      Object.entries(caches[0] ?? {}).map(([name, first]) => {
+        const parts = caches.map(cache => (cache[name]?.data ?? []) as Float32Array)
+        const joined = Float32Array.from(parts.flatMap(part => [...part]))
+        return [name, new Tensor('float32', joined, [caches.length, ...first.dims.slice(1)])]
+      })
+    )
+  }
+
+  async close(): Promise<void> {
+    await this.#session.release()
+  }
+
+  #emptyCache(rows: number): Cache {
+    const { layers, kvHeads, headDim } = this.#config
+    const dims = [rows, kvHeads, this.#capacity, headDim]
+    const names = Array.from({ length: layers }, (_, l) => [`present.${l}.key`, `present.${l}.value`]).flat()
+    const size = dims.reduce((product, dim) => product * dim, 1)
+    return Object.fromEntries(names.map(name => [name, new Tensor('float32', new Float32Array(size), dims)]))
+  }
+}
+
+function toPast(cache: Cache): Cache {
+  return Object.fromEntries(Object.entries(cache).map(([name, tensor]) => [name.replace('present', 'past_key_values'), tensor]))
+}
+
+function int64(values: readonly number[], dims: readonly number[]): Tensor {
+  return new Tensor('int64', BigInt64Array.from(values, BigInt), dims)
+}
