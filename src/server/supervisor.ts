@@ -1,0 +1,124 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { EngineDescription } from '../inference/contract/engine.ts'
+import type { BackoffOptions } from './restart-backoff.ts'
+import { RestartBackoff } from './restart-backoff.ts'
+import { WorkerChild, type WorkerChildOptions, type WorkerDeath, type WorkerState } from './worker-child.ts'
+
+export interface SupervisorOptions extends WorkerChildOptions {
+  readonly workers: number
+  readonly backoff: BackoffOptions
+}
+
+export const SUPERVISOR_DEFAULTS = {
+  entry: new URL('./worker-process.ts', import.meta.url),
+  backoff: { firstMs: 100, maxMs: 10_000, healthyMs: 30_000 },
+  loadTimeoutMs: 600_000
+} as const
+
+/** What /health says of a worker. */
+export interface WorkerReport {
+  readonly pid: number | null
+  readonly state: WorkerState
+  /** Unix milliseconds. */
+  readonly lastProgressAtMs: number
+}
+
+/** Deaths while loading, in a row, after which a worker that was never ready is given up: 5 take about 3 s. */
+const LOADING_DEATHS = 5
+/** Without progress for this long, a server with work is not healthy. */
+const STALL_MS = 10_000
+
+/** Keeps workers alive: starts them, starts dead ones again, ends them in good order or at once. */
+export class Supervisor {
+  /** Resolves with the model of the first worker that is ready. */
+  readonly ready: Promise<EngineDescription>
+  /** Resolves, with one line for people, when no worker runs and none will be started again: the model cannot be loaded. */
+  readonly fatal: Promise<string>
+  readonly #options: SupervisorOptions
+  readonly #children = new Map<number, WorkerChild>()
+  readonly #keepers: Promise<void>[] = []
+  readonly #stopping = new AbortController()
+  readonly #becameReady = Promise.withResolvers<EngineDescription>()
+  readonly #becameFatal = Promise.withResolvers<string>()
+  #keptWorkers = 0
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options
+    this.ready = this.#becameReady.promise
+    this.fatal = this.#becameFatal.promise
+  }
+
+  start(): void {
+    for (let index = 0; index < this.#options.workers; index++) this.#keepers.push(this.#keep(index))
+  }
+
+  get workers(): readonly WorkerReport[] {
+    return [...this.#children.values()].map(({ pid, state, progressAgeMs }) => ({
+      pid,
+      state,
+      lastProgressAtMs: Math.round(Date.now() - progressAgeMs)
+    }))
+  }
+
+  /** Whether a request would be worked on now. */
+  get isReady(): boolean {
+    return [...this.#children.values()].some(child => child.state === 'ready')
+  }
+
+  /** Whether some worker has a loaded model and, if it has work, makes progress. */
+  get isHealthy(): boolean {
+    const stallMs = Math.min(STALL_MS, this.#options.stepTimeoutMs)
+    return [...this.#children.values()].some(child => child.hasModel && child.progressAgeMs <= stallMs)
+  }
+
+  /** Ends all workers when what they run has ended; kills those that are left when `signal` aborts. Resolves when none is left. */
+  async stop(signal: AbortSignal): Promise<void> {
+    this.#stopping.abort()
+    const kill = (): void => this.kill()
+    signal.addEventListener('abort', kill)
+    for (const child of this.#children.values()) child.drain()
+    if (signal.aborted) kill()
+    await Promise.all(this.#keepers)
+    signal.removeEventListener('abort', kill)
+  }
+
+  /** Ends all workers at once, and for good. */
+  kill(): void {
+    this.#stopping.abort()
+    for (const child of this.#children.values()) child.kill()
+  }
+
+  /** One worker after the other in the same place, until the supervisor stops or the place is given up. */
+  async #keep(index: number): Promise<void> {
+    const { backoff: backoffOptions, log, pool } = this.#options
+    const { signal } = this.#stopping
+    const backoff = new RestartBackoff(backoffOptions)
+    let wasReady = false
+    let loadingDeaths = 0
+    this.#keptWorkers++
+    while (!signal.aborted) {
+      const child = new WorkerChild(this.#options)
+      this.#children.set(index, child)
+      void child.ready.then(this.#becameReady.resolve)
+      const death = await child.death
+      if (signal.aborted) return
+      wasReady ||= death.readyMs !== null
+      loadingDeaths = death.readyMs === null ? loadingDeaths + 1 : 0
+      const verdict = death.fatal ?? (!wasReady && loadingDeaths >= LOADING_DEATHS ? hopeless(death) : null)
+      if (verdict !== null) {
+        log.error({ pid: child.pid, cause: death.cause }, `a worker cannot start: ${verdict}`)
+        if (--this.#keptWorkers > 0) return
+        pool.giveUp(verdict)
+        this.#becameFatal.resolve(verdict)
+        return
+      }
+      const delayMs = backoff.nextDelayMs(death.readyMs ?? 0)
+      log.warn({ pid: child.pid, cause: death.cause, readyMs: death.readyMs, delayMs }, 'a worker died and is started again')
+      await delay(delayMs, undefined, { signal }).catch(() => {})
+    }
+  }
+}
+
+function hopeless(death: WorkerDeath): string {
+  return `the worker died ${LOADING_DEATHS} times while it loaded the model (${death.cause})`
+}

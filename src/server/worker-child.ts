@@ -1,0 +1,182 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { performance } from 'node:perf_hooks'
+import type { EngineDescription } from '../inference/contract/engine.ts'
+import type { WorkerPool, WorkerSeat } from '../queue/embedded/worker-pool.ts'
+import type { Logger } from './logger.ts'
+import { ProgressWatch } from './progress-watch.ts'
+import { type ParentMessage, parseWorkerMessage, type WorkerMessage } from './worker-protocol.ts'
+
+export type WorkerState = 'loading' | 'ready' | 'draining' | 'dead'
+
+export interface WorkerChildOptions {
+  /** A module that calls `hostWorker`. */
+  readonly entry: URL
+  /** Its one argument. */
+  readonly argument: string
+  readonly pool: WorkerPool
+  readonly log: Logger
+  /** A worker is killed when it takes longer than this to load; 0 is no limit. */
+  readonly loadTimeoutMs: number
+  /** A worker is killed when it has work and no step of it ends for this long, or says nothing for this long. */
+  readonly stepTimeoutMs: number
+}
+
+export interface WorkerDeath {
+  /** How long it had been ready; null when it never was. */
+  readonly readyMs: number | null
+  /** What it said, if it could not start and will never. */
+  readonly fatal: string | null
+  /** One line for people: `signal SIGKILL`, `exit code 1`. */
+  readonly cause: string
+}
+
+/** One worker process, from its start to its end. */
+export class WorkerChild {
+  /** When the process is gone and all that it sent has been read: its seat is empty then. */
+  readonly death: Promise<WorkerDeath>
+  /** Stays open for a worker that dies before. */
+  readonly ready: Promise<EngineDescription>
+  readonly #options: WorkerChildOptions
+  readonly #process: ChildProcess
+  readonly #progress = new ProgressWatch(() => performance.now())
+  readonly #becameReady = Promise.withResolvers<EngineDescription>()
+  #state: WorkerState = 'loading'
+  #seat: WorkerSeat | null = null
+  #readyAtMs: number | null = null
+  #fatal: string | null = null
+
+  constructor(options: WorkerChildOptions) {
+    this.#options = options
+    this.#process = fork(options.entry, [options.argument], {
+      serialization: 'advanced',
+      execArgv: [],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc']
+    })
+    this.#process.on('message', raw => this.#hear(raw))
+    this.ready = this.#becameReady.promise
+    this.death = this.#live()
+  }
+
+  get pid(): number | null {
+    return this.#process.pid ?? null
+  }
+
+  get state(): WorkerState {
+    return this.#state
+  }
+
+  get hasModel(): boolean {
+    return this.#readyAtMs !== null && this.#state !== 'dead'
+  }
+
+  /** Milliseconds since it last proved progress. */
+  get progressAgeMs(): number {
+    return this.#progress.ageMs
+  }
+
+  /** Ends the process as soon as what it runs has ended. */
+  drain(): void {
+    if (this.#state === 'dead') return
+    this.#state = 'draining'
+    this.#seat?.retire()
+    this.#send({ kind: 'drain' })
+  }
+
+  kill(): void {
+    this.#process.kill('SIGKILL')
+  }
+
+  async #live(): Promise<WorkerDeath> {
+    const watch = this.#watchProgress()
+    const cause = await endOf(this.#process)
+    clearInterval(watch)
+    this.#state = 'dead'
+    this.#seat?.leave()
+    return { readyMs: this.#readyAtMs === null ? null : performance.now() - this.#readyAtMs, fatal: this.#fatal, cause }
+  }
+
+  #hear(raw: unknown): void {
+    try {
+      this.#take(parseWorkerMessage(raw))
+    } catch (error) {
+      this.#options.log.error({ pid: this.pid, err: error }, 'a worker broke the protocol and is killed')
+      this.kill()
+    }
+  }
+
+  #take(message: WorkerMessage): void {
+    switch (message.kind) {
+      case 'events':
+        this.#progress.prove()
+        this.#seat?.deliver(message.events)
+        break
+      case 'heartbeat':
+        this.#progress.hear(message.progress)
+        break
+      case 'ready':
+        this.#join(message.description)
+        break
+      case 'fatal':
+        this.#fatal = message.message
+        break
+      case 'drained':
+        break
+      default:
+        message satisfies never
+    }
+  }
+
+  #join(description: EngineDescription): void {
+    this.#progress.prove()
+    this.#readyAtMs = performance.now()
+    if (this.#state !== 'loading') return
+    this.#state = 'ready'
+    this.#options.log.info({ pid: this.pid, slots: description.slots }, 'a worker is ready')
+    this.#seat = this.#options.pool.join({
+      slots: description.slots,
+      start: request => this.#send({ kind: 'start', request }),
+      cancel: requestId => this.#send({ kind: 'cancel', requestId })
+    })
+    this.#becameReady.resolve(description)
+  }
+
+  /** To a worker that is gone the message is lost; its seat tells the rest. */
+  #send(message: ParentMessage): void {
+    this.#process.send(message, () => {})
+  }
+
+  #watchProgress(): NodeJS.Timeout {
+    const { stepTimeoutMs, loadTimeoutMs, log } = this.#options
+    const checkMs = Math.min(1000, stepTimeoutMs / 4)
+    let lastCheckMs = performance.now()
+    return setInterval(() => {
+      const nowMs = performance.now()
+      // When this process itself stood still, heartbeats wait unread: judge the next time.
+      const stoodStill = nowMs - lastCheckMs > 2 * checkMs + 100
+      lastCheckMs = nowMs
+      const limitMs = this.#readyAtMs === null ? loadTimeoutMs : stepTimeoutMs
+      if (stoodStill || this.progressAgeMs <= limitMs) return
+      log.error({ pid: this.pid, state: this.#state, progressAgeMs: Math.round(this.progressAgeMs) }, 'a worker hangs and is killed')
+      this.kill()
+    }, checkMs).unref()
+  }
+}
+
+/** Resolves when the process has ended and its channel is read to the end, so that no word of it comes later. */
+async function endOf(child: ChildProcess): Promise<string> {
+  const exited = new Promise<string>(resolve => {
+    child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`))
+    child.on('error', error => {
+      if (child.pid === undefined) resolve(error.message)
+    })
+  })
+  const disconnected = new Promise<void>(resolve => {
+    child.once('disconnect', resolve)
+    child.once('error', () => {
+      if (child.pid === undefined) resolve()
+    })
+  })
+  void disconnected.then(() => child.kill('SIGKILL'))
+  const [cause] = await Promise.all([exited, disconnected])
+  return cause
+}

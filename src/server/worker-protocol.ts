@@ -1,0 +1,83 @@
+import { z } from 'zod'
+import type { EngineDescription, StepEvents } from '../inference/contract/engine.ts'
+import { InvariantError } from '../inference/contract/invariant.ts'
+import type { GenerationRequest } from '../inference/contract/request.ts'
+import type { Progress } from '../queue/worker/job-runner.ts'
+
+/** Parent to worker. Both ends are ours: what does not fit is a bug. */
+export type ParentMessage =
+  | { readonly kind: 'start'; readonly request: GenerationRequest }
+  | { readonly kind: 'cancel'; readonly requestId: string }
+  | { readonly kind: 'drain' }
+
+/** Worker to parent. */
+export type WorkerMessage =
+  | { readonly kind: 'ready'; readonly description: EngineDescription }
+  | { readonly kind: 'events'; readonly events: StepEvents }
+  | { readonly kind: 'heartbeat'; readonly progress: Progress }
+  /** The engine cannot be built, and would not be the next time either. */
+  | { readonly kind: 'fatal'; readonly message: string }
+  /** The last word of a worker that was told to drain: all that it had has been said. */
+  | { readonly kind: 'drained' }
+
+/** Exit code of a worker that said `fatal`. */
+export const FATAL_EXIT_CODE = 2
+
+/** Requests were parsed at the HTTP border and may hold 100,000 ids: their outline is enough. */
+const RequestOutline = z.custom<GenerationRequest>(
+  value => isRecord(value) && typeof value['id'] === 'string' && Array.isArray(value['prompts']) && isRecord(value['sampling'])
+)
+
+const ParentMessage = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('start'), request: RequestOutline }),
+  z.strictObject({ kind: z.literal('cancel'), requestId: z.string() }),
+  z.strictObject({ kind: z.literal('drain') })
+])
+
+const Description = z.strictObject({
+  modelHash: z.string(),
+  architecture: z.string(),
+  parameters: z.number(),
+  vocabularySize: z.int(),
+  contextLength: z.int(),
+  slots: z.int().min(1),
+  cacheBytesPerToken: z.number(),
+  cacheBudgetBytes: z.number()
+})
+
+const WorkerMessage = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('ready'), description: Description }),
+  z.strictObject({
+    kind: z.literal('heartbeat'),
+    progress: z.strictObject({ stepsDone: z.int(), stepStartedAtMs: z.number().nullable(), activeRequests: z.int() })
+  }),
+  z.strictObject({ kind: z.literal('fatal'), message: z.string() }),
+  z.strictObject({ kind: z.literal('drained') })
+])
+
+/** @throws {InvariantError} for anything else */
+export function parseParentMessage(raw: unknown): ParentMessage {
+  return parse(ParentMessage, raw)
+}
+
+/** @throws {InvariantError} for anything else */
+export function parseWorkerMessage(raw: unknown): WorkerMessage {
+  return isEvents(raw) ? raw : parse(WorkerMessage, raw)
+}
+
+/** One per step: a look at the outline must do. */
+function isEvents(raw: unknown): raw is Extract<WorkerMessage, { kind: 'events' }> {
+  if (!isRecord(raw) || raw['kind'] !== 'events' || !Array.isArray(raw['events'])) return false
+  return raw['events'].every(step => isRecord(step) && typeof step['requestId'] === 'string' && isRecord(step['event']))
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}
+
+function parse<Message>(schema: z.ZodType<Message>, raw: unknown): Message {
+  const { data, error } = schema.safeParse(raw)
+  if (error !== undefined)
+    throw new InvariantError(`an unknown message between server and worker: ${z.prettifyError(error)}`, { cause: error })
+  return data as Message
+}
