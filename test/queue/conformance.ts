@@ -1,0 +1,244 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { isTerminal } from '../../src/inference/contract/events.ts'
+import type { GenerationQueue } from '../../src/queue/queue.ts'
+import { aRequest } from './a-request.ts'
+import { TRICKS } from './fake-engine.ts'
+import { endOf, readAll, readUntil } from './read-all.ts'
+
+export interface QueueRig extends AsyncDisposable {
+  readonly queue: GenerationQueue
+  /** Starts a worker around a `FakeEngine`; it is ready when this resolves. */
+  startWorker(slots: number): Promise<void>
+}
+
+/** Opens an empty queue without workers. */
+export type OpenRig = (options: { readonly waitingLimit: number }) => Promise<QueueRig>
+
+const held = [{ tokenIds: [TRICKS.hold] }]
+const never = new AbortController().signal
+
+/** What every queue must hold, whatever carries it. */
+export function describeQueue(openRig: OpenRig): void {
+  async function rigWith(options: { slots?: number; waitingLimit?: number } = {}): Promise<QueueRig> {
+    const rig = await openRig({ waitingLimit: options.waitingLimit ?? 100 })
+    if (options.slots !== undefined) await rig.startWorker(options.slots)
+    return rig
+  }
+
+  describe('a log', () => {
+    it('has ordinals 1, 2, 3 … and one terminal event, which is its last', async () => {
+      await using rig = await rigWith({ slots: 2 })
+      const request = aRequest({ choicesPerPrompt: 2 })
+      await rig.queue.submit(request)
+      const entries = await readAll(rig.queue, request.id)
+      expect(entries.map(entry => entry.ordinal)).toEqual(entries.map((_, index) => index + 1))
+      expect(entries.map(entry => isTerminal(entry.event))).toEqual(entries.map((_, index) => index === entries.length - 1))
+      expect(entries.filter(entry => entry.event.kind === 'token')).toHaveLength(6)
+    })
+
+    it('is the same for a reader that comes after the end', async () => {
+      await using rig = await rigWith({ slots: 1 })
+      const request = aRequest()
+      await rig.queue.submit(request)
+      const live = await readAll(rig.queue, request.id)
+      expect(await readAll(rig.queue, request.id)).toEqual(live)
+    })
+
+    it('shows whoever comes with an ordinal all that follows it, during the run and after', async () => {
+      await using rig = await rigWith({ slots: 1 })
+      const request = aRequest({ maxNewTokens: 20 })
+      await rig.queue.submit(request)
+      const cuts = Array.from({ length: 24 }, (_, ordinal) => ordinal)
+      const live = await Promise.all(cuts.map(ordinal => readAll(rig.queue, request.id, ordinal)))
+      const late = await Promise.all(cuts.map(ordinal => readAll(rig.queue, request.id, ordinal)))
+      const whole = live[0] ?? []
+      expect(whole).toHaveLength(22)
+      expect(live).toEqual(cuts.map(ordinal => whole.slice(ordinal)))
+      expect(late).toEqual(live)
+    })
+
+    it('comes to a slow reader in few batches', async () => {
+      await using rig = await rigWith({ slots: 1 })
+      const request = aRequest({ maxNewTokens: 50 })
+      await rig.queue.submit(request)
+      await readUntil(rig.queue, request.id, 'finished')
+      const batches = await Array.fromAsync(rig.queue.events(request.id, 0, never))
+      expect(batches.flat()).toHaveLength(52)
+      expect(batches.length).toBeLessThan(5)
+    })
+
+    it('lets a reader go without an error when its signal aborts', async () => {
+      await using rig = await rigWith({ slots: 1 })
+      const request = aRequest({ prompts: held })
+      await rig.queue.submit(request)
+      const leaving = new AbortController()
+      for await (const batch of rig.queue.events(request.id, 0, leaving.signal)) {
+        if (batch.some(({ event }) => event.kind === 'token')) leaving.abort()
+      }
+      expect(rig.queue.depth()).toEqual({ waiting: 0, running: 1 })
+      expect(await Array.fromAsync(rig.queue.events(request.id, 0, leaving.signal))).toEqual([])
+    })
+
+    it('of a request that nobody submitted is not found', async () => {
+      await using rig = await rigWith()
+      await expect(readAll(rig.queue, 'cmpl-unknown')).rejects.toMatchObject({ code: 'not_found' })
+    })
+  })
+
+  describe('waiting', () => {
+    it('tells each request its position whenever it changes, and no more once it has started', async () => {
+      await using rig = await rigWith({ slots: 1 })
+      const [first, second, third] = [aRequest({ prompts: held }), aRequest({ prompts: held }), aRequest()]
+      for (const request of [first, second, third]) await rig.queue.submit(request)
+      expect([first, second, third].map(request => rig.queue.position(request.id))).toEqual([null, 1, 2])
+      const told: number[] = []
+      for await (const batch of rig.queue.events(third.id, 0, never)) {
+        for (const { event } of batch) {
+          if (event.kind !== 'queued') continue
+          told.push(event.position)
+          await rig.queue.cancel(event.position === 2 ? first.id : second.id)
+        }
+      }
+      expect(told).toEqual([2, 1])
+      expect(rig.queue.position(third.id)).toBeNull()
+    })
+
+    it('is for a worker, too: what was submitted before there was one is run in order', async () => {
+      await using rig = await rigWith()
+      const requests = Array.from({ length: 5 }, () => aRequest())
+      for (const request of requests) await rig.queue.submit(request)
+      expect(rig.queue.depth()).toEqual({ waiting: 5, running: 0 })
+      const order: string[] = []
+      const ends = requests.map(async request => {
+        await readAll(rig.queue, request.id)
+        order.push(request.id)
+      })
+      await rig.startWorker(1)
+      await Promise.all(ends)
+      expect(order).toEqual(requests.map(request => request.id))
+    })
+
+    it('is refused beyond the limit, and what waits already is not lost', async () => {
+      await using rig = await rigWith({ waitingLimit: 3 })
+      const requests = Array.from({ length: 3 }, () => aRequest())
+      for (const request of requests) await rig.queue.submit(request)
+      const refused = aRequest()
+      await expect(rig.queue.submit(refused)).rejects.toMatchObject({ code: 'queue_full' })
+      await expect(readAll(rig.queue, refused.id)).rejects.toMatchObject({ code: 'not_found' })
+      await rig.startWorker(1)
+      expect(await Promise.all(requests.map(request => endOf(rig.queue, request.id)))).toEqual(requests.map(() => 'finished'))
+    })
+
+    it('is not counted for a request that can run at once', async () => {
+      await using rig = await rigWith({ slots: 2, waitingLimit: 0 })
+      const requests = [aRequest({ prompts: held }), aRequest()]
+      for (const request of requests) await rig.queue.submit(request)
+      await expect(rig.queue.submit(aRequest())).rejects.toMatchObject({ code: 'queue_full' })
+      expect(rig.queue.depth()).toEqual({ waiting: 0, running: 2 })
+    })
+
+    it('ends for a request with more choices than there are rows, and nobody overtakes it', async () => {
+      await using rig = await rigWith({ slots: 2 })
+      const [running, wide, narrow] = [aRequest({ prompts: held }), aRequest({ choicesPerPrompt: 5 }), aRequest()]
+      for (const request of [running, wide, narrow]) await rig.queue.submit(request)
+      expect(rig.queue.depth()).toEqual({ waiting: 2, running: 1 })
+      await rig.queue.cancel(running.id)
+      expect(await endOf(rig.queue, wide.id)).toBe('finished')
+      expect(await endOf(rig.queue, narrow.id)).toBe('finished')
+    })
+  })
+
+  describe('a cancel', () => {
+    it('ends a running request, after which nothing is added and its rows go to the next', async () => {
+      await using rig = await rigWith({ slots: 1 })
+      const [running, next] = [aRequest({ maxNewTokens: 1_000_000 }), aRequest()]
+      await rig.queue.submit(running)
+      await rig.queue.submit(next)
+      await readUntil(rig.queue, running.id, 'token')
+      await rig.queue.cancel(running.id)
+      const atOnce = await readAll(rig.queue, running.id)
+      expect(atOnce.at(-1)?.event).toMatchObject({ kind: 'failed', failure: { code: 'cancelled' } })
+      expect(await endOf(rig.queue, next.id)).toBe('finished')
+      expect(await readAll(rig.queue, running.id)).toEqual(atOnce)
+    })
+
+    it('ends a waiting request without a start', async () => {
+      await using rig = await rigWith()
+      const request = aRequest()
+      await rig.queue.submit(request)
+      await rig.queue.cancel(request.id)
+      expect((await readAll(rig.queue, request.id)).map(({ event }) => event.kind)).toEqual(['failed'])
+      expect(rig.queue.depth()).toEqual({ waiting: 0, running: 0 })
+    })
+
+    it('of what has ended, or never was, changes nothing', async () => {
+      await using rig = await rigWith({ slots: 1 })
+      const request = aRequest()
+      await rig.queue.submit(request)
+      const entries = await readAll(rig.queue, request.id)
+      await rig.queue.cancel(request.id)
+      await rig.queue.cancel('cmpl-unknown')
+      expect(await readAll(rig.queue, request.id)).toEqual(entries)
+    })
+  })
+
+  describe('a drain', () => {
+    it('finishes what waits and what runs, and admits nothing', async () => {
+      await using rig = await rigWith({ slots: 1 })
+      const requests = Array.from({ length: 3 }, () => aRequest())
+      for (const request of requests) await rig.queue.submit(request)
+      const drained = rig.queue.drain(never)
+      await expect(rig.queue.submit(aRequest())).rejects.toMatchObject({ code: 'unavailable' })
+      await drained
+      expect(rig.queue.depth()).toEqual({ waiting: 0, running: 0 })
+      expect(await Promise.all(requests.map(request => endOf(rig.queue, request.id)))).toEqual(requests.map(() => 'finished'))
+    })
+
+    it('ends what is left at its deadline', async () => {
+      await using rig = await rigWith({ slots: 1 })
+      const requests = [aRequest({ prompts: held }), aRequest()]
+      for (const request of requests) await rig.queue.submit(request)
+      const deadline = new AbortController()
+      const drained = rig.queue.drain(deadline.signal)
+      deadline.abort()
+      await drained
+      expect(await Promise.all(requests.map(request => endOf(rig.queue, request.id)))).toEqual(['unavailable', 'unavailable'])
+    })
+
+    it('of an idle queue is done at once', async () => {
+      await using rig = await rigWith()
+      await rig.queue.drain(never)
+    })
+  })
+
+  it('ends every request that it admits in exactly one terminal event, whatever is cancelled and when', async () => {
+    const plan = fc.array(
+      fc.record({ choices: fc.integer({ min: 1, max: 5 }), tokens: fc.integer({ min: 1, max: 4 }), cancelled: fc.boolean() }),
+      { maxLength: 12 }
+    )
+    await fc.assert(
+      fc.asyncProperty(plan, fc.integer({ min: 1, max: 3 }), async (steps, slots) => {
+        await using rig = await rigWith({ slots, waitingLimit: 5 })
+        const admitted: { id: string; cancelled: boolean }[] = []
+        for (const { choices, tokens, cancelled } of steps) {
+          const request = aRequest({ choicesPerPrompt: choices, maxNewTokens: tokens })
+          await rig.queue.submit(request).then(
+            () => admitted.push({ id: request.id, cancelled }),
+            error => expect(error).toMatchObject({ code: 'queue_full' })
+          )
+          const victim = cancelled ? admitted[Math.floor(admitted.length / 2)] : undefined
+          if (victim !== undefined) await rig.queue.cancel(victim.id)
+          await new Promise(setImmediate)
+        }
+        const logs = await Promise.all(admitted.map(({ id }) => readAll(rig.queue, id)))
+        for (const entries of logs) {
+          expect(entries.map(entry => entry.ordinal)).toEqual(entries.map((_, index) => index + 1))
+          expect(entries.filter(entry => isTerminal(entry.event))).toHaveLength(1)
+        }
+        expect(rig.queue.depth()).toEqual({ waiting: 0, running: 0 })
+      }),
+      { numRuns: 50 }
+    )
+  })
+}

@@ -1,0 +1,24 @@
+import type { LogEntry, TokenEvent } from '../../src/inference/contract/events.ts'
+import type { GenerationQueue, QueueEvent } from '../../src/queue/queue.ts'
+
+/** Reads a request to its end, positions in the line left out. */
+export async function readAll(queue: GenerationQueue, requestId: string, afterOrdinal = 0): Promise<LogEntry[]> {
+  const batches = await Array.fromAsync(queue.events(requestId, afterOrdinal, new AbortController().signal))
+  return batches.flat().filter((event): event is LogEntry => event.ordinal !== null)
+}
+
+/** Reads until an event of this kind, and leaves. */
+export async function readUntil(queue: GenerationQueue, requestId: string, kind: TokenEvent['kind']): Promise<QueueEvent[]> {
+  const seen: QueueEvent[] = []
+  for await (const batch of queue.events(requestId, 0, new AbortController().signal)) {
+    seen.push(...batch)
+    if (batch.some(({ event }) => event.kind === kind)) break
+  }
+  return seen
+}
+
+/** `finished`, or the code of the failure. */
+export async function endOf(queue: GenerationQueue, requestId: string): Promise<string> {
+  const last = (await readAll(queue, requestId)).at(-1)?.event
+  return last?.kind === 'failed' ? last.failure.code : (last?.kind ?? 'nothing')
+}
