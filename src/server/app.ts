@@ -1,4 +1,4 @@
-import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify'
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
 import type { TextPort } from '../inference/contract/text-port.ts'
 import type { GenerationQueue } from '../queue/queue.ts'
 import { completionRoute } from '../routes/completions/route.ts'
@@ -42,7 +42,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   const app = fastify({
     ...HTTP_LIMITS,
     ...(options.logger !== undefined && { loggerInstance: options.logger }),
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     genReqId: () => newId('req_'),
     clientErrorHandler: answerBrokenRequest,
     frameworkErrors: answerError

@@ -6,7 +6,7 @@ export function clientGone(reply: FastifyReply): AbortSignal {
   const controller = new AbortController()
   const { raw } = reply
   const onClose = () => {
-    if (!raw.writableFinished) controller.abort(new ServiceError('cancelled', 'The client closed the connection.'))
+    if (!raw.writableEnded) controller.abort(new ServiceError('cancelled', 'The client closed the connection.'))
   }
   if (raw.destroyed || raw.socket?.destroyed === true) onClose()
   else raw.once('close', onClose)

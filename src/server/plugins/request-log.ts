@@ -13,9 +13,8 @@ export function logRequests(app: FastifyInstance, clock: () => number): Journal 
   app.addHook('onRequest', async (request, reply) => {
     const startedAtMs = clock()
     reply.raw.once('close', () => {
-      const status = reply.raw.writableFinished ? reply.raw.statusCode : CLIENT_GONE
+      const status = reply.raw.writableEnded ? reply.raw.statusCode : CLIENT_GONE
       const line = {
-        requestId: request.id,
         method: request.method,
         route: request.routeOptions.url ?? null,
         status,

@@ -1,0 +1,46 @@
+import type { FastifyBaseLogger } from 'fastify'
+import { pino } from 'pino'
+import { type AppOptions, buildApp } from '../../src/server/app.ts'
+import { CARD, GOOD, literalQueue, saying, TEXT } from '../routes/literal-parts.ts'
+
+export function appOptions(changes: Partial<AppOptions> = {}): AppOptions {
+  return {
+    queue: literalQueue(saying('a', 'b')),
+    text: TEXT,
+    card: CARD,
+    status: GOOD,
+    isDraining: () => false,
+    apiKeys: [],
+    bindHost: '127.0.0.1',
+    strictParams: false,
+    clock: () => 1_700_000_000_500,
+    ...changes
+  }
+}
+
+export function testApp(changes: Partial<AppOptions> = {}) {
+  return buildApp(appOptions(changes))
+}
+
+/** A logger whose lines a test can wait for. */
+export function readableLog() {
+  const lines: Record<string, unknown>[] = []
+  const waiting: (() => void)[] = []
+  const logger: FastifyBaseLogger = pino(
+    {},
+    {
+      write(text: string) {
+        lines.push(JSON.parse(text))
+        for (const wake of waiting.splice(0)) wake()
+      }
+    }
+  )
+  async function line(message: string): Promise<Record<string, unknown>> {
+    for (;;) {
+      const found = lines.find(one => one['msg'] === message)
+      if (found !== undefined) return found
+      await new Promise<void>(resolve => waiting.push(resolve))
+    }
+  }
+  return { logger, lines, line }
+}

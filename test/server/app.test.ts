@@ -1,0 +1,230 @@
+import { type AddressInfo, connect } from 'node:net'
+import type { FastifyInstance, RouteOptions } from 'fastify'
+import OpenAI from 'openai'
+import { afterEach, expect, it } from 'vitest'
+import { ServiceError } from '../../src/inference/contract/errors.ts'
+import type { LoggedEvent } from '../../src/inference/contract/events.ts'
+import type { AppOptions } from '../../src/server/app.ts'
+import { inBatches, literalQueue, saying, silent } from '../routes/literal-parts.ts'
+import { readableLog, testApp } from './app-parts.ts'
+
+const opened: FastifyInstance[] = []
+afterEach(async () => {
+  for (const app of opened.splice(0)) await app.close()
+})
+
+const TOKEN: LoggedEvent = { kind: 'token', choice: 0, position: 0, tokenId: 1, text: 'a', score: null, end: null }
+
+async function listen(changes: Partial<AppOptions> = {}, apiKey = 'sk-none') {
+  const app = testApp(changes)
+  opened.push(app)
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  return { app, port, client: new OpenAI({ apiKey, baseURL: `http://127.0.0.1:${port}/v1`, maxRetries: 0 }) }
+}
+
+it('gives the OpenAI client a whole completion', async () => {
+  const { client } = await listen()
+  const { data, request_id } = await client.completions.create({ model: 'tiny', prompt: 'hi', n: 2 }).withResponse()
+  expect(request_id).toMatch(/^req_[0-9a-f]{32}$/)
+  expect(data.choices.map(choice => choice.text)).toEqual(['ab', 'ab'])
+  expect(data.usage).toMatchObject({ prompt_tokens: 2, completion_tokens: 4 })
+})
+
+it('gives the OpenAI client a stream', async () => {
+  const { client } = await listen()
+  const stream = await client.completions.create({ model: 'tiny', prompt: 'hi', stream: true, stream_options: { include_usage: true } })
+  const chunks = await collected(stream)
+  expect(chunks.map(chunk => chunk.choices[0]?.text)).toEqual(['a', 'b', undefined])
+  expect(chunks.at(-1)?.usage).toMatchObject({ total_tokens: 4 })
+})
+
+it('lists its model to the OpenAI client', async () => {
+  const { client } = await listen({ card: { servedModelName: 'owner/tiny', contextLength: 64, created: 5, modelHash: null } })
+  const model = { id: 'owner/tiny', object: 'model', created: 5, owned_by: 'everstream', max_model_len: 64 }
+  expect((await client.models.list()).data).toEqual([model])
+  expect(await client.models.retrieve('owner/tiny')).toMatchObject(model)
+  await expect(client.models.retrieve('other')).rejects.toMatchObject({ status: 404, code: 'model_not_found' })
+})
+
+it.each([
+  { name: 'a wrong value', ask: { temperature: 9 }, changes: {}, wanted: OpenAI.BadRequestError, fields: { param: 'temperature' } },
+  { name: 'an unknown model', ask: { model: 'x' }, changes: {}, wanted: OpenAI.NotFoundError, fields: { code: 'model_not_found' } },
+  { name: 'a wrong key', ask: {}, changes: { apiKeys: ['sk-1'] }, wanted: OpenAI.AuthenticationError, fields: { code: 'invalid_api_key' } },
+  { name: 'draining', ask: {}, changes: { isDraining: () => true }, wanted: OpenAI.InternalServerError, fields: { status: 503 } }
+])('raises the class of error that the OpenAI client knows for $name', async ({ ask, changes, wanted, fields }) => {
+  const { client } = await listen(changes)
+  const error = await client.completions.create({ model: 'tiny', prompt: 'hi', ...ask }).catch((thrown: unknown) => thrown)
+  expect(error).toBeInstanceOf(wanted)
+  expect(error).toMatchObject({ type: expect.any(String), requestID: expect.stringMatching(/^req_/), ...fields })
+})
+
+it('raises an APIError in the OpenAI client when a stream breaks', async () => {
+  const failed: LoggedEvent = { kind: 'failed', failure: { code: 'engine_failure', message: 'The engine broke.', param: null } }
+  const { client } = await listen({ queue: literalQueue(inBatches([TOKEN, failed])) })
+  const stream = await client.completions.create({ model: 'tiny', prompt: 'hi', stream: true })
+  await expect(collected(stream)).rejects.toMatchObject({
+    message: expect.stringContaining('The engine broke.'),
+    code: 'engine_failure'
+  })
+})
+
+it('lets the OpenAI client come back after a full queue', async () => {
+  const queue = literalQueue(saying('a'))
+  let refusals = 1
+  const busy = {
+    ...queue,
+    submit: async (request: Parameters<typeof queue.submit>[0]) => {
+      if (refusals-- > 0) throw new ServiceError('queue_full', 'The server is full.')
+      await queue.submit(request)
+    }
+  }
+  const { port } = await listen({ queue: busy })
+  const client = new OpenAI({ apiKey: 'sk', baseURL: `http://127.0.0.1:${port}/v1`, maxRetries: 1 })
+  expect((await client.completions.create({ model: 'tiny', prompt: 'hi' })).choices[0]?.text).toBe('a')
+})
+
+it.each([true, false])('cancels the request and writes its line when the client goes (stream: %s)', async stream => {
+  const { logger, line } = readableLog()
+  const cancelled = Promise.withResolvers<string>()
+  const reading = Promise.withResolvers<void>()
+  const queue = {
+    ...literalQueue(async function* (request, signal) {
+      yield [{ ordinal: 1, event: TOKEN }]
+      reading.resolve()
+      yield* silent(request, signal)
+    }),
+    cancel: async (id: string) => cancelled.resolve(id)
+  }
+  const { client } = await listen({ queue, logger })
+  const leaving = new AbortController()
+  const asked = client.completions.create({ model: 'tiny', prompt: 'hi', stream }, { signal: leaving.signal })
+  const left = Promise.resolve(asked).catch(() => null)
+  await reading.promise
+  leaving.abort()
+  await left
+  const id = await cancelled.promise
+  expect(await line('request')).toMatchObject({ streamId: id, status: 499, completionTokens: 1, outcome: null, finishReasons: {} })
+})
+
+it('writes one line for each request, without its texts', async () => {
+  const { logger, line, lines } = readableLog()
+  const app = testApp({ logger })
+  const payload = { model: 'tiny', prompt: 'secret prompt', stream: true }
+  const response = await app.inject({ method: 'POST', url: '/v1/completions?key=hush', payload })
+  expect(await line('request')).toMatchObject({
+    requestId: response.headers['x-request-id'],
+    streamId: response.headers['x-stream-id'],
+    method: 'POST',
+    route: '/v1/completions',
+    status: 200,
+    model: 'tiny',
+    stream: true,
+    promptTokens: 13,
+    completionTokens: 2,
+    queueMs: 1,
+    prefillMs: 2,
+    decodeMs: 3,
+    finishReasons: { length: 1 },
+    outcome: 'finished'
+  })
+  expect(lines).toHaveLength(1)
+  expect(JSON.stringify(lines)).not.toMatch(/secret|hush/)
+})
+
+it('hides a bug of ours from the client and shows it to the log', async () => {
+  const { logger, line } = readableLog()
+  const queue = { ...literalQueue(saying('a')), submit: async () => Promise.reject(new TypeError('inner life')) }
+  const response = await testApp({ logger, queue }).inject({
+    method: 'POST',
+    url: '/v1/completions',
+    payload: { model: 'tiny', prompt: 'hi' }
+  })
+  expect(response.statusCode).toBe(500)
+  expect(response.body).not.toContain('inner life')
+  expect(response.json().error).toMatchObject({ type: 'server_error', code: 'internal_error', param: null })
+  expect(await line('bug')).toMatchObject({ err: { message: 'inner life', stack: expect.stringContaining('app.test.ts') } })
+})
+
+it('guards every route but the two probes', async () => {
+  const app = testApp({ apiKeys: ['sk-1'] })
+  const routes: { method: string; url: string }[] = []
+  app.addHook('onRoute', ({ method, url }: RouteOptions) => {
+    for (const one of [method].flat()) routes.push({ method: one as string, url })
+  })
+  await app.ready()
+  const open = new Set<string>()
+  for (const { method, url } of routes) {
+    const response = await app.inject({ method: method as 'GET', url: url.replace(/[:*]\w*/g, 'x') })
+    if (response.statusCode !== 401) open.add(url)
+  }
+  expect(routes.length).toBeGreaterThan(4)
+  expect([...open].toSorted()).toEqual(['/health', '/ready'])
+})
+
+it.each(['/unknown', '/v1/completions/', '/HEALTH', '//health', '/health/..', '/%68ealth/x'])(
+  'guards %s too, which nobody declared',
+  async url => {
+    expect((await testApp({ apiKeys: ['sk-1'] }).inject({ url })).statusCode).toBe(401)
+  }
+)
+
+it.each([
+  { name: 'an unknown URL', ask: { url: '/v2/x' }, status: 404, code: 'not_found' },
+  { name: 'a wrong method', ask: { url: '/v1/completions' }, status: 405, code: 'method_not_allowed' },
+  { name: 'a broken escape', ask: { url: '/%zz' }, status: 400, code: null },
+  { name: 'broken JSON', ask: { payload: '{"model": "secret', headers: { 'content-type': 'application/json' } }, status: 400, code: null },
+  { name: 'no body', ask: { headers: { 'content-type': 'application/json' } }, status: 400, code: null },
+  {
+    name: 'a poisoned body',
+    ask: { payload: '{"__proto__":{}}', headers: { 'content-type': 'application/json' } },
+    status: 400,
+    code: null
+  },
+  { name: 'plain text', ask: { payload: '{}', headers: { 'content-type': 'text/plain' } }, status: 415, code: 'unsupported_media_type' },
+  {
+    name: 'a form',
+    ask: { payload: 'a=b', headers: { 'content-type': 'application/x-www-form-urlencoded' } },
+    status: 415,
+    code: 'unsupported_media_type'
+  },
+  { name: 'a compressed body', ask: { payload: {}, headers: { 'content-encoding': 'gzip' } }, status: 415, code: 'unsupported_media_type' },
+  { name: 'a large body', ask: { payload: { prompt: 'x'.repeat(1 << 20) } }, status: 413, code: 'body_too_large' }
+])('answers $name in the envelope of OpenAI', async ({ ask, status, code }) => {
+  const method = 'url' in ask ? 'GET' : 'POST'
+  const response = await testApp().inject({ method, url: '/v1/completions', ...ask })
+  expect(response.statusCode).toBe(status)
+  expect(response.json()).toEqual({ error: { message: expect.any(String), type: 'invalid_request_error', param: null, code } })
+  expect(response.body).not.toContain('secret')
+})
+
+it('says which methods a URL knows', async () => {
+  expect((await testApp().inject({ method: 'DELETE', url: '/v1/models/owner/tiny' })).headers['allow']).toBe('GET, HEAD')
+})
+
+it.each([
+  { name: 'bytes that are no HTTP', bytes: 'what?\r\n\r\n', status: 400 },
+  { name: 'a request without a host', bytes: 'GET /health HTTP/1.1\r\n\r\n', status: 400 },
+  { name: 'endless headers', bytes: `GET /health HTTP/1.1\r\nhost: localhost\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, status: 431 }
+])('answers $name and hangs up', async ({ bytes, status }) => {
+  const { port } = await listen()
+  const socket = connect(port, '127.0.0.1')
+  socket.write(bytes)
+  const answer = (await socket.map(String).toArray()).join('')
+  expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+})
+
+it('takes no new work while draining, but still answers what it knows', async () => {
+  const app = testApp({ isDraining: () => true })
+  const refused = await app.inject({ method: 'POST', url: '/v1/completions', payload: { model: 'tiny', prompt: 'hi' } })
+  expect(refused.statusCode).toBe(503)
+  expect(refused.headers).toMatchObject({ 'retry-after': '2', 'x-should-retry': 'true', connection: 'close' })
+  expect((await app.inject({ url: '/v1/models' })).statusCode).toBe(200)
+  expect((await app.inject({ url: '/health' })).statusCode).toBe(200)
+})
+
+async function collected<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const all: Item[] = []
+  for await (const item of items) all.push(item)
+  return all
+}
