@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { access, mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
@@ -23,6 +24,9 @@ const Manifest = z.strictObject({
   dataBytes: z.int().positive()
 })
 export type Manifest = Readonly<z.infer<typeof Manifest>>
+
+/** Tells us from an earlier process of the same id: in a container that is restarted the id is always the same. */
+const STARTED_MS = Math.round(performance.timeOrigin)
 
 /** Space that must be left for others. */
 const SPARE_BYTES = 16 * 2 ** 20
@@ -51,10 +55,9 @@ export async function cachedGraph(folder: string): Promise<Manifest | null> {
  * @throws {ModelFileError} no room, or the folder cannot be written
  */
 export async function storeGraph(folder: string, build: GraphBuild, onProgress: (fraction: number) => void): Promise<Manifest> {
-  const temporary = `${folder}.${hostname()}.${process.pid}.tmp`
+  const temporary = temporaryName(folder)
   const manifest = { ...build.description, modelBytes: build.plan.model.length, dataBytes: build.plan.dataBytes }
   try {
-    await rm(temporary, { recursive: true, force: true })
     await mkdir(temporary, { recursive: true })
     await checkRoom(temporary, manifest.modelBytes + manifest.dataBytes)
     await writeGraph(temporary, build.plan, build.source, onProgress)
@@ -70,10 +73,15 @@ export async function storeGraph(folder: string, build: GraphBuild, onProgress: 
 /** Removes what builds on this host left behind when they were killed. */
 export async function removeDeadBuilds(parent: string): Promise<void> {
   for (const name of await readdir(parent).catch(() => [])) {
-    const pid = Number(name.split(`.${hostname()}.`)[1]?.replace(/\.tmp$/, ''))
-    if (Number.isNaN(pid) || isAlive(pid)) continue
+    const [, owner, startedMs] = name.split(`.${hostname()}.`)[1]?.match(/^(\d+)-(\d+)-[^.]*\.tmp$/) ?? []
+    if (owner === undefined || isRunning(Number(owner), Number(startedMs))) continue
     await rm(join(parent, name), { recursive: true, force: true })
   }
+}
+
+/** Unlike that of any other build, on this host or another. */
+function temporaryName(folder: string): string {
+  return `${folder}.${hostname()}.${process.pid}-${STARTED_MS}-${randomUUID().slice(0, 8)}.tmp`
 }
 
 async function publish(temporary: string, folder: string, manifest: Manifest): Promise<Manifest> {
@@ -108,7 +116,8 @@ function toModelFileError(error: unknown, folder: string, bytes: number): unknow
   return new ModelFileError(`${folder}: the prepared model (${bytes} bytes) cannot be written: ${reason}`, { cause: error })
 }
 
-function isAlive(pid: number): boolean {
+function isRunning(pid: number, startedMs: number): boolean {
+  if (pid === process.pid) return startedMs === STARTED_MS
   try {
     return process.kill(pid, 0)
   } catch (error) {

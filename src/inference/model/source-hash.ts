@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -33,7 +33,7 @@ export async function sourceHash(path: string, cacheFolder: string, onProgress: 
 
   const content = { ...identity, sha256: await hashFile(file, stats.size, onProgress) } satisfies Note
   await mkdir(folder, { recursive: true })
-  const temporary = `${notePath}.${process.pid}`
+  const temporary = `${notePath}.${randomUUID().slice(0, 8)}.tmp`
   await writeFile(temporary, JSON.stringify(content))
   await rename(temporary, notePath)
   return content.sha256

@@ -19,8 +19,8 @@ afterAll(() => rm(folder, { recursive: true }))
 
 // 8-bit weights hold the same numbers here; what differs is that activations are rounded to 8 bits too.
 const FORMS: { form: WeightForm; tolerance: number }[] = [
-  { form: 'float32', tolerance: 1e-3 },
-  { form: 'eightBit', tolerance: 0.8 }
+  { form: 'float32', tolerance: 1e-4 },
+  { form: 'eightBit', tolerance: 0.5 }
 ]
 
 describe.each(FORMS)('$form', ({ form, tolerance }) => {
