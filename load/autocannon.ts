@@ -1,0 +1,78 @@
+import { parseArgs } from 'node:util'
+import autocannon from 'autocannon'
+import { Endpoint } from './endpoint.ts'
+import { wholeNumber } from './stream-options.ts'
+import { bodyAt } from './workload.ts'
+
+const HELP = `Whole (not streamed) answers, asked for by autocannon. The last line is one JSON document.
+
+  npm run load:whole -- [options]
+
+  --url URL          server (default http://127.0.0.1:8000)
+  --model NAME       model to ask for (default: the first that /v1/models names)
+  --api-key KEY      sent as a bearer token
+  --clients N        connections (default 8)
+  --seconds S        duration (default 30)
+  --max-tokens N     tokens of each answer (default 16)
+  --help`
+
+/** Different requests in rotation, so that no single prompt decides. */
+const CASES = 64
+
+const { values } = parseArgs({
+  options: {
+    url: { type: 'string', default: 'http://127.0.0.1:8000' },
+    model: { type: 'string' },
+    'api-key': { type: 'string' },
+    clients: { type: 'string', default: '8' },
+    seconds: { type: 'string', default: '30' },
+    'max-tokens': { type: 'string', default: '16' },
+    help: { type: 'boolean', default: false }
+  }
+})
+
+if (values.help) console.log(HELP)
+else process.exitCode = (await run()) ? 0 : 1
+
+/** @returns whether every answer was a 200 */
+async function run(): Promise<boolean> {
+  const endpoint = new Endpoint(values.url, 1, values['api-key'] ?? null)
+  const model = values.model ?? (await endpoint.firstModel())
+  const maxTokens = wholeNumber('--max-tokens', values['max-tokens'], 1, 1_000_000)
+  const headers = { ...endpoint.headers, 'content-type': 'application/json' }
+  const workload = { model, maxTokens, ignoreEos: false }
+
+  const result = await autocannon({
+    url: new URL('/v1/completions', endpoint.base).href,
+    connections: wholeNumber('--clients', values.clients, 1, 10_000),
+    duration: wholeNumber('--seconds', values.seconds, 1, 86_400),
+    timeout: 120,
+    requests: Array.from({ length: CASES }, (_, index) => ({
+      method: 'POST' as const,
+      headers,
+      body: JSON.stringify(bodyAt(index, workload))
+    }))
+  })
+  endpoint.close()
+
+  const { latency, requests, errors, timeouts, non2xx, duration } = result
+  const failures = errors + timeouts + non2xx
+  console.log(`${requests.total} answers in ${duration} s, latency p50 ${latency.p50} p99 ${latency.p99} ms, ${failures} failures`)
+  console.log(
+    JSON.stringify({
+      tool: 'autocannon',
+      date: new Date().toISOString(),
+      model,
+      maxTokens,
+      clients: result.connections,
+      seconds: duration,
+      requests: requests.total,
+      requestsPerSecond: requests.average,
+      latencyMs: { p50: latency.p50, p90: latency.p90, p99: latency.p99, max: latency.max },
+      errors,
+      timeouts,
+      non2xx
+    })
+  )
+  return failures === 0 && requests.total > 0
+}
