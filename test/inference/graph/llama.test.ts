@@ -37,6 +37,15 @@ describe.each(FORMS)('$form', ({ form, tolerance }) => {
     expect(furthest(logits, expected)).toBeLessThan(tolerance)
   })
 
+  it('computes what the papers say with a head of its own and with biases', async () => {
+    const { graphPath } = await writeTinyLlama(join(folder, `${form}-extras`), form, ['head', 'biases'])
+    const other = await GraphUnderTest.open(graphPath, TINY_LLAMA, CAPACITY)
+    const expected = await referenceLogits(TINY_LLAMA, tinyWeights(TINY_LLAMA, ['head', 'biases']), IDS)
+    const { logits } = await other.run({ ids: [IDS], pasts: [0], wanted: EVERY })
+    await other.close()
+    expect(furthest(logits, expected)).toBeLessThan(tolerance)
+  })
+
   it('computes only the logits that are wanted, none too', async () => {
     const { logits: all } = await graph.run({ ids: [IDS], pasts: [0], wanted: EVERY })
     for (const wanted of [[], [4], [8, 0, 8]]) {

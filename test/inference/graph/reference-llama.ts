@@ -17,7 +17,8 @@ export async function referenceLogits(config: LlamaConfig, source: WeightSource,
   const vector = async (name: string): Promise<number[]> => (await matrix(name)).flat()
   const linear = async (name: string, xs: number[][]): Promise<number[][]> => {
     const weights = await matrix(name)
-    return xs.map(x => weights.map(row => dot(row, x)))
+    const bias = source.info(`${name}.bias`) === null ? [] : await vector(`${name}.bias`)
+    return xs.map(x => weights.map((row, i) => dot(row, x) + (bias[i] ?? 0)))
   }
 
   const embedding = await matrix('embedding')

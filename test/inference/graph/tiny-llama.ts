@@ -20,17 +20,24 @@ export const TINY_LLAMA: LlamaConfig = {
   rotary: { dims: 16, theta: 10_000, positionDivisor: 1, frequencyDivisors: null }
 }
 
+/** What some Llamas have: a head that is not the embedding, biases on queries, keys and values. */
+export type Extra = 'head' | 'biases'
+
 /** Writes a small random Llama (always the same one) into `folder`, which is made if need be. Takes milliseconds. */
-export async function writeTinyLlama(folder: string, form: WeightForm = 'float32'): Promise<{ graphPath: string; config: LlamaConfig }> {
+export async function writeTinyLlama(
+  folder: string,
+  form: WeightForm = 'float32',
+  extras: readonly Extra[] = []
+): Promise<{ graphPath: string; config: LlamaConfig }> {
   await mkdir(folder, { recursive: true })
-  const source = tinyWeights(TINY_LLAMA)
+  const source = tinyWeights(TINY_LLAMA, extras)
   await writeGraph(folder, buildLlama(TINY_LLAMA, source, form), source, () => {})
   return { graphPath: join(folder, MODEL_FILE), config: TINY_LLAMA }
 }
 
 /** Random weights that are multiples of 1/256 in -1/2..1/2 (norms near 1): the 8-bit form holds exactly the same values. */
-export function tinyWeights(config: LlamaConfig): WeightSource {
-  const shapes = tinyShapes(config)
+export function tinyWeights(config: LlamaConfig, extras: readonly Extra[] = []): WeightSource {
+  const shapes = tinyShapes(config, extras)
 
   function values(name: string, firstRow: number, rows: number): Float32Array {
     const [, columns] = shapes.get(name) ?? [0, 0]
@@ -54,12 +61,20 @@ export function tinyWeights(config: LlamaConfig): WeightSource {
   }
 }
 
-function tinyShapes({ hidden, heads, kvHeads, headDim, feedForward, vocabulary, layers }: LlamaConfig): Map<string, [number, number]> {
+function tinyShapes(config: LlamaConfig, extras: readonly Extra[]): Map<string, [number, number]> {
+  const { hidden, heads, kvHeads, headDim, feedForward, vocabulary, layers } = config
   const shapes = new Map<string, [number, number]>([
     ['embedding', [vocabulary, hidden]],
     ['output_norm', [1, hidden]]
   ])
+  if (extras.includes('head')) shapes.set('head', [vocabulary, hidden])
   for (let l = 0; l < layers; l++) {
+    if (extras.includes('biases')) {
+      shapes
+        .set(`layers.${l}.query.bias`, [heads * headDim, 1])
+        .set(`layers.${l}.key.bias`, [kvHeads * headDim, 1])
+        .set(`layers.${l}.value.bias`, [kvHeads * headDim, 1])
+    }
     shapes
       .set(`layers.${l}.attention_norm`, [1, hidden])
       .set(`layers.${l}.query`, [heads * headDim, hidden])
