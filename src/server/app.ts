@@ -43,6 +43,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
     ...HTTP_LIMITS,
     ...(options.logger !== undefined && { loggerInstance: options.logger }),
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    return503OnClosing: false, // its body is not the envelope: refuseWhileDraining answers
     genReqId: () => newId('req_'),
     clientErrorHandler: answerBrokenRequest,
     frameworkErrors: answerError

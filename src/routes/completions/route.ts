@@ -8,13 +8,13 @@ import { INTERNAL_ERROR } from '../wire/error-body.ts'
 import { follow } from '../wire/follow.ts'
 import { newId, newSeed } from '../wire/ids.ts'
 import { reportIgnored } from '../wire/ignored-params.ts'
-import { sendSse, sseEvent } from '../wire/sse.ts'
+import { sendSse, sseJson } from '../wire/sse.ts'
 import { type Journal, openTally, type Tally } from '../wire/tally.ts'
 import { type ZodTypes, zodValidator } from '../wire/zod-validator.ts'
 import { admit } from './admit.ts'
 import { CompletionBody, ignoredFields } from './body.ts'
 import { type CompletionObject, openCompletion } from './present.ts'
-import { toSseBlock } from './sse-blocks.ts'
+import { toSseBlocks } from './sse-blocks.ts'
 import { type CompletionView, toView } from './view.ts'
 
 export interface CompletionRouteOptions {
@@ -51,6 +51,7 @@ export const completionRoute: FastifyPluginAsync<CompletionRouteOptions> = async
       const tally = openTally(generation, card.servedModelName, body.stream)
       journal.attach(request, tally.facts)
 
+      gone.throwIfAborted()
       await queue.submit(generation)
       reply.header('x-stream-id', id)
       const batches = counted(follow(queue, id, gone), tally)
@@ -78,19 +79,15 @@ async function whole(view: CompletionView, batches: Batches, gone: AbortSignal):
 async function stream(reply: FastifyReply, view: CompletionView, batches: Batches, gone: AbortSignal, keepAliveMs?: number) {
   const onError = (error: unknown) => {
     reply.log.error({ err: error }, 'stream broke')
-    return sseEvent(JSON.stringify(INTERNAL_ERROR))
+    return sseJson(INTERNAL_ERROR)
   }
   try {
-    const blocks = toBlocks(view, await throwEarlyFailure(batches))
+    const blocks = toSseBlocks(view, await throwEarlyFailure(batches))
     await sendSse(reply, blocks, { gone, onError, ...(keepAliveMs !== undefined && { keepAliveMs }) })
   } finally {
     await batches.return()
   }
   return reply
-}
-
-async function* toBlocks(view: CompletionView, batches: AsyncIterable<readonly QueueEvent[]>): AsyncGenerator<string, void> {
-  for await (const batch of batches) yield toSseBlock(view, batch)
 }
 
 async function* counted(batches: Batches, tally: Tally): Batches {

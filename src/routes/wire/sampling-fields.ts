@@ -15,10 +15,10 @@ export const samplingFields = {
   seed: nullDefault(z.int(), null)
 }
 
-const SamplingBody = z.object(samplingFields)
+type SamplingBody = { readonly [Field in keyof typeof samplingFields]: z.output<(typeof samplingFields)[Field]> }
 
 /** @param drawSeed  called only where the client gave no seed */
-export function toSamplingParams(body: z.output<typeof SamplingBody>, drawSeed: () => number): SamplingParams {
+export function toSamplingParams(body: SamplingBody, drawSeed: () => number): SamplingParams {
   return {
     temperature: body.temperature,
     topP: body.top_p,

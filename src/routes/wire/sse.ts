@@ -12,6 +12,17 @@ export function sseEvent(data: string, id: number | null = null): string {
   return id === null ? `data: ${data}\n\n` : `id: ${id}\ndata: ${data}\n\n`
 }
 
+/** An event that carries JSON. Its line has no character that some client's line splitter (Python's `splitlines`) takes for a line end. */
+export function sseJson(value: object, id: number | null = null): string {
+  return sseEvent(JSON.stringify(value).replace(LINE_ENDS, toEscape), id)
+}
+
+const LINE_ENDS = /[\u0085\u2028\u2029]/g
+
+function toEscape(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
+}
+
 /** A line that keeps proxies awake and people informed; clients skip it. */
 export function sseComment(text: string): string {
   return `: ${text}\n\n`
@@ -41,7 +52,6 @@ export async function sendSse(reply: FastifyReply, blocks: AsyncIterable<string>
   try {
     for await (const block of blocks) {
       if (gone.aborted) break
-      if (block === '') continue
       keepAlive.refresh()
       if (!raw.write(block)) await drained(raw, gone, stallMs)
     }

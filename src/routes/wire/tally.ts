@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { ErrorCode } from '../../inference/contract/errors.ts'
-import { isTerminal, type Timings, type TokenEvent } from '../../inference/contract/events.ts'
-import type { GenerationRequest } from '../../inference/contract/request.ts'
+import { type ChoiceEnd, isTerminal, type Timings, type TokenEvent } from '../../inference/contract/events.ts'
+import { choiceCount, type GenerationRequest } from '../../inference/contract/request.ts'
 
 /** What may be written down of a request. Numbers and names: no text of any prompt or answer, no key. */
 export interface RequestFacts extends Timings {
@@ -12,7 +12,7 @@ export interface RequestFacts extends Timings {
   readonly completionTokens: number
   readonly cachedTokens: number
   /** How many choices ended how. */
-  readonly finishReasons: Readonly<Record<string, number>>
+  readonly finishReasons: Readonly<Record<ChoiceEnd['reason'], number>>
   /** null while it runs, and when it was left before its end. */
   readonly outcome: 'finished' | ErrorCode | null
 }
@@ -29,7 +29,7 @@ export interface Tally {
 }
 
 export function openTally(request: GenerationRequest, model: string, stream: boolean): Tally {
-  const finishReasons: Record<string, number> = {}
+  const finishReasons: Record<ChoiceEnd['reason'], number> = { stop: 0, length: 0 }
   const promptTokens = request.prompts.reduce((sum, prompt) => sum + prompt.tokenIds.length, 0)
   let timings: Timings = { queueMs: 0, prefillMs: 0, decodeMs: 0 }
   let completionTokens = 0
@@ -39,17 +39,28 @@ export function openTally(request: GenerationRequest, model: string, stream: boo
     push(event) {
       if (event.kind === 'token') {
         completionTokens++
-        if (event.end !== null) finishReasons[event.end.reason] = (finishReasons[event.end.reason] ?? 0) + 1
+        if (event.end !== null) finishReasons[event.end.reason]++
       }
       if (event.kind === 'finished') {
         timings = event.timings
         completionTokens = event.usage.completionTokens
         cachedTokens = event.usage.cachedTokens
+        finishReasons.length = choiceCount(request) - finishReasons.stop
       }
       if (isTerminal(event)) outcome = event.kind === 'finished' ? 'finished' : event.failure.code
     },
     facts() {
-      return { streamId: request.id, model, stream, promptTokens, completionTokens, cachedTokens, ...timings, finishReasons, outcome }
+      return {
+        streamId: request.id,
+        model,
+        stream,
+        promptTokens,
+        completionTokens,
+        cachedTokens,
+        ...timings,
+        finishReasons: { ...finishReasons },
+        outcome
+      }
     }
   }
 }
