@@ -26,7 +26,11 @@ export class Endpoint {
 
   /** The id of the first model that the server names. */
   async firstModel(): Promise<string> {
-    const response = await fetch(new URL('/v1/models', this.base), { headers: this.#headers, signal: AbortSignal.timeout(10_000) })
+    const response = await fetch(new URL('/v1/models', this.base), { headers: this.#headers, signal: AbortSignal.timeout(10_000) }).catch(
+      cause => {
+        throw new Error(`no server answers at ${this.base.href}`, { cause })
+      }
+    )
     if (!response.ok) throw new Error(`GET /v1/models answered ${response.status}`)
     const body = (await response.json()) as { readonly data?: readonly { readonly id?: string }[] }
     const id = body.data?.[0]?.id
