@@ -25,7 +25,7 @@ export interface WorkerReport {
 
 /** Deaths while loading, in a row, after which a worker that was never ready is given up: 5 take about 3 s. */
 const LOADING_DEATHS = 5
-/** Without progress for this long, a server with work is not healthy. */
+/** Without progress for this long, or half the step timeout, a server with work is not healthy. */
 const STALL_MS = 10_000
 
 /** Keeps workers alive: starts them, starts dead ones again, ends them in good order or at once. */
@@ -67,7 +67,7 @@ export class Supervisor {
 
   /** Whether some worker has a loaded model and, if it has work, makes progress. */
   get isHealthy(): boolean {
-    const stallMs = Math.min(STALL_MS, this.#options.stepTimeoutMs)
+    const stallMs = Math.min(STALL_MS, this.#options.stepTimeoutMs / 2)
     return [...this.#children.values()].some(child => child.hasModel && child.progressAgeMs <= stallMs)
   }
 

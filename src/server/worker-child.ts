@@ -1,5 +1,4 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { performance } from 'node:perf_hooks'
 import type { EngineDescription } from '../inference/contract/engine.ts'
 import type { WorkerPool, WorkerSeat } from '../queue/embedded/worker-pool.ts'
 import type { Logger } from './logger.ts'

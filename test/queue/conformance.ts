@@ -4,7 +4,7 @@ import { isTerminal } from '../../src/inference/contract/events.ts'
 import type { GenerationQueue } from '../../src/queue/queue.ts'
 import { aRequest } from './a-request.ts'
 import { TRICKS } from './fake-engine.ts'
-import { endOf, readAll, readUntil } from './read-all.ts'
+import { collect, endOf, readAll, readUntil } from './read-all.ts'
 
 export interface QueueRig extends AsyncDisposable {
   readonly queue: GenerationQueue
@@ -63,7 +63,7 @@ export function describeQueue(openRig: OpenRig): void {
       const request = aRequest({ maxNewTokens: 50 })
       await rig.queue.submit(request)
       await readUntil(rig.queue, request.id, 'finished')
-      const batches = await Array.fromAsync(rig.queue.events(request.id, 0, never))
+      const batches = await collect(rig.queue.events(request.id, 0, never))
       expect(batches.flat()).toHaveLength(52)
       expect(batches.length).toBeLessThan(5)
     })
@@ -77,7 +77,7 @@ export function describeQueue(openRig: OpenRig): void {
         if (batch.some(({ event }) => event.kind === 'token')) leaving.abort()
       }
       expect(rig.queue.depth()).toEqual({ waiting: 0, running: 1 })
-      expect(await Array.fromAsync(rig.queue.events(request.id, 0, leaving.signal))).toEqual([])
+      expect(await collect(rig.queue.events(request.id, 0, leaving.signal))).toEqual([])
     })
 
     it('of a request that nobody submitted is not found', async () => {

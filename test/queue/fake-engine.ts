@@ -68,7 +68,7 @@ export class FakeEngine implements Engine {
     this.stepStartedAtMs = Date.now()
     const tricks = [...this.#jobs.values()].map(job => job.request.prompts[0]?.tokenIds[0])
     if (tricks.includes(TRICKS.hang)) return
-    if (tricks.includes(TRICKS.crash)) process.abort()
+    if (tricks.includes(TRICKS.crash)) process.kill(process.pid, 'SIGSEGV')
     const next = (): void => this.#step()
     if (this.#options.stepMs === 0) setImmediate(next)
     else setTimeout(next, this.#options.stepMs)

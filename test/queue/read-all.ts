@@ -3,7 +3,7 @@ import type { GenerationQueue, QueueEvent } from '../../src/queue/queue.ts'
 
 /** Reads a request to its end, positions in the line left out. */
 export async function readAll(queue: GenerationQueue, requestId: string, afterOrdinal = 0): Promise<LogEntry[]> {
-  const batches = await Array.fromAsync(queue.events(requestId, afterOrdinal, new AbortController().signal))
+  const batches = await collect(queue.events(requestId, afterOrdinal, new AbortController().signal))
   return batches.flat().filter((event): event is LogEntry => event.ordinal !== null)
 }
 
@@ -21,4 +21,10 @@ export async function readUntil(queue: GenerationQueue, requestId: string, kind:
 export async function endOf(queue: GenerationQueue, requestId: string): Promise<string> {
   const last = (await readAll(queue, requestId)).at(-1)?.event
   return last?.kind === 'failed' ? last.failure.code : (last?.kind ?? 'nothing')
+}
+
+export async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const collected: Item[] = []
+  for await (const item of items) collected.push(item)
+  return collected
 }

@@ -1,0 +1,13 @@
+import { hostWorker } from '../../src/server/worker-host.ts'
+import { FakeEngine } from '../queue/fake-engine.ts'
+import type { FakeWorkerOptions } from './start-workers.ts'
+
+/** Entry of a worker process around a `FakeEngine`. */
+const { slots, stepMs, heartbeatMs, loading }: FakeWorkerOptions = JSON.parse(process.argv[2] ?? '')
+
+await hostWorker(heartbeatMs, async emit => {
+  if (loading === 'fails') throw new Error('the model file is broken\nat its third byte')
+  if (loading === 'dies') process.kill(process.pid, 'SIGKILL')
+  if (loading === 'hangs') await new Promise(() => {})
+  return new FakeEngine({ slots, stepMs, emit })
+})
