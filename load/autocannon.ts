@@ -19,23 +19,28 @@ const HELP = `Whole (not streamed) answers, asked for by autocannon. The last li
 /** Different requests in rotation, so that no single prompt decides. */
 const CASES = 64
 
-const { values } = parseArgs({
-  options: {
-    url: { type: 'string', default: 'http://127.0.0.1:8000' },
-    model: { type: 'string' },
-    'api-key': { type: 'string' },
-    clients: { type: 'string', default: '8' },
-    seconds: { type: 'string', default: '30' },
-    'max-tokens': { type: 'string', default: '16' },
-    help: { type: 'boolean', default: false }
-  }
-})
+const OPTIONS = {
+  url: { type: 'string', default: 'http://127.0.0.1:8000' },
+  model: { type: 'string' },
+  'api-key': { type: 'string' },
+  clients: { type: 'string', default: '8' },
+  seconds: { type: 'string', default: '30' },
+  'max-tokens': { type: 'string', default: '16' },
+  help: { type: 'boolean', default: false }
+} as const
+type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values']
 
-if (values.help) console.log(HELP)
-else process.exitCode = (await run()) ? 0 : 1
+try {
+  const { values } = parseArgs({ options: OPTIONS })
+  if (values.help) console.log(HELP)
+  else process.exitCode = (await run(values)) ? 0 : 1
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = error instanceof TypeError || error instanceof RangeError ? 2 : 1
+}
 
 /** @returns whether every answer was a 200 */
-async function run(): Promise<boolean> {
+async function run(values: Values): Promise<boolean> {
   const endpoint = new Endpoint(values.url, 1, values['api-key'] ?? null)
   const model = values.model ?? (await endpoint.firstModel())
   const maxTokens = wholeNumber('--max-tokens', values['max-tokens'], 1, 1_000_000)
