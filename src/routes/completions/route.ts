@@ -1,10 +1,11 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { ServiceError } from '../../inference/contract/errors.ts'
 import type { TextPort } from '../../inference/contract/text-port.ts'
 import type { GenerationQueue, QueueEvent } from '../../queue/queue.ts'
 import type { ModelCard } from '../models/model-card.ts'
 import { clientGone } from '../wire/client-gone.ts'
 import { throwEarlyFailure, toServiceError } from '../wire/early-failure.ts'
-import { INTERNAL_ERROR } from '../wire/error-body.ts'
+import { INTERNAL_ERROR, toErrorBody } from '../wire/error-body.ts'
 import { follow } from '../wire/follow.ts'
 import { newId, newSeed } from '../wire/ids.ts'
 import { reportIgnored } from '../wire/ignored-params.ts'
@@ -78,6 +79,7 @@ async function whole(view: CompletionView, batches: Batches, gone: AbortSignal):
 
 async function stream(reply: FastifyReply, view: CompletionView, batches: Batches, gone: AbortSignal, keepAliveMs?: number) {
   const onError = (error: unknown) => {
+    if (error instanceof ServiceError) return sseJson(toErrorBody(error.toFailure()))
     reply.log.error({ err: error }, 'stream broke')
     return sseJson(INTERNAL_ERROR)
   }

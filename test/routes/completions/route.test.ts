@@ -111,3 +111,13 @@ it.each([false, true])('cancels what breaks off without an end, and says no more
   expect(response.body).not.toContain('terminal event')
   expect(queue.cancelled).toEqual([queue.submitted[0]?.id])
 })
+
+it('ends a stream whose log is lost in the error of the queue', async () => {
+  const queue = literalQueue(async function* () {
+    yield [{ ordinal: 1, event: TOKEN }]
+    throw new ServiceError('unavailable', 'The log was dropped.')
+  })
+  const response = await post(queue, { stream: true })
+  expect(JSON.parse(readSse(response.body).at(-1)?.data ?? '')).toMatchObject({ error: { message: 'The log was dropped.' } })
+  expect(queue.cancelled).toHaveLength(1)
+})
