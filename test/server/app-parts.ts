@@ -3,8 +3,9 @@ import { pino } from 'pino'
 import { type AppOptions, buildApp } from '../../src/server/app.ts'
 import { CARD, GOOD, literalQueue, saying, TEXT } from '../routes/literal-parts.ts'
 
-export function appOptions(changes: Partial<AppOptions> = {}): AppOptions {
-  return {
+/** The app with literal parts, all of which a test may change. */
+export function testApp(changes: Partial<AppOptions> = {}) {
+  return buildApp({
     queue: literalQueue(saying('a', 'b')),
     text: TEXT,
     card: CARD,
@@ -15,11 +16,7 @@ export function appOptions(changes: Partial<AppOptions> = {}): AppOptions {
     strictParams: false,
     clock: () => 1_700_000_000_500,
     ...changes
-  }
-}
-
-export function testApp(changes: Partial<AppOptions> = {}) {
-  return buildApp(appOptions(changes))
+  })
 }
 
 /** A logger whose lines a test can wait for. */
