@@ -108,7 +108,8 @@ export class Supervisor {
       if (verdict !== null) {
         log.error({ pid: child.pid, cause: death.cause }, `a worker cannot start: ${verdict}`)
         if (--this.#keptWorkers > 0) return
-        pool.giveUp(verdict)
+        // Clients read this one: no path, no detail.
+        pool.giveUp('the model could not be loaded')
         this.#becameFatal.resolve(verdict)
         return
       }

@@ -14,7 +14,7 @@ export interface WorkerChildOptions {
   readonly argument: string
   readonly pool: WorkerPool
   readonly log: Logger
-  /** A worker is killed when it takes longer than this to load; 0 is no limit. */
+  /** A worker is killed when it takes longer than this to load. */
   readonly loadTimeoutMs: number
   /** A worker is killed when it has work and no step of it ends for this long, or says nothing for this long. */
   readonly stepTimeoutMs: number
@@ -165,16 +165,16 @@ export class WorkerChild {
 async function endOf(child: ChildProcess): Promise<string> {
   const exited = new Promise<string>(resolve => {
     child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`))
+    // Without a pid it never started; other errors (a signal that could not be sent) change nothing.
     child.on('error', error => {
       if (child.pid === undefined) resolve(error.message)
     })
   })
   const disconnected = new Promise<void>(resolve => {
     child.once('disconnect', resolve)
-    child.once('error', () => {
-      if (child.pid === undefined) resolve()
-    })
+    if (child.pid === undefined) resolve()
   })
+  // A worker that closed its channel cannot be reached any more.
   void disconnected.then(() => child.kill('SIGKILL'))
   const [cause] = await Promise.all([exited, disconnected])
   return cause

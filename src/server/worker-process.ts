@@ -1,13 +1,9 @@
-import { z } from 'zod'
 import { createEngine, EngineOptions } from './worker-engine.ts'
 import { hostWorker } from './worker-host.ts'
 
-/** The one argument of this module, as JSON. */
-const WorkerProcessOptions = z.strictObject({
-  heartbeatMs: z.int().min(1),
-  engine: EngineOptions
-})
-export type WorkerProcessOptions = z.infer<typeof WorkerProcessOptions>
+/** Far below any `--step-timeout-seconds`. */
+const HEARTBEAT_MS = 500
 
-const options = WorkerProcessOptions.parse(JSON.parse(process.argv[2] ?? ''))
-await hostWorker(options.heartbeatMs, emit => createEngine(options.engine, emit))
+/** Entry of a worker process. Its one argument: `EngineOptions` as JSON. */
+const options = EngineOptions.parse(JSON.parse(process.argv[2] ?? ''))
+await hostWorker(HEARTBEAT_MS, emit => createEngine(options, emit))

@@ -1,3 +1,4 @@
+import { ServiceError } from '../../src/inference/contract/errors.ts'
 import { hostWorker } from '../../src/server/worker-host.ts'
 import { FakeEngine } from '../queue/fake-engine.ts'
 import type { FakeWorkerOptions } from './start-workers.ts'
@@ -6,7 +7,7 @@ import type { FakeWorkerOptions } from './start-workers.ts'
 const { slots, stepMs, heartbeatMs, loading }: FakeWorkerOptions = JSON.parse(process.argv[2] ?? '')
 
 await hostWorker(heartbeatMs, async emit => {
-  if (loading === 'fails') throw new Error('the model file is broken\nat its third byte')
+  if (loading === 'fails') throw new ServiceError('unavailable', 'the model file is broken\nat its third byte')
   if (loading === 'dies') process.kill(process.pid, 'SIGKILL')
   if (loading === 'hangs') await new Promise(() => {})
   return new FakeEngine({ slots, stepMs, emit })

@@ -91,7 +91,7 @@ describe('a supervised worker process', () => {
   it('that cannot load its model says why in one line, and is not tried again', async () => {
     await using workers = startWorkers({ loading: 'fails' }, { workers: 2 })
     expect(await workers.supervisor.fatal).toBe('the model file is broken')
-    await expect(workers.queue.submit(aRequest())).rejects.toMatchObject({ code: 'unavailable', message: 'the model file is broken' })
+    await expect(workers.queue.submit(aRequest())).rejects.toMatchObject({ code: 'unavailable', message: 'the model could not be loaded' })
     expect(workers.logged.filter(message => message.includes('started again'))).toEqual([])
   })
 
