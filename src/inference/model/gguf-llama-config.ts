@@ -3,8 +3,8 @@ import { dequantize } from '../weights/dequantize.ts'
 import type { GgufFile } from '../weights/gguf.ts'
 import { ModelFileError } from '../weights/model-file-error.ts'
 
-/** Bounds of what we build: beyond them a header is hostile or not ours. The largest published Llama has 126 layers, 16,384 hidden, 2^23 rotary angles. */
-const MAX = { layers: 1024, size: 1_048_576, headDim: 1024, context: 2 ** 21, rotaryAngles: 2 ** 26 } as const
+/** Bounds of what we build: beyond them a header is hostile or not ours. The largest published Llama has 126 layers, 16,384 hidden. */
+const MAX = { layers: 1024, size: 1_048_576, headDim: 1024, context: 2 ** 21 } as const
 
 /**
  * Reads a Llama's hyperparameters from GGUF metadata.
@@ -50,15 +50,10 @@ export async function ggufLlamaConfig(file: GgufFile): Promise<LlamaConfig> {
   const heads = int('attention.head_count', MAX.size)
   const kvHeads = int('attention.head_count_kv', MAX.size, heads)
   const headDim = int('attention.key_length', MAX.headDim, hidden / heads)
-  if (heads % kvHeads !== 0) fail(`${architecture}.attention.head_count ${heads} is not a multiple of head_count_kv ${kvHeads}`)
   if (int('attention.value_length', MAX.headDim, headDim) !== headDim)
     fail(`${architecture}.attention.value_length differs from key_length ${headDim}`)
 
   const dims = int('rope.dimension_count', headDim, headDim)
-  if (headDim % 16 !== 0 || dims % 16 !== 0) fail(`heads of ${headDim} with ${dims} rotated dimensions: both must be multiples of 16`)
-  const context = int('context_length', MAX.context)
-  if ((context * dims) / 2 > MAX.rotaryAngles)
-    fail(`${architecture}.context_length ${context} with ${dims} rotated dimensions is too large to build`)
   return {
     layers: int('block_count', MAX.layers),
     hidden,
@@ -67,7 +62,7 @@ export async function ggufLlamaConfig(file: GgufFile): Promise<LlamaConfig> {
     headDim,
     feedForward: int('feed_forward_length', MAX.size),
     vocabulary: embedding.shape[0] ?? 0,
-    context,
+    context: int('context_length', MAX.context),
     rmsEpsilon: positive('attention.layer_norm_rms_epsilon'),
     rotary: {
       dims,

@@ -1,12 +1,8 @@
-import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MODEL_FILE } from '../graph/graph-plan.ts'
-import { buildLlama } from '../graph/llama.ts'
-import { type GgufFile, openGguf } from '../weights/gguf.ts'
-import { ModelFileError } from '../weights/model-file-error.ts'
-import { ggufLlamaConfig } from './gguf-llama-config.ts'
-import { ggufLlamaWeights } from './gguf-llama-weights.ts'
-import { cachedGraph, type GraphBuild, type Manifest, removeDeadBuilds, storeGraph } from './graph-cache.ts'
+import { cachedGraph, type Manifest, removeDeadBuilds, storeGraph } from './graph-cache.ts'
+import { findModelFiles, type ModelFiles } from './model-files.ts'
+import { planModel } from './plan-model.ts'
 import type { PreparedModel, QuantizationChoice } from './prepared-model.ts'
 import { sha256, sourceHash } from './source-hash.ts'
 
@@ -17,7 +13,7 @@ const BUILDER_VERSION = 1
 const HASH_SHARE = 0.2
 
 export interface PrepareOptions {
-  /** A `.gguf` file, or a folder that holds one. */
+  /** A `.gguf` file, a `.safetensors` file with its config.json, or a folder that holds one of them. */
   readonly path: string
   readonly quantization: QuantizationChoice
   /** Where prepared graphs are kept, one folder each; made if need be. */
@@ -33,70 +29,40 @@ export interface PrepareOptions {
  * @throws {ModelFileError} a file that is missing, broken or of a kind that we do not serve; no room for the graph
  */
 export async function prepareModel({ path, quantization, cacheFolder, onProgress = () => {} }: PrepareOptions): Promise<PreparedModel> {
-  const sourcePath = await findWeights(path)
-  // GGUF weights are quantized already; their 8-bit form keeps what they say.
+  const files = await findModelFiles(path)
+  // Quantized GGUF weights keep what they say in 8 bits; floats are rounded.
   const form = quantization === 'none' ? 'none' : 'int8'
-  const weightsHash = await sourceHash(sourcePath, cacheFolder, fraction => onProgress(fraction * HASH_SHARE))
+  const weightsHash = await filesHash(files, cacheFolder, fraction => onProgress(fraction * HASH_SHARE))
   const modelHash = sha256(`${weightsHash} ${form} ${BUILDER_VERSION}`)
   const folder = join(cacheFolder, modelHash)
 
   await removeDeadBuilds(cacheFolder)
   const manifest =
-    (await cachedGraph(folder)) ?? (await build(sourcePath, form, folder, share => onProgress(HASH_SHARE + share * (1 - HASH_SHARE))))
+    (await cachedGraph(folder)) ?? (await build(files, form, folder, share => onProgress(HASH_SHARE + share * (1 - HASH_SHARE))))
   onProgress(1)
   const { modelBytes: _, dataBytes: __, ...description } = manifest
   return {
     ...description,
     graphPath: join(folder, MODEL_FILE),
-    sourcePath,
+    sourcePath: files.weights,
     modelHash,
     cacheBytesPerToken: 2 * Float32Array.BYTES_PER_ELEMENT * manifest.layers * manifest.kvHeads * manifest.headDim
   }
 }
 
-async function build(path: string, form: 'none' | 'int8', folder: string, onProgress: (fraction: number) => void): Promise<Manifest> {
-  await using file = await openGguf(path)
-  const architecture = file.metadata.get('general.architecture')
-  switch (architecture) {
-    case 'llama':
-      return await storeGraph(folder, await planLlama(file, form), onProgress)
-    default:
-      throw new ModelFileError(`${path}: general.architecture is ${JSON.stringify(architecture) ?? 'missing'}, only "llama" is supported`)
-  }
+async function build(
+  files: ModelFiles,
+  quantization: PreparedModel['quantization'],
+  folder: string,
+  onProgress: (fraction: number) => void
+): Promise<Manifest> {
+  const planned = await planModel(files, quantization)
+  await using _ = planned.file
+  return await storeGraph(folder, planned, onProgress)
 }
 
-async function planLlama(file: GgufFile, quantization: 'none' | 'int8'): Promise<GraphBuild> {
-  const config = await ggufLlamaConfig(file)
-  const source = ggufLlamaWeights(file, config)
-  return {
-    plan: buildLlama(config, source, quantization === 'none' ? 'float32' : 'eightBit'),
-    source,
-    description: {
-      architecture: 'llama',
-      parameters: countParameters(file),
-      vocabularySize: config.vocabulary,
-      contextLength: config.context,
-      layers: config.layers,
-      kvHeads: config.kvHeads,
-      headDim: config.headDim,
-      quantization
-    }
-  }
-}
-
-function countParameters(file: GgufFile): number {
-  return file.tensors.values().reduce((sum, tensor) => sum + tensor.shape.reduce((product, size) => product * size, 1), 0)
-}
-
-async function findWeights(path: string): Promise<string> {
-  const stats = await stat(path).catch((cause: unknown) => {
-    throw new ModelFileError(`${path}: no such file or folder`, { cause })
-  })
-  if (!stats.isDirectory()) return path
-  const found = (await readdir(path)).filter(name => name.endsWith('.gguf'))
-  const [only] = found
-  if (only === undefined || found.length > 1) {
-    throw new ModelFileError(`${path}: holds ${found.length} .gguf files, exactly one is expected; name the file itself`)
-  }
-  return join(path, only)
+/** A checkpoint's numbers mean nothing without its configuration: both count. */
+async function filesHash(files: ModelFiles, cacheFolder: string, onProgress: (fraction: number) => void): Promise<string> {
+  const weights = await sourceHash(files.weights, cacheFolder, onProgress)
+  return files.kind === 'gguf' ? weights : `${weights} ${await sourceHash(files.config, cacheFolder, () => {})}`
 }

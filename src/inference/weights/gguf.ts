@@ -1,8 +1,7 @@
-import { type FileHandle, open, stat } from 'node:fs/promises'
 import { GGUF_LIMITS } from './gguf-limits.ts'
 import { type GgufMetadata, readGgufMetadata } from './gguf-metadata.ts'
 import { HeaderReader } from './header-reader.ts'
-import { ModelFileError } from './model-file-error.ts'
+import { OpenTensorFile, openModelFile } from './open-tensor-file.ts'
 import type { TensorFile, TensorInfo } from './tensor-file.ts'
 import { ggmlType } from './tensor-type.ts'
 
@@ -25,26 +24,15 @@ const DEFAULT_ALIGNMENT = 32
  * Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
  */
 export async function openGguf(path: string): Promise<GgufFile> {
-  const handle = await openRegularFile(path)
+  const handle = await openModelFile(path)
   try {
     const { size } = await handle.stat()
-    return new OpenGguf(handle, path, size, readHeader(new HeaderReader(path, handle.fd, size, GGUF_LIMITS.headerBytes), size))
+    const header = readHeader(new HeaderReader(path, handle.fd, size, GGUF_LIMITS.headerBytes), size)
+    return Object.assign(new OpenTensorFile(handle, path, size, header.tensors), { version: header.version, metadata: header.metadata })
   } catch (error) {
     await handle.close()
     throw error
   }
-}
-
-/** Opening a pipe would wait for ever: look first. */
-async function openRegularFile(path: string): Promise<FileHandle> {
-  try {
-    const stats = await stat(path)
-    if (stats.isFile()) return await open(path)
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new ModelFileError(`${path}: cannot be opened (${reason})`, { cause })
-  }
-  throw new ModelFileError(`${path}: is not a regular file`)
 }
 
 interface Header {
@@ -120,40 +108,4 @@ function checkTensor(reader: HeaderReader, claim: TensorClaim, { dataStart, alig
     reader.fail(`${what} needs ${bytes} bytes at ${BigInt(dataStart) + claim.offset}, but the file has ${fileBytes} (is it cut off?)`)
   }
   return { name: claim.name, shape: claim.dims.map(Number).reverse(), type, offset: dataStart + Number(claim.offset), bytes: Number(bytes) }
-}
-
-class OpenGguf implements GgufFile {
-  readonly path: string
-  readonly fileBytes: number
-  readonly version: number
-  readonly metadata: GgufMetadata
-  readonly tensors: ReadonlyMap<string, TensorInfo>
-  readonly #handle: FileHandle
-
-  constructor(handle: FileHandle, path: string, fileBytes: number, header: Header) {
-    this.#handle = handle
-    this.path = path
-    this.fileBytes = fileBytes
-    this.version = header.version
-    this.metadata = header.metadata
-    this.tensors = header.tensors
-  }
-
-  async read(tensor: TensorInfo, start: number, length: number): Promise<Uint8Array> {
-    const what = `${this.path}: tensor ${JSON.stringify(tensor.name)}`
-    const bytes = new Uint8Array(length)
-    let filled = 0
-    while (filled < length) {
-      const { bytesRead } = await this.#handle
-        .read(bytes, filled, length - filled, tensor.offset + start + filled)
-        .catch((cause: Error) => Promise.reject(new ModelFileError(`${what} cannot be read (${cause.message})`, { cause })))
-      if (bytesRead === 0) throw new ModelFileError(`${what} ends early: the file became shorter`)
-      filled += bytesRead
-    }
-    return bytes
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#handle.close()
-  }
 }

@@ -191,7 +191,7 @@ it('refuses a path without a model', async () => {
   await expect(prepareModel({ path: join(folder, 'none'), quantization: 'auto', cacheFolder })).rejects.toThrow(
     /none: no such file or folder/
   )
-  await expect(prepareModel({ path: folder, quantization: 'auto', cacheFolder })).rejects.toThrow(/holds 0 \.gguf files/)
+  await expect(prepareModel({ path: folder, quantization: 'auto', cacheFolder })).rejects.toThrow(/holds no \.gguf or \.safetensors file/)
 })
 
 /** What the cache holds beside notes. */

@@ -4,22 +4,10 @@ import { canDequantize, dequantize } from '../weights/dequantize.ts'
 import { eightBitLayout, toEightBit } from '../weights/eight-bit.ts'
 import { ModelFileError } from '../weights/model-file-error.ts'
 import type { TensorFile, TensorInfo } from '../weights/tensor-file.ts'
+import { LLAMA_PARTS, type LlamaPart, type LlamaTensorNames } from './llama-tensor-names.ts'
 
-/** Our name of a part of a layer, and the file's. */
-const LAYER_PARTS: Readonly<Record<string, string>> = {
-  attention_norm: 'attn_norm.weight',
-  query: 'attn_q.weight',
-  'query.bias': 'attn_q.bias',
-  key: 'attn_k.weight',
-  'key.bias': 'attn_k.bias',
-  value: 'attn_v.weight',
-  'value.bias': 'attn_v.bias',
-  attention_output: 'attn_output.weight',
-  feed_forward_norm: 'ffn_norm.weight',
-  gate: 'ffn_gate.weight',
-  up: 'ffn_up.weight',
-  down: 'ffn_down.weight'
-}
+/** Tensors that say what the hyperparameters say already. */
+const REDUNDANT = /^rope_freqs\.weight$|\.attn_rot_embd\.weight$|\.rotary_emb\.inv_freq$/
 
 /** One of the model's matrices: where it is, and where its rows come from. */
 interface Matrix {
@@ -30,15 +18,13 @@ interface Matrix {
 }
 
 /**
- * A Llama's weights out of a GGUF file.
+ * A Llama's weights out of a file of tensors.
+ * Rows of queries and keys are handed out in the order of halves, whatever the file's: attention then rotates whole vectors.
  *
- * GGUF keeps the rows of queries and keys so that rotated pairs are neighbours (2i, 2i + 1); we put them back into halves (i, i + dims / 2),
- * the order of the published checkpoints: attention then rotates whole vectors.
- *
- * @throws {ModelFileError} a matrix is missing or has another shape than the hyperparameters say
+ * @throws {ModelFileError} a tensor is missing, has another shape than the hyperparameters say, or is none that we would use
  */
-export function ggufLlamaWeights(file: TensorFile, config: LlamaConfig): WeightSource {
-  const matrices = findMatrices(file, config)
+export function llamaWeights(file: TensorFile, config: LlamaConfig, names: LlamaTensorNames): WeightSource {
+  const matrices = findMatrices(file, config, names)
 
   async function rows<T>(name: string, first: number, count: number, convert: (typeName: string, bytes: Uint8Array) => T): Promise<T> {
     const matrix = matrices.get(name)
@@ -74,7 +60,7 @@ function storedRow(row: number, { headDim, rotary }: LlamaConfig): number {
   return row - inHead + 2 * (inHead % half) + Math.floor(inHead / half)
 }
 
-function findMatrices(file: TensorFile, config: LlamaConfig): Map<string, Matrix> {
+function findMatrices(file: TensorFile, config: LlamaConfig, names: LlamaTensorNames): Map<string, Matrix> {
   const { hidden, vocabulary, feedForward } = config
   const [queries, keys] = [config.heads * config.headDim, config.kvHeads * config.headDim]
   const matrices = new Map<string, Matrix>()
@@ -92,14 +78,14 @@ function findMatrices(file: TensorFile, config: LlamaConfig): Map<string, Matrix
     if (!canDequantize(tensor.type.name) || columns % tensor.type.blockElements !== 0) {
       throw new ModelFileError(`${file.path}: tensor ${JSON.stringify(tensorName)} has type ${tensor.type.name}, which is not supported`)
     }
-    const rotated = /\.(query|key)(\.bias)?$/.test(name)
+    const rotated = names.rotaryOrder === 'pairs' && /\.(query|key)(\.bias)?$/.test(name)
     matrices.set(name, { tensor, info: { rows, columns, ...eightBitLayout(tensor.type.name) }, rotated })
   }
 
-  add('embedding', 'token_embd.weight', vocabulary, hidden)
-  add('output_norm', 'output_norm.weight', 1, hidden)
-  add('head', 'output.weight', vocabulary, hidden, 'optional')
-  const sizes: Readonly<Record<string, readonly [rows: number, columns: number]>> = {
+  add('embedding', names.embedding, vocabulary, hidden)
+  add('output_norm', names.outputNorm, 1, hidden)
+  add('head', names.head, vocabulary, hidden, 'optional')
+  const sizes: Readonly<Record<LlamaPart, readonly [rows: number, columns: number]>> = {
     attention_norm: [1, hidden],
     query: [queries, hidden],
     key: [keys, hidden],
@@ -114,10 +100,20 @@ function findMatrices(file: TensorFile, config: LlamaConfig): Map<string, Matrix
     down: [hidden, feedForward]
   }
   for (let l = 0; l < config.layers; l++) {
-    for (const [part, tensorName] of Object.entries(LAYER_PARTS)) {
-      const [rows, columns] = sizes[part] ?? [0, 0]
-      add(`layers.${l}.${part}`, `blk.${l}.${tensorName}`, rows, columns, part.endsWith('.bias') ? 'optional' : 'required')
+    for (const part of LLAMA_PARTS) {
+      const presence = part.endsWith('.bias') ? 'optional' : 'required'
+      add(`layers.${l}.${part}`, names.layer(l) + names.parts[part], ...sizes[part], presence)
     }
   }
+  refuseUnused(file, matrices)
   return matrices
+}
+
+/** A weight left out in silence would be a wrong answer. */
+function refuseUnused(file: TensorFile, matrices: ReadonlyMap<string, Matrix>): void {
+  const used = new Set(matrices.values().map(({ tensor }) => tensor.name))
+  for (const name of file.tensors.keys()) {
+    if (used.has(name) || REDUNDANT.test(name)) continue
+    throw new ModelFileError(`${file.path}: tensor ${JSON.stringify(name)} belongs to a kind of Llama that is not supported`)
+  }
 }

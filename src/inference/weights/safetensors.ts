@@ -1,0 +1,97 @@
+import { z } from 'zod'
+import { HeaderReader } from './header-reader.ts'
+import { OpenTensorFile, openModelFile } from './open-tensor-file.ts'
+import type { TensorFile, TensorInfo } from './tensor-file.ts'
+import type { TensorType } from './tensor-type.ts'
+
+/** What a safetensors header may cost us. */
+export const SAFETENSORS_LIMITS = {
+  /** The format allows 100 MB; real ones stay below 1 MiB per file. */
+  headerBytes: 32 * 2 ** 20,
+  tensors: 65_536,
+  tensorDims: 8
+} as const
+
+const LENGTH_BYTES = 8
+
+const DTYPES: Readonly<Record<string, TensorType>> = {
+  F64: plain('F64', 8),
+  F32: plain('F32', 4),
+  F16: plain('F16', 2),
+  BF16: plain('BF16', 2),
+  I64: plain('I64', 8),
+  I32: plain('I32', 4),
+  I16: plain('I16', 2),
+  I8: plain('I8', 1),
+  U8: plain('U8', 1),
+  BOOL: plain('BOOL', 1),
+  F8_E4M3: plain('F8_E4M3', 1),
+  F8_E5M2: plain('F8_E5M2', 1)
+}
+
+const Entry = z.object({
+  dtype: z.string().max(32),
+  shape: z.array(z.int().nonnegative()).max(SAFETENSORS_LIMITS.tensorDims),
+  data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()])
+})
+type Entry = z.infer<typeof Entry>
+
+/**
+ * Opens a safetensors file and checks everything that its header claims against the file. The caller closes it.
+ *
+ * @throws {ModelFileError} no such file, or a header that breaks the format or our limits
+ * Source: https://huggingface.co/docs/safetensors, "Format"
+ */
+export async function openSafetensors(path: string): Promise<TensorFile> {
+  const handle = await openModelFile(path)
+  try {
+    const { size } = await handle.stat()
+    const reader = new HeaderReader(path, handle.fd, size, LENGTH_BYTES + SAFETENSORS_LIMITS.headerBytes)
+    return new OpenTensorFile(handle, path, size, readTensors(reader, size))
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}
+
+function readTensors(reader: HeaderReader, fileBytes: number): Map<string, TensorInfo> {
+  const entries = Object.entries(parseObject(reader, reader.string('header', SAFETENSORS_LIMITS.headerBytes)))
+  if (entries.length > SAFETENSORS_LIMITS.tensors)
+    reader.fail(`header has ${entries.length} tensors, at most ${SAFETENSORS_LIMITS.tensors} are allowed`)
+  const dataBytes = fileBytes - reader.position
+  const tensors = new Map<string, TensorInfo>()
+  for (const [name, claim] of entries) {
+    if (name === '__metadata__') continue
+    const what = `tensor ${JSON.stringify(name.slice(0, 100))}`
+    const entry = Entry.safeParse(claim)
+    if (!entry.success) reader.fail(`${what} is not described by dtype, shape and data_offsets`)
+    tensors.set(name, { ...checkTensor(reader, what, entry.data, dataBytes), name })
+  }
+  return tensors
+}
+
+function parseObject(reader: HeaderReader, json: string): object {
+  try {
+    const value: unknown = JSON.parse(json)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  } catch {
+    // Reported below: where the JSON breaks says nothing to the operator.
+  }
+  return reader.fail('is not a safetensors file (its header is no JSON object)')
+}
+
+function checkTensor(reader: HeaderReader, what: string, entry: Entry, dataBytes: number): Omit<TensorInfo, 'name'> {
+  const type = DTYPES[entry.dtype]
+  if (type === undefined) reader.fail(`${what} has the unknown dtype ${JSON.stringify(entry.dtype)}`)
+  // In bigint: the sizes cannot overflow it.
+  const needed = entry.shape.reduce((product, size) => product * BigInt(size), BigInt(type.blockBytes))
+  const [start, end] = entry.data_offsets
+  if (end > dataBytes || BigInt(end) - BigInt(start) !== needed) {
+    reader.fail(`${what} needs ${needed} bytes and claims ${start} to ${end}, but the file has ${dataBytes} (is it cut off?)`)
+  }
+  return { shape: entry.shape, type, offset: reader.position + start, bytes: end - start }
+}
+
+function plain(name: string, bytes: number): TensorType {
+  return { name, blockElements: 1, blockBytes: bytes }
+}
