@@ -1,21 +1,13 @@
-/** Wakes one waiter; rings while nobody waits are kept as one. So whoever looks first and waits then misses nothing. */
+/** Wakes one waiter. Whoever looks for news and waits in the same turn of the event loop misses nothing; a ring that nobody waits for is forgotten. */
 export class Bell {
-  #isRung = false
-  #wake: (() => void) | null = null
+  #wake: () => void = () => {}
 
-  readonly ring = (): void => {
-    this.#isRung = true
-    this.#wake?.()
-  }
+  readonly ring = (): void => this.#wake()
 
-  /** Resolves at once if it rang since the last wait. One waiter at a time. */
-  async rung(): Promise<void> {
-    if (!this.#isRung) {
-      await new Promise<void>(resolve => {
-        this.#wake = resolve
-      })
-      this.#wake = null
-    }
-    this.#isRung = false
+  /** One waiter at a time. */
+  rung(): Promise<void> {
+    return new Promise(resolve => {
+      this.#wake = resolve
+    })
   }
 }

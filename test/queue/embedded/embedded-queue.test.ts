@@ -37,6 +37,16 @@ describe('a worker at the embedded queue', () => {
     expect(queue.depth()).toEqual({ waiting: 1, running: 5 })
   })
 
+  it('takes a request out of the line: its readers are told no position while the worker is silent', async () => {
+    const queue = new EmbeddedQueue()
+    const request = aRequest()
+    await queue.submit(request)
+    const { seat } = joinSilent(queue, 1)
+    const next = queue.events(request.id, 0, new AbortController().signal).next()
+    seat.deliver([{ requestId: request.id, event: { kind: 'started' } }])
+    expect((await next).value).toEqual([{ ordinal: 1, event: { kind: 'started' } }])
+  })
+
   it('takes its requests with it when it is lost, and what waits stays for the next worker', async () => {
     const queue = new EmbeddedQueue()
     const lost = joinSilent(queue, 1)
@@ -98,5 +108,8 @@ describe('the embedded queue', () => {
     await queue.submit(aRequest({ prompts: [{ tokenIds: Array(11).fill(1) }] }))
     await expect(queue.submit(aRequest())).rejects.toMatchObject({ code: 'queue_full' })
     expect(queue.depth().waiting).toBe(1)
+    joinSilent(queue, 1)
+    for (let count = 0; count < 10; count++) await queue.submit(aRequest())
+    await expect(queue.submit(aRequest())).rejects.toMatchObject({ code: 'queue_full' })
   })
 })

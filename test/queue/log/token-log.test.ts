@@ -140,6 +140,15 @@ describe('a token log', () => {
     expect((await reader.next()).done).toBe(true)
   })
 
+  it('tells no position any more once it has an entry, to a reader that is ahead of it either', async () => {
+    const log = new TokenLog()
+    log.standAt(1)
+    log.append(aToken(0))
+    const next = log.read(1, new AbortController().signal).next()
+    log.append(theEnd)
+    expect((await next).value).toEqual([{ ordinal: 2, event: theEnd }])
+  })
+
   it('wakes a reader whose signal aborts while it waits', async () => {
     const log = new TokenLog()
     const leaving = new AbortController()
