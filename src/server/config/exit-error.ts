@@ -1,0 +1,13 @@
+/** 2: what was asked for is wrong; 1: the world is. */
+export type ExitCode = 1 | 2
+
+/** Ends a command. The message is for people: one line, or one line for each mistake. */
+export class ExitError extends Error {
+  override readonly name = 'ExitError'
+  readonly exitCode: ExitCode
+
+  constructor(exitCode: ExitCode, message: string, options: { readonly cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.exitCode = exitCode
+  }
+}

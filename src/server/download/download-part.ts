@@ -1,0 +1,149 @@
+import { createWriteStream } from 'node:fs'
+import { readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import type { IncomingHttpHeaders } from 'node:http'
+import { dirname } from 'node:path'
+import { Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { diskFault } from './disk-space.ts'
+import { type GetRequest, httpGet } from './http-get.ts'
+import { megabytes, type Reporter } from './reporter.ts'
+import { errorCode, networkFault, SourceError } from './source-error.ts'
+
+export interface PartRequest extends Omit<GetRequest, 'headers'> {
+  /** Where it grows. Beside it, `<part>.etag` says which version of the file the bytes are of. */
+  readonly part: string
+  /** Length of the whole file. */
+  readonly bytes: number
+  readonly reporter: Reporter
+}
+
+/** Connections in a row that each brought something before they broke. */
+const MAX_CONNECTIONS = 20
+
+/**
+ * Brings `part` to its full length, from where an earlier run left it if the server still has the same version of the file.
+ *
+ * @returns whether bytes of an earlier run are in it
+ * @throws {SourceError} the server does not deliver
+ * @throws {ExitError}   1, the disk is full
+ */
+export async function downloadPart(request: PartRequest): Promise<{ readonly wasResumed: boolean }> {
+  const { part, bytes } = request
+  let wasResumed = false
+  for (let connection = 1; ; connection++) {
+    const before = await partBytes(part, bytes)
+    wasResumed ||= connection === 1 && before > 0
+    if (before === bytes) return { wasResumed }
+    try {
+      wasResumed &&= await readOnce(request, before)
+    } catch (error) {
+      const after = await partBytes(part, bytes)
+      if (!(error instanceof BrokenBody)) throw error
+      if (after <= before || connection === MAX_CONNECTIONS) throw new SourceError(error.message, { cause: error.cause })
+    }
+  }
+}
+
+export async function removePart(part: string): Promise<void> {
+  await rm(part, { force: true })
+  await rm(etagFile(part), { force: true })
+}
+
+/** Length of what is there; 0 where it cannot be continued. */
+export async function partBytes(part: string, bytes: number): Promise<number> {
+  const size = await stat(part).then(
+    found => found.size,
+    () => 0
+  )
+  return size > bytes ? 0 : size
+}
+
+/** The connection broke after the headers: what came is kept, and the rest can be asked for. */
+class BrokenBody extends Error {}
+
+/** @returns whether it went on at `offset` */
+async function readOnce(request: PartRequest, offset: number): Promise<boolean> {
+  const { part, bytes, reporter, signal } = request
+  const etag = offset > 0 ? await readFile(etagFile(part), 'utf8').catch(() => '') : ''
+  const headers: Record<string, string> = etag === '' ? {} : { range: `bytes=${offset}-`, 'if-range': etag }
+  const { status, url, message } = await httpGet({ ...request, headers })
+  try {
+    if (status === 416) {
+      await removePart(part)
+      throw new SourceError(`${url.host} has no such range of the file`)
+    }
+    if (status !== 200 && status !== 206) throw new SourceError(`${url.host} answered ${status}${REASONS[status] ?? ''}`)
+    const start = status === 206 ? rangeStart(message.headers, offset, bytes, url.host) : 0
+    if (status === 200) checkLength(message.headers, bytes, url.host)
+
+    const folder = dirname(part)
+    // First the bytes of the old version go, then comes the new version's name: a kill in between costs only bytes.
+    if (start === 0) await startAfresh(part, strongEtag(message.headers)).catch(error => Promise.reject(diskFault(error, folder)))
+    else reporter.line(`going on at ${megabytes(start)}`)
+
+    const progress = reporter.progress(bytes, start)
+    let done = start
+    const count = new Transform({
+      transform(chunk: Buffer, _encoding, next) {
+        done += chunk.length
+        progress.update(done)
+        next(done > bytes ? new SourceError(`${url.host} sent more than the ${bytes} bytes of the catalogue`) : null, chunk)
+      }
+    })
+    try {
+      await pipeline(message, count, createWriteStream(part, { flags: 'r+', start, flush: true }), { signal })
+    } catch (error) {
+      throw bodyFault(error, url.host, request)
+    } finally {
+      progress.end()
+    }
+    if (done < bytes) throw new BrokenBody(`${url.host} ended after ${done} of ${bytes} bytes`)
+    return start > 0
+  } finally {
+    message.destroy()
+  }
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  401: ' (it wants a token: set HF_TOKEN for the hub)',
+  403: ' (forbidden)',
+  404: ' (no such file)',
+  429: ' (too many requests)'
+}
+
+function bodyFault(error: unknown, host: string, { signal, part }: PartRequest): unknown {
+  if (signal.aborted) return signal.reason
+  if (error instanceof SourceError) return error
+  const fault = diskFault(error, dirname(part))
+  if (fault !== error || errorCode(error) === 'EISDIR') return fault
+  return new BrokenBody(`${host}: ${networkFault(error)}`, { cause: error })
+}
+
+async function startAfresh(part: string, etag: string): Promise<void> {
+  await rm(etagFile(part), { force: true })
+  await writeFile(part, '', { flag: 'a' })
+  await truncate(part, 0)
+  await writeFile(etagFile(part), etag)
+}
+
+/** Weak tags (`W/"…"`) promise no equal bytes. */
+function strongEtag({ etag = '' }: IncomingHttpHeaders): string {
+  return etag.startsWith('"') ? etag : ''
+}
+
+function checkLength(headers: IncomingHttpHeaders, bytes: number, host: string): void {
+  const length = headers['content-length']
+  if (length !== undefined && Number(length) !== bytes)
+    throw new SourceError(`${host} has another file: ${length} bytes, the catalogue says ${bytes}`)
+}
+
+function rangeStart(headers: IncomingHttpHeaders, offset: number, bytes: number, host: string): number {
+  const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers['content-range'] ?? '') ?? []
+  if (Number(start) !== offset || (total !== '*' && Number(total) !== bytes))
+    throw new SourceError(`${host} sent another range than it was asked for (${headers['content-range'] ?? 'none'})`)
+  return offset
+}
+
+function etagFile(part: string): string {
+  return `${part}.etag`
+}

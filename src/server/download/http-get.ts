@@ -1,0 +1,99 @@
+import { type ClientRequest, Agent as HttpAgent, get as httpGetPlain, type IncomingMessage } from 'node:http'
+import { Agent as HttpsAgent, get as httpsGet } from 'node:https'
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import type { NetworkSettings } from '../config/network-settings.ts'
+import { networkFault, SourceError } from './source-error.ts'
+
+export interface GetRequest {
+  readonly url: URL
+  readonly headers: Readonly<Record<string, string>>
+  /** `Authorization` for the origin of `url`; never follows a redirect to another origin. */
+  readonly authorization: string | null
+  /** PEM certificates to trust in place of the usual ones. */
+  readonly trustedCertificates?: string | null
+  readonly network: NetworkSettings
+  readonly signal: AbortSignal
+}
+
+export interface GetResponse {
+  readonly status: number
+  /** Where the redirects ended. */
+  readonly url: URL
+  /** The body, not yet read; the caller reads or destroys it. */
+  readonly message: IncomingMessage
+}
+
+const MAX_REDIRECTS = 10
+
+/**
+ * GET, redirects followed.
+ *
+ * @throws {SourceError} no connection in time, silence, a broken connection, a redirect that leads nowhere
+ */
+export async function httpGet(request: GetRequest): Promise<GetResponse> {
+  let { url } = request
+  for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
+    const message = await getOnce(request, url)
+    const status = message.statusCode ?? 0
+    const { location } = message.headers
+    if (![301, 302, 303, 307, 308].includes(status) || location === undefined) return { status, url, message }
+    message.destroy()
+    const target = URL.parse(location, url)
+    if (target === null || (url.protocol === 'https:' && target.protocol !== 'https:'))
+      throw new SourceError(`${url.host} redirects to a place that cannot be trusted`)
+    url = target
+  }
+  throw new SourceError(`${url.host} redirects more than ${MAX_REDIRECTS} times`)
+}
+
+function getOnce(request: GetRequest, url: URL): Promise<IncomingMessage> {
+  const { network, signal, authorization } = request
+  if (!/^https?:$/.test(url.protocol)) throw new SourceError(`${url.protocol} addresses are not served`)
+  const isSecure = url.protocol === 'https:'
+  const proxyEnv = network.environment
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+  const sent: ClientRequest = (isSecure ? httpsGet : httpGetPlain)(
+    withoutCredentials(url),
+    {
+      signal,
+      headers: {
+        'user-agent': 'everstream',
+        'accept-encoding': 'identity',
+        ...request.headers,
+        ...(authorization !== null && url.origin === request.url.origin && { authorization })
+      },
+      agent: isSecure ? new HttpsAgent({ proxyEnv }) : new HttpAgent({ proxyEnv }),
+      ...(isSecure && typeof request.trustedCertificates === 'string' && { ca: request.trustedCertificates })
+    },
+    resolve
+  )
+  giveUpInTime(sent, network)
+  sent.on('error', error => {
+    reject(signal.aborted ? signal.reason : new SourceError(`${url.host}: ${networkFault(error)}`, { cause: error }))
+  })
+  return promise
+}
+
+function giveUpInTime(sent: ClientRequest, { connectTimeoutMs, silenceTimeoutMs }: NetworkSettings): void {
+  const giveUp = (why: string) => () => sent.destroy(new Error(why))
+  const timer = setTimeout(giveUp(`no connection within ${connectTimeoutMs / 1000} s`), connectTimeoutMs)
+  const stop = (): void => clearTimeout(timer)
+  sent.on('socket', socket => {
+    if (isConnected(socket)) stop()
+    else socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', stop)
+  })
+  sent.once('response', stop).once('close', stop)
+  sent.setTimeout(silenceTimeoutMs, giveUp(`silent for ${silenceTimeoutMs / 1000} s`))
+}
+
+function isConnected(socket: Socket): boolean {
+  return socket instanceof TLSSocket ? socket.getFinished() !== undefined : !socket.connecting
+}
+
+function withoutCredentials(url: URL): URL {
+  const bare = new URL(url)
+  bare.username = ''
+  bare.password = ''
+  return bare
+}
