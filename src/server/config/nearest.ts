@@ -6,16 +6,29 @@ export function nearest(word: string, candidates: readonly string[]): string | n
   return candidates.find(candidate => word.length >= 3 && candidate.startsWith(word)) ?? null
 }
 
-/** Letters to insert, delete or replace (Levenshtein 1966), one row of the table at a time. */
+/** Letters to insert, delete, replace, or swap with their neighbour (Damerau 1964), one row of the table at a time. */
 function slips(from: string, to: string): number {
+  let before: number[] = []
   let row = Array.from({ length: to.length + 1 }, (_, column) => column)
-  for (const [line, letter] of [...from].entries()) {
+  for (let line = 0; line < from.length; line++) {
     const next = [line + 1]
-    for (let column = 1; column <= to.length; column++) {
-      const replaced = (row[column - 1] ?? 0) + (letter === to[column - 1] ? 0 : 1)
-      next.push(Math.min(replaced, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1))
+    for (let column = 0; column < to.length; column++) {
+      const isSwap = from[line] === to[column - 1] && from[line - 1] === to[column]
+      next.push(
+        Math.min(
+          at(row, column) + (from[line] === to[column] ? 0 : 1),
+          at(row, column + 1) + 1,
+          at(next, column) + 1,
+          isSwap ? at(before, column - 1) + 1 : Number.POSITIVE_INFINITY
+        )
+      )
     }
+    before = row
     row = next
   }
-  return row[to.length] ?? 0
+  return at(row, to.length)
+}
+
+function at(row: readonly number[], column: number): number {
+  return row[column] ?? Number.POSITIVE_INFINITY
 }

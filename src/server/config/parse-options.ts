@@ -59,13 +59,17 @@ function readArguments<Key extends OptionKey>(keys: readonly Key[], argv: readon
   const given = new Map<Key, Given>()
   const positionals: string[] = []
   let wantsHelp = false
+  let unknownIndex: number | null = null
   for (const token of tokens) {
-    if (token.kind === 'positional') positionals.push(token.value)
+    // What follows an unknown option is most likely its value: one mistake, one line.
+    if (token.kind === 'positional' && token.index - 1 !== unknownIndex) positionals.push(token.value)
     if (token.kind !== 'option') continue
     const key = keyOfFlag.get(token.name)
     if (token.name === 'help' || token.name === 'h') wantsHelp = true
-    else if (key === undefined) mistakes.push(unknownOption(token.rawName, [...keyOfFlag.keys()]))
-    else if (isSwitch(key)) given.set(key, { text: token.value ?? 'true', name: token.rawName })
+    else if (key === undefined) {
+      mistakes.push(unknownOption(token.rawName, [...keyOfFlag.keys()]))
+      unknownIndex = token.index
+    } else if (isSwitch(key)) given.set(key, { text: token.value ?? 'true', name: token.rawName })
     else if (token.value === undefined) mistakes.push(`${token.rawName} needs a value: ${OPTIONS[key].placeholder}`)
     else if (!token.inlineValue && token.value.startsWith('--')) mistakes.push(`${token.rawName} needs a value before ${token.value}`)
     else given.set(key, { text: token.value, name: token.rawName })

@@ -1,35 +1,43 @@
 import { BlockList, isIP } from 'node:net'
-import type { Machine } from './machine.ts'
+import { resolve } from 'node:path'
+import type { Environment } from './environment.ts'
+import { ExitError } from './exit-error.ts'
+import { type Machine, thisMachine } from './machine.ts'
+import { type NetworkSettings, networkSettings } from './network-settings.ts'
 import { OPTIONS, type OptionKey } from './options.ts'
-import type { OptionValues, ParsedOptions } from './parse-options.ts'
+import { type OptionValues, parseOptions } from './parse-options.ts'
 
 export const SERVE_OPTIONS = Object.keys(OPTIONS) as OptionKey[]
 
 /** What `serve` runs on: every option, and nothing left for the machine to decide. */
 export interface ServeConfig extends Omit<OptionValues, 'threads' | 'cacheMemory'> {
+  /** Absolute. */
+  readonly modelsFolder: string
   /** Per worker. */
   readonly threads: number
   /** For all workers together. */
   readonly cacheMemoryBytes: number
+  readonly network: NetworkSettings
 }
 
-/** Fills in what the machine decides; adds to the mistakes what no single option can see. */
-export function toServeConfig(
-  parsed: ParsedOptions<OptionKey>,
-  machine: Machine
-): { readonly config: ServeConfig; readonly mistakes: readonly string[] } {
-  const { threads, cacheMemory, ...values } = parsed.values
-  const mistakes = [...parsed.mistakes, ...parsed.positionals.map(word => `unexpected argument ${JSON.stringify(word)}`)]
-  if (values.apiKey === null && !values.insecureOpen && !isLoopback(values.host))
-    mistakes.push(
-      `--host ${values.host} lets other machines in, and no API key is set: set API_KEY (--api-key), or --insecure-open to serve everyone`
-    )
-  const config = {
-    ...values,
-    threads: threads ?? Math.max(1, Math.floor(machine.cores / values.workers)),
-    cacheMemoryBytes: cacheMemory ?? Math.floor(machine.memoryBytes / 2)
+/** @throws {ExitError} 2, with one line for each mistake there is */
+export function readServeConfig(argv: readonly string[], environment: Environment, machine: Machine = thisMachine()): ServeConfig {
+  const { values, positionals, mistakes } = parseOptions(SERVE_OPTIONS, argv, environment)
+  const { threads, cacheMemory, ...rest } = values
+  const wrong = [...mistakes, ...positionals.map(word => `unexpected argument ${JSON.stringify(word)}`), ...tooOpen(values)]
+  if (wrong.length > 0) throw new ExitError(2, wrong.join('\n'))
+  return {
+    ...rest,
+    modelsFolder: resolve(rest.modelsFolder),
+    threads: threads ?? Math.max(1, Math.floor(machine.cores / rest.workers)),
+    cacheMemoryBytes: cacheMemory ?? Math.floor(machine.memoryBytes / 2),
+    network: networkSettings(environment)
   }
-  return { config, mistakes }
+}
+
+function tooOpen({ host, apiKey, insecureOpen }: OptionValues): string[] {
+  if (apiKey !== null || insecureOpen || isLoopback(host)) return []
+  return [`--host ${host} lets other machines in, and no API key is set: set API_KEY (--api-key), or --insecure-open to serve everyone`]
 }
 
 const LOOPBACK = new BlockList()

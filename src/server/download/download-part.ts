@@ -23,22 +23,21 @@ const MAX_CONNECTIONS = 20
 /**
  * Brings `part` to its full length, from where an earlier run left it if the server still has the same version of the file.
  *
- * @returns whether bytes of an earlier run are in it
+ * @returns whether an earlier run left bytes that may be in it
  * @throws {SourceError} the server does not deliver
  * @throws {ExitError}   1, the disk is full
  */
 export async function downloadPart(request: PartRequest): Promise<{ readonly wasResumed: boolean }> {
   const { part, bytes } = request
-  let wasResumed = false
+  const wasResumed = (await partBytes(part, bytes)) > 0
   for (let connection = 1; ; connection++) {
     const before = await partBytes(part, bytes)
-    wasResumed ||= connection === 1 && before > 0
     if (before === bytes) return { wasResumed }
     try {
-      wasResumed &&= await readOnce(request, before)
+      await readOnce(request, before)
     } catch (error) {
-      const after = await partBytes(part, bytes)
       if (!(error instanceof BrokenBody)) throw error
+      const after = await partBytes(part, bytes)
       if (after <= before || connection === MAX_CONNECTIONS) throw new SourceError(error.message, { cause: error.cause })
     }
   }
@@ -61,8 +60,7 @@ export async function partBytes(part: string, bytes: number): Promise<number> {
 /** The connection broke after the headers: what came is kept, and the rest can be asked for. */
 class BrokenBody extends Error {}
 
-/** @returns whether it went on at `offset` */
-async function readOnce(request: PartRequest, offset: number): Promise<boolean> {
+async function readOnce(request: PartRequest, offset: number): Promise<void> {
   const { part, bytes, reporter, signal } = request
   const etag = offset > 0 ? await readFile(etagFile(part), 'utf8').catch(() => '') : ''
   const headers: Record<string, string> = etag === '' ? {} : { range: `bytes=${offset}-`, 'if-range': etag }
@@ -98,7 +96,6 @@ async function readOnce(request: PartRequest, offset: number): Promise<boolean> 
       progress.end()
     }
     if (done < bytes) throw new BrokenBody(`${url.host} ended after ${done} of ${bytes} bytes`)
-    return start > 0
   } finally {
     message.destroy()
   }

@@ -39,7 +39,7 @@ export async function httpGet(request: GetRequest): Promise<GetResponse> {
     const { location } = message.headers
     if (![301, 302, 303, 307, 308].includes(status) || location === undefined) return { status, url, message }
     message.destroy()
-    const target = URL.parse(location, url)
+    const target = URL.parse(location, url.href)
     if (target === null || (url.protocol === 'https:' && target.protocol !== 'https:'))
       throw new SourceError(`${url.host} redirects to a place that cannot be trusted`)
     url = target
@@ -53,21 +53,20 @@ function getOnce(request: GetRequest, url: URL): Promise<IncomingMessage> {
   const isSecure = url.protocol === 'https:'
   const proxyEnv = network.environment
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
-  const sent: ClientRequest = (isSecure ? httpsGet : httpGetPlain)(
-    withoutCredentials(url),
-    {
-      signal,
-      headers: {
-        'user-agent': 'everstream',
-        'accept-encoding': 'identity',
-        ...request.headers,
-        ...(authorization !== null && url.origin === request.url.origin && { authorization })
-      },
-      agent: isSecure ? new HttpsAgent({ proxyEnv }) : new HttpAgent({ proxyEnv }),
-      ...(isSecure && typeof request.trustedCertificates === 'string' && { ca: request.trustedCertificates })
+  const options = {
+    signal,
+    headers: {
+      'user-agent': 'everstream',
+      'accept-encoding': 'identity',
+      ...request.headers,
+      ...(authorization !== null && url.origin === request.url.origin && { authorization })
     },
-    resolve
-  )
+    ...(typeof request.trustedCertificates === 'string' && { ca: request.trustedCertificates })
+  }
+  const target = withoutCredentials(url)
+  const sent = isSecure
+    ? httpsGet(target, { ...options, agent: new HttpsAgent({ proxyEnv }) }, resolve)
+    : httpGetPlain(target, { ...options, agent: new HttpAgent({ proxyEnv }) }, resolve)
   giveUpInTime(sent, network)
   sent.on('error', error => {
     reject(signal.aborted ? signal.reason : new SourceError(`${url.host}: ${networkFault(error)}`, { cause: error }))

@@ -1,0 +1,100 @@
+import { resolve } from 'node:path'
+import { ExitError } from '../config/exit-error.ts'
+import { nearest } from '../config/nearest.ts'
+import { networkSettings } from '../config/network-settings.ts'
+import { parseOptions } from '../config/parse-options.ts'
+import { type CatalogModel, modelPath, readCatalog } from '../download/catalog.ts'
+import { checkFile } from '../download/checksum.ts'
+import { fetchModel } from '../download/fetch-model.ts'
+import { megabytes, type Reporter } from '../download/reporter.ts'
+import type { Command } from './command.ts'
+
+const ACTIONS = ['list', 'pull', 'verify'] as const
+const NEVER = new AbortController().signal
+
+/** What can be fetched by name, and what is here. */
+export const modelsCommand: Command = {
+  name: 'models',
+  usage: 'list | pull <name> | verify [name]',
+  summary: 'Show, fetch or check the models that can be served by name.',
+  details: [
+    'list            the models, their size and licence, and whether they are on this machine',
+    'pull <name>     fetch a model now instead of at the first start; goes on where an earlier download stopped',
+    'verify [name]   read one or all models on this machine and compare their checksums'
+  ],
+  options: ['modelsFolder'],
+
+  async run(argv, { environment, reporter }) {
+    const { values, positionals, mistakes } = parseOptions(modelsCommand.options, argv, environment)
+    const [action, name, ...rest] = positionals
+    const wrong = [...mistakes, ...misuse(action, name, rest)]
+    if (wrong.length > 0) throw new ExitError(2, wrong.join('\n'))
+
+    const modelsFolder = resolve(values.modelsFolder)
+    const catalog = await readCatalog()
+    if (action === 'list') return await list(catalog, modelsFolder, reporter)
+    const chosen = name === undefined ? catalog : [find(catalog, name)]
+    if (action === 'verify') return await verify(chosen, name !== undefined, modelsFolder, reporter)
+    const network = networkSettings(environment)
+    for (const model of chosen) {
+      const path = await fetchModel(model, { modelsFolder, network, reporter, signal: NEVER })
+      reporter.line(`ready: ${path}`)
+    }
+  }
+}
+
+function misuse(action: string | undefined, name: string | undefined, rest: readonly string[]): string[] {
+  if (action === undefined) return ['models needs an action: list, pull <name> or verify [name]']
+  if (!ACTIONS.some(known => known === action)) {
+    const guess = nearest(action, ACTIONS)
+    return [
+      `models has no action ${JSON.stringify(action)}${guess === null ? ': there are list, pull and verify' : `: did you mean ${guess}?`}`
+    ]
+  }
+  const extra = action === 'list' && name !== undefined ? [name, ...rest] : rest
+  return [
+    ...(action === 'pull' && name === undefined ? ['models pull needs a name: see models list'] : []),
+    ...extra.map(word => `unexpected argument ${JSON.stringify(word)}`)
+  ]
+}
+
+function find(catalog: readonly CatalogModel[], name: string): CatalogModel {
+  const model = catalog.find(candidate => candidate.name === name)
+  if (model !== undefined) return model
+  const names = catalog.map(candidate => candidate.name)
+  const guess = nearest(name, names)
+  throw new ExitError(
+    2,
+    `no model is called ${JSON.stringify(name)}: ${guess === null ? `there is ${names.join(', ')}` : `did you mean ${guess}?`}`
+  )
+}
+
+async function list(catalog: readonly CatalogModel[], modelsFolder: string, reporter: Reporter): Promise<void> {
+  const states = await Promise.all(catalog.map(model => checkFile(modelPath(modelsFolder, model), model, 'remember', NEVER)))
+  const words = { missing: 'not here', damaged: 'damaged', verified: 'here' }
+  const rows = catalog.map((model, index) => [
+    model.name,
+    megabytes(model.bytes),
+    model.licence,
+    words[states[index] ?? 'missing'],
+    model.description
+  ])
+  const table = [['NAME', 'SIZE', 'LICENCE', 'STATE', 'DESCRIPTION'], ...rows]
+  for (const row of table) {
+    const cells = row.map((cell, column) => cell.padEnd(Math.max(...table.map(other => other[column]?.length ?? 0))))
+    reporter.line(cells.join('  ').trimEnd())
+  }
+}
+
+async function verify(models: readonly CatalogModel[], isNamed: boolean, modelsFolder: string, reporter: Reporter): Promise<void> {
+  const bad: string[] = []
+  for (const model of models) {
+    const path = modelPath(modelsFolder, model)
+    const state = await checkFile(path, model, 'hash', NEVER)
+    if (state === 'verified') reporter.line(`${model.name}: right (sha256 ${model.sha256})`)
+    else if (state === 'damaged') bad.push(`${model.name}: damaged, fetch it again with models pull ${model.name} (${path})`)
+    else if (isNamed) bad.push(`${model.name}: not here, fetch it with models pull ${model.name} (${path})`)
+    else reporter.line(`${model.name}: not here`)
+  }
+  if (bad.length > 0) throw new ExitError(1, bad.join('\n'))
+}

@@ -1,0 +1,51 @@
+import cliProgress from 'cli-progress'
+import { megabytes, type Progress, type Reporter } from '../download/reporter.ts'
+
+/** Steps between two lines where no bar can be drawn. */
+const STEP = 0.1
+
+/** Plain lines; a bar for progress where `out` is a terminal, else a line for each tenth. */
+export class TerminalReporter implements Reporter {
+  readonly #out: NodeJS.WritableStream & { readonly isTTY?: boolean }
+
+  constructor(out: NodeJS.WritableStream & { readonly isTTY?: boolean }) {
+    this.#out = out
+  }
+
+  line(text: string): void {
+    this.#out.write(`${text}\n`)
+  }
+
+  problem(text: string): void {
+    this.line(`! ${text}`)
+  }
+
+  progress(totalBytes: number, doneBytes: number): Progress {
+    return this.#out.isTTY === true ? this.#bar(totalBytes, doneBytes) : this.#tenths(totalBytes, doneBytes)
+  }
+
+  #bar(totalBytes: number, doneBytes: number): Progress {
+    const bar = new cliProgress.SingleBar({
+      stream: this.#out,
+      format: '  {bar} {percentage} %  {done} of {total_} MB  {eta_formatted} left',
+      hideCursor: false, // a kill would leave it hidden
+      etaBuffer: 100
+    })
+    const payload = (bytes: number) => ({ done: (bytes / 1e6).toFixed(1), total_: (totalBytes / 1e6).toFixed(1) })
+    bar.start(totalBytes, doneBytes, payload(doneBytes))
+    return { update: bytes => bar.update(bytes, payload(bytes)), end: () => bar.stop() }
+  }
+
+  #tenths(totalBytes: number, doneBytes: number): Progress {
+    let said = Math.floor(doneBytes / totalBytes / STEP)
+    return {
+      update: bytes => {
+        const tenths = Math.floor(bytes / totalBytes / STEP)
+        if (tenths <= said) return
+        said = tenths
+        this.line(`  ${tenths * 10} % of ${megabytes(totalBytes)}`)
+      },
+      end: () => {}
+    }
+  }
+}

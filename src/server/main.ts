@@ -1,0 +1,14 @@
+/** The front door: `node src/server/main.ts <command>`. Imports come after the look at Node's version, which older ones need to hear. */
+const OLDEST_NODE = 24
+
+if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
+  console.error(
+    `everstream: Node ${OLDEST_NODE} or newer is needed, this is ${process.versions.node}: use npm start, or bin/everstream.mjs`
+  )
+  process.exitCode = 1
+} else {
+  const { runCommand } = await import('./commands/run-command.ts')
+  process.exitCode = await runCommand(process.argv.slice(2))
+}
+
+export {}
