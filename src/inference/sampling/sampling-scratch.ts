@@ -1,0 +1,35 @@
+import { invariant } from '../contract/invariant.ts'
+import { MAX_VOCABULARY } from './exponential.ts'
+
+/** Tokens per partial sum of an unfiltered draw. */
+export const BLOCK_TOKENS = 256
+/** Into how many parts a selection divides its range of logits at a time. */
+export const BUCKETS = 2048
+
+/** Buffers of one draw. Owned by the engine and lent to every sampler: draws are synchronous, so one set serves all. V is the vocabulary's size. */
+export class SamplingScratch {
+  /** float32 [V]: logits after penalties and bias. */
+  readonly edited: Float32Array
+  /** float64 [V / 256]: sums of weights. */
+  readonly blockSums: Float64Array
+  /** The n candidates of a filtered draw, ids ascending. */
+  readonly ids: Int32Array
+  /** float32 [n]: their logits. */
+  readonly logits: Float32Array
+  /** float64 [n]: what they count for, in a selection or in the draw. */
+  readonly weights: Float64Array
+  /** Indexes of candidates between which a selection still has to decide. */
+  readonly undecided: Int32Array
+  readonly buckets: Float64Array
+
+  constructor(vocabularySize: number) {
+    invariant(vocabularySize >= 1 && vocabularySize <= MAX_VOCABULARY, `a vocabulary of ${vocabularySize} tokens cannot be sampled`)
+    this.edited = new Float32Array(vocabularySize)
+    this.blockSums = new Float64Array(Math.ceil(vocabularySize / BLOCK_TOKENS))
+    this.ids = new Int32Array(vocabularySize)
+    this.logits = new Float32Array(vocabularySize)
+    this.weights = new Float64Array(vocabularySize)
+    this.undecided = new Int32Array(vocabularySize)
+    this.buckets = new Float64Array(BUCKETS)
+  }
+}

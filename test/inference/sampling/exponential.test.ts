@@ -1,0 +1,25 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { exponential, MAX_VOCABULARY, skippable } from '../../../src/inference/sampling/exponential.ts'
+
+it('agrees with Math.exp to 1e-14 down to -55', () => {
+  fc.assert(
+    fc.property(fc.double({ min: -55, max: 0, noNaN: true }), y => {
+      expect(Math.abs(exponential(y) / Math.exp(y) - 1)).toBeLessThan(1e-14)
+    }),
+    { numRuns: 5000 }
+  )
+})
+
+it('is exactly 1 at 0', () => {
+  expect(exponential(0)).toBe(1)
+})
+
+it('never falls where its argument rises, within rounding', () => {
+  for (let step = -5500; step < 0; step++) expect(exponential((step + 1) / 100)).toBeGreaterThan(exponential(step / 100))
+})
+
+it('reaches as far down as a draw from the largest vocabulary asks', () => {
+  expect(skippable(MAX_VOCABULARY)).toBeLessThan(55)
+  expect(MAX_VOCABULARY * Math.exp(-skippable(MAX_VOCABULARY))).toBeCloseTo(2 ** -53, 30)
+})

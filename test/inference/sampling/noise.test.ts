@@ -1,0 +1,60 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { philox4x32, uniform } from '../../../src/inference/sampling/noise.ts'
+
+/** `philox4x32 10` of kat_vectors in Random123 1.14 (D. E. Shaw Research): counter, key, answer. */
+const KNOWN_ANSWERS = [
+  '00000000 00000000 00000000 00000000 00000000 00000000 6627e8d5 e169c58d bc57ac4c 9b00dbd8',
+  'ffffffff ffffffff ffffffff ffffffff ffffffff ffffffff 408f276d 41c83b0e a20bc7c6 6d5451fd',
+  '243f6a88 85a308d3 13198a2e 03707344 a4093822 299f31d0 d16cfe09 94fdcceb 5001e420 24126ea1'
+]
+
+const seeds = fc.maxSafeInteger()
+
+it.each(KNOWN_ANSWERS)('answers as Random123 does: %s', line => {
+  const [c0 = 0, c1 = 0, c2 = 0, c3 = 0, k0 = 0, k1 = 0, ...answer] = line.split(' ').map(word => Number.parseInt(word, 16))
+  expect(philox4x32([c0, c1, c2, c3], [k0, k1])).toEqual(answer)
+})
+
+it('takes the first two words, 53 bits of them', () => {
+  expect(uniform(0, 0, 0)).toBe(Number((((0x6627e8d5e169c58dn >> 32n) >> 5n) << 26n) | (0xe169c58dn >> 6n)) / 2 ** 53)
+})
+
+it('stays in [0, 1) for every seed, choice and position', () => {
+  fc.assert(
+    fc.property(seeds, fc.nat(127), fc.nat(1 << 20), (seed, choice, position) => {
+      const noise = uniform(seed, choice, position)
+      expect(noise >= 0 && noise < 1).toBe(true)
+    })
+  )
+})
+
+it('changes with the seed, its sign, its upper bits, the choice and the position', () => {
+  const keys = [
+    [5, 0, 0],
+    [-5, 0, 0],
+    [5 + 2 ** 32, 0, 0],
+    [-(2 ** 53) + 1, 0, 0],
+    [2 ** 53 - 1, 0, 0],
+    [5, 1, 0],
+    [5, 0, 1],
+    [5, 1, 1],
+    [0, 5, 0],
+    [0, 0, 5]
+  ] as const
+  expect(new Set(keys.map(([seed, choice, position]) => uniform(seed, choice, position))).size).toBe(keys.length)
+})
+
+/** Chi-square with 15 degrees of freedom exceeds 56.5 with a chance of 1e-6; the seeds are fixed, so it does always or never. */
+it.each([
+  { name: 'positions', at: (index: number) => uniform(1, 0, index) },
+  { name: 'choices', at: (index: number) => uniform(1, index, 0) },
+  { name: 'seeds', at: (index: number) => uniform(index - 8000, 0, 0) }
+])('is even over $name', ({ at }) => {
+  const cells = new Array<number>(16).fill(0)
+  for (let index = 0; index < 16_000; index++) {
+    const cell = Math.floor(at(index) * 16)
+    cells[cell] = (cells[cell] ?? 0) + 1
+  }
+  expect(cells.reduce((sum, count) => sum + (count - 1000) ** 2 / 1000, 0)).toBeLessThan(56.5)
+})
