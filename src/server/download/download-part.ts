@@ -1,13 +1,10 @@
-import { createWriteStream } from 'node:fs'
-import { readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
-import type { IncomingHttpHeaders } from 'node:http'
+import { type FileHandle, open, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { dirname } from 'node:path'
-import { Transform } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { diskFault } from './disk-space.ts'
 import { type GetRequest, httpGet } from './http-get.ts'
 import { megabytes, type Reporter } from './reporter.ts'
-import { errorCode, networkFault, SourceError } from './source-error.ts'
+import { networkFault, SourceError } from './source-error.ts'
 
 export interface PartRequest extends Omit<GetRequest, 'headers'> {
   /** Where it grows. Beside it, `<part>.etag` says which version of the file the bytes are of. */
@@ -61,7 +58,7 @@ export async function partBytes(part: string, bytes: number): Promise<number> {
 class BrokenBody extends Error {}
 
 async function readOnce(request: PartRequest, offset: number): Promise<void> {
-  const { part, bytes, reporter, signal } = request
+  const { part, bytes, reporter } = request
   const etag = offset > 0 ? await readFile(etagFile(part), 'utf8').catch(() => '') : ''
   const headers: Record<string, string> = etag === '' ? {} : { range: `bytes=${offset}-`, 'if-range': etag }
   const { status, url, message } = await httpGet({ ...request, headers })
@@ -79,25 +76,40 @@ async function readOnce(request: PartRequest, offset: number): Promise<void> {
     if (start === 0) await startAfresh(part, strongEtag(message.headers)).catch(error => Promise.reject(diskFault(error, folder)))
     else reporter.line(`going on at ${megabytes(start)}`)
 
-    const progress = reporter.progress(bytes, start)
-    let done = start
-    const count = new Transform({
-      transform(chunk: Buffer, _encoding, next) {
-        done += chunk.length
-        progress.update(done)
-        next(done > bytes ? new SourceError(`${url.host} sent more than the ${bytes} bytes of the catalogue`) : null, chunk)
-      }
-    })
-    try {
-      await pipeline(message, count, createWriteStream(part, { flags: 'r+', start, flush: true }), { signal })
-    } catch (error) {
-      throw bodyFault(error, url.host, request)
-    } finally {
-      progress.end()
-    }
+    const done = await appendBody(message, start, url.host, request)
     if (done < bytes) throw new BrokenBody(`${url.host} ended after ${done} of ${bytes} bytes`)
   } finally {
     message.destroy()
+  }
+}
+
+/** @returns length of the part when the body ends */
+async function appendBody(message: IncomingMessage, start: number, host: string, request: PartRequest): Promise<number> {
+  const { part, bytes, reporter } = request
+  const progress = reporter.progress(bytes, start)
+  let done = start
+  const file = await open(part, 'r+').catch(error => Promise.reject(diskFault(error, dirname(part))))
+  try {
+    for await (const chunk of message as AsyncIterable<Buffer>) {
+      if (done + chunk.length > bytes) throw new SourceError(`${host} sent more than the ${bytes} bytes of the catalogue`)
+      await writeAll(file, chunk, done)
+      done += chunk.length
+      progress.update(done)
+    }
+    await file.sync()
+    return done
+  } catch (error) {
+    throw bodyFault(error, host, request)
+  } finally {
+    progress.end()
+    await file.close()
+  }
+}
+
+async function writeAll(file: FileHandle, chunk: Buffer, position: number): Promise<void> {
+  for (let written = 0; written < chunk.length; ) {
+    const { bytesWritten } = await file.write(chunk, written, chunk.length - written, position + written)
+    written += bytesWritten
   }
 }
 
@@ -112,7 +124,7 @@ function bodyFault(error: unknown, host: string, { signal, part }: PartRequest):
   if (signal.aborted) return signal.reason
   if (error instanceof SourceError) return error
   const fault = diskFault(error, dirname(part))
-  if (fault !== error || errorCode(error) === 'EISDIR') return fault
+  if (fault !== error) return fault
   return new BrokenBody(`${host}: ${networkFault(error)}`, { cause: error })
 }
 

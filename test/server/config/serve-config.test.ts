@@ -1,0 +1,145 @@
+import { resolve } from 'node:path'
+import { expect, it } from 'vitest'
+import { ExitError } from '../../../src/server/config/exit-error.ts'
+import { flagOf, OPTIONS, type OptionKey, variableOf } from '../../../src/server/config/options.ts'
+import { readServeConfig, type ServeConfig } from '../../../src/server/config/serve-config.ts'
+
+const MACHINE = { cores: 8, memoryBytes: 16 * 2 ** 30 }
+const KEYS = Object.keys(OPTIONS) as OptionKey[]
+
+/** A value for each option, and what it means; none is a default. */
+const SAMPLES: Readonly<Record<OptionKey, readonly [text: string, value: unknown]>> = {
+  model: ['folder/some.gguf', 'folder/some.gguf'],
+  servedModelName: ['gpt-small', 'gpt-small'],
+  modelsFolder: ['here', resolve('here')],
+  quantization: ['none', 'none'],
+  host: ['::1', '::1'],
+  port: ['0', 0],
+  apiKey: ['sk-1234', 'sk-1234'],
+  insecureOpen: ['true', true],
+  strictParams: ['on', true],
+  logLevel: ['silent', 'silent'],
+  workers: ['3', 3],
+  threads: ['5', 5],
+  maxSlots: ['1', 1],
+  maxContext: ['2048', 2048],
+  cacheMemory: ['512MiB', 2 ** 29],
+  engine: ['simulated', 'simulated'],
+  simulatedStepMs: ['0', 0],
+  queueLimit: ['7', 7],
+  drainSeconds: ['0.5', 0.5],
+  stepTimeoutSeconds: ['2', 2]
+}
+
+it('has the defaults of the documentation', () => {
+  expect(read([])).toMatchObject({
+    model: 'smollm2-135m-instruct',
+    servedModelName: null,
+    modelsFolder: resolve('models'),
+    quantization: 'auto',
+    host: '127.0.0.1',
+    port: 8000,
+    apiKey: null,
+    insecureOpen: false,
+    strictParams: false,
+    logLevel: 'info',
+    workers: 1,
+    threads: 8,
+    maxSlots: 32,
+    maxContext: null,
+    cacheMemoryBytes: 8 * 2 ** 30,
+    engine: 'onnx',
+    simulatedStepMs: 20,
+    queueLimit: 256,
+    drainSeconds: 30,
+    stepTimeoutSeconds: 30
+  })
+})
+
+it.each(KEYS)('takes %s from the command line and from the environment, and the command line wins', key => {
+  const [text, value] = SAMPLES[key]
+  const flag = OPTIONS[key].placeholder === null ? [`--${flagOf(key)}`] : [`--${flagOf(key)}`, text]
+  expect(readValue(read(flag), key)).toEqual(value)
+  expect(readValue(read([], { [variableOf(key)]: text }), key)).toEqual(value)
+  expect(readValue(read(flag, { [variableOf(key)]: 'no such value' }), key)).toEqual(value)
+})
+
+it('reads --flag=value, switches that are turned off, and takes an empty variable as none', () => {
+  expect(read(['--port=9', '--strict-params=false'], { STRICT_PARAMS: '1', WORKERS: '' })).toMatchObject({
+    port: 9,
+    strictParams: false,
+    workers: 1
+  })
+})
+
+it('shares the cores between the workers, and leaves each at least one', () => {
+  expect([1, 3, 8, 20].map(workers => read(['--workers', String(workers)]).threads)).toEqual([8, 2, 1, 1])
+})
+
+it('reports all mistakes at once, each with its name, its bound and its value', () => {
+  expect(
+    mistakes(['--port', '99999', '--wrkers', '2', 'serve', '--quantization', 'int4', '--host', '0.0.0.0'], { MAX_SLOTS: 'many' })
+  ).toEqual([
+    'unknown option --wrkers: did you mean --workers?',
+    '--quantization must be one of auto, none, int8, not "int4"',
+    '--port must be a whole number from 0 to 65535, not "99999"',
+    'MAX_SLOTS must be a whole number from 1 to 1024, not "many"',
+    'unexpected argument "serve"',
+    '--host 0.0.0.0 lets other machines in, and no API key is set: set API_KEY (--api-key), or --insecure-open to serve everyone'
+  ])
+})
+
+it('names the option that has no value', () => {
+  expect(mistakes(['--port'])).toEqual(['--port needs a value: <number>'])
+  expect(mistakes(['--model', '--port', '8000'])).toContain('--model needs a value before --port')
+})
+
+it('says no secret, not even a wrong one', () => {
+  const said = mistakes(['--api-key', 'top secret']).join('\n')
+  expect(said).toContain('--api-key must be')
+  expect(said).not.toContain('top')
+})
+
+it.each(['127.0.0.1', '127.8.9.1', '::1', 'localhost', 'LOCALHOST'])('lets %s be open: only this machine reaches it', host => {
+  expect(read(['--host', host]).host).toBe(host)
+})
+
+it.each(['0.0.0.0', '::', '192.168.1.2', 'example.org', '::ffff:10.0.0.1'])('wants a key for %s, or the word that it is meant', host => {
+  expect(mistakes(['--host', host])).toHaveLength(1)
+  expect(read(['--host', host, '--insecure-open']).host).toBe(host)
+  expect(read(['--host', host], { API_KEY: 'k' }).host).toBe(host)
+})
+
+it.each([
+  ['HF_ENDPOINT', 'not a url'],
+  ['HF_ENDPOINT', 'ftp://hub']
+])('refuses %s=%s', (name, value) => {
+  expect(mistakes([], { [name]: value })).toHaveLength(1)
+})
+
+it('takes the hub from HF_ENDPOINT and its token from HF_TOKEN', () => {
+  expect(read([], { HF_ENDPOINT: 'http://mirror/hub/', HF_TOKEN: 'hf_x' }).network).toMatchObject({
+    hubEndpoint: 'http://mirror/hub',
+    hubToken: 'hf_x'
+  })
+  expect(read([]).network).toMatchObject({ hubEndpoint: 'https://huggingface.co', hubToken: null })
+})
+
+function read(argv: readonly string[], environment: Record<string, string> = {}): ServeConfig {
+  return readServeConfig(argv, environment, MACHINE)
+}
+
+function readValue(config: ServeConfig, key: OptionKey): unknown {
+  return key === 'cacheMemory' ? config.cacheMemoryBytes : config[key]
+}
+
+function mistakes(argv: readonly string[], environment: Record<string, string> = {}): string[] {
+  try {
+    read(argv, environment)
+    return []
+  } catch (error) {
+    expect(error).toBeInstanceOf(ExitError)
+    expect(error).toHaveProperty('exitCode', 2)
+    return (error as ExitError).message.split('\n')
+  }
+}
