@@ -1,4 +1,4 @@
-import { exponential } from './exponential.ts'
+import { exponentials } from './exponential.ts'
 import { BUCKETS, type SamplingScratch } from './sampling-scratch.ts'
 
 /** The tokens that filters have left, ids ascending; their buffers are lent by the scratch. */
@@ -6,16 +6,16 @@ export class Candidates {
   readonly #scratch: SamplingScratch
   #count = 0
 
-  /** Those of `logits` [V] that are at least `cut`. */
+  /** Those of `logits` [V] that are at least `cut`. No branch: it would be mispredicted at most of those kept (300 instead of 60 µs). */
   constructor(logits: Float32Array, cut: number, scratch: SamplingScratch) {
     this.#scratch = scratch
     const { ids, logits: kept } = scratch
     let count = 0
     for (let tokenId = 0; tokenId < logits.length; tokenId++) {
       const logit = logits[tokenId] ?? 0
-      if (!(logit >= cut)) continue
       ids[count] = tokenId
-      kept[count++] = logit
+      kept[count] = logit
+      count += Number(logit >= cut)
     }
     this.#count = count
   }
@@ -36,7 +36,7 @@ export class Candidates {
   /** Each counts e^((logit - max) × inverseTemperature). */
   weighByLogit(max: number, inverseTemperature: number): void {
     const { logits, weights } = this.#scratch
-    for (let index = 0; index < this.#count; index++) weights[index] = exponential(((logits[index] ?? 0) - max) * inverseTemperature)
+    exponentials(logits, this.#count, max, inverseTemperature, weights)
   }
 
   get totalWeight(): number {
@@ -53,10 +53,10 @@ export class Candidates {
     let count = 0
     for (let index = 0; index < this.#count; index++) {
       const logit = logits[index] ?? 0
-      if (logit < cut || (logit === cut && index > lastKept)) continue
       ids[count] = ids[index] ?? 0
       logits[count] = logit
-      weights[count++] = weights[index] ?? 0
+      weights[count] = weights[index] ?? 0
+      count += Number(logit > cut || (logit === cut && index <= lastKept))
     }
     this.#count = count
   }
@@ -91,7 +91,8 @@ export class Candidates {
       let left = 0
       for (let at = 0; at < count; at++) {
         const index = undecided[at] ?? 0
-        if ((((high - (logits[index] ?? 0)) * scale) | 0) === crossing) undecided[left++] = index
+        undecided[left] = index
+        left += Number((((high - (logits[index] ?? 0)) * scale) | 0) === crossing)
       }
       count = left
     }

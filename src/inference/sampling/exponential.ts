@@ -3,6 +3,9 @@ const STEPS = 32
 /** Halvings that the table holds. */
 const HALVINGS = 80
 
+/** 1.5 × 2^52: a float64 of this size has no fraction, so adding and subtracting it rounds. Math.round costs a call. */
+const ROUNDING = 6755399441055744
+
 /** 2^(-k / STEPS), k = 0..STEPS × HALVINGS - 1. */
 const POWERS = negativePowers()
 
@@ -18,10 +21,10 @@ export const MAX_VOCABULARY = 2 ** 20
  */
 export function exponential(y: number): number {
   const steps = y * (-STEPS / Math.LN2)
-  const k = (steps + 0.5) | 0
+  const k = steps + ROUNDING - ROUNDING
   const z = (k - steps) * (Math.LN2 / STEPS)
   const square = z * z
-  return (POWERS[k] ?? 0) * (1 + z + square * (0.5 + z * (1 / 6) + square * (1 / 24 + z * (1 / 120))))
+  return (POWERS[k | 0] ?? 0) * (1 + z + square * (0.5 + z * (1 / 6) + square * (1 / 24 + z * (1 / 120))))
 }
 
 /**
@@ -56,6 +59,19 @@ export function sumExponentials(
   const last = index < to ? (logits[index] ?? 0) : Number.NaN
   if (last >= cut) even += exponential((last - max) * inverseTemperature)
   return even + odd
+}
+
+/**
+ * Writes e^((logit - max) × inverseTemperature) of the first `count` logits. Two at a time: it keeps Maglev, V8's middle compiler, from inlining
+ * this loop into callers that run too seldom to be compiled well (measured: 600 instead of 135 µs for 49,152).
+ */
+export function exponentials(logits: Float32Array, count: number, max: number, inverseTemperature: number, into: Float64Array): void {
+  let index = 0
+  for (; index + 1 < count; index += 2) {
+    into[index] = exponential(((logits[index] ?? 0) - max) * inverseTemperature)
+    into[index + 1] = exponential(((logits[index + 1] ?? 0) - max) * inverseTemperature)
+  }
+  if (index < count) into[index] = exponential(((logits[index] ?? 0) - max) * inverseTemperature)
 }
 
 function negativePowers(): Float64Array {

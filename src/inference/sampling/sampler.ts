@@ -6,10 +6,14 @@ import { skippable, sumExponentials } from './exponential.ts'
 import { likeliest } from './likeliest.ts'
 import { LogitEdits } from './logit-edits.ts'
 import { uniform } from './noise.ts'
+import { rankFloor } from './rank-floor.ts'
 import type { SamplingScratch } from './sampling-scratch.ts'
 
 /** Below it a temperature counts as 0, as in vLLM (`_SAMPLING_EPS`, vllm/v1/sample/sampler.py). */
 const GREEDY_BELOW = 1e-5
+
+/** e^-7: tokens less than a thousandth as likely as the likeliest are rarely part of a nucleus. */
+const NEAR_TOP = 7
 
 /**
  * Draws the tokens of one choice. The draw is a pure function of logits, parameters, the tokens accepted before, and (seed, choice, position).
@@ -54,30 +58,44 @@ export class Sampler {
 
   #draw(logits: Float32Array, max: number, noise: number): number {
     const { temperature, minP, topK, topP } = this.#params
-    const inverse = 1 / temperature
-    const isCutByRank = topK > 0 && topK < logits.length
     let cut = max - temperature * skippable(logits.length)
     if (minP > 0) cut = Math.max(cut, max + temperature * Math.log(minP))
-    if (!isCutByRank && topP === 1) return drawFromLogits(logits, max, inverse, cut, this.#scratch.blockSums, noise)
-
-    const candidates = new Candidates(logits, isCutByRank ? cut : Math.max(cut, this.#nucleusFloor(max)), this.#scratch)
-    if (isCutByRank && candidates.count > topK) {
-      candidates.weighEqually()
-      candidates.keepLikeliest(topK)
-    }
-    candidates.weighByLogit(max, inverse)
-    if (topP < 1) {
-      const total = isCutByRank ? candidates.totalWeight : sumExponentials(logits, max, inverse, cut, 0, logits.length)
-      candidates.keepLikeliest(topP * total)
-    }
+    const isCutByRank = topK > 0 && topK < logits.length
+    if (!isCutByRank && topP === 1) return drawFromLogits(logits, max, 1 / temperature, cut, this.#scratch.blockSums, noise)
+    const candidates = isCutByRank ? this.#likeliestByRank(logits, max, cut) : this.#nucleus(logits, max, cut)
     return candidates.idAt(drawFromWeights(this.#scratch.weights, candidates.count, noise))
   }
 
+  /** top_k, then top_p of what that has left. */
+  #likeliestByRank(logits: Float32Array, max: number, cut: number): Candidates {
+    const { temperature, topK, topP } = this.#params
+    const floor = rankFloor(logits, topK, this.#scratch.groupMaxima)
+    const candidates = new Candidates(logits, Math.max(cut, floor), this.#scratch)
+    if (candidates.count > topK) {
+      candidates.weighEqually()
+      candidates.keepLikeliest(topK)
+    }
+    candidates.weighByLogit(max, 1 / temperature)
+    if (topP < 1) candidates.keepLikeliest(topP * candidates.totalWeight)
+    return candidates
+  }
+
   /**
-   * No token of the nucleus has a lower logit. Weights are relative to the likeliest's, so the total is at least 1; V tokens that weigh less than
-   * (1 - topP) / V each make less than 1 - topP of it, and the others reach topP without them.
+   * top_p alone. Looks near the top first, where the nucleus nearly always is. Else below: V tokens that weigh less than (1 - topP) / V of the whole
+   * each, weigh less than 1 - topP of it together, so the others reach topP without them.
    */
-  #nucleusFloor(max: number): number {
-    return max + this.#params.temperature * Math.log((1 - this.#params.topP) / this.#vocabularySize)
+  #nucleus(logits: Float32Array, max: number, cut: number): Candidates {
+    const { temperature, topP } = this.#params
+    const total = sumExponentials(logits, max, 1 / temperature, cut, 0, logits.length)
+    const floor = max + temperature * Math.log(((1 - topP) * total) / logits.length)
+    const above = (lowest: number): Candidates => {
+      const candidates = new Candidates(logits, Math.max(cut, floor, lowest), this.#scratch)
+      candidates.weighByLogit(max, 1 / temperature)
+      return candidates
+    }
+    let candidates = above(max - temperature * NEAR_TOP)
+    if (candidates.totalWeight < topP * total) candidates = above(floor)
+    candidates.keepLikeliest(topP * total)
+    return candidates
   }
 }
