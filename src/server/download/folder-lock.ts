@@ -13,7 +13,7 @@ type Owner = z.infer<typeof Owner>
 const BEAT_MS = 2000
 /** Without a beat for this long the owner is dead, wherever it ran. */
 const STALE_MS = 15_000
-const POLL_MS = 200
+const POLL_MS = 100
 
 /**
  * Holds `.lock` in a folder, so that one process at a time writes there. The dead leave no lock: a process that is gone, or that

