@@ -7,7 +7,7 @@ import { megabytes, type Reporter } from './reporter.ts'
 import { networkFault, SourceError } from './source-error.ts'
 
 export interface PartRequest extends Omit<GetRequest, 'headers'> {
-  /** Where it grows. Beside it, `<part>.etag` says which version of the file the bytes are of. */
+  /** Where it grows. Beside it, `<part>.etag` says which version of the file the bytes are of; empty where the server does not say. */
   readonly part: string
   /** Length of the whole file. */
   readonly bytes: number
@@ -59,8 +59,7 @@ class BrokenBody extends Error {}
 
 async function readOnce(request: PartRequest, offset: number): Promise<void> {
   const { part, bytes, reporter } = request
-  const etag = offset > 0 ? await readFile(etagFile(part), 'utf8').catch(() => '') : ''
-  const headers: Record<string, string> = etag === '' ? {} : { range: `bytes=${offset}-`, 'if-range': etag }
+  const headers = offset > 0 ? await rangeHeaders(part, offset) : {}
   const { status, url, message } = await httpGet({ ...request, headers })
   try {
     if (status === 416) {
@@ -81,6 +80,13 @@ async function readOnce(request: PartRequest, offset: number): Promise<void> {
   } finally {
     message.destroy()
   }
+}
+
+/** Servers without ETags are asked for the rest all the same: the checksum tells whether it fitted. */
+async function rangeHeaders(part: string, offset: number): Promise<Record<string, string>> {
+  const etag = await readFile(etagFile(part), 'utf8').catch(() => null)
+  if (etag === null) return {}
+  return { range: `bytes=${offset}-`, ...(etag !== '' && { 'if-range': etag }) }
 }
 
 /** @returns length of the part when the body ends */

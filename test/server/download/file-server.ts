@@ -56,7 +56,8 @@ export async function refusedUrl(): Promise<string> {
 
 export interface FileBehaviour {
   content: Uint8Array
-  etag: string
+  /** null: the server knows no versions. */
+  etag: string | null
   /** Bytes of each answer after which nothing more comes, first answer first: 0 breaks the connection. Later answers are whole. */
   stops: number[]
 }
@@ -69,7 +70,7 @@ export function fileAnswer(file: FileBehaviour): Answer {
     const total = file.content.length
     const body = file.content.subarray(start)
     response.writeHead(start > 0 ? 206 : 200, {
-      etag: file.etag,
+      ...(file.etag !== null && { etag: file.etag }),
       'content-length': body.length,
       ...(start > 0 && { 'content-range': `bytes ${start}-${total - 1}/${total}` })
     })

@@ -58,6 +58,25 @@ it('starts afresh where the file has changed since', async () => {
   expect(store.seen).toMatchObject([{ range: 'bytes=5000-', ifRange: '"v0"' }])
 })
 
+it.each([null, 'W/"weak"'])('goes on without If-Range where the server has no exact version of the file (%s)', async etag => {
+  const { hub, store } = await aHub({ etag, stops: [1000] })
+  const breakAt = [1000]
+  const context = await fetchContext(network(hub.url), { onProgress: done => breakAt.includes(done) && store.breakConnections() })
+  expect(await isContent(await fetchModel(MODEL, context))).toBe(true)
+  expect(store.seen).toMatchObject([
+    { range: null, ifRange: null },
+    { range: 'bytes=1000-', ifRange: null }
+  ])
+})
+
+it('starts afresh where nobody knows what the bytes are of', async () => {
+  const { hub, store } = await aHub()
+  const context = await fetchContext(network(hub.url))
+  await leavePart(context.modelsFolder, Buffer.alloc(5000), null)
+  expect(await isContent(await fetchModel(MODEL, context))).toBe(true)
+  expect(store.seen).toMatchObject([{ range: null }])
+})
+
 it('fetches once more where what an earlier run left was wrong', async () => {
   const { hub, store } = await aHub()
   const context = await fetchContext(network(hub.url))
@@ -160,9 +179,9 @@ async function aHub(changes: Partial<FileBehaviour> = {}): Promise<{ readonly hu
   return { hub, store }
 }
 
-async function leavePart(modelsFolder: string, bytes: Uint8Array, etag: string): Promise<void> {
+async function leavePart(modelsFolder: string, bytes: Uint8Array, etag: string | null): Promise<void> {
   const part = `${modelPath(modelsFolder, MODEL)}.part`
   await mkdir(dirname(part), { recursive: true })
   await writeFile(part, bytes)
-  await writeFile(`${part}.etag`, etag)
+  if (etag !== null) await writeFile(`${part}.etag`, etag)
 }

@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promi
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { expect, it, onTestFinished } from 'vitest'
 import type { NetworkSettings } from '../../../src/server/config/network-settings.ts'
 import { modelPath } from '../../../src/server/download/catalog.ts'
@@ -99,7 +100,9 @@ it('one holder at a time, however many want a dead one’s lock', async () => {
 
 function start(modelsFolder: string, settings: NetworkSettings): { readonly child: ChildProcess; readonly lines: AsyncIterable<string> } {
   const argument = JSON.stringify({ model: MODEL, modelsFolder, network: settings })
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'fetch-once.ts'), argument], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [fileURLToPath(new URL('./fetch-once.ts', import.meta.url)), argument], {
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
   onTestFinished(() => void child.kill('SIGKILL'))
   return { child, lines: createInterface(child.stdout) }
 }

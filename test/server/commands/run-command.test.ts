@@ -1,0 +1,57 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+
+const ROOT = join(import.meta.dirname, '..', '..', '..')
+const VERSION = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version
+
+it('has a help that a newcomer can read, and one for each command', () => {
+  const overview = everstream('help')
+  expect(overview).toMatchObject({ code: 0, err: '' })
+  for (const word of ['serve', 'models', 'npm start', '--version']) expect(overview.out).toContain(word)
+  expect(everstream('--help').out).toBe(overview.out)
+
+  const serve = everstream('serve', '--port', 'wrong', '--help')
+  expect(serve).toMatchObject({ code: 0, err: '' })
+  expect(serve.out).toContain('PORT; default: 8000')
+  expect(everstream('help', 'serve').out).toBe(serve.out)
+})
+
+it('says its version', () => {
+  expect(everstream('--version')).toEqual({ code: 0, out: `${VERSION}\n`, err: '' })
+})
+
+it('ends with 2 and a line for each mistake, and starts nothing', () => {
+  const { code, out, err } = everstream('serve', '--prot', '1', '--workers', '0')
+  expect({ code, out }).toEqual({ code: 2, out: '' })
+  expect(err.trim().split('\n')).toEqual([
+    'everstream: unknown option --prot: did you mean --port?',
+    'everstream: --workers must be a whole number from 1 to 64, not "0"',
+    'everstream: try --help'
+  ])
+})
+
+it.each([
+  [[], 'which command?'],
+  [['srve'], 'did you mean serve?'],
+  [['constructor'], 'there is no command "constructor"']
+])('knows no command %j', (argv, message) => {
+  const { code, err } = everstream(...argv)
+  expect(code).toBe(2)
+  expect(err).toContain(message)
+})
+
+it('runs through the installed command with any Node: arguments in, exit code out', () => {
+  const ended = spawnSync(process.execPath, [join(ROOT, 'bin', 'everstream.mjs'), 'models', 'lst'], { encoding: 'utf8' })
+  expect(ended.status).toBe(2)
+  expect(ended.stderr).toContain('did you mean list?')
+})
+
+function everstream(...argv: string[]): { readonly code: number | null; readonly out: string; readonly err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(ROOT, 'src', 'server', 'main.ts'), ...argv], {
+    encoding: 'utf8',
+    env: {}
+  })
+  return { code: status, out: stdout, err: stderr }
+}
