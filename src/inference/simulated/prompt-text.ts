@@ -1,0 +1,46 @@
+import type { PromptEvent, TokenScore } from '../contract/events.ts'
+import { LIMITS } from '../contract/limits.ts'
+import { scoreAt } from './made-up.ts'
+import { simulatedBytes } from './vocabulary.ts'
+
+/** The text that each token of a prompt releases; half characters wait for the token that completes them, the last one for the end. */
+function releasedTexts(tokenIds: readonly number[]): string[] {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+  return tokenIds.map((tokenId, index) => decoder.decode(simulatedBytes(tokenId), { stream: index < tokenIds.length - 1 }))
+}
+
+/** Unicode code points of a prompt's text. */
+export function promptCodePoints(tokenIds: readonly number[]): number {
+  return codePoints(releasedTexts(tokenIds).join(''))
+}
+
+/** A prompt told with `echo`. */
+export function promptEvents(promptIndex: number, tokenIds: readonly number[], topLogprobs: number | null): PromptEvent[] {
+  const texts = releasedTexts(tokenIds)
+  const scores = topLogprobs === null ? null : promptScores(tokenIds, texts, topLogprobs)
+  const events: PromptEvent[] = []
+  for (let from = 0; from < tokenIds.length; from += LIMITS.promptEventTokens) {
+    const to = from + LIMITS.promptEventTokens
+    events.push({
+      kind: 'prompt',
+      promptIndex,
+      tokenIds: tokenIds.slice(from, to),
+      text: texts.slice(from, to).join(''),
+      scores: scores === null ? null : scores.slice(from, to)
+    })
+  }
+  return events
+}
+
+function promptScores(tokenIds: readonly number[], texts: readonly string[], topLogprobs: number): TokenScore[] {
+  let offset = 0
+  return tokenIds.map((tokenId, index) => {
+    const score = scoreAt(tokenId, index, topLogprobs, offset)
+    offset += codePoints(texts[index] ?? '')
+    return index === 0 ? { ...score, logprob: null, top: [] } : score
+  })
+}
+
+export function codePoints(text: string): number {
+  return Array.from(text).length
+}

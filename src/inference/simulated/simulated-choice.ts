@@ -1,0 +1,45 @@
+import type { ChoiceEnd, GeneratedTokenEvent } from '../contract/events.ts'
+import type { GenerationRequest } from '../contract/request.ts'
+import { StopStrings } from '../stop/stop-strings.ts'
+import { scoreAt, textKey, tokenAt } from './made-up.ts'
+import { codePoints, promptCodePoints } from './prompt-text.ts'
+import { simulatedLabel } from './vocabulary.ts'
+
+/** One choice of a request: what it says next. */
+export class SimulatedChoice {
+  readonly promptIndex: number
+  readonly #request: GenerationRequest
+  readonly #choice: number
+  readonly #stops: StopStrings
+  readonly #key: number
+  #position = 0
+  /** Code points before the next token's text; meaningful only if scores were asked for. */
+  #textOffset = 0
+
+  constructor(request: GenerationRequest, promptIndex: number, choice: number) {
+    const promptTokenIds = request.prompts[promptIndex]?.tokenIds ?? []
+    this.promptIndex = promptIndex
+    this.#request = request
+    this.#choice = choice
+    this.#stops = new StopStrings(request.stopStrings)
+    this.#key = textKey(request, promptTokenIds, choice)
+    if (request.topLogprobs !== null) this.#textOffset = promptCodePoints(promptTokenIds)
+  }
+
+  next(): GeneratedTokenEvent {
+    const { topLogprobs } = this.#request
+    const position = this.#position++
+    const tokenId = tokenAt(this.#key, position)
+    const word = simulatedLabel(tokenId)
+    const score = topLogprobs === null ? null : scoreAt(tokenId, position, topLogprobs, this.#textOffset)
+    this.#textOffset += codePoints(word)
+    return { kind: 'token', choice: this.#choice, position, tokenId, score, ...this.#release(word) }
+  }
+
+  #release(word: string): { readonly text: string; readonly end: ChoiceEnd | null } {
+    const { text, stoppedBy } = this.#stops.push(word)
+    if (stoppedBy !== null) return { text, end: { reason: 'stop', stopString: stoppedBy } }
+    if (this.#position < this.#request.maxNewTokens) return { text, end: null }
+    return { text: text + this.#stops.flush(), end: { reason: 'length', stopString: null } }
+  }
+}

@@ -1,0 +1,113 @@
+import type { Engine, EngineDescription, StepEvents } from '../contract/engine.ts'
+import type { LoggedEvent } from '../contract/events.ts'
+import { invariant } from '../contract/invariant.ts'
+import type { GenerationRequest } from '../contract/request.ts'
+import type { SimulatedChoice } from './simulated-choice.ts'
+import { SimulatedJob } from './simulated-job.ts'
+import { StepTimer } from './step-timer.ts'
+import { SIMULATED_VOCABULARY_SIZE } from './vocabulary.ts'
+
+export interface SimulatedEngineOptions {
+  /** Choices that say a token per step; the others wait in the order of arrival. */
+  readonly slots: number
+  readonly contextLength: number
+  /** Length of a step; 0 is as fast as the event loop turns. */
+  readonly stepMs: number
+  /** Called once per step with all that it brought. */
+  readonly emit: (events: StepEvents) => void
+}
+
+/**
+ * An engine without a model, for load and fault tests of everything around it. What a choice says is a pure function of prompt, seed, choice and
+ * position, so a request that was interrupted says the same again. No end token is ever drawn: choices run to `maxNewTokens` or a stop string.
+ */
+export function createSimulatedEngine(options: SimulatedEngineOptions): Engine {
+  return new SimulatedEngine(options)
+}
+
+class SimulatedEngine implements Engine {
+  readonly description: EngineDescription
+  readonly #slots: number
+  readonly #emit: (events: StepEvents) => void
+  readonly #timer: StepTimer
+  readonly #jobs = new Map<string, SimulatedJob>()
+  readonly #waiting = new Map<SimulatedChoice, SimulatedJob>()
+  readonly #active = new Map<SimulatedChoice, SimulatedJob>()
+  #isClosed = false
+
+  constructor(options: SimulatedEngineOptions) {
+    this.description = {
+      modelHash: 'simulated',
+      architecture: 'simulated',
+      parameters: 0,
+      vocabularySize: SIMULATED_VOCABULARY_SIZE,
+      contextLength: options.contextLength,
+      slots: options.slots,
+      cacheBytesPerToken: 0,
+      cacheBudgetBytes: 0
+    }
+    this.#slots = options.slots
+    this.#emit = options.emit
+    this.#timer = new StepTimer(options.stepMs, () => this.#step())
+  }
+
+  get stepsDone(): number {
+    return this.#timer.stepsDone
+  }
+
+  get stepStartedAtMs(): number | null {
+    return this.#timer.startedAtMs
+  }
+
+  submit(request: GenerationRequest): void {
+    invariant(!this.#isClosed, 'a request was submitted to a closed engine')
+    invariant(!this.#jobs.has(request.id), `request ${request.id} was submitted twice`)
+    const job = new SimulatedJob(request)
+    this.#jobs.set(request.id, job)
+    for (const choice of job.choices) this.#waiting.set(choice, job)
+    this.#timer.run()
+  }
+
+  cancel(requestId: string): void {
+    const job = this.#jobs.get(requestId)
+    if (job === undefined) return
+    for (const choice of job.choices) {
+      this.#waiting.delete(choice)
+      this.#active.delete(choice)
+    }
+    this.#jobs.delete(requestId)
+    if (this.#jobs.size === 0) this.#timer.rest()
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    for (const requestId of [...this.#jobs.keys()]) this.cancel(requestId)
+  }
+
+  /** @returns whether there is more to do */
+  #step(): boolean {
+    const nowMs = Date.now()
+    const events: { requestId: string; event: LoggedEvent }[] = []
+    const say = (job: SimulatedJob, event: LoggedEvent | null): void => {
+      if (event !== null) events.push({ requestId: job.request.id, event })
+    }
+    for (const [choice, job] of this.#waiting) {
+      if (this.#active.size >= this.#slots) break
+      this.#waiting.delete(choice)
+      this.#active.set(choice, job)
+      for (const event of job.begin(choice, nowMs)) say(job, event)
+    }
+    for (const [choice, job] of this.#active) {
+      const token = job.step(choice, nowMs)
+      say(job, token)
+      if (token !== null && token.end === null) continue
+      this.#active.delete(choice)
+      const finished = job.finished(nowMs)
+      if (finished === null) continue
+      say(job, finished)
+      this.#jobs.delete(job.request.id)
+    }
+    this.#emit(events)
+    return this.#jobs.size > 0
+  }
+}

@@ -1,0 +1,37 @@
+/** Ids below are bytes of UTF-8: every prompt can be written with them. */
+const BYTES = 256
+
+const BEGINNINGS = ['ba', 'co', 'di', 'fu', 'ge', 'ho', 'ki', 'lu', 'mé', 'nö', 'pra', 'stri', 'ßu', 'жа', '水', '🌊']
+const ENDINGS = ['n', 'ra', 'lle', 'mo', 'sti', 'tu', 'vek', 'xa', 'zé', 'ñol', 'ком', '火', '🔥', '.', ',', '…']
+
+/** Ids from BYTES on: the words that the simulated engine says, with characters of one to four bytes. */
+const WORDS: readonly string[] = BEGINNINGS.flatMap(beginning => ENDINGS.map(ending => ` ${beginning}${ending}`))
+
+const ENCODER = new TextEncoder()
+const TOKEN_BYTES: readonly Uint8Array[] = [
+  ...Array.from({ length: BYTES }, (_, byte) => Uint8Array.of(byte)),
+  ...WORDS.map(word => ENCODER.encode(word))
+]
+
+export const SIMULATED_VOCABULARY_SIZE = BYTES + WORDS.length
+
+/** Token ids of a text: its UTF-8 bytes. */
+export function encodeSimulated(text: string): number[] {
+  return Array.from(ENCODER.encode(text))
+}
+
+/** The bytes that a token adds to a text; none for an id outside the vocabulary. */
+export function simulatedBytes(tokenId: number): Uint8Array {
+  return TOKEN_BYTES[tokenId] ?? new Uint8Array(0)
+}
+
+/** The token of a word, by any non-negative integer. */
+export function wordToken(index: number): number {
+  return BYTES + (index % WORDS.length)
+}
+
+/** A token's own text; a byte that is no character is written `bytes:\xe2`. */
+export function simulatedLabel(tokenId: number): string {
+  if (tokenId >= BYTES) return WORDS[tokenId - BYTES] ?? ''
+  return tokenId < 0x80 ? String.fromCharCode(tokenId) : `bytes:\\x${tokenId.toString(16)}`
+}
