@@ -196,8 +196,9 @@ export class BatchEngine implements Engine {
     const jobs = sequences.map(sequence => this.#job(sequence))
     const logits = await this.#run(jobs, () => this.#options.runner.decode(tokenIds, pasts))
     if (logits === null) return
+    // All before any: a sequence that ends makes another move, with all that it has computed.
+    for (const sequence of sequences) sequence.computed++
     sequences.forEach((sequence, row) => {
-      sequence.computed++
       if (!this.#job(sequence).isOver) this.#advance(sequence, this.#rowOf(logits, row))
     })
     this.#deliver()

@@ -1,0 +1,118 @@
+import koffi from 'koffi'
+import { OrtApi } from './ort-api.ts'
+import type { Address } from './system-memory.ts'
+
+export interface SessionOptions {
+  readonly graphPath: string
+  /** Threads of one run, this process's calling thread included. */
+  readonly threads: number
+  /** Threads wait busily between operators: faster on a quiet machine, much slower on a shared one. */
+  readonly spinning: boolean
+}
+
+/** Element types of tensors, from `ONNXTensorElementDataType`. */
+export const ELEMENT = { float32: { code: 1, bytes: 4 }, int32: { code: 6, bytes: 4 }, int64: { code: 7, bytes: 8 } } as const
+export type ElementType = keyof typeof ELEMENT
+
+const LOG_ERRORS = 3
+const OPTIMIZE_ALL = 99
+const ARENA_ALLOCATOR = 1
+const DEFAULT_MEMORY = 0
+
+/** A loaded graph on the CPU, tensors on memory of ours, and runs that can be ended. */
+export class DecoderSession {
+  readonly #api: OrtApi
+  readonly #environment: Address
+  readonly #session: Address
+  readonly #memoryInfo: Address
+  readonly #runOptions: Address
+  readonly inputNames: readonly string[]
+
+  private constructor(api: OrtApi, environment: Address, session: Address) {
+    this.#api = api
+    this.#environment = environment
+    this.#session = session
+    this.#memoryInfo = api.create('CreateCpuMemoryInfo', ARENA_ALLOCATOR, DEFAULT_MEMORY)
+    this.#runOptions = api.create('CreateRunOptions')
+    this.inputNames = this.#readInputNames()
+  }
+
+  /** @throws {ServiceError} `engine_failure` when the graph cannot be loaded */
+  static async open(options: SessionOptions): Promise<DecoderSession> {
+    const api = new OrtApi()
+    const environment = api.create('CreateEnv', LOG_ERRORS, 'everstream')
+    const settings = api.create('CreateSessionOptions')
+    try {
+      api.call('SetSessionLogSeverityLevel', settings, LOG_ERRORS)
+      api.call('SetSessionGraphOptimizationLevel', settings, OPTIMIZE_ALL)
+      api.call('SetIntraOpNumThreads', settings, options.threads)
+      api.call('SetInterOpNumThreads', settings, 1)
+      // One pattern would be kept for every chunk length and batch size.
+      api.call('DisableMemPattern', settings)
+      api.call('AddSessionConfigEntry', settings, 'session.intra_op.allow_spinning', options.spinning ? '1' : '0')
+      return new DecoderSession(api, environment, await api.createAsync('CreateSession', environment, options.graphPath, settings))
+    } catch (error) {
+      api.release('ReleaseEnv', environment)
+      throw error
+    } finally {
+      api.release('ReleaseSessionOptions', settings)
+    }
+  }
+
+  /** A tensor on memory of the caller's, which must outlive it. */
+  tensor(type: ElementType, address: Address, shape: readonly number[]): Address {
+    const { code, bytes } = ELEMENT[type]
+    const size = shape.reduce((product, length) => product * length, bytes)
+    return this.#api.create('CreateTensorWithDataAsOrtValue', this.#memoryInfo, address, size, shape.map(BigInt), shape.length, code)
+  }
+
+  releaseTensor(value: Address): void {
+    this.#api.release('ReleaseValue', value)
+  }
+
+  openBinding(): Address {
+    return this.#api.create('CreateIoBinding', this.#session)
+  }
+
+  closeBinding(binding: Address): void {
+    this.#api.release('ReleaseIoBinding', binding)
+  }
+
+  /** Binding a name again replaces what was bound. */
+  bindInput(binding: Address, name: string, value: Address): void {
+    this.#api.call('BindInput', binding, name, value)
+  }
+
+  bindOutput(binding: Address, name: string, value: Address): void {
+    this.#api.call('BindOutput', binding, name, value)
+  }
+
+  /** @throws {ServiceError} `engine_failure` when ONNX Runtime refuses, or after `terminate` */
+  async run(binding: Address): Promise<void> {
+    this.#api.call('RunOptionsUnsetTerminate', this.#runOptions)
+    await this.#api.callAsync('RunWithBinding', this.#session, this.#runOptions, binding)
+  }
+
+  /** Ends the run in flight at its next operator. */
+  terminate(): void {
+    this.#api.call('RunOptionsSetTerminate', this.#runOptions)
+  }
+
+  close(): void {
+    this.#api.release('ReleaseRunOptions', this.#runOptions)
+    this.#api.release('ReleaseMemoryInfo', this.#memoryInfo)
+    this.#api.release('ReleaseSession', this.#session)
+    this.#api.release('ReleaseEnv', this.#environment)
+  }
+
+  #readInputNames(): string[] {
+    const allocator = this.#api.create('GetAllocatorWithDefaultOptions')
+    const count = Number(this.#api.create('SessionGetInputCount', this.#session))
+    return Array.from({ length: count }, (_, index) => {
+      const address = this.#api.create('SessionGetInputName', this.#session, index, allocator)
+      const name: string = koffi.decode(address, 'char', -1)
+      this.#api.call('AllocatorFree', allocator, address)
+      return name
+    })
+  }
+}
