@@ -19,6 +19,8 @@ const COMMANDS: readonly Command[] = [serveCommand, modelsCommand]
  * @returns     exit code, once the command has ended: 0 good, 1 the world's fault, 2 a mistake in the command line
  */
 export async function runCommand(argv: readonly string[]): Promise<number> {
+  // Whoever read our output (`| head`) may stop: that ends no command, least of all a server.
+  for (const out of [process.stdout, process.stderr]) out.on('error', goOnWithoutReader)
   try {
     await dispatch(argv)
     return 0
@@ -28,6 +30,10 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
     if (end.exitCode === 2) console.error('everstream: try --help')
     return end.exitCode
   }
+}
+
+function goOnWithoutReader(error: Error): void {
+  if (!('code' in error) || error.code !== 'EPIPE') throw error
 }
 
 /** What the system refuses (a file, a folder, a port) is said in its words; anything else is our bug, and is thrown on with its stack. */

