@@ -1,17 +1,99 @@
+import { dirname } from 'node:path'
 import { z } from 'zod'
 import type { Engine, StepEvents } from '../inference/contract/engine.ts'
 import { ServiceError } from '../inference/contract/errors.ts'
+import { BatchEngine } from '../inference/engine/batch-engine.ts'
+import { probeDeterminism } from '../inference/engine/determinism-probe.ts'
+import type { PreparedModel } from '../inference/model/prepared-model.ts'
+import { openModelRunner } from '../inference/runtime/onnx-model-runner.ts'
+import { createSimulatedEngine } from '../inference/simulated/simulated-engine.ts'
+import { tokenizerFromFolder } from '../inference/tokenizer/folder-tokenizer.ts'
+import { tokenizerFromGguf } from '../inference/tokenizer/gguf-tokenizer.ts'
+import type { Tokenizer } from '../inference/tokenizer/tokenizer.ts'
+import { openGguf } from '../inference/weights/gguf.ts'
 
-/** What a worker needs to know to build its engine: plain data, sent by the server. */
-export const EngineOptions = z.strictObject({
+const Model = z.strictObject({
+  graphPath: z.string(),
+  sourcePath: z.string(),
+  modelHash: z.string(),
+  architecture: z.string(),
+  parameters: z.number(),
+  vocabularySize: z.int(),
+  contextLength: z.int(),
+  layers: z.int(),
+  kvHeads: z.int(),
+  headDim: z.int(),
+  cacheBytesPerToken: z.int(),
+  quantization: z.enum(['none', 'int8'])
+}) satisfies z.ZodType<PreparedModel>
+
+const Simulated = z.strictObject({
   engine: z.literal('simulated'),
   slots: z.int().min(1),
   contextLength: z.int().min(2),
   stepMs: z.number().min(0)
 })
+
+const Onnx = z.strictObject({
+  engine: z.literal('onnx'),
+  model: Model,
+  slots: z.int().min(1),
+  /** At most the model's own, and what the cache's budget holds. */
+  contextLength: z.int().min(2),
+  threads: z.int().min(1),
+  spinning: z.boolean(),
+  cacheBudgetBytes: z.number()
+})
+
+/** What a worker needs to know to build its engine: plain data, sent by the server. */
+export const EngineOptions = z.discriminatedUnion('engine', [Simulated, Onnx])
 export type EngineOptions = z.infer<typeof EngineOptions>
 
+/** Measured: longer chunks prefill no faster, shorter ones make running streams wait less and cost more (notes on performance). */
+const CHUNK_TOKENS = 64
+
 /** @throws {ServiceError} when the model cannot be loaded, and could not be the next time: its message is shown to people */
-export async function createEngine(options: EngineOptions, _emit: (events: StepEvents) => void): Promise<Engine> {
-  throw new ServiceError('unavailable', `the ${options.engine} engine is not here yet`)
+export async function createEngine(options: EngineOptions, emit: (events: StepEvents) => void): Promise<Engine> {
+  return options.engine === 'simulated' ? createSimulatedEngine({ ...options, emit }) : createBatchEngine(options, emit)
+}
+
+async function createBatchEngine(options: z.infer<typeof Onnx>, emit: (events: StepEvents) => void): Promise<Engine> {
+  const { model } = options
+  // The probe, and a dummy row where one is needed, take two.
+  const slots = Math.max(2, options.slots)
+  const [runner, text] = await Promise.all([openModelRunner({ ...model, ...options, slots }), readTokenizer(model.sourcePath)])
+  const { loneRowDiffers, cutsDiffer } = await probeDeterminism(runner)
+  return new BatchEngine({
+    runner,
+    text,
+    description: {
+      modelHash: model.modelHash,
+      architecture: model.architecture,
+      parameters: model.parameters,
+      vocabularySize: model.vocabularySize,
+      contextLength: options.contextLength,
+      slots: options.slots,
+      cacheBytesPerToken: model.cacheBytesPerToken,
+      cacheBudgetBytes: options.cacheBudgetBytes
+    },
+    chunkTokens: CHUNK_TOKENS,
+    minDecodeRows: loneRowDiffers ? 2 : 1,
+    reusePrefixes: !cutsDiffer,
+    now: Date.now,
+    emit,
+    onCrash: endProcess
+  })
+}
+
+/** Weights name their tokenizer: GGUF files hold it, checkpoints have it beside them. */
+async function readTokenizer(sourcePath: string): Promise<Tokenizer> {
+  if (!sourcePath.endsWith('.gguf')) return tokenizerFromFolder(dirname(sourcePath))
+  await using file = await openGguf(sourcePath)
+  return tokenizerFromGguf(file.metadata)
+}
+
+/** Our own bug: the supervisor ends what the worker had, and starts another. */
+function endProcess(error: unknown): void {
+  console.error(error instanceof ServiceError ? error.message : error)
+  process.exit(1)
 }

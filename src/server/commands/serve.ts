@@ -1,9 +1,8 @@
-import { ExitError } from '../config/exit-error.ts'
 import { readServeConfig, SERVE_OPTIONS } from '../config/serve-config.ts'
-import { resolveModel } from '../download/resolve-model.ts'
+import { serve } from '../serve.ts'
 import type { Command } from './command.ts'
 
-/** Starts the server; resolves when it has shut down. */
+/** Starts the server; resolves when it serves. */
 export const serveCommand: Command = {
   name: 'serve',
   usage: '[options]',
@@ -12,8 +11,6 @@ export const serveCommand: Command = {
   options: SERVE_OPTIONS,
 
   async run(argv, { environment, reporter }) {
-    const config = readServeConfig(argv, environment)
-    const location = config.engine === 'simulated' ? null : await resolveModel(config, reporter)
-    throw new ExitError(1, `the server is not here yet; the model would be ${location?.path ?? 'simulated'}`)
+    await serve(readServeConfig(argv, environment), reporter)
   }
 }

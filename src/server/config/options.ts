@@ -19,7 +19,7 @@ export interface Option<Value, Fallback> {
 type Row<Value, Fallback> = Pick<Option<Value, Fallback>, 'schema' | 'fallback' | 'group' | 'placeholder' | 'help'> &
   Partial<Option<Value, Fallback>>
 
-function option<Value, Fallback extends Value | null>(row: Row<Value, Fallback>): Option<Value, Fallback> {
+function option<Value, const Fallback extends Value | null>(row: Row<Value, Fallback>): Option<Value, Fallback> {
   const { fallback } = row
   const shownDefault = fallback === null || fallback === false ? null : String(fallback)
   return { isSecret: false, shownDefault, ...row }

@@ -1,0 +1,104 @@
+import { pino } from 'pino'
+import { EmbeddedQueue } from '../queue/embedded/embedded-queue.ts'
+import { buildApp } from './app.ts'
+import { ExitError } from './config/exit-error.ts'
+import type { ServeConfig } from './config/serve-config.ts'
+import { megabytes, type Reporter } from './download/reporter.ts'
+import { loadServedModel, type ServedModel } from './served-model.ts'
+import { handleShutdown } from './shutdown.ts'
+import { SUPERVISOR_DEFAULTS, Supervisor } from './supervisor.ts'
+
+const STANDARD_ERROR = 2
+
+/** Starts the server and its workers, and says where it listens; resolves when it serves. It ends by signal. */
+export async function serve(config: ServeConfig, reporter: Reporter): Promise<void> {
+  const served = await loadServedModel(config, reporter)
+  const log = pino({ level: config.logLevel }, pino.destination(STANDARD_ERROR))
+  const queue = new EmbeddedQueue({ waitingLimit: config.queueLimit })
+  const supervisor = new Supervisor({
+    ...SUPERVISOR_DEFAULTS,
+    workers: config.workers,
+    argument: JSON.stringify(served.engine),
+    pool: queue,
+    log,
+    stepTimeoutMs: config.stepTimeoutSeconds * 1000
+  })
+  const shutdown = handleShutdown({
+    drainMs: config.drainSeconds * 1000,
+    drain: async signal => {
+      await queue.drain(signal)
+      await supervisor.stop(signal)
+      await app.close()
+      await served.text.close()
+    },
+    killNow: () => supervisor.kill(),
+    log,
+    process
+  })
+  const app = buildApp({
+    queue,
+    text: served.text,
+    card: served.card,
+    status: {
+      isHealthy: () => supervisor.isHealthy,
+      isReady: () => supervisor.isReady && !shutdown.begun.aborted,
+      detail: () => ({ workers: supervisor.workers.length, ...queue.depth(), draining: shutdown.begun.aborted })
+    },
+    isDraining: () => shutdown.begun.aborted,
+    apiKeys: config.apiKey === null ? [] : [config.apiKey],
+    bindHost: config.host,
+    strictParams: config.strictParams,
+    clock: Date.now,
+    logger: log
+  })
+  void supervisor.fatal.then(message => {
+    reporter.problem(`everstream: ${message}`)
+    shutdown.begin(message, 1)
+  })
+
+  const url = await listen(app, config, served)
+  sayMemory(served, config, reporter)
+  supervisor.start()
+  const isReady = await Promise.race([supervisor.ready.then(() => true), supervisor.fatal.then(() => false)])
+  if (isReady) sayHello(url, served, config, reporter)
+}
+
+async function listen(app: ReturnType<typeof buildApp>, { host, port }: ServeConfig, served: ServedModel): Promise<string> {
+  try {
+    return await app.listen({ host, port })
+  } catch (cause) {
+    await served.text.close()
+    if (isCode(cause, 'EADDRINUSE')) {
+      throw new ExitError(1, `port ${port} on ${host} is taken: end what listens there, or choose another with --port`, { cause })
+    }
+    throw cause
+  }
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}
+
+function sayMemory({ engine }: ServedModel, { workers }: ServeConfig, reporter: Reporter): void {
+  const many = workers === 1 ? 'a worker' : `${workers} workers`
+  if (engine.engine === 'simulated') {
+    reporter.line(`Starting ${many} of the simulated engine: no model is loaded`)
+    return
+  }
+  const { slots, contextLength, threads, cacheBudgetBytes, model } = engine
+  const each = workers === 1 ? '' : ' each'
+  reporter.line(
+    `Starting ${many} with ${threads} threads${each}: up to ${slots} texts at once, ${contextLength} tokens of context, ` +
+      `cache as it fills ${megabytes(model.cacheBytesPerToken * 1000)} per 1,000 tokens, at most ${megabytes(cacheBudgetBytes)}${each}`
+  )
+}
+
+function sayHello(url: string, { card, engine }: ServedModel, { apiKey }: ServeConfig, reporter: Reporter): void {
+  const key = apiKey === null ? '' : ` -H 'Authorization: Bearer <your key>'`
+  const prompt = engine.engine === 'simulated' ? 'Hello' : 'The capital of France is'
+  const body = JSON.stringify({ model: card.servedModelName, prompt, max_tokens: 8, temperature: 0, stream: true })
+  reporter.line(`Ready on ${url}. Ctrl-C ends it. Try:`)
+  reporter.line('')
+  reporter.line(`  curl -N ${url}/v1/completions -H 'Content-Type: application/json'${key} -d '${body}'`)
+  reporter.line('')
+}
