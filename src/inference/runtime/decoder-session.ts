@@ -1,6 +1,7 @@
 import koffi from 'koffi'
 import { OrtApi } from './ort-api.ts'
-import type { Address } from './system-memory.ts'
+import type { Address } from './paged-memory.ts'
+import { cpuProvider, type Provider } from './provider.ts'
 
 export interface SessionOptions {
   readonly graphPath: string
@@ -14,12 +15,11 @@ export interface SessionOptions {
 export const ELEMENT = { float32: { code: 1, bytes: 4 }, int32: { code: 6, bytes: 4 }, int64: { code: 7, bytes: 8 } } as const
 export type ElementType = keyof typeof ELEMENT
 
-const LOG_ERRORS = 3
+/** ORT_LOGGING_LEVEL_FATAL: what goes wrong reaches us as a status; printed too, each ended run would look like a fault. */
+const LOG_FATAL_ONLY = 4
 const OPTIMIZE_ALL = 99
-const ARENA_ALLOCATOR = 1
-const DEFAULT_MEMORY = 0
 
-/** A loaded graph on the CPU, tensors on memory of ours, and runs that can be ended. */
+/** A loaded graph, tensors on memory of ours, and runs that can be ended. */
 export class DecoderSession {
   readonly #api: OrtApi
   readonly #environment: Address
@@ -28,29 +28,35 @@ export class DecoderSession {
   readonly #runOptions: Address
   readonly inputNames: readonly string[]
 
-  private constructor(api: OrtApi, environment: Address, session: Address) {
+  private constructor(api: OrtApi, environment: Address, session: Address, provider: Provider) {
     this.#api = api
     this.#environment = environment
     this.#session = session
-    this.#memoryInfo = api.create('CreateCpuMemoryInfo', ARENA_ALLOCATOR, DEFAULT_MEMORY)
+    this.#memoryInfo = provider.createMemoryInfo(api)
     this.#runOptions = api.create('CreateRunOptions')
     this.inputNames = this.#readInputNames()
   }
 
   /** @throws {ServiceError} `engine_failure` when the graph cannot be loaded */
-  static async open(options: SessionOptions): Promise<DecoderSession> {
+  static async open(options: SessionOptions, provider: Provider = cpuProvider): Promise<DecoderSession> {
     const api = new OrtApi()
-    const environment = api.create('CreateEnv', LOG_ERRORS, 'everstream')
+    const environment = api.create('CreateEnv', LOG_FATAL_ONLY, 'everstream')
     const settings = api.create('CreateSessionOptions')
     try {
-      api.call('SetSessionLogSeverityLevel', settings, LOG_ERRORS)
+      api.call('SetSessionLogSeverityLevel', settings, LOG_FATAL_ONLY)
       api.call('SetSessionGraphOptimizationLevel', settings, OPTIMIZE_ALL)
       api.call('SetIntraOpNumThreads', settings, options.threads)
       api.call('SetInterOpNumThreads', settings, 1)
       // One pattern would be kept for every chunk length and batch size.
       api.call('DisableMemPattern', settings)
       api.call('AddSessionConfigEntry', settings, 'session.intra_op.allow_spinning', options.spinning ? '1' : '0')
-      return new DecoderSession(api, environment, await api.createAsync('CreateSession', environment, options.graphPath, settings))
+      provider.append(api, settings)
+      return new DecoderSession(
+        api,
+        environment,
+        await api.createAsync('CreateSession', environment, options.graphPath, settings),
+        provider
+      )
     } catch (error) {
       api.release('ReleaseEnv', environment)
       throw error

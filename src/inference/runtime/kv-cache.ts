@@ -1,5 +1,5 @@
 import { invariant } from '../contract/invariant.ts'
-import type { Address, SystemMemory } from './system-memory.ts'
+import type { Address, PagedMemory } from './paged-memory.ts'
 
 export interface KvShape {
   readonly layers: number
@@ -10,69 +10,98 @@ export interface KvShape {
   readonly headDim: number
 }
 
+export type CacheSide = 'key' | 'value'
+
 const FLOAT_BYTES = 4
 
 /**
  * Keys and values of all rows: for each layer and side one buffer, float32 [slots, kvHeads, capacity, headDim].
  * A row of a buffer is contiguous, so that rows 0..B-1, or one row, are a tensor of their own at an address in it.
+ * The capacity is raised until each head begins at a page: a row's pages are then nobody else's.
  */
 export class KvCache {
   readonly shape: KvShape
-  readonly #memory: SystemMemory
-  /** Layer by layer, key before value. */
-  readonly #buffers: readonly Address[]
+  readonly #memory: PagedMemory
+  readonly #buffers: readonly { readonly key: Address; readonly value: Address }[]
+  readonly #headBytes: number
   readonly #rowBytes: number
-  /** Positions of each row that may have been written since its memory was given back. */
-  readonly #touched: Int32Array
+  /** Rows that may have been written since their memory was given back. */
+  readonly #touched = new Set<number>()
 
-  constructor(memory: SystemMemory, shape: KvShape) {
+  /** @throws {ServiceError} `engine_failure` when the system refuses so large a cache */
+  constructor(memory: PagedMemory, shape: KvShape) {
     this.#memory = memory
-    this.shape = shape
-    this.#rowBytes = shape.kvHeads * shape.capacity * shape.headDim * FLOAT_BYTES
-    this.#buffers = Array.from({ length: shape.layers * 2 }, () => memory.reserve(this.#rowBytes * shape.slots))
-    this.#touched = new Int32Array(shape.slots)
+    this.shape = { ...shape, capacity: pageAligned(shape, memory.pageBytes) }
+    this.#headBytes = this.shape.capacity * shape.headDim * FLOAT_BYTES
+    this.#rowBytes = this.#headBytes * shape.kvHeads
+    const bytes = this.#rowBytes * shape.slots
+    this.#buffers = Array.from({ length: shape.layers }, () => ({ key: memory.reserve(bytes), value: memory.reserve(bytes) }))
   }
 
   get bytesPerToken(): number {
-    return this.shape.layers * 2 * this.shape.kvHeads * this.shape.headDim * FLOAT_BYTES
+    const { layers, kvHeads, headDim } = this.shape
+    return layers * 2 * kvHeads * headDim * FLOAT_BYTES
   }
 
-  /** Where a row's keys (side 0) or values (side 1) of a layer begin. */
-  address(layer: number, side: 0 | 1, row: number): Address {
-    const buffer = this.#buffers[layer * 2 + side]
-    invariant(buffer !== undefined && row < this.shape.slots, `there is no cache of layer ${layer}, row ${row}`)
-    return buffer + BigInt(row * this.#rowBytes)
+  /** Where a row of a layer begins: `rows` rows from here are a tensor [rows, kvHeads, capacity, headDim]. */
+  address(layer: number, side: CacheSide, row: number): Address {
+    const buffer = this.#buffers[layer]
+    invariant(buffer !== undefined && this.#has(row), `the cache has no layer ${layer}, row ${row}`)
+    return buffer[side] + this.#offset(row)
   }
 
-  rowBytes(rows: number): number {
-    return this.#rowBytes * rows
-  }
-
-  touch(row: number, positions: number): void {
-    this.#touched[row] = Math.max(this.#touched[row] ?? 0, positions)
+  /** To be called before a row is written: it takes memory from now on. */
+  touch(row: number): void {
+    this.#touched.add(row)
   }
 
   copyRow(from: number, to: number, positions: number): void {
-    this.touch(to, positions)
-    const { kvHeads, capacity, headDim } = this.shape
-    const headBytes = BigInt(capacity * headDim * FLOAT_BYTES)
+    const { capacity, kvHeads, headDim } = this.shape
+    invariant(this.#has(from) && this.#has(to), `a copy from row ${from} to row ${to}; there are ${this.shape.slots}`)
+    invariant(positions >= 0 && positions <= capacity, `a copy of ${positions} positions; a row holds ${capacity}`)
+    if (from === to || positions === 0) return
+    this.touch(to)
     const bytes = positions * headDim * FLOAT_BYTES
-    const source = BigInt(from * this.#rowBytes)
-    const target = BigInt(to * this.#rowBytes)
-    for (const buffer of this.#buffers) {
-      for (let head = 0n; head < kvHeads; head++) {
-        this.#memory.copy(buffer + source + head * headBytes, buffer + target + head * headBytes, bytes)
+    for (const buffer of this.#sides()) {
+      for (let head = 0; head < kvHeads; head++) {
+        const offset = buffer + BigInt(head * this.#headBytes)
+        this.#memory.copy(offset + this.#offset(from), offset + this.#offset(to), bytes)
       }
     }
   }
 
   releaseRow(row: number): void {
-    if (this.#touched[row] === 0) return
-    this.#touched[row] = 0
-    for (const buffer of this.#buffers) this.#memory.giveBack(buffer + BigInt(row * this.#rowBytes), this.#rowBytes)
+    invariant(this.#has(row), `row ${row} is released; there are ${this.shape.slots}`)
+    if (!this.#touched.delete(row)) return
+    for (const buffer of this.#sides()) this.#memory.giveBack(buffer + this.#offset(row), this.#rowBytes)
   }
 
   free(): void {
-    for (const buffer of this.#buffers) this.#memory.free(buffer, this.#rowBytes * this.shape.slots)
+    for (const buffer of this.#sides()) this.#memory.free(buffer, this.#rowBytes * this.shape.slots)
   }
+
+  #has(row: number): boolean {
+    return Number.isInteger(row) && row >= 0 && row < this.shape.slots
+  }
+
+  #offset(row: number): bigint {
+    return BigInt(row * this.#rowBytes)
+  }
+
+  *#sides(): Generator<Address> {
+    for (const { key, value } of this.#buffers) {
+      yield key
+      yield value
+    }
+  }
+}
+
+/** The least capacity from `shape.capacity` on at which a head is whole pages. */
+function pageAligned({ capacity, headDim }: KvShape, pageBytes: number): number {
+  const step = pageBytes / greatestCommonDivisor(pageBytes, headDim * FLOAT_BYTES)
+  return Math.ceil(capacity / step) * step
+}
+
+function greatestCommonDivisor(left: number, right: number): number {
+  return right === 0 ? left : greatestCommonDivisor(right, left % right)
 }

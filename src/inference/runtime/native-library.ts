@@ -3,18 +3,28 @@ import { arch, platform } from 'node:process'
 import koffi, { type LibraryHandle } from 'koffi'
 import { ServiceError } from '../contract/errors.ts'
 
-/** ONNX Runtime recurses deeply while it loads and runs a graph; koffi's own stacks hold 2 MiB and 128 KiB. */
+/** ONNX Runtime recurses deeply while it loads and runs a graph; koffi's own stacks are smaller. Pages are used on touch only. */
 const NATIVE_STACK_BYTES = 8 * 1024 * 1024
 
-const FILE_NAMES: Partial<Record<NodeJS.Platform, string>> = { linux: 'libonnxruntime.so.1', darwin: 'libonnxruntime.1.dylib' }
+/** As onnxruntime-node ships them. */
+const FILE_NAMES: Partial<Record<NodeJS.Platform, string>> = {
+  linux: 'libonnxruntime.so.1',
+  darwin: 'libonnxruntime.1.dylib',
+  win32: 'onnxruntime.dll'
+}
 
-/** Libraries that are never unloaded: the process dies if the collector frees one whose functions are still called (measured: see notes on koffi). */
+/** Libraries that are never unloaded: the process dies if the collector frees one whose functions are still called. */
 const kept: LibraryHandle[] = []
 Reflect.set(globalThis, Symbol.for('everstream.nativeLibraries'), kept)
 
 let isConfigured = false
 
-function load(path: string | null): LibraryHandle {
+/**
+ * A library of the system, by name; null is the C library that is already part of this process (not on Windows).
+ *
+ * @throws {Error} there is no such library
+ */
+export function loadLibrary(path: string | null): LibraryHandle {
   if (!isConfigured) {
     koffi.config({ sync_stack_size: NATIVE_STACK_BYTES, async_stack_size: NATIVE_STACK_BYTES })
     isConfigured = true
@@ -31,20 +41,11 @@ function load(path: string | null): LibraryHandle {
  */
 export function loadOnnxRuntime(): LibraryHandle {
   const name = FILE_NAMES[platform]
-  if (name === undefined) {
-    throw new ServiceError('unavailable', `ONNX Runtime is used on Linux and macOS; this is ${platform} (on Windows, run it under WSL)`)
-  }
-  const path = createRequire(import.meta.url)
-    .resolve(`onnxruntime-node/package.json`)
-    .replace('package.json', `bin/napi-v6/${platform}/${arch}/${name}`)
+  if (name === undefined) throw new ServiceError('unavailable', `ONNX Runtime runs on Linux, macOS and Windows; this is ${platform}`)
   try {
-    return load(path)
+    const manifest = createRequire(import.meta.url).resolve('onnxruntime-node/package.json')
+    return loadLibrary(manifest.replace(/package\.json$/, `bin/napi-v6/${platform}/${arch}/${name}`))
   } catch (cause) {
     throw new ServiceError('unavailable', `ONNX Runtime cannot be loaded on ${platform} ${arch}; install again with npm ci`, { cause })
   }
-}
-
-/** The C library, already part of this process. */
-export function loadSystemLibrary(): LibraryHandle {
-  return load(null)
 }

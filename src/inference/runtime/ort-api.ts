@@ -1,10 +1,14 @@
+import { platform } from 'node:process'
 import koffi from 'koffi'
 import { ServiceError } from '../contract/errors.ts'
 import { loadOnnxRuntime } from './native-library.ts'
-import type { Address } from './system-memory.ts'
+import type { Address } from './paged-memory.ts'
 
 /** The oldest version of the table that has all we call; later libraries serve it unchanged. */
 const API_VERSION = 17
+
+/** `ORTCHAR_T`: what paths are made of. */
+const PATH = platform === 'win32' ? 'const char16_t *' : 'const char *'
 
 /**
  * Place of each function in `struct OrtApi` and its parameters, from onnxruntime_c_api.h. The order is a stable ABI:
@@ -13,7 +17,7 @@ const API_VERSION = 17
 const FUNCTIONS = {
   GetErrorMessage: [2, 'const char *', ['intptr_t']],
   CreateEnv: [3, 'intptr_t', ['int', 'const char *', '_Out_ intptr_t *']],
-  CreateSession: [7, 'intptr_t', ['intptr_t', 'const char *', 'intptr_t', '_Out_ intptr_t *']],
+  CreateSession: [7, 'intptr_t', ['intptr_t', PATH, 'intptr_t', '_Out_ intptr_t *']],
   CreateSessionOptions: [10, 'intptr_t', ['_Out_ intptr_t *']],
   DisableMemPattern: [17, 'intptr_t', ['intptr_t']],
   SetSessionLogSeverityLevel: [22, 'intptr_t', ['intptr_t', 'int']],
@@ -65,7 +69,7 @@ export class OrtApi {
     const table: Address = BigInt(koffi.call(BigInt(getApi), koffi.proto('intptr_t (uint32_t)'), API_VERSION))
     const calls = Object.entries(FUNCTIONS).map(([name, [index, result, parameters]]) => {
       const address: Address = BigInt(koffi.decode(table + BigInt(index * koffi.sizeof('intptr_t')), 'intptr_t'))
-      return [name, koffi.decode(address, koffi.proto(`Ort${name}`, result, [...parameters]))]
+      return [name, koffi.decode(address, koffi.proto(result, [...parameters]))]
     })
     this.#calls = Object.fromEntries(calls)
   }

@@ -1,5 +1,4 @@
-import { invariant } from '../contract/invariant.ts'
-import type { Address, SystemMemory } from './system-memory.ts'
+import type { Address, PagedMemory } from './paged-memory.ts'
 
 export interface StepShape {
   readonly slots: number
@@ -7,49 +6,53 @@ export interface StepShape {
   readonly vocabularySize: number
 }
 
-type BufferName = 'tokenIds' | 'positions' | 'logitIndices' | 'lastIndices' | 'totalLength' | 'logits'
+/** JavaScript's view of a range, and where native code finds it. */
+export interface Shared<View> {
+  readonly values: View
+  readonly address: Address
+}
 
 /** What changes from step to step: small inputs and the logits, at fixed addresses, so that bindings stay valid. */
 export class StepBuffers {
-  /** int64, [B] or [S]. */
-  readonly tokenIds: BigInt64Array
+  /** int64 [B] or [S]. */
+  readonly tokenIds: Shared<BigInt64Array>
   /** int64, like the token ids: position of each in its row. */
-  readonly positions: BigInt64Array
+  readonly positions: Shared<BigInt64Array>
   /** int64 [R]. */
-  readonly logitIndices: BigInt64Array
+  readonly logitIndices: Shared<BigInt64Array>
   /** int32 [B]: the kernel's `seqlens_k`, length after the step minus one. */
-  readonly lastIndices: Int32Array
+  readonly lastIndices: Shared<Int32Array>
   /** int32 [1]: the longest row after the step. */
-  readonly totalLength: Int32Array
+  readonly totalLength: Shared<Int32Array>
   /** float32 [R, V]. */
-  readonly logits: Float32Array
-  readonly #memory: SystemMemory
-  readonly #ranges = new Map<BufferName, { readonly address: Address; readonly bytes: number }>()
+  readonly logits: Shared<Float32Array>
+  readonly #memory: PagedMemory
+  readonly #ranges: { readonly buffer: ArrayBuffer; readonly address: Address; readonly bytes: number }[] = []
 
-  constructor(memory: SystemMemory, { slots, chunkTokens, vocabularySize }: StepShape) {
+  constructor(memory: PagedMemory, { slots, chunkTokens, vocabularySize }: StepShape) {
     this.#memory = memory
     const tokens = Math.max(slots, chunkTokens)
-    this.tokenIds = new BigInt64Array(this.#reserve('tokenIds', tokens * 8))
-    this.positions = new BigInt64Array(this.#reserve('positions', tokens * 8))
-    this.logitIndices = new BigInt64Array(this.#reserve('logitIndices', tokens * 8))
-    this.lastIndices = new Int32Array(this.#reserve('lastIndices', slots * 4))
-    this.totalLength = new Int32Array(this.#reserve('totalLength', 4))
-    this.logits = new Float32Array(this.#reserve('logits', tokens * vocabularySize * 4))
+    this.tokenIds = this.#share(BigInt64Array, tokens)
+    this.positions = this.#share(BigInt64Array, tokens)
+    this.logitIndices = this.#share(BigInt64Array, tokens)
+    this.lastIndices = this.#share(Int32Array, slots)
+    this.totalLength = this.#share(Int32Array, 1)
+    this.logits = this.#share(Float32Array, tokens * vocabularySize)
   }
 
-  address(name: BufferName): Address {
-    const range = this.#ranges.get(name)
-    invariant(range !== undefined, `there is no buffer ${name}`)
-    return range.address
-  }
-
+  /** Views that are still held somewhere become empty. */
   free(): void {
-    for (const { address, bytes } of this.#ranges.values()) this.#memory.free(address, bytes)
+    for (const { buffer, address, bytes } of this.#ranges) {
+      buffer.transfer(0)
+      this.#memory.free(address, bytes)
+    }
   }
 
-  #reserve(name: BufferName, bytes: number): ArrayBuffer {
+  #share<View>(Kind: { new (buffer: ArrayBuffer): View; readonly BYTES_PER_ELEMENT: number }, length: number): Shared<View> {
+    const bytes = length * Kind.BYTES_PER_ELEMENT
     const address = this.#memory.reserve(bytes)
-    this.#ranges.set(name, { address, bytes })
-    return this.#memory.view(address, bytes)
+    const buffer = this.#memory.view(address, bytes)
+    this.#ranges.push({ buffer, address, bytes })
+    return { values: new Kind(buffer), address }
   }
 }

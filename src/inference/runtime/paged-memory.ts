@@ -1,0 +1,24 @@
+/** An address in this process. */
+export type Address = bigint
+
+/**
+ * Memory outside V8's heap: it never moves, and a page costs nothing until it is written.
+ * Whatever ONNX Runtime is given lies in such memory.
+ */
+export interface PagedMemory {
+  readonly pageBytes: number
+  /**
+   * Zeroed memory that starts at a page.
+   *
+   * @throws {ServiceError} `engine_failure` when the system refuses so large a range
+   */
+  reserve(bytes: number): Address
+  /** All of a reserved range. */
+  free(address: Address, bytes: number): void
+  /** Whole pages go back to the system; what is read there until they are written again is undefined. */
+  giveBack(address: Address, bytes: number): void
+  /** The ranges do not overlap. */
+  copy(from: Address, to: Address, bytes: number): void
+  /** JavaScript's window on native memory. Detach it (`transfer`) before the memory is freed: a later read would end the process. */
+  view(address: Address, bytes: number): ArrayBuffer
+}
