@@ -10,7 +10,7 @@ export interface PromptProgress {
  *
  * @param chunkTokens  most tokens of a chunk, at least 3
  */
-export function chunkEnd({ computed, promptTokens }: PromptProgress, chunkTokens: number): number {
+function chunkEnd({ computed, promptTokens }: PromptProgress, chunkTokens: number): number {
   const left = promptTokens - computed
   if (left <= chunkTokens) return promptTokens
   return computed + (left === chunkTokens + 1 ? chunkTokens - 1 : chunkTokens)

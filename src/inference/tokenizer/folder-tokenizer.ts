@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { ServiceError } from '../contract/errors.ts'
 import { HubJsonTokenizer } from './hub-tokenizer.ts'
+import { TIKTOKEN_ENCODINGS, type TiktokenEncodingName, tokenizerFromTiktoken } from './tiktoken-tokenizer.ts'
 import type { Tokenizer } from './tokenizer.ts'
 
 const TokenizerJson = z.looseObject({
@@ -11,8 +12,17 @@ const TokenizerJson = z.looseObject({
 })
 const Config = z.looseObject({ eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(), vocab_size: z.int().optional() })
 
+/** Tokens of each encoding, special ones included; gpt2 and r50k_base are the same. */
+const VOCABULARY_SIZES: Readonly<Record<TiktokenEncodingName, number>> = {
+  gpt2: 50_257,
+  r50k_base: 50_257,
+  p50k_base: 50_281,
+  cl100k_base: 100_277,
+  o200k_base: 200_019
+}
+
 /**
- * The tokenizer of a checkpoint folder: tokenizer.json, or vocab.json and merges.txt as GPT-2 has them.
+ * The tokenizer of a checkpoint folder: tokenizer.json, or vocab.json and merges.txt as GPT-2 has them, or the encoding whose size it has.
  * End tokens and vocabulary size are those of generation_config.json and config.json.
  *
  * @throws {ServiceError} `unavailable` when the files are missing or malformed
@@ -21,8 +31,10 @@ export async function tokenizerFromFolder(folder: string): Promise<Tokenizer> {
   const [tokenizerJson, tokenizerConfig, config, generation] = await Promise.all(
     ['tokenizer.json', 'tokenizer_config.json', 'config.json', 'generation_config.json'].map(name => readJson(join(folder, name)))
   )
-  const tokenizer = parse(TokenizerJson, tokenizerJson ?? (await fromMerges(folder)), 'tokenizer.json')
   const settings = parse(Config, config ?? {}, 'config.json')
+  const json = tokenizerJson ?? (await fromMerges(folder))
+  if (json === null) return fromEncoding(folder, settings)
+  const tokenizer = parse(TokenizerJson, json, 'tokenizer.json')
   const { eos_token_id } = { ...settings, ...parse(Config, generation ?? {}, 'generation_config.json') }
   return new HubJsonTokenizer({
     tokenizer,
@@ -34,11 +46,9 @@ export async function tokenizerFromFolder(folder: string): Promise<Tokenizer> {
 }
 
 /** GPT-2's own files, older than tokenizer.json. */
-async function fromMerges(folder: string): Promise<object> {
+async function fromMerges(folder: string): Promise<object | null> {
   const [vocab, merges] = await Promise.all([readJson(join(folder, 'vocab.json')), readText(join(folder, 'merges.txt'))])
-  if (vocab === null || merges === null) {
-    throw new ServiceError('unavailable', `${folder} has no tokenizer.json, and not both of vocab.json and merges.txt`)
-  }
+  if (vocab === null || merges === null) return null
   const end = isObject(vocab) ? Reflect.get(vocab, '<|endoftext|>') : undefined
   return {
     version: '1.0',
@@ -49,6 +59,16 @@ async function fromMerges(folder: string): Promise<object> {
     decoder: { type: 'ByteLevel' },
     model: { type: 'BPE', vocab, merges: merges.split('\n').filter(line => line !== '' && !line.startsWith('#version')), unk_token: null }
   }
+}
+
+/** Weights published without a tokenizer, in a vocabulary that everybody knows. */
+async function fromEncoding(folder: string, { vocab_size }: z.infer<typeof Config>): Promise<Tokenizer> {
+  const encoding = TIKTOKEN_ENCODINGS.find(name => VOCABULARY_SIZES[name] === vocab_size)
+  if (encoding !== undefined) return tokenizerFromTiktoken(encoding)
+  throw new ServiceError(
+    'unavailable',
+    `${folder} has no tokenizer.json and not both of vocab.json and merges.txt, and no known encoding has ${vocab_size ?? 'an unknown number of'} tokens`
+  )
 }
 
 async function readText(path: string): Promise<string | null> {

@@ -1,0 +1,41 @@
+import { expect, it } from 'vitest'
+import { ServiceError } from '../../../src/inference/contract/errors.ts'
+import { tokenizerFromGguf } from '../../../src/inference/tokenizer/gguf-tokenizer.ts'
+
+/** Letters, two merges and a control token. */
+const TOKENS = ['<|start|>', 'a', 'b', 'c', 'Ġ', 'ab', 'abc', '1', 'â', 'Ĥ', '¬']
+const METADATA = new Map<string, unknown>([
+  ['tokenizer.ggml.model', 'gpt2'],
+  ['tokenizer.ggml.pre', 'smollm'],
+  ['tokenizer.ggml.tokens', TOKENS],
+  ['tokenizer.ggml.merges', ['a b', 'ab c']],
+  ['tokenizer.ggml.token_type', TOKENS.map(token => (token.startsWith('<|') ? 3 : 1))],
+  ['tokenizer.ggml.bos_token_id', 0],
+  ['tokenizer.ggml.eos_token_id', 0]
+])
+
+it('merges pairs in their order, splits digits, and knows control tokens in the text', () => {
+  expect(tokenizerFromGguf(METADATA).encode('abc<|start|>ab11')).toEqual([6, 0, 5, 7, 7])
+})
+
+it('starts every text with the start token if the file says so', () => {
+  const metadata = new Map([...METADATA, ['tokenizer.ggml.add_bos_token', true] as const])
+  expect(tokenizerFromGguf(metadata).encode('ab')).toEqual([0, 5])
+})
+
+it('gives the bytes of a token, also of a third of a character', () => {
+  const tokenizer = tokenizerFromGguf(METADATA)
+  expect([8, 9, 10].map(tokenId => [...tokenizer.bytes(tokenId)])).toEqual([[0xe2], [0x82], [0xac]])
+  expect([...tokenizer.bytes(99)]).toEqual([])
+})
+
+it.each([
+  ['tokenizer.ggml.model', 'bert'],
+  ['tokenizer.ggml.pre', 'unheard-of'],
+  ['tokenizer.ggml.tokens', [1, 2]],
+  ['tokenizer.ggml.eos_token_id', -5]
+])('refuses %s = %j by name', (key, value) => {
+  const open = (): unknown => tokenizerFromGguf(new Map([...METADATA, [key, value] as const]))
+  expect(open).toThrow(ServiceError)
+  expect(open).toThrow(key)
+})

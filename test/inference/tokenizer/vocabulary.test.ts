@@ -1,0 +1,38 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { Vocabulary } from '../../../src/inference/tokenizer/vocabulary.ts'
+
+/** One token for each byte, and one control token. */
+const vocabulary = new Vocabulary({
+  specialIds: new Set([256]),
+  endTokenIds: [256],
+  bytesOf: tokenId => (tokenId === 256 ? new TextEncoder().encode('<|end|>') : Uint8Array.of(tokenId))
+})
+
+const whole = (bytes: readonly number[]): string => new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(bytes))
+const byte = fc.oneof(fc.nat(255), fc.constantFrom(0xe2, 0x82, 0xac, 0xf0, 0x9f, 0x98, 0x80, 0xef, 0xbb, 0xbf))
+
+it('says in pieces what the bytes say as a whole', () => {
+  fc.assert(
+    fc.property(fc.array(byte), bytes => {
+      const decoder = vocabulary.decoder({ skipSpecial: true })
+      expect(bytes.map(tokenId => decoder.push(tokenId)).join('') + decoder.flush()).toBe(whole(bytes))
+    })
+  )
+})
+
+it('never says half a character', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme' }), text => {
+      const decoder = vocabulary.decoder({ skipSpecial: true })
+      const pieces = [...new TextEncoder().encode(text)].map(tokenId => decoder.push(tokenId))
+      for (const piece of pieces) expect(piece).not.toContain('�')
+      expect(pieces.join('')).toBe(text)
+    })
+  )
+})
+
+it('leaves control tokens out of generated text, and shows them where they are asked for', () => {
+  const say = (skipSpecial: boolean): string => vocabulary.decoder({ skipSpecial }).push(256)
+  expect([say(true), say(false)]).toEqual(['', '<|end|>'])
+})
