@@ -2,7 +2,8 @@
  * Byte-level BPE writes each byte as one printable character: printable ASCII and Latin-1 as themselves, the other 68 bytes
  * as U+0100 and up. Source: Radford et al. 2019, `bytes_to_unicode` of the GPT-2 release.
  */
-const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = new Map(byteCharacters().map((character, byte) => [character, byte]))
+const CHARACTERS: readonly string[] = byteCharacters()
+const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = new Map(CHARACTERS.map((character, byte) => [character, byte]))
 
 const UTF8 = new TextEncoder()
 
@@ -12,6 +13,13 @@ function byteCharacters(): string[] {
     const isPrintable = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae
     return String.fromCharCode(isPrintable ? byte : next++)
   })
+}
+
+/** A text's UTF-8 bytes, each as its character. */
+export function byteLevelText(text: string): string {
+  let characters = ''
+  for (const byte of UTF8.encode(text)) characters += CHARACTERS[byte]
+  return characters
 }
 
 /** The bytes that a byte-level token stands for; characters outside the alphabet stand for themselves. */

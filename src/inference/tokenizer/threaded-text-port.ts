@@ -23,6 +23,7 @@ class ThreadedTextPort implements TextPort {
   readonly vocabularySize: number
   readonly #source: TextSource
   #thread: TextThread
+  #isClosed = false
 
   constructor(source: TextSource, thread: TextThread, vocabularySize: number) {
     this.#source = source
@@ -31,11 +32,13 @@ class ThreadedTextPort implements TextPort {
   }
 
   encode(text: string): Promise<readonly number[]> {
+    if (this.#isClosed) return Promise.reject(new ServiceError('unavailable', 'the tokenizer is closed'))
     if (this.#thread.isDead) this.#thread = new TextThread(this.#source)
     return this.#thread.encode(text)
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     await this.#thread.close()
   }
 }

@@ -1,0 +1,78 @@
+import type { TextDecoderPort } from '../contract/token-text.ts'
+import { mergePairs, type PairTable } from './merge-pairs.ts'
+import { SpecialTokens } from './special-tokens.ts'
+import type { Tokenizer } from './tokenizer.ts'
+import { Vocabulary } from './vocabulary.ts'
+
+export interface BytePairParts {
+  readonly vocabularySize: number
+  readonly endTokenIds: readonly number[]
+  /** Before every text. */
+  readonly startTokenIds: readonly number[]
+  /** Tokens that are found whole in a text, before all else. */
+  readonly literals: ReadonlyMap<string, number>
+  readonly specialIds: ReadonlySet<number>
+  readonly bytesOf: (tokenId: number) => Uint8Array
+  /** The words of a text without literals: no token reaches over their borders. */
+  readonly words: (text: string) => Iterable<string>
+  /** The ids that a word starts as, before any merge. */
+  readonly symbols: (word: string) => number[]
+  readonly pairs: PairTable
+  /** Some vocabularies look for the whole word before they merge. */
+  readonly wholeWord?: (word: string) => number | undefined
+}
+
+const CACHED_WORD_CHARS = 64
+const CACHED_WORDS = 20_000
+
+/** Byte-pair encoding, exact and in n log n for whatever text. */
+export class BytePairTokenizer implements Tokenizer {
+  readonly vocabularySize: number
+  readonly endTokenIds: readonly number[]
+  readonly #parts: BytePairParts
+  readonly #literals: SpecialTokens
+  readonly #vocabulary: Vocabulary
+  #cache = new Map<string, readonly number[]>()
+
+  constructor(parts: BytePairParts) {
+    this.vocabularySize = parts.vocabularySize
+    this.endTokenIds = parts.endTokenIds
+    this.#parts = parts
+    this.#literals = new SpecialTokens(parts.literals)
+    this.#vocabulary = new Vocabulary(parts)
+  }
+
+  encode(text: string): number[] {
+    const ids = [...this.#parts.startTokenIds]
+    // Unpaired surrogates are no text: they become U+FFFD, as UTF-8 encoders write them.
+    for (const section of this.#literals.split(text.toWellFormed())) {
+      if (typeof section === 'number') ids.push(section)
+      else for (const word of this.#parts.words(section)) for (const tokenId of this.#encodeWord(word)) ids.push(tokenId)
+    }
+    return ids
+  }
+
+  bytes(tokenId: number): Uint8Array {
+    return this.#vocabulary.bytes(tokenId)
+  }
+
+  isSpecial(tokenId: number): boolean {
+    return this.#vocabulary.isSpecial(tokenId)
+  }
+
+  decoder(options: { readonly skipSpecial: boolean }): TextDecoderPort {
+    return this.#vocabulary.decoder(options)
+  }
+
+  #encodeWord(word: string): readonly number[] {
+    const known = this.#cache.get(word)
+    if (known !== undefined) return known
+    const whole = this.#parts.wholeWord?.(word)
+    const ids = whole === undefined ? mergePairs(this.#parts.symbols(word), this.#parts.pairs) : [whole]
+    if (word.length <= CACHED_WORD_CHARS) {
+      if (this.#cache.size >= CACHED_WORDS) this.#cache = new Map()
+      this.#cache.set(word, ids)
+    }
+    return ids
+  }
+}
