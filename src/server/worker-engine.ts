@@ -52,6 +52,9 @@ export type EngineOptions = z.infer<typeof EngineOptions>
 /** Measured: longer chunks prefill no faster, shorter ones make running streams wait less and cost more (notes on performance). */
 const CHUNK_TOKENS = 64
 
+/** Prompts kept for reuse, beyond those in free slots; the budget of the cache bounds them too. */
+const PARKED_ROWS_PER_SLOT = 4
+
 /** @throws {ServiceError} when the model cannot be loaded, and could not be the next time: its message is shown to people */
 export async function createEngine(options: EngineOptions, emit: (events: StepEvents) => void): Promise<Engine> {
   return options.engine === 'simulated' ? createSimulatedEngine({ ...options, emit }) : createBatchEngine(options, emit)
@@ -61,7 +64,10 @@ async function createBatchEngine(options: z.infer<typeof Onnx>, emit: (events: S
   const { model } = options
   // The probe, and a dummy row where one is needed, take two.
   const slots = Math.max(2, options.slots)
-  const [runner, text] = await Promise.all([openModelRunner({ ...model, ...options, slots }), readTokenizer(model.sourcePath)])
+  const [runner, text] = await Promise.all([
+    openModelRunner({ ...model, ...options, slots, parkedRows: PARKED_ROWS_PER_SLOT * slots }),
+    readTokenizer(model.sourcePath)
+  ])
   const { loneRowDiffers, cutsDiffer } = await probeDeterminism(runner)
   return new BatchEngine({
     runner,

@@ -16,7 +16,10 @@ export interface RowOwner {
 }
 
 export interface RowTableOptions {
+  /** Rows that sequences can hold. */
   readonly slots: number
+  /** All rows; those from `slots` on only keep prefixes. */
+  readonly rows: number
   /** Positions that reservations and kept prefixes may fill together, over all rows. */
   readonly budgetTokens: number
   /** false where the machine's prefill is not bit-equal for every cut into chunks. */
@@ -32,7 +35,7 @@ const MIN_COMPUTED_TOKENS = 2
 
 /**
  * Who sits in which row. Decoding rows are dense (0..decodingRows-1), so that one run covers them; the prompt being
- * prefilled sits behind them; every other row is free, and may keep the prompt of a finished sequence for reuse.
+ * prefilled sits behind them; every other slot is free. Free slots, and parked rows behind the slots, keep the prompts of finished sequences for reuse.
  */
 export class RowTable<Owner extends RowOwner> {
   readonly #memory: RowMemory
@@ -46,7 +49,7 @@ export class RowTable<Owner extends RowOwner> {
     this.#memory = memory
     this.#options = options
     this.#owners = new Array<Owner | null>(options.slots).fill(null)
-    this.#retained = new RetainedPrefixes(options.slots)
+    this.#retained = new RetainedPrefixes(options.rows)
   }
 
   get decodingRows(): number {
@@ -152,7 +155,7 @@ export class RowTable<Owner extends RowOwner> {
   #longestPrefix(owner: RowOwner, usable: number): { readonly row: number; readonly tokens: number } {
     let best = { row: -1, tokens: 0 }
     if (!this.#options.reusePrefixes) return best
-    for (let row = 0; row < this.#owners.length; row++) {
+    for (let row = 0; row < this.#options.rows; row++) {
       const tokens = this.#sharedWith(row, owner, usable)
       if (tokens > best.tokens && tokens >= MIN_REUSED_TOKENS) best = { row, tokens }
     }
@@ -172,7 +175,7 @@ export class RowTable<Owner extends RowOwner> {
 
   #retain(row: number, owner: Owner): void {
     const tokens = Math.min(owner.computed, owner.promptTokenIds.length)
-    const twin = this.#owners.findIndex((_, other) => other !== row && this.#sharedWith(other, owner, tokens) === tokens)
+    const twin = this.#twin(row, owner, tokens)
     this.#retained.touch(twin)
     const room = this.#options.budgetTokens - this.#reservedTokens
     if (!this.#options.reusePrefixes || tokens < MIN_REUSED_TOKENS || twin >= 0 || owner.computed > room) {
@@ -185,6 +188,14 @@ export class RowTable<Owner extends RowOwner> {
       residentTokens: owner.computed
     })
     this.#shrink(row)
+  }
+
+  /** Another row that holds the same prompt positions; -1 if there is none. */
+  #twin(row: number, owner: Owner, tokens: number): number {
+    for (let other = 0; other < this.#options.rows; other++) {
+      if (other !== row && this.#sharedWith(other, owner, tokens) === tokens) return other
+    }
+    return -1
   }
 
   /** Gives up the oldest prefixes until all that is held fits the budget. */
@@ -226,10 +237,11 @@ export class RowTable<Owner extends RowOwner> {
     this.#memory.releaseRow(row)
   }
 
-  /** A free row that keeps nothing, other than `row` and the one that is opened next. */
+  /** A row that nobody holds and that keeps nothing, other than `row` and the one that is opened next; parked rows first. */
   #emptyRow(row: number): number | null {
-    for (let candidate = this.#owners.length - 1; candidate > this.#decodingRows; candidate--) {
-      if (candidate !== row && this.#owners[candidate] === null && this.#retained.at(candidate) === undefined) return candidate
+    for (let candidate = this.#options.rows - 1; candidate > this.#decodingRows; candidate--) {
+      const isFree = candidate >= this.#options.slots || this.#owners[candidate] === null
+      if (candidate !== row && isFree && this.#retained.at(candidate) === undefined) return candidate
     }
     return null
   }

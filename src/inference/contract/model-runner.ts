@@ -8,8 +8,10 @@ export interface ModelRunner {
   readonly vocabularySize: number
   /** Positions that a row can hold. */
   readonly contextLength: number
-  /** Rows there are; a row is named by its index. */
+  /** Rows that runs work on: 0..slots-1. */
   readonly slots: number
+  /** Rows there are: those from `slots` on take part in no run and only keep copies. A row is named by its index. */
+  readonly rows: number
   readonly cacheBytesPerToken: number
 
   /**

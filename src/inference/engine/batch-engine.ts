@@ -55,6 +55,7 @@ export class BatchEngine implements Engine {
     this.#clock = new StepClock(options.now)
     this.#rows = new RowTable(runner, {
       slots: runner.slots,
+      rows: runner.rows,
       budgetTokens: Math.floor(description.cacheBudgetBytes / runner.cacheBytesPerToken),
       reusePrefixes: options.reusePrefixes
     })

@@ -3,7 +3,7 @@ import type { Address, PagedMemory } from './paged-memory.ts'
 
 export interface KvShape {
   readonly layers: number
-  readonly slots: number
+  readonly rows: number
   readonly kvHeads: number
   /** Positions of a row. */
   readonly capacity: number
@@ -15,7 +15,7 @@ export type CacheSide = 'key' | 'value'
 const FLOAT_BYTES = 4
 
 /**
- * Keys and values of all rows: for each layer and side one buffer, float32 [slots, kvHeads, capacity, headDim].
+ * Keys and values of all rows: for each layer and side one buffer, float32 [rows, kvHeads, capacity, headDim].
  * A row of a buffer is contiguous, so that rows 0..B-1, or one row, are a tensor of their own at an address in it.
  * The capacity is raised until each head begins at a page: a row's pages are then nobody else's.
  */
@@ -34,7 +34,7 @@ export class KvCache {
     this.shape = { ...shape, capacity: pageAligned(shape, memory.pageBytes) }
     this.#headBytes = this.shape.capacity * shape.headDim * FLOAT_BYTES
     this.#rowBytes = this.#headBytes * shape.kvHeads
-    const bytes = this.#rowBytes * shape.slots
+    const bytes = this.#rowBytes * shape.rows
     this.#buffers = Array.from({ length: shape.layers }, () => ({ key: memory.reserve(bytes), value: memory.reserve(bytes) }))
   }
 
@@ -57,7 +57,7 @@ export class KvCache {
 
   copyRow(from: number, to: number, positions: number): void {
     const { capacity, kvHeads, headDim } = this.shape
-    invariant(this.#has(from) && this.#has(to), `a copy from row ${from} to row ${to}; there are ${this.shape.slots}`)
+    invariant(this.#has(from) && this.#has(to), `a copy from row ${from} to row ${to}; there are ${this.shape.rows}`)
     invariant(positions >= 0 && positions <= capacity, `a copy of ${positions} positions; a row holds ${capacity}`)
     if (from === to || positions === 0) return
     this.touch(to)
@@ -71,17 +71,17 @@ export class KvCache {
   }
 
   releaseRow(row: number): void {
-    invariant(this.#has(row), `row ${row} is released; there are ${this.shape.slots}`)
+    invariant(this.#has(row), `row ${row} is released; there are ${this.shape.rows}`)
     if (!this.#touched.delete(row)) return
     for (const buffer of this.#sides()) this.#memory.giveBack(buffer + this.#offset(row), this.#rowBytes)
   }
 
   free(): void {
-    for (const buffer of this.#sides()) this.#memory.free(buffer, this.#rowBytes * this.shape.slots)
+    for (const buffer of this.#sides()) this.#memory.free(buffer, this.#rowBytes * this.shape.rows)
   }
 
   #has(row: number): boolean {
-    return Number.isInteger(row) && row >= 0 && row < this.shape.slots
+    return Number.isInteger(row) && row >= 0 && row < this.shape.rows
   }
 
   #offset(row: number): bigint {

@@ -15,6 +15,8 @@ export interface ModelRunnerOptions extends SessionOptions {
   /** Positions of a row. */
   readonly contextLength: number
   readonly slots: number
+  /** Rows behind the slots, which keep prefixes for later. They cost addresses; memory only as they fill. */
+  readonly parkedRows: number
 }
 
 /** Most tokens of one prefill run. */
@@ -39,6 +41,7 @@ class OnnxModelRunner implements ModelRunner {
   readonly vocabularySize: number
   readonly contextLength: number
   readonly slots: number
+  readonly rows: number
   readonly #session: DecoderSession
   readonly #cache: KvCache
   readonly #buffers: StepBuffers
@@ -50,8 +53,9 @@ class OnnxModelRunner implements ModelRunner {
     this.vocabularySize = options.vocabularySize
     this.contextLength = options.contextLength
     this.slots = options.slots
+    this.rows = options.slots + options.parkedRows
     this.#session = session
-    this.#cache = new KvCache(memory, { ...options, capacity: options.contextLength })
+    this.#cache = new KvCache(memory, { ...options, rows: this.rows, capacity: options.contextLength })
     this.#buffers = new StepBuffers(memory, { ...options, chunkTokens: MAX_CHUNK_TOKENS })
     this.#bindings = new RowBindings(session, this.#cache, this.#buffers, options.vocabularySize)
   }

@@ -26,7 +26,7 @@ it('keeps every row whole, decoding rows dense, and memory within its budget, wh
   await fc.assert(
     fc.asyncProperty(fc.array(action, { maxLength: 60 }), async actions => {
       const memory = new FakeRunner({ slots: SLOTS, contextLength: 100, vocabularySize: 4 })
-      const table = new RowTable<Owner>(memory, { slots: SLOTS, budgetTokens: BUDGET, reusePrefixes: true })
+      const table = new RowTable<Owner>(memory, { slots: SLOTS, rows: memory.rows, budgetTokens: BUDGET, reusePrefixes: true })
       let next = 100
       for (const step of actions) {
         const decoding = table.decoding()
@@ -35,7 +35,7 @@ it('keeps every row whole, decoding rows dense, and memory within its budget, wh
           const owner: Owner = { promptTokenIds: prompt, cacheSalt: '', computed: 0, reservedTokens: prompt.length + step.more }
           if (table.roomFor(owner.reservedTokens) < 1) continue
           owner.computed = table.open(owner, prompt.length)
-          expect(memory.rows[table.rowOf(owner)]?.slice(0, owner.computed)).toEqual(prompt.slice(0, owner.computed))
+          expect(memory.cache[table.rowOf(owner)]?.slice(0, owner.computed)).toEqual(prompt.slice(0, owner.computed))
           await memory.prefill(table.rowOf(owner), owner.computed, prompt.slice(owner.computed), [])
           owner.computed = prompt.length
           table.promote(owner)
@@ -58,7 +58,7 @@ it('keeps every row whole, decoding rows dense, and memory within its budget, wh
         expect(table.reservedTokens + table.retainedTokens).toBeLessThanOrEqual(BUDGET)
         table.decoding().forEach((owner, row) => {
           expect(table.rowOf(owner)).toBe(row)
-          const content = memory.rows[row] ?? []
+          const content = memory.cache[row] ?? []
           expect(content.length).toBeGreaterThanOrEqual(owner.computed)
           expect(content.slice(0, owner.promptTokenIds.length)).toEqual(owner.promptTokenIds)
         })
@@ -70,13 +70,13 @@ it('keeps every row whole, decoding rows dense, and memory within its budget, wh
 
 it('gives the memory of all rows back once nothing can be reused', () => {
   const memory = new FakeRunner({ slots: 2 })
-  const table = new RowTable<Owner>(memory, { slots: 2, budgetTokens: 100, reusePrefixes: false })
+  const table = new RowTable<Owner>(memory, { slots: 2, rows: memory.rows, budgetTokens: 100, reusePrefixes: false })
   const owner: Owner = { promptTokenIds: [1, 2, 3], cacheSalt: '', computed: 0, reservedTokens: 10 }
   table.open(owner, 3)
-  memory.rows[0]?.push(1, 2, 3)
+  memory.cache[0]?.push(1, 2, 3)
   owner.computed = 3
   table.promote(owner)
   table.close(owner)
-  expect(memory.rows).toEqual([[], []])
+  expect(memory.cache).toEqual([[], [], [], []])
   expect(table.reservedTokens).toBe(0)
 })

@@ -35,6 +35,7 @@ it('says the same of a request alone and among any others, whatever is cancelled
       fc.array(fc.tuple(generation, fc.option(fc.nat(20), { nil: null })), { minLength: 1, maxLength: 9 }),
       fc.record({
         slots: fc.integer({ min: 2, max: 5 }),
+        parkedRows: fc.integer({ min: 0, max: 3 }),
         chunkTokens: fc.integer({ min: 3, max: 20 }),
         minDecodeRows: fc.constantFrom(1 as const, 2 as const),
         budgetTokens: fc.constantFrom(120, 300, 2000)
@@ -111,5 +112,17 @@ it('never shares a prefix between salts', async () => {
   await harness.run(request('first', shared, { cacheSalt: 'one' }))
   const events = await harness.run(request('second', shared, { cacheSalt: 'two' }))
   expect(events.at(-1)).toMatchObject({ kind: 'finished', usage: { cachedTokens: 0 } })
+  await harness.engine.close()
+})
+
+it('keeps a prompt beside busy slots, and hands it to the next that begins like it', async () => {
+  const harness = new EngineHarness({ slots: 2, parkedRows: 1, chunkTokens: 64 })
+  const shared = Array.from({ length: 40 }, (_, index) => 3 + (index % 20))
+  harness.engine.submit(request('first', shared, { maxNewTokens: 2 }))
+  harness.engine.submit(request('busy', [30, 29, 28], { ignoreEos: true, maxNewTokens: 120 }))
+  await harness.ended('first')
+  await harness.run(request('other', [31, 30, 29], { maxNewTokens: 2 }))
+  const events = await harness.run(request('second', shared))
+  expect(events.at(-1)).toMatchObject({ kind: 'finished', usage: { cachedTokens: 38 } })
   await harness.engine.close()
 })

@@ -4,6 +4,7 @@ import type { ModelRunner } from '../../../src/inference/contract/model-runner.t
 
 export interface FakeRunnerOptions {
   readonly slots?: number
+  readonly parkedRows?: number
   readonly contextLength?: number
   readonly vocabularySize?: number
 }
@@ -23,7 +24,8 @@ export class FakeRunner implements ModelRunner {
   readonly contextLength: number
   readonly vocabularySize: number
   readonly cacheBytesPerToken = 1
-  readonly rows: number[][]
+  readonly rows: number
+  readonly cache: number[][]
   readonly steps: Step[] = []
   /** Awaited before a run answers: a test holds it to look at what happens meanwhile. */
   gate: Promise<void> = Promise.resolve()
@@ -31,11 +33,12 @@ export class FakeRunner implements ModelRunner {
   isClosed = false
   #inFlight = false
 
-  constructor({ slots = 4, contextLength = 256, vocabularySize = 32 }: FakeRunnerOptions = {}) {
+  constructor({ slots = 4, parkedRows = 2, contextLength = 256, vocabularySize = 32 }: FakeRunnerOptions = {}) {
     this.slots = slots
     this.contextLength = contextLength
     this.vocabularySize = vocabularySize
-    this.rows = Array.from({ length: slots }, () => [])
+    this.rows = slots + parkedRows
+    this.cache = Array.from({ length: this.rows }, () => [])
   }
 
   prefill(row: number, past: number, tokenIds: readonly number[], wanted: readonly number[]): Promise<Float32Array> {
@@ -115,7 +118,7 @@ export class FakeRunner implements ModelRunner {
   }
 
   #cache(row: number): number[] {
-    const cache = this.rows[row]
+    const cache = this.cache[row]
     invariant(cache !== undefined, `there is no row ${row}`)
     return cache
   }
