@@ -53,7 +53,7 @@ export type EngineOptions = z.infer<typeof EngineOptions>
 const CHUNK_TOKENS = 64
 
 /** Prompts kept for reuse, beyond those in free slots; the budget of the cache bounds them too. */
-const PARKED_ROWS_PER_SLOT = 4
+const PARKED_ROWS_PER_SLOT = 1
 
 /** @throws {ServiceError} when the model cannot be loaded, and could not be the next time: its message is shown to people */
 export async function createEngine(options: EngineOptions, emit: (events: StepEvents) => void): Promise<Engine> {
