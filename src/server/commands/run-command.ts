@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { ServiceError } from '../../inference/contract/errors.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { ExitError } from '../config/exit-error.ts'
 import { optionsHelp } from '../config/help.ts'
@@ -36,9 +37,10 @@ function goOnWithoutReader(error: Error): void {
   if (!('code' in error) || error.code !== 'EPIPE') throw error
 }
 
-/** What the system refuses (a file, a folder, a port) is said in its words; anything else is our bug, and is thrown on with its stack. */
+/** What the system (a file, a folder, a port) or a part of ours refuses is said in its words; anything else is our bug, and is thrown on with its stack. */
 function systemFault(error: unknown): ExitError {
-  if (error instanceof Error && 'syscall' in error) return new ExitError(1, error.message, { cause: error })
+  if (error instanceof ServiceError || (error instanceof Error && 'syscall' in error))
+    return new ExitError(1, error.message, { cause: error })
   throw error
 }
 
