@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ServiceError } from '../contract/errors.ts'
+import { byteLevelOfJson } from './byte-level-json.ts'
+import { byteLevelTokenizer } from './byte-level-tokenizer.ts'
 import { HubJsonTokenizer } from './hub-tokenizer.ts'
 import { TIKTOKEN_ENCODINGS, type TiktokenEncodingName, tokenizerFromTiktoken } from './tiktoken-tokenizer.ts'
 import type { Tokenizer } from './tokenizer.ts'
@@ -36,11 +38,16 @@ export async function tokenizerFromFolder(folder: string): Promise<Tokenizer> {
   if (json === null) return fromEncoding(folder, settings)
   const tokenizer = parse(TokenizerJson, json, 'tokenizer.json')
   const { eos_token_id } = { ...settings, ...parse(Config, generation ?? {}, 'generation_config.json') }
+  const endTokenIds = [eos_token_id ?? []].flat()
+  const byteLevel = byteLevelOfJson(tokenizer)
+  if (byteLevel !== null) {
+    return byteLevelTokenizer({ ...byteLevel, endTokenIds, vocabularySize: settings.vocab_size ?? byteLevel.tokens.length })
+  }
   return new HubJsonTokenizer({
+    endTokenIds,
+    vocabularySize: settings.vocab_size ?? Object.keys(tokenizer.model.vocab ?? {}).length,
     tokenizer,
     config: isObject(tokenizerConfig) ? tokenizerConfig : {},
-    vocabularySize: settings.vocab_size ?? Object.keys(tokenizer.model.vocab ?? {}).length,
-    endTokenIds: [eos_token_id ?? []].flat(),
     alphabet: JSON.stringify(tokenizer.decoder ?? null).includes('"ByteLevel"') ? 'byte-level' : 'sentence-piece'
   })
 }

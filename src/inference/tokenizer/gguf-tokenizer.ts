@@ -1,16 +1,16 @@
-import { byteLevelBytes, byteLevelText, sentencePieceBytes } from './byte-level.ts'
+import { sentencePieceBytes } from './byte-level.ts'
+import { byteLevelTokenizer } from './byte-level-tokenizer.ts'
 import { BytePairTokenizer } from './byte-pair-tokenizer.ts'
 import { type GgufVocabulary, parseGgufVocabulary } from './gguf-metadata-schema.ts'
-import { mergeTable, scoreTable } from './pair-tables.ts'
+import { scoreTable } from './pair-tables.ts'
 import type { Tokenizer } from './tokenizer.ts'
-import { splitWords, wordSplitOf } from './word-split.ts'
+import { wordSplitOf } from './word-split.ts'
 
 /** `tokenizer.ggml.token_type` of control tokens, such as `<|im_end|>`, and of tokens that users define. Source: ggml's GGUF specification. */
 const CONTROL = 3
 const USER_DEFINED = 4
 
 const UTF8 = new TextEncoder()
-const NOTHING = new Uint8Array(0)
 
 /**
  * The tokenizer inside a GGUF file: byte-level BPE (`gpt2`) or SentencePiece (`llama`).
@@ -24,25 +24,21 @@ export function tokenizerFromGguf(metadata: ReadonlyMap<string, unknown>): Token
 }
 
 function byteLevel(vocabulary: GgufVocabulary): Tokenizer {
-  const ids = idsOf(vocabulary.tokens)
-  const split = wordSplitOf(vocabulary.pre)
-  return new BytePairTokenizer({
-    ...common(vocabulary, byteLevelBytes),
-    words: text => splitWords(text, split),
-    // A byte without a token is no part of the text, as the models' own tokenizers have it.
-    symbols: word => Array.from(byteLevelText(word), character => ids.get(character) ?? -1).filter(tokenId => tokenId >= 0),
-    pairs: mergeTable(vocabulary.merges, ids),
-    ...(split.keepsWholeWords && { wholeWord: word => ids.get(byteLevelText(word)) })
-  })
+  const { tokens, merges, pre } = vocabulary
+  return byteLevelTokenizer({ ...common(vocabulary), tokens, merges, split: wordSplitOf(pre) })
 }
 
 function sentencePiece(vocabulary: GgufVocabulary): Tokenizer {
   const { tokens, scores, types, addsSpacePrefix } = vocabulary
-  const ids = idsOf(tokens)
+  const ids = new Map(tokens.map((token, tokenId) => [token, tokenId]))
   const byteIds = Array.from({ length: 256 }, (_, byte) => ids.get(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`) ?? -1)
   const bytesOf = (character: string): number[] => Array.from(UTF8.encode(character), byte => byteIds[byte] ?? -1)
   return new BytePairTokenizer({
-    ...common(vocabulary, sentencePieceBytes),
+    ...common(vocabulary),
+    bytesOf: tokenId => {
+      const token = tokens[tokenId] ?? ''
+      return types[tokenId] === CONTROL || types[tokenId] === USER_DEFINED ? UTF8.encode(token) : sentencePieceBytes(token)
+    },
     words: text => [(addsSpacePrefix ? ' ' : '') + text],
     symbols: word =>
       Array.from(word.replaceAll(' ', '▁'))
@@ -52,8 +48,7 @@ function sentencePiece(vocabulary: GgufVocabulary): Tokenizer {
   })
 }
 
-function common(vocabulary: GgufVocabulary, bytesOfToken: (token: string) => Uint8Array) {
-  const { tokens, types, startTokenIds, endTokenIds } = vocabulary
+function common({ tokens, types, startTokenIds, endTokenIds }: GgufVocabulary) {
   const literals = new Map<string, number>()
   const specialIds = new Set<number>()
   for (const [tokenId, token] of tokens.entries()) {
@@ -61,14 +56,5 @@ function common(vocabulary: GgufVocabulary, bytesOfToken: (token: string) => Uin
     if (type === CONTROL) specialIds.add(tokenId)
     if (type === CONTROL || type === USER_DEFINED) literals.set(token, tokenId)
   }
-  const bytesOf = (tokenId: number): Uint8Array => {
-    const token = tokens[tokenId]
-    if (token === undefined) return NOTHING
-    return literals.has(token) ? UTF8.encode(token) : bytesOfToken(token)
-  }
-  return { vocabularySize: tokens.length, startTokenIds, endTokenIds, literals, specialIds, bytesOf }
-}
-
-function idsOf(tokens: readonly string[]): Map<string, number> {
-  return new Map(tokens.map((token, tokenId) => [token, tokenId]))
+  return { vocabularySize: tokens.length, startTokenIds, endTokenIds, literals, specialIds }
 }

@@ -1,5 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { Worker } from 'node:worker_threads'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { invariant } from '../../../src/inference/contract/invariant.ts'
 import type { TextPort } from '../../../src/inference/contract/text-port.ts'
 import { openTextPort } from '../../../src/inference/tokenizer/threaded-text-port.ts'
 
@@ -38,7 +40,7 @@ it.each(HOSTILE)('encodes $name off the event loop', async ({ text, tokens }) =>
   const tokenIds = await port.encode(text)
   delay.disable()
   expect(tokenIds).toHaveLength(tokens)
-  // The thread takes up to seconds; the loop that waits for it must not (a bound on blocking, not on speed).
+  // The thread takes up to seconds; the loop that waits for it must not. Far above what it takes, as other tests share the cores.
   expect(delay.max / 1e6).toBeLessThan(500)
 })
 
@@ -52,11 +54,21 @@ it('refuses to open on metadata that is no tokenizer', async () => {
   await expect(openTextPort({ kind: 'gguf', metadata: new Map() })).rejects.toThrow('tokenizer.ggml.model')
 })
 
-it('rejects what was asked of a thread that ended, and starts another for the next', async () => {
+it('rejects all that waits for a thread that dies, and starts another for the next text', async () => {
+  const posts = vi.spyOn(Worker.prototype, 'postMessage')
   const fragile = await openTextPort({ kind: 'bytes', vocabularySize: 512 })
-  const lost = fragile.encode('x'.repeat(1_000_000))
-  await fragile.close()
-  await expect(lost).rejects.toMatchObject({ code: 'unavailable' })
+  const lost = [fragile.encode('x'.repeat(1_000_000)), fragile.encode('y')]
+  const thread: unknown = posts.mock.contexts.at(-1)
+  posts.mockRestore()
+  invariant(thread instanceof Worker, 'the port posts to a worker')
+  await Promise.all([thread.terminate(), ...lost.map(answer => expect(answer).rejects.toMatchObject({ code: 'unavailable' }))])
   expect(await fragile.encode('hi')).toEqual([104, 105])
   await fragile.close()
+})
+
+it('answers nothing after it is closed', async () => {
+  const closed = await openTextPort({ kind: 'bytes', vocabularySize: 512 })
+  const lost = closed.encode('x')
+  await Promise.all([closed.close(), expect(lost).rejects.toMatchObject({ code: 'unavailable' })])
+  await expect(closed.encode('hi')).rejects.toMatchObject({ code: 'unavailable' })
 })

@@ -1,0 +1,39 @@
+import { byteLevelBytes, byteLevelText } from './byte-level.ts'
+import { BytePairTokenizer } from './byte-pair-tokenizer.ts'
+import { mergeTable } from './pair-tables.ts'
+import type { Tokenizer } from './tokenizer.ts'
+import { splitWords, type WordSplit } from './word-split.ts'
+
+export interface ByteLevelParts {
+  /** By id; holes are ids without a token. */
+  readonly tokens: readonly (string | undefined)[]
+  /** `left right`, the first to merge first. */
+  readonly merges: readonly string[]
+  readonly split: WordSplit
+  readonly literals: ReadonlyMap<string, number>
+  readonly specialIds: ReadonlySet<number>
+  readonly startTokenIds: readonly number[]
+  readonly endTokenIds: readonly number[]
+  readonly vocabularySize: number
+}
+
+const UTF8 = new TextEncoder()
+
+/** Byte-level BPE as GPT-2 introduced it: a vocabulary that writes bytes as characters, and an ordered list of merges. */
+export function byteLevelTokenizer(parts: ByteLevelParts): Tokenizer {
+  const { tokens, split, literals } = parts
+  const ids = new Map<string, number>()
+  for (const [tokenId, token] of tokens.entries()) if (token !== undefined) ids.set(token, tokenId)
+  return new BytePairTokenizer({
+    ...parts,
+    bytesOf: tokenId => {
+      const token = tokens[tokenId] ?? ''
+      return literals.get(token) === tokenId ? UTF8.encode(token) : byteLevelBytes(token)
+    },
+    words: text => splitWords(text, split),
+    // A byte without a token is no part of the text, as the models' own tokenizers have it.
+    symbols: word => Array.from(byteLevelText(word), character => ids.get(character) ?? -1).filter(tokenId => tokenId >= 0),
+    pairs: mergeTable(parts.merges, ids),
+    ...(split.keepsWholeWords && { wholeWord: word => ids.get(byteLevelText(word)) })
+  })
+}
