@@ -1,0 +1,36 @@
+import { openModelRunner } from '../../../src/inference/runtime/onnx-model-runner.ts'
+import { tokens } from './open-tiny.ts'
+
+/** Run as a process of its own, with --expose-gc: prints by how many bytes it grew over many runs of every kind. */
+const [runs = '', options = ''] = process.argv.slice(2)
+const runner = await openModelRunner(JSON.parse(options))
+
+async function work(count: number): Promise<number> {
+  for (let run = 0; run < count; run++) {
+    const rows = 1 + (run % runner.slots)
+    if (run % 4 === 0) await runner.prefill(rows - 1, 0, tokens(2 + (run % 97), run), [0, 1].slice(0, run % 3))
+    else
+      await runner.decode(
+        tokens(rows, run),
+        tokens(rows, run).map(past => past + 1)
+      )
+    if (run % 50 === 0) runner.copyRow(rows - 1, rows % runner.rows, 20)
+    if (run % 100 === 0) runner.releaseRow(rows - 1)
+    if (run % 500 === 0) await refused()
+  }
+  globalThis.gc?.()
+  // Without what V8 keeps in reserve for itself.
+  const { rss, heapTotal, heapUsed } = process.memoryUsage()
+  return rss - heapTotal + heapUsed
+}
+
+/** Errors must not leak either. */
+async function refused(): Promise<void> {
+  const run = runner.prefill(0, 0, tokens(200), [])
+  runner.terminate()
+  await run.catch(() => {})
+}
+
+const before = await work(Math.ceil(Number(runs) / 5))
+process.stdout.write(`${(await work(Number(runs))) - before}`)
+runner.close()

@@ -1,0 +1,25 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { SLOW_LLAMA, type TinyGraph, tinyGraph } from './open-tiny.ts'
+
+let graph: TinyGraph
+beforeAll(async () => {
+  graph = await tinyGraph(SLOW_LLAMA)
+})
+afterAll(() => graph[Symbol.asyncDispose]())
+
+const WAYS = ['closed', 'open', 'exit', 'exit at the start of a run', 'exit in a run', 'end with a run']
+
+it.each(WAYS)('a process ends cleanly and says nothing: %s', async way => {
+  const script = fileURLToPath(new URL('leave-process.ts', import.meta.url))
+  const options = JSON.stringify({ ...graph.options, threads: 2, spinning: true })
+  const child = spawn(process.execPath, ['--no-warnings', script, way, options], { stdio: ['ignore', 'inherit', 'pipe'] })
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text
+  })
+  const [code, signal] = await once(child, 'close')
+  expect({ code, signal, said }).toEqual({ code: 0, signal: null, said: '' })
+})

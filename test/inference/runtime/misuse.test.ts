@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ServiceError } from '../../../src/inference/contract/errors.ts'
+import { InvariantError } from '../../../src/inference/contract/invariant.ts'
+import type { ModelRunner } from '../../../src/inference/contract/model-runner.ts'
+import { MAX_CHUNK_TOKENS, openModelRunner } from '../../../src/inference/runtime/onnx-model-runner.ts'
+import { SLOW_LLAMA, type TinyGraph, tinyGraph, tokens } from './open-tiny.ts'
+
+let graph: TinyGraph
+let runner: ModelRunner
+beforeAll(async () => {
+  graph = await tinyGraph(SLOW_LLAMA)
+  runner = await openModelRunner(graph.options)
+})
+afterAll(async () => {
+  runner.close()
+  await graph[Symbol.asyncDispose]()
+})
+
+const { context, vocabulary } = SLOW_LLAMA
+
+describe('what the contract forbids never reaches native code', () => {
+  const FORBIDDEN: [string, (runner: ModelRunner) => Promise<unknown>][] = [
+    ['a batch of no rows', runner => runner.decode([], [])],
+    ['more rows than there are', runner => runner.decode([1, 1, 1, 1, 1], [1, 1, 1, 1, 1])],
+    ['tokens without pasts', runner => runner.decode([1, 1], [1])],
+    ['a decode step without a past', runner => runner.decode([1], [0])],
+    ['a decode step behind a full context', runner => runner.decode([1], [context])],
+    ['a prefill of nothing', runner => runner.prefill(0, 0, [], [])],
+    ['a lone token behind a past', runner => runner.prefill(0, 4, [1], [0])],
+    ['a parked row', runner => runner.prefill(4, 0, [1, 2], [])],
+    ['a negative row', runner => runner.prefill(-1, 0, [1, 2], [])],
+    ['a negative past', runner => runner.prefill(0, -1, [1, 2], [])],
+    ['positions beyond the context', runner => runner.prefill(0, context - 1, [1, 2], [])],
+    ['a chunk larger than a run takes', runner => runner.prefill(0, 0, tokens(MAX_CHUNK_TOKENS + 1), [])],
+    ['logits of a token that there is not', runner => runner.prefill(0, 0, [1, 2], [2])],
+    ['logits out of order', runner => runner.prefill(0, 0, [1, 2], [1, 0])],
+    ['logits asked for twice', runner => runner.prefill(0, 0, [1, 2], [1, 1])],
+    ['a token outside the vocabulary', runner => runner.prefill(0, 0, [1, vocabulary], [])],
+    ['a negative token', runner => runner.decode([-1], [1])]
+  ]
+
+  it.each(FORBIDDEN)('%s', async (_, misuse) => {
+    await expect(misuse(runner)).rejects.toThrow(InvariantError)
+  })
+
+  it('copies and releases of rows or positions that there are not', () => {
+    expect(() => runner.copyRow(0, 5, 1)).toThrow(InvariantError)
+    expect(() => runner.copyRow(-1, 0, 1)).toThrow(InvariantError)
+    expect(() => runner.copyRow(0, 1, context + 1)).toThrow(InvariantError)
+    expect(() => runner.releaseRow(5)).toThrow(InvariantError)
+  })
+})
+
+it('refuses everything but terminate while a run is in flight, and the run is unharmed', async () => {
+  const expected = (await runner.prefill(0, 0, tokens(400), [399])).slice()
+  const run = runner.prefill(0, 0, tokens(400), [399])
+  await expect(runner.prefill(1, 0, tokens(100, 5), [0])).rejects.toThrow(InvariantError)
+  await expect(runner.decode([1], [3])).rejects.toThrow(InvariantError)
+  expect(() => runner.copyRow(1, 0, 400)).toThrow(InvariantError)
+  expect(() => runner.releaseRow(0)).toThrow(InvariantError)
+  expect(() => runner.close()).toThrow(InvariantError)
+  expect(await run).toEqual(expected)
+})
+
+it('refuses everything once closed, and logits that are still held are empty', async () => {
+  const closed = await openModelRunner(graph.options)
+  const logits = await closed.prefill(0, 0, [1, 2], [0, 1])
+  expect(logits).toHaveLength(2 * vocabulary)
+  closed.close()
+  expect(logits).toHaveLength(0)
+  await expect(closed.decode([1], [2])).rejects.toThrow(InvariantError)
+  expect(() => closed.close()).toThrow(InvariantError)
+  closed.terminate()
+})
+
+describe('a graph that cannot be served', () => {
+  it('is missing', async () => {
+    const open = openModelRunner({ ...graph.options, graphPath: `${graph.options.graphPath}.gone` })
+    await expect(open).rejects.toThrow(ServiceError)
+    await expect(open).rejects.toMatchObject({ code: 'engine_failure', message: expect.stringContaining('gone') })
+  })
+
+  it('is no graph', async () => {
+    const open = openModelRunner({ ...graph.options, graphPath: new URL(import.meta.url).pathname })
+    await expect(open).rejects.toMatchObject({ code: 'engine_failure' })
+  })
+
+  it('has more layers, or fewer, than it is said to have', async () => {
+    for (const layers of [SLOW_LLAMA.layers + 1, SLOW_LLAMA.layers - 1]) {
+      await expect(openModelRunner({ ...graph.options, layers })).rejects.toMatchObject({ code: 'engine_failure' })
+    }
+  })
+
+  it('has other heads than it is said to have: the first run says so', async () => {
+    const other = await openModelRunner({ ...graph.options, kvHeads: SLOW_LLAMA.kvHeads + 1 })
+    await expect(other.prefill(0, 0, [1, 2], [])).rejects.toMatchObject({ code: 'engine_failure' })
+    other.close()
+  })
+
+  it('wants more cache than there are addresses', async () => {
+    await expect(openModelRunner({ ...graph.options, slots: 2 ** 36 })).rejects.toMatchObject({ code: 'engine_failure' })
+  })
+})

@@ -1,0 +1,46 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MODEL_FILE } from '../../../src/inference/graph/graph-plan.ts'
+import { buildLlama } from '../../../src/inference/graph/llama.ts'
+import type { LlamaConfig } from '../../../src/inference/graph/llama-config.ts'
+import type { WeightForm } from '../../../src/inference/graph/weight-nodes.ts'
+import { writeGraph } from '../../../src/inference/graph/write-graph.ts'
+import type { ModelRunnerOptions } from '../../../src/inference/runtime/onnx-model-runner.ts'
+import { TINY_LLAMA, tinyWeights } from '../graph/tiny-llama.ts'
+
+/** A graph in a folder of its own, and what the runner must know of it. */
+export interface TinyGraph extends AsyncDisposable {
+  readonly options: ModelRunnerOptions
+}
+
+/** Some 30 ms for 512 tokens: long enough to be met in flight. */
+export const SLOW_LLAMA: LlamaConfig = { ...TINY_LLAMA, layers: 16, context: 1024 }
+
+export async function tinyGraph(config: LlamaConfig = TINY_LLAMA, form: WeightForm = 'float32'): Promise<TinyGraph> {
+  const folder = await mkdtemp(join(tmpdir(), 'everstream-runtime-'))
+  const source = tinyWeights(config)
+  await writeGraph(folder, buildLlama(config, source, form), source, () => {})
+  return {
+    options: {
+      graphPath: join(folder, MODEL_FILE),
+      layers: config.layers,
+      kvHeads: config.kvHeads,
+      headDim: config.headDim,
+      vocabularySize: config.vocabulary,
+      contextLength: config.context,
+      slots: 4,
+      parkedRows: 1,
+      threads: 1,
+      spinning: false
+    },
+    async [Symbol.asyncDispose]() {
+      await rm(folder, { recursive: true, force: true })
+    }
+  }
+}
+
+/** A made-up text: always the same for the same seed. */
+export function tokens(count: number, seed = 1): number[] {
+  return Array.from({ length: count }, (_, index) => (index * 7 + seed * 13 + ((index * index) % 11)) % TINY_LLAMA.vocabulary)
+}

@@ -1,0 +1,79 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { ModelRunner } from '../../../src/inference/contract/model-runner.ts'
+import { openModelRunner } from '../../../src/inference/runtime/onnx-model-runner.ts'
+import { SLOW_LLAMA, type TinyGraph, tinyGraph, tokens } from './open-tiny.ts'
+
+const CHUNK = tokens(512)
+const LAST = [511]
+
+let graph: TinyGraph
+let runner: ModelRunner
+beforeAll(async () => {
+  graph = await tinyGraph(SLOW_LLAMA)
+  runner = await openModelRunner(graph.options)
+})
+afterAll(async () => {
+  runner.close()
+  await graph[Symbol.asyncDispose]()
+})
+
+it('leaves the event loop to others while a run is in flight', async () => {
+  let turns = 0
+  let isOver = false
+  const run = runner.prefill(0, 0, CHUNK, LAST).finally(() => {
+    isOver = true
+  })
+  while (!isOver) {
+    await nextTurn()
+    turns++
+  }
+  await run
+  // A run that blocks lets one or two turns pass; this one takes milliseconds and a turn microseconds.
+  expect(turns).toBeGreaterThan(20)
+})
+
+it('ends the run in flight on terminate, and computes the next one as if nothing had happened', async () => {
+  const expected = (await runner.prefill(0, 0, CHUNK, LAST)).slice()
+  const run = runner.prefill(0, 0, CHUNK, LAST)
+  runner.terminate()
+  await expect(run).rejects.toMatchObject({ name: 'ServiceError', code: 'engine_failure', message: expect.stringMatching(/terminat/i) })
+  expect(await runner.prefill(0, 0, CHUNK, LAST)).toEqual(expected)
+})
+
+it('ends a run that is under way, not only one that has not begun', async () => {
+  const started = performance.now()
+  await runner.prefill(0, 0, CHUNK, LAST)
+  const wholeMs = performance.now() - started
+
+  /** Terminates after an eighth of a run. On a machine that stalls us here, the run may get to its end. */
+  async function attempt(): Promise<'done' | 'ended'> {
+    const run = runner.prefill(0, 0, CHUNK, LAST).then(
+      () => 'done' as const,
+      () => 'ended' as const
+    )
+    const restarted = performance.now()
+    while (performance.now() - restarted < wholeMs / 8) await nextTurn()
+    runner.terminate()
+    return run
+  }
+
+  let outcome = await attempt()
+  for (let tries = 1; outcome === 'done' && tries < 20; tries++) outcome = await attempt()
+  expect(outcome).toBe('ended')
+})
+
+it('forgets a terminate that came between runs', async () => {
+  runner.terminate()
+  expect(await runner.prefill(0, 0, CHUNK, LAST)).toHaveLength(SLOW_LLAMA.vocabulary)
+})
+
+it('serves two runners in one process, at the same time, each with its own cache', async () => {
+  const other = await openModelRunner(graph.options)
+  const expected = (await runner.prefill(0, 0, CHUNK, LAST)).slice()
+  const [left, right] = await Promise.all([runner.prefill(0, 0, CHUNK, LAST), other.prefill(3, 0, CHUNK, LAST)])
+  expect(left).toEqual(expected)
+  expect(right).toEqual(expected)
+  other.close()
+  expect(await runner.prefill(0, 0, CHUNK, LAST)).toEqual(expected)
+})
