@@ -41,9 +41,9 @@ export class WeightNodes {
   }
 
   /** Rows of a matrix [V, K] by `ids` int64 [...]: float32 [..., K]. */
-  embedding(name: string, matrix: string, ids: string): string {
+  embedding(name: string, matrix: string, ids: string, form: WeightForm = this.#form): string {
     const { rows, columns } = this.#info(matrix)
-    const block = this.#blockElements([matrix])
+    const block = form === 'float32' ? null : this.#blockElements([matrix])
     if (block === null) {
       const table = this.#floatWeight(name, [matrix], rows, columns)
       return this.#graph.node('', 'Gather', name, [table, ids], { axis: { int: 0 } })

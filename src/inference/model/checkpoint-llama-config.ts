@@ -1,12 +1,7 @@
-import { readFile, stat } from 'node:fs/promises'
 import { z } from 'zod'
 import type { LlamaConfig } from '../graph/llama-config.ts'
-import { ModelFileError } from '../weights/model-file-error.ts'
+import { Context, Layers, readConfig, Size } from './read-config.ts'
 
-/** Real ones have 1 to 5 KB. */
-const CONFIG_BYTES = 2 ** 20
-
-const Size = z.int().positive().max(1_048_576)
 const Positive = z.number().positive()
 
 const RopeType = z.enum(['default', 'linear', 'llama3'])
@@ -31,16 +26,13 @@ const Checkpoint = z.object({
   mlp_bias: z.literal(false).default(false),
   partial_rotary_factor: z.literal(1).default(1),
   hidden_size: Size,
-  num_hidden_layers: z.int().positive().max(1024),
+  num_hidden_layers: Layers,
   num_attention_heads: Size,
   num_key_value_heads: Size.optional(),
   head_dim: z.int().positive().max(1024).nullish(),
   intermediate_size: Size,
   vocab_size: Size,
-  max_position_embeddings: z
-    .int()
-    .positive()
-    .max(2 ** 20),
+  max_position_embeddings: Context,
   rms_norm_eps: Positive,
   rope_theta: Positive.optional(),
   /** transformers 5 */
@@ -56,9 +48,7 @@ const Checkpoint = z.object({
  * Source: transformers, models/llama/configuration_llama.py
  */
 export async function checkpointLlamaConfig(path: string): Promise<LlamaConfig> {
-  const parsed = Checkpoint.safeParse(await readJson(path))
-  if (!parsed.success) throw new ModelFileError(`${path}: ${z.prettifyError(parsed.error).replaceAll(/\s+/g, ' ')}`)
-  const config = parsed.data
+  const config = await readConfig(path, Checkpoint)
   const rope = config.rope_parameters ?? config.rope_scaling ?? Rope.parse({})
   const ropeType = rope.rope_type ?? rope.type ?? 'default'
   const heads = config.num_attention_heads
@@ -98,14 +88,4 @@ function llama3Divisors(rope: Rope, theta: number, dims: number): number[] {
     const smooth = (turns - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor)
     return 1 / ((1 - smooth) / rope.factor + smooth)
   })
-}
-
-async function readJson(path: string): Promise<unknown> {
-  try {
-    const { size } = await stat(path)
-    if (size > CONFIG_BYTES) throw new Error(`it has ${size} bytes, at most ${CONFIG_BYTES} are allowed`)
-    return JSON.parse(await readFile(path, 'utf8'))
-  } catch (cause) {
-    throw new ModelFileError(`${path}: cannot be read (${cause instanceof Error ? cause.message : String(cause)})`, { cause })
-  }
 }

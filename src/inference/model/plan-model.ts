@@ -1,17 +1,24 @@
+import { buildGpt2 } from '../graph/gpt2.ts'
 import { buildLlama } from '../graph/llama.ts'
 import type { LlamaConfig } from '../graph/llama-config.ts'
+import type { WeightForm } from '../graph/weight-nodes.ts'
 import { openGguf } from '../weights/gguf.ts'
 import { ModelFileError } from '../weights/model-file-error.ts'
 import { openSafetensors } from '../weights/safetensors.ts'
 import type { TensorFile } from '../weights/tensor-file.ts'
+import { checkGpt2Config } from './check-gpt2-config.ts'
 import { checkLlamaConfig } from './check-llama-config.ts'
+import { checkpointGpt2Config } from './checkpoint-gpt2-config.ts'
 import { checkpointLlamaConfig } from './checkpoint-llama-config.ts'
 import { ggufLlamaConfig } from './gguf-llama-config.ts'
+import { checkpointGpt2Names, type Gpt2TensorNames } from './gpt2-tensor-names.ts'
+import { type Gpt2Model, gpt2Weights } from './gpt2-weights.ts'
 import type { GraphBuild } from './graph-cache.ts'
 import { CHECKPOINT_NAMES, GGUF_NAMES, type LlamaTensorNames } from './llama-tensor-names.ts'
 import { llamaWeights } from './llama-weights.ts'
 import type { ModelFiles } from './model-files.ts'
 import type { PreparedModel } from './prepared-model.ts'
+import { readModelType } from './read-config.ts'
 
 /** A build and the file that it reads: close it after the build. */
 export interface PlannedBuild extends GraphBuild {
@@ -23,7 +30,7 @@ export interface PlannedBuild extends GraphBuild {
  *
  * @throws {ModelFileError} files that are broken, or of a kind that we do not serve
  */
-export async function planModel(files: ModelFiles, quantization: PreparedModel['quantization']): Promise<PlannedBuild> {
+export async function planModel(files: ModelFiles, quantization: Quantization): Promise<PlannedBuild> {
   switch (files.kind) {
     case 'gguf': {
       const file = await openGguf(files.weights)
@@ -37,25 +44,36 @@ export async function planModel(files: ModelFiles, quantization: PreparedModel['
       })
     }
     case 'checkpoint': {
+      const type = await readModelType(files.config)
+      const planFamily = CHECKPOINT_FAMILIES[type]
+      if (planFamily === undefined) {
+        const known = Object.keys(CHECKPOINT_FAMILIES).join(', ')
+        throw new ModelFileError(`${files.config}: model_type is ${JSON.stringify(type)}, supported are ${known}`)
+      }
       const file = await openSafetensors(files.weights)
-      return closedOnFailure(file, async () => planLlama(file, await checkpointLlamaConfig(files.config), CHECKPOINT_NAMES, quantization))
+      return closedOnFailure(file, () => planFamily(file, files.config, quantization))
     }
     default:
       return files satisfies never
   }
 }
 
-function planLlama(
-  file: TensorFile,
-  config: LlamaConfig,
-  names: LlamaTensorNames,
-  quantization: PreparedModel['quantization']
-): PlannedBuild {
+type Quantization = PreparedModel['quantization']
+
+/** By `model_type`. */
+const CHECKPOINT_FAMILIES: Readonly<
+  Record<string, (file: TensorFile, config: string, quantization: Quantization) => Promise<PlannedBuild>>
+> = {
+  llama: async (file, config, quantization) => planLlama(file, await checkpointLlamaConfig(config), CHECKPOINT_NAMES, quantization),
+  gpt2: async (file, config, quantization) => planGpt2(file, await checkpointGpt2Config(config), checkpointGpt2Names(file), quantization)
+}
+
+function planLlama(file: TensorFile, config: LlamaConfig, names: LlamaTensorNames, quantization: Quantization): PlannedBuild {
   const source = llamaWeights(file, checkLlamaConfig(file.path, config), names)
   return {
     file,
     source,
-    plan: buildLlama(config, source, quantization === 'none' ? 'float32' : 'eightBit'),
+    plan: buildLlama(config, source, weightForm(quantization)),
     description: {
       architecture: 'llama',
       parameters: countParameters(file),
@@ -67,6 +85,29 @@ function planLlama(
       quantization
     }
   }
+}
+
+function planGpt2(file: TensorFile, { config, head }: Gpt2Model, names: Gpt2TensorNames, quantization: Quantization): PlannedBuild {
+  const source = gpt2Weights(file, checkGpt2Config(file.path, config), names, head)
+  return {
+    file,
+    source,
+    plan: buildGpt2(config, source, weightForm(quantization)),
+    description: {
+      architecture: 'gpt2',
+      parameters: countParameters(file),
+      vocabularySize: config.vocabulary,
+      contextLength: config.context,
+      layers: config.layers,
+      kvHeads: config.heads,
+      headDim: config.headDim,
+      quantization
+    }
+  }
+}
+
+function weightForm(quantization: Quantization): WeightForm {
+  return quantization === 'none' ? 'float32' : 'eightBit'
 }
 
 function countParameters(file: TensorFile): number {

@@ -1,0 +1,63 @@
+import { canDequantize } from '../weights/dequantize.ts'
+import { eightBitLayout } from '../weights/eight-bit.ts'
+import { ModelFileError } from '../weights/model-file-error.ts'
+import type { TensorFile } from '../weights/tensor-file.ts'
+import type { StoredMatrix, StoredOrder } from './tensor-weights.ts'
+
+/** A matrix that a model must have, or may: a vector is one of a single row or column. */
+export interface MatrixClaim {
+  readonly tensorName: string
+  readonly rows: number
+  readonly columns: number
+  readonly presence?: 'required' | 'optional'
+  readonly order?: StoredOrder
+}
+
+/** Finds a model's matrices among a file's tensors, and holds each against the shape that the hyperparameters say. */
+export class MatrixFinder {
+  readonly matrices = new Map<string, StoredMatrix>()
+  readonly #file: TensorFile
+
+  constructor(file: TensorFile) {
+    this.#file = file
+  }
+
+  /**
+   * Adds a matrix under our own name.
+   *
+   * @throws {ModelFileError} it is missing, of another shape, or of a type that we do not read
+   */
+  add(name: string, { tensorName, rows, columns, presence = 'required', order = { kind: 'rows' } }: MatrixClaim): void {
+    const tensor = this.#file.tensors.get(tensorName)
+    if (tensor === undefined) {
+      if (presence === 'optional') return
+      this.#fail(tensorName, 'is missing')
+    }
+    const stored = order.kind === 'transposed' ? [columns, rows] : [rows, columns]
+    if (tensor.shape.filter(size => size !== 1).join() !== stored.filter(size => size !== 1).join()) {
+      this.#fail(tensorName, `is [${tensor.shape}], must be [${stored.filter(size => size !== 1)}]`)
+    }
+    const { name: type, blockElements } = tensor.type
+    if (!canDequantize(type) || columns % blockElements !== 0 || (order.kind === 'transposed' && blockElements !== 1)) {
+      this.#fail(tensorName, `has type ${type}, which is not supported`)
+    }
+    this.matrices.set(name, { tensor, info: { rows, columns, ...eightBitLayout(type) }, order })
+  }
+
+  /**
+   * A weight left out in silence would be a wrong answer.
+   *
+   * @param redundant  names of tensors that say nothing new
+   * @throws {ModelFileError} a tensor that was not added and is not redundant
+   */
+  refuseUnused(family: string, redundant: RegExp): void {
+    const used = new Set(this.matrices.values().map(({ tensor }) => tensor.name))
+    for (const name of this.#file.tensors.keys()) {
+      if (!used.has(name) && !redundant.test(name)) this.#fail(name, `belongs to a kind of ${family} that is not supported`)
+    }
+  }
+
+  #fail(tensorName: string, problem: string): never {
+    throw new ModelFileError(`${this.#file.path}: tensor ${JSON.stringify(tensorName)} ${problem}`)
+  }
+}
