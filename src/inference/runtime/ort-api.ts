@@ -63,10 +63,12 @@ type NativeCall = ((...values: NativeArgument[]) => number | bigint | string | n
 export class OrtApi {
   readonly #calls: Readonly<Record<OrtFunction, NativeCall>>
 
+  /** @throws {ServiceError} `unavailable` where there is no library that serves us */
   constructor() {
     const base: Address = loadOnnxRuntime().func('OrtGetApiBase', 'intptr_t', [])()
     const getApi: Address = koffi.decode(BigInt(base), 'intptr_t')
     const table: Address = BigInt(koffi.call(BigInt(getApi), koffi.proto('intptr_t (uint32_t)'), API_VERSION))
+    if (table === 0n) throw new ServiceError('unavailable', `this ONNX Runtime is older than version 1.${API_VERSION}`)
     const calls = Object.entries(FUNCTIONS).map(([name, [index, result, parameters]]) => {
       const address: Address = BigInt(koffi.decode(table + BigInt(index * koffi.sizeof('intptr_t')), 'intptr_t'))
       return [name, koffi.decode(address, koffi.proto(result, [...parameters]))]
