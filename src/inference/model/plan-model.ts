@@ -5,6 +5,7 @@ import type { WeightForm } from '../graph/weight-nodes.ts'
 import { openGguf } from '../weights/gguf.ts'
 import { ModelFileError } from '../weights/model-file-error.ts'
 import { openSafetensors } from '../weights/safetensors.ts'
+import { openShardedSafetensors } from '../weights/sharded-safetensors.ts'
 import type { TensorFile } from '../weights/tensor-file.ts'
 import { checkGpt2Config } from './check-gpt2-config.ts'
 import { checkLlamaConfig } from './check-llama-config.ts'
@@ -50,7 +51,7 @@ export async function planModel(files: ModelFiles, quantization: Quantization): 
         const known = Object.keys(CHECKPOINT_FAMILIES).join(', ')
         throw new ModelFileError(`${files.config}: model_type is ${JSON.stringify(type)}, supported are ${known}`)
       }
-      const file = await openSafetensors(files.weights)
+      const file = await (files.isSharded ? openShardedSafetensors : openSafetensors)(files.weights)
       return closedOnFailure(file, () => planFamily(file, files.config, quantization))
     }
     default:

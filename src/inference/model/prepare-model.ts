@@ -13,7 +13,7 @@ const BUILDER_VERSION = 1
 const HASH_SHARE = 0.2
 
 export interface PrepareOptions {
-  /** A `.gguf` file, a `.safetensors` file with its config.json, or a folder that holds one of them. */
+  /** A `.gguf` file, a `.safetensors` file or the index of several with its config.json, or a folder that holds one of them. */
   readonly path: string
   readonly quantization: QuantizationChoice
   /** Where prepared graphs are kept, one folder each; made if need be. */
@@ -61,8 +61,11 @@ async function build(
   return await storeGraph(folder, planned, onProgress)
 }
 
-/** A checkpoint's numbers mean nothing without its configuration: both count. */
-async function filesHash(files: ModelFiles, cacheFolder: string, onProgress: (fraction: number) => void): Promise<string> {
-  const weights = await sourceHash(files.weights, cacheFolder, onProgress)
-  return files.kind === 'gguf' ? weights : `${weights} ${await sourceHash(files.config, cacheFolder, () => {})}`
+/** A checkpoint's numbers mean nothing without its configuration: all files count. */
+async function filesHash({ contents }: ModelFiles, cacheFolder: string, onProgress: (fraction: number) => void): Promise<string> {
+  const hashes: string[] = []
+  for (const [done, file] of contents.entries()) {
+    hashes.push(await sourceHash(file, cacheFolder, fraction => onProgress((done + fraction) / contents.length)))
+  }
+  return hashes.join(' ')
 }

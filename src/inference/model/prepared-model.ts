@@ -5,7 +5,7 @@ export type QuantizationChoice = 'auto' | 'none' | 'int8'
 export interface PreparedModel {
   /** The ONNX model; its weights lie beside it. */
   readonly graphPath: string
-  /** The file that it was made from: the tokenizer reads its metadata there (`openGguf`). */
+  /** The file that it was made from: a GGUF file holds its tokenizer too, a checkpoint has it in the same folder. */
   readonly sourcePath: string
   /** Identifies weights, quantization and graph: two workers with the same hash answer alike. */
   readonly modelHash: string

@@ -67,7 +67,19 @@ function readTensors(reader: HeaderReader, fileBytes: number): Map<string, Tenso
     if (!entry.success) reader.fail(`${what} is not described by dtype, shape and data_offsets`)
     tensors.set(name, { ...checkTensor(reader, what, entry.data, dataBytes), name })
   }
+  checkCover(reader, [...tensors.values()], fileBytes)
   return tensors
+}
+
+/** Tensors lie one behind another up to the end: neither shared bytes nor hidden ones. */
+function checkCover(reader: HeaderReader, tensors: readonly TensorInfo[], fileBytes: number): void {
+  let end = reader.position
+  for (const { name, offset, bytes } of tensors.toSorted((a, b) => a.offset - b.offset || a.bytes - b.bytes)) {
+    const found = offset < end ? 'overlaps the one before it' : 'leaves a gap before it'
+    if (offset !== end) reader.fail(`tensor ${JSON.stringify(name.slice(0, 100))} ${found} (byte ${offset}, expected ${end})`)
+    end = offset + bytes
+  }
+  if (end !== fileBytes) reader.fail(`has ${fileBytes - end} bytes that belong to no tensor`)
 }
 
 function parseObject(reader: HeaderReader, json: string): object {
