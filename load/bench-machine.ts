@@ -1,0 +1,23 @@
+import { readFileSync } from 'node:fs'
+import { cpus, loadavg } from 'node:os'
+
+export interface BenchMachine {
+  readonly cpu: string
+  readonly cores: number
+  /** null: the system does not say. Decides which kernels 8-bit weights run on. */
+  readonly avx512Vnni: boolean | null
+  /** Over the last minute. More than nothing before the start: others use the machine too. */
+  readonly loadAverage: number
+}
+
+export function thisMachine(): BenchMachine {
+  return { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, avx512Vnni: hasVnni(), loadAverage: loadavg()[0] ?? 0 }
+}
+
+function hasVnni(): boolean | null {
+  try {
+    return /^flags\s*:.*\bavx512_vnni\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'))
+  } catch {
+    return null
+  }
+}
