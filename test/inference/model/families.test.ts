@@ -1,0 +1,65 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { prepareModel } from '../../../src/inference/model/prepare-model.ts'
+import { openModelRunner } from '../../../src/inference/runtime/onnx-model-runner.ts'
+import { largestDifference, referenceCases, runCases } from './reference-run.ts'
+
+const FAMILIES = ['gpt2', 'gpt2_bare', 'llama', 'llama3_rope']
+
+let cacheFolder: string
+beforeAll(async () => {
+  cacheFolder = await mkdtemp(join(tmpdir(), 'families-'))
+})
+afterAll(() => rm(cacheFolder, { recursive: true }))
+
+function folderOf(family: string): string {
+  return fileURLToPath(new URL(`../../fixtures/families/${family}`, import.meta.url))
+}
+
+it.each(FAMILIES)('says what transformers says: %s', async family => {
+  const folder = folderOf(family)
+  const model = await prepareModel({ path: folder, quantization: 'none', cacheFolder })
+  const cases = await referenceCases(folder)
+  const runs = await runCases(model, cases)
+  for (const [i, { last_logits, prompt_logprobs, greedy, greedy_margin }] of cases.entries()) {
+    const run = runs[i]
+    expect(largestDifference(run?.lastLogits ?? [], last_logits)).toBeLessThan(1e-4)
+    expect(largestDifference(run?.promptLogprobs ?? [], prompt_logprobs)).toBeLessThan(1e-4)
+    const decided = greedy_margin.map(margin => margin > 1e-3)
+    expect(run?.greedy.filter((_, k) => decided[k])).toEqual(greedy.filter((_, k) => decided[k]))
+  }
+})
+
+it.each(FAMILIES)('stays near in 8 bits: %s', async family => {
+  const folder = folderOf(family)
+  const model = await prepareModel({ path: folder, quantization: 'int8', cacheFolder })
+  const cases = await referenceCases(folder)
+  const runs = await runCases(model, cases)
+  const chosen = runs.flatMap((run, i) => run.greedy.map((token, k) => token === cases[i]?.greedy[k]))
+  expect(chosen.filter(Boolean).length / chosen.length).toBeGreaterThan(0.85)
+})
+
+it.each(['none', 'int8'] as const)(
+  'gives a GPT-2 the same logits for all cuts of a prompt and all sizes of a batch: %s',
+  async quantization => {
+    const model = await prepareModel({ path: folderOf('gpt2'), quantization, cacheFolder })
+    const runner = await openModelRunner({ ...model, slots: 4, parkedRows: 0, threads: 1, spinning: false })
+    const prompt = [5, 250, 3, 3, 77, 140, 9, 31, 64]
+    const last = prompt.length - 1
+    const whole = (await runner.prefill(0, 0, prompt, [last])).slice()
+    for (let cut = 2; cut <= prompt.length - 2; cut++) {
+      await runner.prefill(1, 0, prompt.slice(0, cut), [])
+      expect(await runner.prefill(1, cut, prompt.slice(cut), [last - cut])).toEqual(whole)
+    }
+    const pair = (await runner.decode([7, 7], [last + 1, last + 1])).slice()
+    const size = model.vocabularySize
+    expect(pair.subarray(size)).toEqual(pair.subarray(0, size))
+    for (const [row, past] of [2, 5].entries()) await runner.prefill(row + 2, 0, prompt.slice(0, past), [])
+    const batch = (await runner.decode([7, 7, 8, 9], [last + 1, last + 1, 2, 5])).slice(0, size)
+    runner.close()
+    expect(batch).toEqual(pair.subarray(0, size))
+  }
+)
