@@ -73,8 +73,32 @@ const HOSTILE: [reason: string, bytes: Buffer, message: RegExp][] = [
     withHeader({ t: { dtype: 'F32', shape: [1], data_offsets: [4, 0] } }),
     /"t" needs 4 bytes and claims 4 to 0/
   ],
+  [
+    'a dtype half as wide as its bytes',
+    withData({ t: { dtype: 'F16', shape: [2], data_offsets: [0, 8] } }, 8),
+    /"t" needs 4 bytes and claims 0 to 8/
+  ],
+  [
+    'tensors that share bytes',
+    withData({ t: { dtype: 'F32', shape: [2], data_offsets: [0, 8] }, u: { dtype: 'F32', shape: [2], data_offsets: [4, 12] } }, 12),
+    /"u" overlaps the one before it/
+  ],
+  [
+    'a gap between tensors',
+    withData({ t: { dtype: 'F32', shape: [1], data_offsets: [0, 4] }, u: { dtype: 'F32', shape: [1], data_offsets: [8, 12] } }, 12),
+    /"u" leaves a gap before it/
+  ],
+  [
+    'bytes behind the last tensor',
+    withData({ t: { dtype: 'F32', shape: [1], data_offsets: [0, 4] } }, 7),
+    /3 bytes that belong to no tensor/
+  ],
   ['sizes that overflow', withHeader({ t: { dtype: 'F32', shape: [2 ** 50, 2 ** 50], data_offsets: [0, 0] } }), /"t" needs \d{31} bytes/]
 ]
+
+function withData(header: object, bytes: number): Buffer {
+  return Buffer.concat([withHeader(header), Buffer.alloc(bytes)])
+}
 
 it.each(HOSTILE)('refuses %s', async (_, bytes, message) => {
   await expect(open(bytes)).rejects.toThrow(message)
