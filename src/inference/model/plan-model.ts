@@ -11,8 +11,9 @@ import { checkGpt2Config } from './check-gpt2-config.ts'
 import { checkLlamaConfig } from './check-llama-config.ts'
 import { checkpointGpt2Config } from './checkpoint-gpt2-config.ts'
 import { checkpointLlamaConfig } from './checkpoint-llama-config.ts'
+import { ggufGpt2Config } from './gguf-gpt2-config.ts'
 import { ggufLlamaConfig } from './gguf-llama-config.ts'
-import { checkpointGpt2Names, type Gpt2TensorNames } from './gpt2-tensor-names.ts'
+import { checkpointGpt2Names, GGUF_GPT2_NAMES, type Gpt2TensorNames } from './gpt2-tensor-names.ts'
 import { type Gpt2Model, gpt2Weights } from './gpt2-weights.ts'
 import type { GraphBuild } from './graph-cache.ts'
 import { CHECKPOINT_NAMES, GGUF_NAMES, type LlamaTensorNames } from './llama-tensor-names.ts'
@@ -37,11 +38,14 @@ export async function planModel(files: ModelFiles, quantization: Quantization): 
       const file = await openGguf(files.weights)
       return closedOnFailure(file, async () => {
         const architecture = file.metadata.get('general.architecture')
-        if (architecture !== 'llama') {
-          const found = typeof architecture === 'string' ? JSON.stringify(architecture.slice(0, 100)) : 'missing'
-          throw new ModelFileError(`${file.path}: general.architecture is ${found}, only "llama" is supported`)
+        switch (architecture) {
+          case 'llama':
+            return planLlama(file, await ggufLlamaConfig(file), GGUF_NAMES, quantization)
+          case 'gpt2':
+            return planGpt2(file, ggufGpt2Config(file), GGUF_GPT2_NAMES, quantization)
         }
-        return planLlama(file, await ggufLlamaConfig(file), GGUF_NAMES, quantization)
+        const found = typeof architecture === 'string' ? JSON.stringify(architecture.slice(0, 100)) : 'missing'
+        throw new ModelFileError(`${file.path}: general.architecture is ${found}, only "llama" and "gpt2" are supported`)
       })
     }
     case 'checkpoint': {

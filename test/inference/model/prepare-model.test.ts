@@ -156,7 +156,7 @@ const REFUSED: { name: string; gguf: TinyGguf; message: RegExp }[] = [
   {
     name: 'another architecture',
     gguf: { metadata: [{ key: 'general.architecture', string: 'mamba' }] },
-    message: /general\.architecture is "mamba", only "llama"/
+    message: /general\.architecture is "mamba", only "llama" and "gpt2"/
   },
   { name: 'a missing matrix', gguf: { without: 'layers.1.up' }, message: /tensor "blk\.1\.ffn_up\.weight" is missing/ },
   {
