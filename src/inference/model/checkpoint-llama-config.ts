@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { LlamaConfig } from '../graph/llama-config.ts'
+import type { LlamaModel } from './llama-weights.ts'
 import { Context, Layers, readConfig, Size } from './read-config.ts'
 
 const Positive = z.number().positive()
@@ -34,6 +34,7 @@ const Checkpoint = z.object({
   vocab_size: Size,
   max_position_embeddings: Context,
   rms_norm_eps: Positive,
+  tie_word_embeddings: z.boolean().default(false),
   rope_theta: Positive.optional(),
   /** transformers 5 */
   rope_parameters: Rope.nullish(),
@@ -47,7 +48,7 @@ const Checkpoint = z.object({
  * @throws {ModelFileError} missing, not JSON, or a variant that we do not build
  * Source: transformers, models/llama/configuration_llama.py
  */
-export async function checkpointLlamaConfig(path: string): Promise<LlamaConfig> {
+export async function checkpointLlamaConfig(path: string): Promise<LlamaModel> {
   const config = await readConfig(path, Checkpoint)
   const rope = config.rope_parameters ?? config.rope_scaling ?? Rope.parse({})
   const ropeType = rope.rope_type ?? rope.type ?? 'default'
@@ -57,20 +58,23 @@ export async function checkpointLlamaConfig(path: string): Promise<LlamaConfig> 
   const theta = rope.rope_theta ?? config.rope_theta ?? 10_000
 
   return {
-    layers: config.num_hidden_layers,
-    hidden: config.hidden_size,
-    heads,
-    kvHeads,
-    headDim,
-    feedForward: config.intermediate_size,
-    vocabulary: config.vocab_size,
-    context: config.max_position_embeddings,
-    rmsEpsilon: config.rms_norm_eps,
-    rotary: {
-      dims: headDim,
-      theta,
-      positionDivisor: ropeType === 'linear' ? rope.factor : 1,
-      frequencyDivisors: ropeType === 'llama3' ? llama3Divisors(rope, theta, headDim) : null
+    head: config.tie_word_embeddings ? 'embedding' : 'own',
+    config: {
+      layers: config.num_hidden_layers,
+      hidden: config.hidden_size,
+      heads,
+      kvHeads,
+      headDim,
+      feedForward: config.intermediate_size,
+      vocabulary: config.vocab_size,
+      context: config.max_position_embeddings,
+      rmsEpsilon: config.rms_norm_eps,
+      rotary: {
+        dims: headDim,
+        theta,
+        positionDivisor: ropeType === 'linear' ? rope.factor : 1,
+        frequencyDivisors: ropeType === 'llama3' ? llama3Divisors(rope, theta, headDim) : null
+      }
     }
   }
 }

@@ -2,18 +2,17 @@ import type { Gpt2Config } from '../graph/gpt2-config.ts'
 import type { WeightSource } from '../graph/weight-source.ts'
 import type { TensorFile } from '../weights/tensor-file.ts'
 import { GPT2_PARTS, type Gpt2Part, type Gpt2TensorNames } from './gpt2-tensor-names.ts'
+import { addHead, type HeadSource } from './head-source.ts'
 import { MatrixFinder } from './matrix-finder.ts'
 import { tensorWeights } from './tensor-weights.ts'
 
 /** Causal masks, which old checkpoints keep beside the weights. */
 const MASKS = /\.attn\.(masked_)?bias$/
-const MASKS_AND_HEAD = /\.attn\.(masked_)?bias$|^lm_head\.weight$/
 
 /** A GPT-2 as its hyperparameters describe it. */
 export interface Gpt2Model {
   readonly config: Gpt2Config
-  /** Where logits come from: the embedding, whatever else the file has; a matrix of their own; or whichever the file has. */
-  readonly head: 'embedding' | 'own' | 'own-or-embedding'
+  readonly head: HeadSource
 }
 
 /**
@@ -21,7 +20,7 @@ export interface Gpt2Model {
  *
  * @throws {ModelFileError} a tensor is missing, has another shape than the hyperparameters say, or is none that we would use
  */
-export function gpt2Weights(file: TensorFile, config: Gpt2Config, names: Gpt2TensorNames, head: Gpt2Model['head']): WeightSource {
+export function gpt2Weights(file: TensorFile, config: Gpt2Config, names: Gpt2TensorNames, head: HeadSource): WeightSource {
   const { hidden, vocabulary, context, feedForward } = config
   const finder = new MatrixFinder(file)
 
@@ -38,10 +37,7 @@ export function gpt2Weights(file: TensorFile, config: Gpt2Config, names: Gpt2Ten
 
   finder.add('embedding', { tensorName: names.embedding, rows: vocabulary, columns: hidden })
   finder.add('positions', { tensorName: names.positions, rows: context, columns: hidden })
-  if (head !== 'embedding') {
-    const presence = head === 'own' ? 'required' : 'optional'
-    finder.add('head', { tensorName: names.head, rows: vocabulary, columns: hidden, presence })
-  }
+  addHead(finder, head, names.head, vocabulary, hidden)
   addWithBias('output_norm', names.outputNorm, 1, hidden)
 
   const sizes: Readonly<Record<Gpt2Part, readonly [rows: number, columns: number]>> = {
@@ -55,6 +51,6 @@ export function gpt2Weights(file: TensorFile, config: Gpt2Config, names: Gpt2Ten
   for (let l = 0; l < config.layers; l++) {
     for (const part of GPT2_PARTS) addWithBias(`layers.${l}.${part}`, names.layer(l) + names.parts[part], ...sizes[part])
   }
-  finder.refuseUnused('GPT-2', head === 'embedding' ? MASKS_AND_HEAD : MASKS)
+  finder.refuseUnused('GPT-2', MASKS)
   return tensorWeights(file, finder.matrices)
 }

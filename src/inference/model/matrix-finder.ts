@@ -17,6 +17,7 @@ export interface MatrixClaim {
 export class MatrixFinder {
   readonly matrices = new Map<string, StoredMatrix>()
   readonly #file: TensorFile
+  readonly #ignored = new Set<string>()
 
   constructor(file: TensorFile) {
     this.#file = file
@@ -44,14 +45,19 @@ export class MatrixFinder {
     this.matrices.set(name, { tensor, info: { rows, columns, ...eightBitLayout(type) }, order })
   }
 
+  /** A tensor that says nothing new, if it is there. */
+  ignore(tensorName: string): void {
+    this.#ignored.add(tensorName)
+  }
+
   /**
    * A weight left out in silence would be a wrong answer.
    *
-   * @param redundant  names of tensors that say nothing new
-   * @throws {ModelFileError} a tensor that was not added and is not redundant
+   * @param redundant  names of more tensors that say nothing new
+   * @throws {ModelFileError} a tensor that was not added and says something new
    */
   refuseUnused(family: string, redundant: RegExp): void {
-    const used = new Set(this.matrices.values().map(({ tensor }) => tensor.name))
+    const used = new Set([...this.matrices.values().map(({ tensor }) => tensor.name), ...this.#ignored])
     for (const name of this.#file.tensors.keys()) {
       if (!used.has(name) && !redundant.test(name)) this.#fail(name, `belongs to a kind of ${family} that is not supported`)
     }

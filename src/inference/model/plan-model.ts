@@ -1,6 +1,5 @@
 import { buildGpt2 } from '../graph/gpt2.ts'
 import { buildLlama } from '../graph/llama.ts'
-import type { LlamaConfig } from '../graph/llama-config.ts'
 import type { WeightForm } from '../graph/weight-nodes.ts'
 import { openGguf } from '../weights/gguf.ts'
 import { ModelFileError } from '../weights/model-file-error.ts'
@@ -17,7 +16,7 @@ import { checkpointGpt2Names, GGUF_GPT2_NAMES, type Gpt2TensorNames } from './gp
 import { type Gpt2Model, gpt2Weights } from './gpt2-weights.ts'
 import type { GraphBuild } from './graph-cache.ts'
 import { CHECKPOINT_NAMES, GGUF_NAMES, type LlamaTensorNames } from './llama-tensor-names.ts'
-import { llamaWeights } from './llama-weights.ts'
+import { type LlamaModel, llamaWeights } from './llama-weights.ts'
 import type { ModelFiles } from './model-files.ts'
 import type { PreparedModel } from './prepared-model.ts'
 import { readModelType } from './read-config.ts'
@@ -40,7 +39,7 @@ export async function planModel(files: ModelFiles, quantization: Quantization): 
         const architecture = file.metadata.get('general.architecture')
         switch (architecture) {
           case 'llama':
-            return planLlama(file, await ggufLlamaConfig(file), GGUF_NAMES, quantization)
+            return planLlama(file, { config: await ggufLlamaConfig(file), head: 'own-or-embedding' }, GGUF_NAMES, quantization)
           case 'gpt2':
             return planGpt2(file, ggufGpt2Config(file), GGUF_GPT2_NAMES, quantization)
         }
@@ -73,8 +72,8 @@ const CHECKPOINT_FAMILIES: Readonly<
   gpt2: async (file, config, quantization) => planGpt2(file, await checkpointGpt2Config(config), checkpointGpt2Names(file), quantization)
 }
 
-function planLlama(file: TensorFile, config: LlamaConfig, names: LlamaTensorNames, quantization: Quantization): PlannedBuild {
-  const source = llamaWeights(file, checkLlamaConfig(file.path, config), names)
+function planLlama(file: TensorFile, { config, head }: LlamaModel, names: LlamaTensorNames, quantization: Quantization): PlannedBuild {
+  const source = llamaWeights(file, checkLlamaConfig(file.path, config), names, head)
   return {
     file,
     source,

@@ -1,6 +1,6 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { LlamaConfig } from '../../../src/inference/graph/llama-config.ts'
 import { checkpointLlamaConfig } from '../../../src/inference/model/checkpoint-llama-config.ts'
@@ -62,7 +62,7 @@ function prepare(): ReturnType<typeof prepareModel> {
 
 async function config(overrides: object): Promise<LlamaConfig> {
   await write({ ...CONFIG, ...overrides }, [])
-  return checkpointLlamaConfig(join(folder, 'config.json'))
+  return (await checkpointLlamaConfig(join(folder, 'config.json'))).config
 }
 
 it('computes what the papers say', async () => {
@@ -79,6 +79,23 @@ it('names models by weights and configuration', async () => {
   const { modelHash } = await prepare()
   await write({ ...CONFIG, rope_theta: 20_000 }, await tinyTensors())
   expect((await prepare()).modelHash).not.toBe(modelHash)
+})
+
+it('takes the head that the configuration names, not the one that happens to be there', async () => {
+  await write({ ...CONFIG, tie_word_embeddings: true }, await tinyTensors())
+  const tied = await prepare()
+  await write(
+    { ...CONFIG, tie_word_embeddings: true },
+    (await tinyTensors()).filter(({ name }) => name !== CHECKPOINT_NAMES.head)
+  )
+  const same = await prepare()
+  expect(await readFile(join(dirname(same.graphPath), 'weights.bin'))).toEqual(await readFile(join(dirname(tied.graphPath), 'weights.bin')))
+
+  await write(
+    CONFIG,
+    (await tinyTensors()).filter(({ name }) => name !== CHECKPOINT_NAMES.head)
+  )
+  await expect(prepare()).rejects.toThrow(/"lm_head\.weight" is missing/)
 })
 
 it('refuses weights that it would not use', async () => {
