@@ -1,0 +1,60 @@
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { checkpointGpt2Config } from '../../../src/inference/model/checkpoint-gpt2-config.ts'
+import { checkpointGpt2Names } from '../../../src/inference/model/gpt2-tensor-names.ts'
+import { type Gpt2Model, gpt2Weights } from '../../../src/inference/model/gpt2-weights.ts'
+import { openSafetensors } from '../../../src/inference/weights/safetensors.ts'
+import type { TensorFile, TensorInfo } from '../../../src/inference/weights/tensor-file.ts'
+
+const FOLDER = fileURLToPath(new URL('../../fixtures/families/gpt2', import.meta.url))
+const FLOATS = { name: 'F32', blockElements: 1, blockBytes: 4 }
+
+let file: TensorFile
+let model: Gpt2Model
+beforeAll(async () => {
+  file = await openSafetensors(join(FOLDER, 'model.safetensors'))
+  model = await checkpointGpt2Config(join(FOLDER, 'config.json'))
+})
+afterAll(() => file[Symbol.asyncDispose]())
+
+function read(change: (tensors: Map<string, TensorInfo>) => void, head = model.head): ReturnType<typeof gpt2Weights> {
+  const tensors = new Map(file.tensors)
+  change(tensors)
+  const changed = { path: file.path, fileBytes: file.fileBytes, tensors, read: file.read.bind(file), [Symbol.asyncDispose]: async () => {} }
+  return gpt2Weights(changed, model.config, checkpointGpt2Names(changed), head)
+}
+
+function add(name: string, shape: readonly number[]) {
+  return (tensors: Map<string, TensorInfo>) => void tensors.set(name, { name, shape, type: FLOATS, offset: 0, bytes: 4 })
+}
+
+it('hands out all rows alike, in whatever pieces', async () => {
+  const weights = read(() => {})
+  const whole = await weights.float32('layers.1.qkv', 0, 96)
+  for (const step of [1, 7, 32, 95]) {
+    const pieces: number[] = []
+    for (let first = 0; first < 96; first += step)
+      pieces.push(...(await weights.float32('layers.1.qkv', first, Math.min(step, 96 - first))))
+    expect(Float32Array.from(pieces), `${step} rows at once`).toEqual(whole)
+  }
+})
+
+it('does not mind the masks of old checkpoints, nor a copy of the tied head', () => {
+  expect(read(add('transformer.h.0.attn.bias', [1, 1, 64, 64])).info('head')).toBeNull()
+  expect(read(add('transformer.h.1.attn.masked_bias', [])).info('head')).toBeNull()
+  expect(read(add('lm_head.weight', [256, 32])).info('head')).toBeNull()
+})
+
+it('uses a head of its own where there is one, and misses it where there must be', () => {
+  expect(read(add('lm_head.weight', [256, 32]), 'own').info('head')).toMatchObject({ rows: 256, columns: 32 })
+  expect(() => read(() => {}, 'own')).toThrow(/"lm_head\.weight" is missing/)
+})
+
+it('refuses weights that are missing, of another shape, or that it would not use', () => {
+  expect(() => read(tensors => tensors.delete('transformer.h.1.mlp.c_fc.bias'))).toThrow(/"transformer\.h\.1\.mlp\.c_fc\.bias" is missing/)
+  expect(() => read(add('transformer.h.1.mlp.c_fc.weight', [128, 32]))).toThrow(/c_fc\.weight" is \[128,32\], must be \[32,128\]/)
+  expect(() => read(add('transformer.h.0.crossattention.c_attn.weight', [32, 64]))).toThrow(
+    /belongs to a kind of GPT-2 that is not supported/
+  )
+})
