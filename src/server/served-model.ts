@@ -20,11 +20,28 @@ export interface ServedModel {
   readonly engine: EngineOptions
 }
 
+/** Of a configuration, what decides how a model is loaded. */
+export type LoadConfig = Pick<
+  ServeConfig,
+  | 'model'
+  | 'servedModelName'
+  | 'modelsFolder'
+  | 'quantization'
+  | 'network'
+  | 'engine'
+  | 'simulatedStepMs'
+  | 'workers'
+  | 'threads'
+  | 'maxSlots'
+  | 'maxContext'
+  | 'cacheMemoryBytes'
+>
+
 /** Context of the simulated engine, which has no model to set it. */
 const SIMULATED_CONTEXT = 8192
 
 /** Finds the weights, downloads them if need be, and builds the graph if it is not there yet. */
-export async function loadServedModel(config: ServeConfig, reporter: Reporter): Promise<ServedModel> {
+export async function loadServedModel(config: LoadConfig, reporter: Reporter): Promise<ServedModel> {
   const created = Math.floor(Date.now() / 1000)
   if (config.engine === 'simulated') {
     const contextLength = Math.min(SIMULATED_CONTEXT, config.maxContext ?? SIMULATED_CONTEXT)
@@ -55,7 +72,7 @@ export async function loadServedModel(config: ServeConfig, reporter: Reporter): 
   }
 }
 
-async function prepare(path: string, { quantization, modelsFolder }: ServeConfig, reporter: Reporter): Promise<PreparedModel> {
+async function prepare(path: string, { quantization, modelsFolder }: LoadConfig, reporter: Reporter): Promise<PreparedModel> {
   let saidSo = false
   try {
     return await prepareModel({
@@ -75,7 +92,7 @@ async function prepare(path: string, { quantization, modelsFolder }: ServeConfig
 }
 
 /** One row must fit the cache whole: a request that was admitted never waits for ever. */
-function contextWithin(model: PreparedModel, cacheBudgetBytes: number, { maxContext }: ServeConfig): number {
+function contextWithin(model: PreparedModel, cacheBudgetBytes: number, { maxContext }: LoadConfig): number {
   const affordable = Math.floor(cacheBudgetBytes / model.cacheBytesPerToken)
   const wanted = Math.min(model.contextLength, maxContext ?? model.contextLength)
   if (maxContext !== null && affordable < wanted) {

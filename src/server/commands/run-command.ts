@@ -7,11 +7,12 @@ import { ExitError } from '../config/exit-error.ts'
 import { optionsHelp } from '../config/help.ts'
 import { nearest } from '../config/nearest.ts'
 import type { Command } from './command.ts'
+import { generateCommand } from './generate.ts'
 import { modelsCommand } from './models.ts'
 import { serveCommand } from './serve.ts'
 import { TerminalReporter } from './terminal-reporter.ts'
 
-const COMMANDS: readonly Command[] = [serveCommand, modelsCommand]
+const COMMANDS: readonly Command[] = [serveCommand, generateCommand, modelsCommand]
 
 /**
  * Runs one command line.

@@ -1,5 +1,5 @@
-/** 2: what was asked for is wrong; 1: the world is. */
-export type ExitCode = 1 | 2
+/** 2: what was asked for is wrong; 1: the world is; 130: Ctrl-C, as shells count it. */
+export type ExitCode = 1 | 2 | 130
 
 /** Ends a command. The message is for people: one line, or one line for each mistake. */
 export class ExitError extends Error {

@@ -1,12 +1,12 @@
 import { join } from 'node:path'
-import { anyText, byteSize, headerToken, oneOf, onOrOff, seconds, type ValueSchema, wholeNumber } from './value-schemas.ts'
+import { anyText, byteSize, headerToken, number, oneOf, onOrOff, seconds, type ValueSchema, wholeNumber } from './value-schemas.ts'
 
 /** One row of the table of options: what the command line, the environment and `--help` know of it. */
 export interface Option<Value, Fallback> {
   readonly schema: ValueSchema<Value>
   /** The value where none is given; null where there is none, or the machine decides. */
   readonly fallback: Fallback
-  readonly group: 'Model' | 'Server' | 'Engine' | 'Limits'
+  readonly group: 'Text' | 'Model' | 'Server' | 'Engine' | 'Limits'
   /** How `--help` writes the value; null for a switch. */
   readonly placeholder: string | null
   /** How `--help` writes the default; null shows none. */
@@ -32,6 +32,28 @@ const PROJECT_FOLDER = join(import.meta.dirname, '..', '..', '..')
  * the command line wins.
  */
 export const OPTIONS = {
+  maxTokens: option({
+    schema: wholeNumber(1, 1_048_576),
+    fallback: 128,
+    group: 'Text',
+    placeholder: '<number>',
+    help: 'Tokens to write at most; a token is about three quarters of a word.'
+  }),
+  temperature: option({
+    schema: number(0, 2),
+    fallback: 0,
+    group: 'Text',
+    placeholder: '<number>',
+    help: '0 takes the likeliest token each time, so that the same prompt gives the same text; 1 draws as the model says; 2 is wild.'
+  }),
+  seed: option({
+    schema: wholeNumber(0, 999_999_999_999_999),
+    fallback: null,
+    group: 'Text',
+    placeholder: '<number>',
+    shownDefault: 'drawn anew each time',
+    help: 'With a temperature above 0, the same seed gives the same text.'
+  }),
   model: option({
     schema: anyText,
     fallback: 'smollm2-135m-instruct',

@@ -7,10 +7,14 @@ import { type NetworkSettings, networkSettings } from './network-settings.ts'
 import { OPTIONS, type OptionKey } from './options.ts'
 import { type OptionValues, parseOptions } from './parse-options.ts'
 
-export const SERVE_OPTIONS = Object.keys(OPTIONS) as OptionKey[]
+/** Of one text, not of a server. */
+type TextOption = 'maxTokens' | 'temperature' | 'seed'
+type ServeOption = Exclude<OptionKey, TextOption>
+
+export const SERVE_OPTIONS = (Object.keys(OPTIONS) as OptionKey[]).filter(key => OPTIONS[key].group !== 'Text') as ServeOption[]
 
 /** What `serve` runs on: every option, and nothing left for the machine to decide. */
-export interface ServeConfig extends Omit<OptionValues, 'threads' | 'cacheMemory'> {
+export interface ServeConfig extends Omit<OptionValues<ServeOption>, 'threads' | 'cacheMemory'> {
   /** Absolute. */
   readonly modelsFolder: string
   /** Per worker. */
@@ -29,13 +33,20 @@ export function readServeConfig(argv: readonly string[], environment: Environmen
   return {
     ...rest,
     modelsFolder: resolve(rest.modelsFolder),
-    threads: threads ?? Math.max(1, Math.floor(machine.cores / rest.workers)),
-    cacheMemoryBytes: cacheMemory ?? Math.floor(machine.memoryBytes / 2),
+    ...shareOf(machine, { threads, cacheMemory, workers: rest.workers }),
     network: networkSettings(environment)
   }
 }
 
-function tooOpen({ host, apiKey, insecureOpen }: OptionValues): string[] {
+/** What the operator leaves open, the machine decides. */
+export function shareOf(machine: Machine, { threads, cacheMemory, workers }: OptionValues<'threads' | 'cacheMemory' | 'workers'>) {
+  return {
+    threads: threads ?? Math.max(1, Math.floor(machine.cores / workers)),
+    cacheMemoryBytes: cacheMemory ?? Math.floor(machine.memoryBytes / 2)
+  }
+}
+
+function tooOpen({ host, apiKey, insecureOpen }: OptionValues<ServeOption>): string[] {
   if (apiKey !== null || insecureOpen || isLoopback(host)) return []
   return [`--host ${host} lets other machines in, and no API key is set: set API_KEY (--api-key), or --insecure-open to serve everyone`]
 }

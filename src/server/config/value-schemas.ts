@@ -9,6 +9,10 @@ export function wholeNumber(min: number, max: number): ValueSchema<number> {
   return decimal(/^[+-]?\d{1,15}$/, `a whole number from ${min} to ${max}`, min, max)
 }
 
+export function number(min: number, max: number): ValueSchema<number> {
+  return decimal(/^[+-]?\d{1,15}(\.\d{1,15})?$/, `a number from ${min} to ${max}`, min, max)
+}
+
 export function seconds(min: number, max: number): ValueSchema<number> {
   return decimal(/^[+-]?\d{1,15}(\.\d{1,6})?$/, `a number of seconds from ${min} to ${max}`, min, max)
 }

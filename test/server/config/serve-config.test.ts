@@ -1,14 +1,15 @@
 import { resolve } from 'node:path'
 import { expect, it } from 'vitest'
 import { ExitError } from '../../../src/server/config/exit-error.ts'
-import { flagOf, OPTIONS, type OptionKey, variableOf } from '../../../src/server/config/options.ts'
-import { readServeConfig, type ServeConfig } from '../../../src/server/config/serve-config.ts'
+import { flagOf, OPTIONS, variableOf } from '../../../src/server/config/options.ts'
+import { readServeConfig, SERVE_OPTIONS, type ServeConfig } from '../../../src/server/config/serve-config.ts'
 
 const MACHINE = { cores: 8, memoryBytes: 16 * 2 ** 30 }
-const KEYS = Object.keys(OPTIONS) as OptionKey[]
+const KEYS = SERVE_OPTIONS
+type Key = (typeof KEYS)[number]
 
 /** A value for each option, and what it means; none is a default. */
-const SAMPLES: Readonly<Record<OptionKey, readonly [text: string, value: unknown]>> = {
+const SAMPLES: Readonly<Record<Key, readonly [text: string, value: unknown]>> = {
   model: ['folder/some.gguf', 'folder/some.gguf'],
   servedModelName: ['gpt-small', 'gpt-small'],
   modelsFolder: ['here', resolve('here')],
@@ -129,7 +130,7 @@ function read(argv: readonly string[], environment: Record<string, string> = {})
   return readServeConfig(argv, environment, MACHINE)
 }
 
-function readValue(config: ServeConfig, key: OptionKey): unknown {
+function readValue(config: ServeConfig, key: Key): unknown {
   return key === 'cacheMemory' ? config.cacheMemoryBytes : config[key]
 }
 

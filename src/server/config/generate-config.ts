@@ -1,0 +1,65 @@
+import { resolve } from 'node:path'
+import type { LoadConfig } from '../served-model.ts'
+import type { Environment } from './environment.ts'
+import { ExitError } from './exit-error.ts'
+import { type Machine, thisMachine } from './machine.ts'
+import { networkSettings } from './network-settings.ts'
+import { parseOptions } from './parse-options.ts'
+import { shareOf } from './serve-config.ts'
+
+export const GENERATE_OPTIONS = [
+  'maxTokens',
+  'temperature',
+  'seed',
+  'model',
+  'modelsFolder',
+  'quantization',
+  'threads',
+  'maxContext',
+  'engine',
+  'simulatedStepMs'
+] as const
+
+export interface GenerateConfig {
+  readonly load: LoadConfig
+  /** null: to be read from standard input. */
+  readonly prompt: string | null
+  readonly maxTokens: number
+  readonly temperature: number
+  /** null: to be drawn. */
+  readonly seed: number | null
+}
+
+/** @throws {ExitError} 2, with one line for each mistake there is */
+export function readGenerateConfig(
+  argv: readonly string[],
+  environment: Environment,
+  { isPiped, machine = thisMachine() }: { readonly isPiped: boolean; readonly machine?: Machine }
+): GenerateConfig {
+  const { values, positionals, mistakes } = parseOptions(GENERATE_OPTIONS, argv, environment)
+  const { maxTokens, temperature, seed, threads, ...rest } = values
+  const [prompt = null, ...extra] = positionals
+  const wrong = [...mistakes, ...misuse(prompt, extra, isPiped)]
+  if (wrong.length > 0) throw new ExitError(2, wrong.join('\n'))
+  return {
+    load: {
+      ...rest,
+      servedModelName: null,
+      modelsFolder: resolve(rest.modelsFolder),
+      workers: 1,
+      maxSlots: 1,
+      ...shareOf(machine, { threads, cacheMemory: null, workers: 1 }),
+      network: networkSettings(environment)
+    },
+    prompt: prompt === '-' ? null : prompt,
+    maxTokens,
+    temperature,
+    seed
+  }
+}
+
+function misuse(prompt: string | null, extra: readonly string[], isPiped: boolean): string[] {
+  if (prompt === null && !isPiped) return ['generate needs a prompt: everstream generate "The capital of France is"']
+  if (extra.length === 0) return []
+  return [`generate takes one prompt, and ${1 + extra.length} arguments are not options: put the prompt in quotes`]
+}

@@ -1,0 +1,130 @@
+import { randomInt, randomUUID } from 'node:crypto'
+import type { Engine } from '../inference/contract/engine.ts'
+import { ServiceError } from '../inference/contract/errors.ts'
+import { isTerminal, type LoggedEvent } from '../inference/contract/events.ts'
+import type { GenerationRequest } from '../inference/contract/request.ts'
+import { ExitError } from './config/exit-error.ts'
+import type { GenerateConfig } from './config/generate-config.ts'
+import type { ServedModel } from './served-model.ts'
+import { createEngine } from './worker-engine.ts'
+
+export interface GenerateOptions {
+  readonly config: GenerateConfig
+  /** Is closed at the end. */
+  readonly served: ServedModel
+  readonly prompt: string
+  /** Takes the text, piece by piece as it is made. */
+  readonly write: (text: string) => void
+  /** Ends the text. */
+  readonly signal: AbortSignal
+}
+
+export interface Generated {
+  readonly promptTokens: number
+  readonly tokens: number
+  readonly finish: 'stop' | 'length' | 'cancelled'
+  /** Prompt in to first token out. */
+  readonly firstTokenMs: number
+  /** Behind the first token. */
+  readonly tokensPerSecond: number
+}
+
+/** One text in this process: no server, no queue, no other worker. */
+export async function generate(options: GenerateOptions): Promise<Generated> {
+  const { config, prompt, served, signal } = options
+  try {
+    const request = toRequest(config, await served.text.encode(prompt), served)
+    const stream = Promise.withResolvers<Generated>()
+    const engine = await createEngine(served.engine, events => {
+      for (const { event } of events) take(event)
+    })
+    const take = follow(request, options, engine, stream)
+    if (!signal.aborted) engine.submit(request)
+    try {
+      return await stream.promise
+    } finally {
+      await engine.close()
+    }
+  } finally {
+    await served.text.close()
+  }
+}
+
+function toRequest(
+  { maxTokens, temperature, seed }: GenerateConfig,
+  tokenIds: readonly number[],
+  { card }: ServedModel
+): GenerationRequest {
+  if (tokenIds.length === 0) throw new ExitError(2, 'the prompt is empty')
+  const room = card.contextLength - tokenIds.length
+  if (room < 1) {
+    throw new ExitError(2, `the prompt has ${tokenIds.length} tokens, and with an answer at most ${card.contextLength} fit: shorten it`)
+  }
+  return {
+    id: `cmpl-${randomUUID().replaceAll('-', '')}`,
+    prompts: [{ tokenIds }],
+    choicesPerPrompt: 1,
+    maxNewTokens: Math.min(maxTokens, room),
+    sampling: {
+      temperature,
+      topP: 1,
+      topK: 0,
+      minP: 0,
+      presencePenalty: 0,
+      frequencyPenalty: 0,
+      logitBias: [],
+      seed: seed ?? randomInt(2 ** 47)
+    },
+    stopStrings: [],
+    ignoreEos: false,
+    topLogprobs: null,
+    echo: false,
+    cacheSalt: '',
+    admittedAtMs: Date.now()
+  }
+}
+
+/** Writes what comes of a request; `stream` ends as the request does. */
+function follow(
+  request: GenerationRequest,
+  { signal, write }: GenerateOptions,
+  engine: Engine,
+  stream: PromiseWithResolvers<Generated>
+): (event: LoggedEvent) => void {
+  const startedMs = performance.now()
+  let firstMs = startedMs
+  let tokens = 0
+  let finish: Generated['finish'] = 'length'
+
+  function end(): void {
+    signal.removeEventListener('abort', cancel)
+    const seconds = (performance.now() - firstMs) / 1000
+    stream.resolve({
+      promptTokens: request.prompts[0]?.tokenIds.length ?? 0,
+      tokens,
+      finish,
+      firstTokenMs: firstMs - startedMs,
+      tokensPerSecond: tokens > 1 && seconds > 0 ? (tokens - 1) / seconds : 0
+    })
+  }
+
+  function cancel(): void {
+    engine.cancel(request.id)
+    finish = 'cancelled'
+    end()
+  }
+
+  function take(event: LoggedEvent): void {
+    if (event.kind === 'token') {
+      if (tokens++ === 0) firstMs = performance.now()
+      finish = event.end?.reason ?? finish
+      if (event.text !== '') write(event.text)
+    } else if (event.kind === 'failed') {
+      stream.reject(new ServiceError(event.failure.code, event.failure.message))
+    } else if (isTerminal(event)) end()
+  }
+
+  signal.addEventListener('abort', cancel)
+  if (signal.aborted) cancel()
+  return take
+}
