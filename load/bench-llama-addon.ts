@@ -51,7 +51,7 @@ export async function openLlamaAddon(): Promise<
   { readonly missing: string } | { readonly bindings: LlamaAddon; readonly versions: Readonly<Record<string, string>> }
 > {
   const description = await readFile(new URL('package.json', FOLDER), 'utf8').catch(() => null)
-  if (description === null) return { missing: 'no comparison: cd load/peers && npm ci --ignore-scripts' }
+  if (description === null) return { missing: 'no comparison: cd load/peers && npm install --ignore-scripts' }
   const { getLlama } = (await import(new URL('dist/index.js', FOLDER).href)) as Package
   const llama = await getLlama({ gpu: false, build: 'never', logLevel: 'error' })
   return {
