@@ -2,27 +2,31 @@ import { resolve } from 'node:path'
 import { ExitError } from '../config/exit-error.ts'
 import { nearest } from '../config/nearest.ts'
 import { networkSettings } from '../config/network-settings.ts'
+import { OPTIONS } from '../config/options.ts'
 import { parseOptions } from '../config/parse-options.ts'
 import { type CatalogModel, modelPath, readCatalog } from '../download/catalog.ts'
 import { checkFile } from '../download/checksum.ts'
 import { fetchModel } from '../download/fetch-model.ts'
 import { megabytes, type Reporter } from '../download/reporter.ts'
 import type { Command } from './command.ts'
+import { inspectModel } from './inspect-model.ts'
 
-const ACTIONS = ['list', 'pull', 'verify'] as const
+const ACTIONS = ['list', 'pull', 'verify', 'inspect'] as const
 const NEVER = new AbortController().signal
 
 /** What can be fetched by name, and what is here. */
 export const modelsCommand: Command = {
   name: 'models',
-  usage: 'list | pull <name> | verify [name]',
-  summary: 'Show, fetch or check the models that can be served by name.',
+  usage: 'list | pull <name> | verify [name] | inspect [name|path]',
+  summary: 'Show, fetch, check or describe models.',
   details: [
     'list            the models, their size and licence, and whether they are on this machine',
     'pull <name>     fetch a model now instead of at the first start; goes on where an earlier download stopped',
-    'verify [name]   read one or all models on this machine and compare their checksums'
+    'verify [name]   read one or all models on this machine and compare their checksums',
+    "inspect [model] a model's card: family, size, context, memory, tokenizer, and where each fact comes from;",
+    '                a name, a .gguf file or a folder (default: the default model)'
   ],
-  options: ['modelsFolder'],
+  options: ['modelsFolder', 'quantization'],
 
   async run(argv, { environment, reporter }) {
     const { values, positionals, mistakes } = parseOptions(modelsCommand.options, argv, environment)
@@ -31,6 +35,10 @@ export const modelsCommand: Command = {
     if (wrong.length > 0) throw new ExitError(2, wrong.join('\n'))
 
     const modelsFolder = resolve(values.modelsFolder)
+    if (action === 'inspect') {
+      const model = name ?? OPTIONS.model.fallback
+      return await inspectModel({ model, modelsFolder, quantization: values.quantization }, reporter)
+    }
     const catalog = await readCatalog()
     if (action === 'list') return await list(catalog, modelsFolder, reporter)
     const chosen = name === undefined ? catalog : [find(catalog, name)]
@@ -44,11 +52,11 @@ export const modelsCommand: Command = {
 }
 
 function misuse(action: string | undefined, name: string | undefined, rest: readonly string[]): string[] {
-  if (action === undefined) return ['models needs an action: list, pull <name> or verify [name]']
+  if (action === undefined) return ['models needs an action: list, pull <name>, verify [name] or inspect [name|path]']
   if (!ACTIONS.some(known => known === action)) {
     const guess = nearest(action, ACTIONS)
     return [
-      `models has no action ${JSON.stringify(action)}${guess === null ? ': there are list, pull and verify' : `: did you mean ${guess}?`}`
+      `models has no action ${JSON.stringify(action)}${guess === null ? ': there are list, pull, verify and inspect' : `: did you mean ${guess}?`}`
     ]
   }
   const extra = action === 'list' && name !== undefined ? [name, ...rest] : rest

@@ -38,10 +38,21 @@ it('pulls from the sources in order, and tells each that failed', async () => {
   })
 })
 
+it('inspects a folder: a fact a line, with where it comes from', async () => {
+  const card = (await run(['inspect', 'test/fixtures/families/gpt2', '--quantization', 'none'])).join('\n')
+  expect(card).toMatch(/^ +layers +2 +config\.json n_layer$/m)
+  expect(card).toMatch(/^ +weights as served +float32 +--quantization$/m)
+})
+
+it('inspects no model that is not here, and says how to fetch it', async () => {
+  await expect(run(['inspect'])).rejects.toMatchObject({ exitCode: 1, message: expect.stringContaining(`models pull ${NAME}`) })
+  await expect(run(['inspect', 'no-such'])).rejects.toMatchObject({ exitCode: 2, message: expect.stringContaining('does not exist') })
+})
+
 it.each([
-  [[], 'models needs an action: list, pull <name> or verify [name]'],
+  [[], 'models needs an action: list, pull <name>, verify [name] or inspect [name|path]'],
   [['lst'], 'models has no action "lst": did you mean list?'],
-  [['remove'], 'models has no action "remove": there are list, pull and verify'],
+  [['remove'], 'models has no action "remove": there are list, pull, verify and inspect'],
   [['pull'], 'models pull needs a name: see models list'],
   [['list', 'extra'], 'unexpected argument "extra"'],
   [['pull', NAME, 'extra'], 'unexpected argument "extra"'],

@@ -10,11 +10,17 @@ it('takes a folder and a .gguf file as they are, and names them after themselves
   const folder = await temporaryFolder()
   await mkdir(join(folder, 'my-model'))
   await writeFile(join(folder, 'some.Q8_0.gguf'), '')
-  expect(await resolve(join(folder, 'my-model'))).toEqual({ name: 'my-model', kind: 'folder', path: join(folder, 'my-model') })
+  expect(await resolve(join(folder, 'my-model'))).toEqual({
+    name: 'my-model',
+    kind: 'folder',
+    path: join(folder, 'my-model'),
+    listed: null
+  })
   expect(await resolve(join(folder, 'some.Q8_0.gguf'))).toEqual({
     name: 'some.Q8_0',
     kind: 'gguf',
-    path: join(folder, 'some.Q8_0.gguf')
+    path: join(folder, 'some.Q8_0.gguf'),
+    listed: null
   })
 })
 

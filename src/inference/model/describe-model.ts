@@ -1,0 +1,110 @@
+import { stat } from 'node:fs/promises'
+import type { TensorFile } from '../weights/tensor-file.ts'
+import { findModelFiles } from './model-files.ts'
+import { planModel } from './plan-model.ts'
+import type { PreparedModel, QuantizationChoice } from './prepared-model.ts'
+import { sourceHash } from './source-hash.ts'
+import { readStatedFacts, type StatedFacts } from './stated-facts.ts'
+
+/** A fact and where it stands, or how it comes about. */
+export interface Known<Value> {
+  readonly value: Value
+  readonly source: string
+}
+
+export interface ModelDescription {
+  readonly family: Known<string>
+  readonly parameters: Known<number>
+  readonly vocabularySize: Known<number>
+  readonly contextLength: Known<number>
+  readonly layers: Known<number>
+  /** null where the files do not say. */
+  readonly heads: Known<number> | null
+  readonly kvHeads: Known<number>
+  readonly headDim: Known<number>
+  readonly cacheBytesPerToken: Known<number>
+  /** Types of the weights in the file with their share of its bytes, largest first. */
+  readonly weightTypes: Known<readonly { readonly type: string; readonly share: number }[]>
+  readonly served: PreparedModel['quantization']
+  readonly tokenizer: Known<string>
+  readonly chatTemplate: Known<boolean>
+  readonly files: readonly { readonly path: string; readonly bytes: number; readonly sha256: string }[]
+}
+
+export interface DescribeOptions {
+  /** As `prepareModel` takes it. */
+  readonly path: string
+  readonly quantization: QuantizationChoice
+  /** Where hashes of files are noted. */
+  readonly cacheFolder: string
+}
+
+/**
+ * Reads what a model says of itself: headers and configurations, and all of each file for its hash.
+ *
+ * @throws {ModelFileError} a model that could not be served either
+ */
+export async function describeModel({ path, quantization, cacheFolder }: DescribeOptions): Promise<ModelDescription> {
+  const found = await findModelFiles(path)
+  const stated = await readStatedFacts(found)
+  const planned = await planModel(found, quantization === 'none' ? 'none' : 'int8')
+  await using file = planned.file
+  const { architecture, parameters, vocabularySize, contextLength, layers, kvHeads, headDim, quantization: served } = planned.description
+  const from = sourcesIn(stated, architecture)
+  const heads = from.heads === null ? null : stated.find(...HEADS(architecture))?.value
+  return {
+    family: { value: architecture, source: from.family },
+    parameters: { value: parameters, source: 'counted over the tensors' },
+    vocabularySize: { value: vocabularySize, source: from.vocabulary },
+    contextLength: { value: contextLength, source: from.context },
+    layers: { value: layers, source: from.layers },
+    heads: typeof heads === 'number' && from.heads !== null ? { value: heads, source: from.heads } : null,
+    kvHeads: { value: kvHeads, source: from.kvHeads },
+    headDim: { value: headDim, source: from.headDim },
+    cacheBytesPerToken: {
+      value: 2 * Float32Array.BYTES_PER_ELEMENT * layers * kvHeads * headDim,
+      source: 'keys and values × 4 bytes × layers × key/value heads × size of a head'
+    },
+    weightTypes: { value: weightTypes(file), source: 'the tensors' },
+    served,
+    tokenizer: { value: stated.tokenizer.kind, source: stated.tokenizer.source },
+    chatTemplate: {
+      value: stated.chatTemplate !== null,
+      source: stated.chatTemplate ?? `none in ${stated.sourceName === 'GGUF' ? 'the file' : 'the folder'}`
+    },
+    files: await Promise.all(
+      found.contents.map(async each => ({
+        path: each,
+        bytes: (await stat(each)).size,
+        sha256: await sourceHash(each, cacheFolder, () => {})
+      }))
+    )
+  }
+}
+
+const HEADS = (architecture: string) => [`${architecture}.attention.head_count`, 'num_attention_heads', 'n_head']
+
+/** The same fact has a name of its own in GGUF metadata and in each spelling of a checkpoint's configuration. */
+function sourcesIn(stated: StatedFacts, architecture: string) {
+  function source(...names: readonly string[]): string | null {
+    const found = stated.find(...names)
+    return found === null ? null : `${stated.sourceName} ${found.name}`
+  }
+  const heads = source(...HEADS(architecture))
+  return {
+    family: source('general.architecture', 'model_type') ?? stated.sourceName,
+    vocabulary: source(`${architecture}.vocab_size`, 'tokenizer.ggml.tokens', 'vocab_size') ?? stated.sourceName,
+    context: source(`${architecture}.context_length`, 'max_position_embeddings', 'n_positions', 'n_ctx') ?? stated.sourceName,
+    layers: source(`${architecture}.block_count`, 'num_hidden_layers', 'n_layer') ?? stated.sourceName,
+    heads,
+    kvHeads: source(`${architecture}.attention.head_count_kv`, 'num_key_value_heads') ?? 'one for each head',
+    headDim: source(`${architecture}.attention.key_length`, 'head_dim') ?? 'width of the model / heads'
+  }
+}
+
+function weightTypes(file: TensorFile): ModelDescription['weightTypes']['value'] {
+  const byType = Map.groupBy(file.tensors.values(), tensor => tensor.type.name)
+  const sizes = [...byType].map(([type, tensors]) => ({ type, bytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0) }))
+  const total = sizes.reduce((sum, { bytes }) => sum + bytes, 0)
+  return sizes.map(({ type, bytes }) => ({ type, share: bytes / total })).toSorted((a, b) => b.share - a.share)
+}

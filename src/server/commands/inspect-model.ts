@@ -1,0 +1,87 @@
+import { access } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { describeModel, type Known, type ModelDescription } from '../../inference/model/describe-model.ts'
+import type { QuantizationChoice } from '../../inference/model/prepared-model.ts'
+import { ModelFileError } from '../../inference/weights/model-file-error.ts'
+import { ExitError } from '../config/exit-error.ts'
+import type { CatalogModel } from '../download/catalog.ts'
+import { locateModel } from '../download/locate-model.ts'
+import type { Reporter } from '../download/reporter.ts'
+
+export interface InspectOptions {
+  /** A name of the catalogue, a `.gguf` file or a folder. */
+  readonly model: string
+  readonly modelsFolder: string
+  readonly quantization: QuantizationChoice
+}
+
+type Row = readonly [fact: string, value: string, source: string]
+
+/** A model's card: a line for each fact, and where it comes from. */
+export async function inspectModel({ model, modelsFolder, quantization }: InspectOptions, reporter: Reporter): Promise<void> {
+  const { name, path, listed } = await locateModel(model, modelsFolder, model)
+  if (listed !== null && !(await exists(path))) throw new ExitError(1, `${name}: not here, fetch it with models pull ${name} (${path})`)
+  const description = await describe({ path, quantization, cacheFolder: join(modelsFolder, '.graphs') })
+  reporter.line(`${name}: ${path}`)
+  reporter.line('')
+  const rows = [...factRows(description), ...fileRows(description, listed)]
+  const [factWidth, valueWidth] = [0, 1].map(column => Math.max(...rows.map(row => row[column]?.length ?? 0)))
+  for (const [fact, value, source] of rows)
+    reporter.line(`  ${fact.padEnd(factWidth ?? 0)}  ${value.padEnd(valueWidth ?? 0)}  ${source}`.trimEnd())
+}
+
+async function describe(options: Parameters<typeof describeModel>[0]): Promise<ModelDescription> {
+  try {
+    return await describeModel(options)
+  } catch (cause) {
+    if (cause instanceof ModelFileError) throw new ExitError(1, cause.message, { cause })
+    throw cause
+  }
+}
+
+function factRows(model: ModelDescription): Row[] {
+  const types = model.weightTypes.value.map(({ type, share }) => `${type} ${percent(share)}`).join(', ')
+  const served = { int8: '8 bits, in blocks', none: 'float32' }
+  return [
+    ['family', model.family.value, model.family.source],
+    ['parameters', count(model.parameters.value), model.parameters.source],
+    ['weights in the file', types, model.weightTypes.source],
+    ['weights as served', served[model.served], '--quantization'],
+    row('context', model.contextLength, ' tokens'),
+    row('layers', model.layers),
+    ...(model.heads === null ? [] : [row('heads', model.heads)]),
+    row('key/value heads', model.kvHeads),
+    row('size of a head', model.headDim),
+    row('vocabulary', model.vocabularySize, ' tokens'),
+    row('cache of a token', model.cacheBytesPerToken, ' bytes'),
+    ['tokenizer', model.tokenizer.value, model.tokenizer.source],
+    ['chat template', model.chatTemplate.value ? 'yes' : 'no', model.chatTemplate.source]
+  ]
+}
+
+function row(fact: string, { value, source }: Known<number>, unit = ''): Row {
+  return [fact, `${count(value)}${unit}`, source]
+}
+
+function fileRows({ files }: ModelDescription, listed: CatalogModel | null): Row[] {
+  const state = (sha256: string) => (sha256 === listed?.sha256 ? 'as the catalogue says' : 'NOT as the catalogue says: models verify')
+  return files.flatMap(({ path, bytes, sha256 }): Row[] => [
+    ['file', basename(path), `${count(bytes)} bytes`],
+    ['sha256', sha256, listed === null ? '' : state(sha256)]
+  ])
+}
+
+function percent(share: number): string {
+  return share < 0.01 ? '< 1 %' : `${Math.round(share * 100)} %`
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US')
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false
+  )
+}

@@ -1,0 +1,41 @@
+import { stat } from 'node:fs/promises'
+import { basename, resolve } from 'node:path'
+import { ExitError } from '../config/exit-error.ts'
+import { nearest } from '../config/nearest.ts'
+import { type CatalogModel, modelPath, readCatalog } from './catalog.ts'
+
+/** Where the weights are, or belong. */
+export interface ModelLocation {
+  /** What the model is called unless the operator says otherwise. */
+  readonly name: string
+  readonly kind: 'gguf' | 'folder'
+  /** Absolute. A model of the catalogue may not be there yet. */
+  readonly path: string
+  /** null: not of the catalogue. */
+  readonly listed: CatalogModel | null
+}
+
+/**
+ * Finds what `--model` means, and fetches nothing: a name of the catalogue, a `.gguf` file or a folder.
+ *
+ * @param said  how a mistake names what was asked for
+ * @throws {ExitError} 2, there is no such model
+ */
+export async function locateModel(model: string, modelsFolder: string, said: string): Promise<ModelLocation> {
+  const models = await readCatalog()
+  const listed = models.find(({ name }) => name === model)
+  if (listed !== undefined) return { name: listed.name, kind: 'gguf', path: modelPath(modelsFolder, listed), listed }
+
+  const path = resolve(model)
+  const found = await stat(path).catch(() => null)
+  if (found?.isDirectory()) return { name: basename(path), kind: 'folder', path, listed: null }
+  if (found?.isFile() && path.endsWith('.gguf')) return { name: basename(path, '.gguf'), kind: 'gguf', path, listed: null }
+  if (found !== null) throw new ExitError(2, `${said}: ${path} is neither a .gguf file nor a folder`)
+  const names = models.map(({ name }) => name)
+  const guess = nearest(model, names)
+  throw new ExitError(
+    2,
+    `${said}: no model of the catalogue has this name (there is ${names.join(', ')}), and ${path} does not exist` +
+      (guess === null ? '' : `. Did you mean ${guess}?`)
+  )
+}
