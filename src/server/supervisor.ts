@@ -106,7 +106,7 @@ export class Supervisor {
       loadingDeaths = death.readyMs === null ? loadingDeaths + 1 : 0
       const verdict = death.fatal ?? (!wasReady && loadingDeaths >= LOADING_DEATHS ? hopeless(death) : null)
       if (verdict !== null) {
-        log.error({ pid: child.pid, cause: death.cause }, `a worker cannot start: ${verdict}`)
+        log.error({ workerPid: child.pid, cause: death.cause }, `a worker cannot start: ${verdict}`)
         if (--this.#keptWorkers > 0) return
         // Clients read this one: no path, no detail.
         pool.giveUp('the model could not be loaded')
@@ -114,7 +114,7 @@ export class Supervisor {
         return
       }
       const delayMs = backoff.nextDelayMs(death.readyMs ?? 0)
-      log.warn({ pid: child.pid, cause: death.cause, readyMs: death.readyMs, delayMs }, 'a worker died and is started again')
+      log.warn({ workerPid: child.pid, cause: death.cause, readyMs: death.readyMs, delayMs }, 'a worker died and is started again')
       await delay(delayMs, undefined, { signal }).catch(() => {})
     }
   }

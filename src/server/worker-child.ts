@@ -98,7 +98,7 @@ export class WorkerChild {
     try {
       this.#take(parseWorkerMessage(raw))
     } catch (error) {
-      this.#options.log.error({ pid: this.pid, err: error }, 'a worker broke the protocol and is killed')
+      this.#options.log.error({ workerPid: this.pid, err: error }, 'a worker broke the protocol and is killed')
       this.kill()
     }
   }
@@ -130,7 +130,7 @@ export class WorkerChild {
     this.#readyAtMs = performance.now()
     if (this.#state !== 'loading') return
     this.#state = 'ready'
-    this.#options.log.info({ pid: this.pid, slots: description.slots }, 'a worker is ready')
+    this.#options.log.info({ workerPid: this.pid, slots: description.slots }, 'a worker is ready')
     this.#seat = this.#options.pool.join({
       slots: description.slots,
       start: request => this.#send({ kind: 'start', request }),
@@ -155,7 +155,7 @@ export class WorkerChild {
       lastCheckMs = nowMs
       const limitMs = this.#readyAtMs === null ? loadTimeoutMs : stepTimeoutMs
       if (stoodStill || this.progressAgeMs <= limitMs) return
-      log.error({ pid: this.pid, state: this.#state, progressAgeMs: Math.round(this.progressAgeMs) }, 'a worker hangs and is killed')
+      log.error({ workerPid: this.pid, state: this.#state, progressAgeMs: Math.round(this.progressAgeMs) }, 'a worker hangs and is killed')
       this.kill()
     }, checkMs).unref()
   }

@@ -92,7 +92,7 @@ it.each([true, false])('cancels the request and writes its line when the client 
     streamId: id,
     status: 499,
     completionTokens: 1,
-    outcome: null,
+    outcome: 'cancelled',
     finishReasons: { stop: 0, length: 0 }
   })
 })

@@ -19,10 +19,16 @@ export function logRequests(app: FastifyInstance, clock: () => number): Journal 
         route: request.routeOptions.url ?? null,
         status,
         durationMs: Math.round(clock() - startedAtMs),
-        ...facts.get(request)?.()
+        ...outcomeAt(status, facts.get(request)?.())
       }
       request.log.info(line, 'request')
     })
   })
   return { attach: (request, read) => void facts.set(request, read) }
+}
+
+/** Who leaves cancels: the queue says so only after nobody reads any more. */
+function outcomeAt(status: number, facts: RequestFacts | undefined): RequestFacts | undefined {
+  if (facts === undefined || facts.outcome !== null || status !== CLIENT_GONE) return facts
+  return { ...facts, outcome: 'cancelled' }
 }
