@@ -19,6 +19,12 @@ export type ElementType = keyof typeof ELEMENT
 const LOG_FATAL_ONLY = 4
 const OPTIMIZE_ALL = 99
 
+/**
+ * How long a thread waits busily before it sleeps: longer than the gap between two operators, far shorter than a time slice. ONNX Runtime's own
+ * default goes on for milliseconds, which on cores that others use too cost up to four times (docs/decisions.md).
+ */
+const SPIN_US = '200'
+
 /** A loaded graph, tensors on memory of ours, and runs that can be ended. */
 export class DecoderSession {
   readonly #api: OrtApi
@@ -50,6 +56,7 @@ export class DecoderSession {
       // One pattern would be kept for every chunk length and batch size.
       api.call('DisableMemPattern', settings)
       api.call('AddSessionConfigEntry', settings, 'session.intra_op.allow_spinning', options.spinning ? '1' : '0')
+      if (options.spinning) api.call('AddSessionConfigEntry', settings, 'session.intra_op.spin_duration_us', SPIN_US)
       provider.append(api, settings)
       return new DecoderSession(
         api,
