@@ -6,7 +6,7 @@ const MODEL = 'smollm2-135m-instruct'
 let server: Server
 
 beforeAll(async () => {
-  server = await startServer()
+  server = await startServer(['--threads', '1'])
 }, 300_000)
 afterAll(() => server[Symbol.asyncDispose]())
 

@@ -1,0 +1,73 @@
+import { once } from 'node:events'
+import { copyFile, mkdtemp, rm, truncate } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { prepareDefaultModel } from '../real-model/real-model.ts'
+import { runProgram } from './start-program.ts'
+
+const SIMULATED = ['--engine', 'simulated']
+
+describe('a start that cannot be', () => {
+  it('names all mistakes at once, and ends with 2', async () => {
+    const { code, stdout, stderr } = await runProgram(
+      ['serve', '--port', 'http', '--max-slot', '4', '--threads', '0', 'extra', '--engine', 'steam'],
+      {
+        LOG_LEVEL: 'loud'
+      }
+    )
+    expect(code).toBe(2)
+    expect(stdout).toEqual([])
+    for (const wrong of ['--port', '--max-slot:', '--threads', '"extra"', '--engine', 'LOG_LEVEL']) {
+      expect(stderr.filter(line => line.includes(wrong))).toHaveLength(1)
+    }
+    expect(stderr).toHaveLength(7)
+    expect(stderr.every(line => line.startsWith('everstream: '))).toBe(true)
+  })
+
+  it('says in one line that its port is taken, and ends with 1', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = z.object({ port: z.int() }).parse(other.address())
+    const { code, stderr } = await runProgram(['serve', ...SIMULATED, '--port', String(port)])
+    other.close()
+    expect({ code, stderr }).toEqual({ code: 1, stderr: [expect.stringContaining(`port ${port} on 127.0.0.1 is taken`)] })
+  })
+
+  it('says in one line that there is no such model, and ends with 2', async () => {
+    const { code, stderr } = await runProgram(['serve', '--port', '0', '--model', 'nope'])
+    expect(code).toBe(2)
+    expect(stderr[0]).toContain('nope')
+    expect(stderr.slice(1)).toEqual(['everstream: try --help'])
+  })
+
+  it('refuses other machines without a key, and ends with 2', async () => {
+    const { code, stderr } = await runProgram(['serve', ...SIMULATED, '--port', '0', '--host', '0.0.0.0'])
+    expect(code).toBe(2)
+    expect(stderr).toEqual([expect.stringContaining('--host 0.0.0.0'), 'everstream: try --help'])
+  })
+
+  it.each([
+    ['its header', 100],
+    ['its tensors', 50_000_000]
+  ])(
+    'says in one line that a model file is cut within %s, and ends with 1',
+    async (_where, bytes) => {
+      const folder = await mkdtemp(join(tmpdir(), 'everstream-cut-'))
+      try {
+        const { sourcePath } = await prepareDefaultModel('auto')
+        const path = join(folder, 'cut.gguf')
+        await copyFile(sourcePath, path)
+        await truncate(path, bytes)
+        const { code, stderr } = await runProgram(['serve', '--port', '0', '--model', path, '--models-folder', folder])
+        expect(code).toBe(1)
+        expect(stderr).toEqual([expect.stringContaining(path)])
+      } finally {
+        await rm(folder, { recursive: true })
+      }
+    },
+    120_000
+  )
+})
