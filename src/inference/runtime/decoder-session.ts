@@ -48,6 +48,7 @@ export class DecoderSession {
     const api = new OrtApi()
     const environment = api.create('CreateEnv', LOG_FATAL_ONLY, 'everstream')
     const settings = api.create('CreateSessionOptions')
+    let session: Address = 0n
     try {
       api.call('SetSessionLogSeverityLevel', settings, LOG_FATAL_ONLY)
       api.call('SetSessionGraphOptimizationLevel', settings, OPTIMIZE_ALL)
@@ -58,13 +59,10 @@ export class DecoderSession {
       api.call('AddSessionConfigEntry', settings, 'session.intra_op.allow_spinning', options.spinning ? '1' : '0')
       if (options.spinning) api.call('AddSessionConfigEntry', settings, 'session.intra_op.spin_duration_us', SPIN_US)
       provider.append(api, settings)
-      return new DecoderSession(
-        api,
-        environment,
-        await api.createAsync('CreateSession', environment, options.graphPath, settings),
-        provider
-      )
+      session = await api.createAsync('CreateSession', environment, options.graphPath, settings)
+      return new DecoderSession(api, environment, session, provider)
     } catch (error) {
+      api.release('ReleaseSession', session)
       api.release('ReleaseEnv', environment)
       throw error
     } finally {

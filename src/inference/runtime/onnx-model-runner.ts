@@ -28,13 +28,23 @@ export const MAX_CHUNK_TOKENS = 512
  * @throws {ServiceError} `unavailable` where ONNX Runtime has no library for this machine, `engine_failure` when it refuses the graph or there is no room for the cache
  */
 export async function openModelRunner(options: ModelRunnerOptions): Promise<ModelRunner> {
-  const session = await DecoderSession.open(options)
-  try {
-    return new OnnxModelRunner(session, options)
-  } catch (error) {
-    session.close()
-    throw error
-  }
+  using parts = new DisposableStack()
+  const session = parts.adopt(await DecoderSession.open(options), session => session.close())
+  const memory = openMemory()
+  const rows = options.slots + options.parkedRows
+  const cache = parts.adopt(new KvCache(memory, { ...options, rows, capacity: options.contextLength }), cache => cache.free())
+  const buffers = parts.adopt(new StepBuffers(memory, { ...options, chunkTokens: MAX_CHUNK_TOKENS }), buffers => buffers.free())
+  const bindings = parts.adopt(new RowBindings(session, cache, buffers, options.vocabularySize), bindings => bindings.close())
+  return new OnnxModelRunner(options, { session, cache, buffers, bindings, all: parts.move() })
+}
+
+interface Parts {
+  readonly session: DecoderSession
+  readonly cache: KvCache
+  readonly buffers: StepBuffers
+  readonly bindings: RowBindings
+  /** Frees them, the last made first. */
+  readonly all: DisposableStack
 }
 
 class OnnxModelRunner implements ModelRunner {
@@ -42,26 +52,19 @@ class OnnxModelRunner implements ModelRunner {
   readonly contextLength: number
   readonly slots: number
   readonly rows: number
-  readonly #session: DecoderSession
-  readonly #cache: KvCache
-  readonly #buffers: StepBuffers
-  readonly #bindings: RowBindings
+  readonly #parts: Parts
   #state: 'idle' | 'running' | 'closed' = 'idle'
 
-  constructor(session: DecoderSession, options: ModelRunnerOptions) {
-    const memory = openMemory()
-    this.vocabularySize = options.vocabularySize
-    this.contextLength = options.contextLength
-    this.slots = options.slots
-    this.rows = options.slots + options.parkedRows
-    this.#session = session
-    this.#cache = new KvCache(memory, { ...options, rows: this.rows, capacity: options.contextLength })
-    this.#buffers = new StepBuffers(memory, { ...options, chunkTokens: MAX_CHUNK_TOKENS })
-    this.#bindings = new RowBindings(session, this.#cache, this.#buffers, options.vocabularySize)
+  constructor({ vocabularySize, contextLength, slots, parkedRows }: ModelRunnerOptions, parts: Parts) {
+    this.vocabularySize = vocabularySize
+    this.contextLength = contextLength
+    this.slots = slots
+    this.rows = slots + parkedRows
+    this.#parts = parts
   }
 
   get cacheBytesPerToken(): number {
-    return this.#cache.bytesPerToken
+    return this.#parts.cache.bytesPerToken
   }
 
   async prefill(row: number, past: number, tokenIds: readonly number[], wanted: readonly number[]): Promise<Float32Array> {
@@ -74,14 +77,14 @@ class OnnxModelRunner implements ModelRunner {
     invariant(past >= 0 && total <= this.contextLength, `positions ${past}..${total} of a row that holds ${this.contextLength}`)
     invariant(isAscendingBelow(wanted, tokens), `logits are wanted at [${wanted}] of ${tokens} tokens`)
 
-    const { positions, logitIndices, lastIndices, totalLength } = this.#buffers
+    const { positions, logitIndices, lastIndices, totalLength } = this.#parts.buffers
     this.#setTokens(tokenIds)
     for (let index = 0; index < tokens; index++) positions.values[index] = BigInt(past + index)
     for (const [index, position] of wanted.entries()) logitIndices.values[index] = BigInt(position)
     lastIndices.values[0] = total - 1
     totalLength.values[0] = total
-    this.#cache.touch(row)
-    const once = this.#bindings.prefill(row, tokens, wanted.length)
+    this.#parts.cache.touch(row)
+    const once = this.#parts.bindings.prefill(row, tokens, wanted.length)
     try {
       return await this.#run(once.binding, wanted.length)
     } finally {
@@ -94,7 +97,7 @@ class OnnxModelRunner implements ModelRunner {
     const rows = tokenIds.length
     invariant(rows >= 1 && rows <= this.slots && pasts.length === rows, `a decode step of ${rows} tokens and ${pasts.length} pasts`)
 
-    const { positions, logitIndices, lastIndices, totalLength } = this.#buffers
+    const { positions, logitIndices, lastIndices, totalLength } = this.#parts.buffers
     this.#setTokens(tokenIds)
     let longest = 0
     for (const [row, past] of pasts.entries()) {
@@ -103,33 +106,30 @@ class OnnxModelRunner implements ModelRunner {
       logitIndices.values[row] = BigInt(row)
       lastIndices.values[row] = past
       longest = Math.max(longest, past + 1)
-      this.#cache.touch(row)
+      this.#parts.cache.touch(row)
     }
     totalLength.values[0] = longest
-    return await this.#run(this.#bindings.decode(rows), rows)
+    return await this.#run(this.#parts.bindings.decode(rows), rows)
   }
 
   copyRow(from: number, to: number, positions: number): void {
     this.#expectIdle()
-    this.#cache.copyRow(from, to, positions)
+    this.#parts.cache.copyRow(from, to, positions)
   }
 
   releaseRow(row: number): void {
     this.#expectIdle()
-    this.#cache.releaseRow(row)
+    this.#parts.cache.releaseRow(row)
   }
 
   terminate(): void {
-    if (this.#state === 'running') this.#session.terminate()
+    if (this.#state === 'running') this.#parts.session.terminate()
   }
 
   close(): void {
     this.#expectIdle()
     this.#state = 'closed'
-    this.#bindings.close()
-    this.#session.close()
-    this.#cache.free()
-    this.#buffers.free()
+    this.#parts.all.dispose()
   }
 
   /** Buffers and cache belong to the run in flight. */
@@ -138,7 +138,7 @@ class OnnxModelRunner implements ModelRunner {
   }
 
   #setTokens(tokenIds: readonly number[]): void {
-    const { values } = this.#buffers.tokenIds
+    const { values } = this.#parts.buffers.tokenIds
     for (const [index, id] of tokenIds.entries()) {
       invariant(id >= 0 && id < this.vocabularySize, `token ${id} is not in a vocabulary of ${this.vocabularySize}`)
       values[index] = BigInt(id)
@@ -149,11 +149,11 @@ class OnnxModelRunner implements ModelRunner {
   async #run(binding: Address, wanted: number): Promise<Float32Array> {
     this.#state = 'running'
     try {
-      await this.#session.run(binding)
+      await this.#parts.session.run(binding)
     } finally {
       this.#state = 'idle'
     }
-    return this.#buffers.logits.values.subarray(0, wanted * this.vocabularySize)
+    return this.#parts.buffers.logits.values.subarray(0, wanted * this.vocabularySize)
   }
 }
 

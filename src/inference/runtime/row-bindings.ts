@@ -22,6 +22,8 @@ export class RowBindings {
   readonly #buffers: StepBuffers
   readonly #vocabularySize: number
   readonly #tensors: Address[] = []
+  /** All that were opened, also those that could not be bound. */
+  readonly #opened: Address[] = []
   /** By number of rows; these rows' single tokens. */
   readonly #decode = new Map<number, Address>()
   /** By row: its cache and lengths; the rest changes from run to run. */
@@ -49,10 +51,10 @@ export class RowBindings {
   decode(rows: number): Address {
     const known = this.#decode.get(rows)
     if (known !== undefined) return known
-    const binding = this.#session.openBinding()
-    this.#decode.set(rows, binding)
+    const binding = this.#open()
     this.#bindCache(binding, 0, rows)
-    this.#tensors.push(...this.#bindTokens(binding, rows, 1, rows))
+    this.#bindTokens(binding, rows, 1, rows, this.#tensors)
+    this.#decode.set(rows, binding)
     return binding
   }
 
@@ -60,22 +62,32 @@ export class RowBindings {
   prefill(row: number, tokens: number, wanted: number): OneRun {
     let binding = this.#prefill.get(row)
     if (binding === undefined) {
-      binding = this.#session.openBinding()
-      this.#prefill.set(row, binding)
+      binding = this.#open()
       this.#bindCache(binding, row, 1)
+      this.#prefill.set(row, binding)
     }
-    const tensors = this.#bindTokens(binding, 1, tokens, wanted)
-    return {
-      binding,
-      release: () => {
-        for (const tensor of tensors) this.#session.releaseTensor(tensor)
-      }
+    const tensors: Address[] = []
+    const release = (): void => {
+      for (const tensor of tensors) this.#session.releaseTensor(tensor)
     }
+    try {
+      this.#bindTokens(binding, 1, tokens, wanted, tensors)
+    } catch (error) {
+      release()
+      throw error
+    }
+    return { binding, release }
   }
 
   close(): void {
-    for (const binding of [...this.#decode.values(), ...this.#prefill.values()]) this.#session.closeBinding(binding)
+    for (const binding of this.#opened) this.#session.closeBinding(binding)
     for (const tensor of this.#tensors) this.#session.releaseTensor(tensor)
+  }
+
+  #open(): Address {
+    const binding = this.#session.openBinding()
+    this.#opened.push(binding)
+    return binding
   }
 
   /** Rows `first`..`first + rows - 1` of the cache, and their lengths. */
@@ -90,30 +102,28 @@ export class RowBindings {
       }
     }
     const { lastIndices, totalLength } = this.#buffers
-    this.#tensors.push(this.#bindInput(binding, 'seqlens_k', 'int32', lastIndices.address, [rows]))
-    this.#tensors.push(this.#bindInput(binding, 'total_sequence_length', 'int32', totalLength.address, [1]))
+    this.#bindInput(binding, 'seqlens_k', 'int32', lastIndices.address, [rows], this.#tensors)
+    this.#bindInput(binding, 'total_sequence_length', 'int32', totalLength.address, [1], this.#tensors)
   }
 
-  /** @returns the tensors, to be released by the caller */
-  #bindTokens(binding: Address, rows: number, tokens: number, wanted: number): Address[] {
+  /** @param owned  receives the tensors, to be released by the caller, also of those before a failure */
+  #bindTokens(binding: Address, rows: number, tokens: number, wanted: number, owned: Address[]): void {
     const { tokenIds, positions, logitIndices, logits } = this.#buffers
-    const tensors = [
-      this.#bindInput(binding, 'input_ids', 'int64', tokenIds.address, [rows, tokens]),
-      this.#bindInput(binding, 'logit_indices', 'int64', logitIndices.address, [wanted])
-    ]
+    this.#bindInput(binding, 'input_ids', 'int64', tokenIds.address, [rows, tokens], owned)
+    this.#bindInput(binding, 'logit_indices', 'int64', logitIndices.address, [wanted], owned)
     // Rotary kernels know a token's position from the lengths; learned positions are looked up.
     if (this.#session.inputNames.includes('position_ids')) {
-      tensors.push(this.#bindInput(binding, 'position_ids', 'int64', positions.address, [rows, tokens]))
+      this.#bindInput(binding, 'position_ids', 'int64', positions.address, [rows, tokens], owned)
     }
     const output = this.#session.tensor('float32', logits.address, [wanted, this.#vocabularySize])
+    owned.push(output)
     this.#session.bindOutput(binding, 'logits', output)
-    return [...tensors, output]
   }
 
-  #bindInput(binding: Address, name: StepInput, type: ElementType, address: Address, shape: readonly number[]): Address {
+  #bindInput(binding: Address, name: StepInput, type: ElementType, address: Address, shape: readonly number[], owned: Address[]): void {
     const tensor = this.#session.tensor(type, address, shape)
+    owned.push(tensor)
     this.#session.bindInput(binding, name, tensor)
-    return tensor
   }
 }
 
