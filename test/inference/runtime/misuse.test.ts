@@ -1,8 +1,11 @@
+import { readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ServiceError } from '../../../src/inference/contract/errors.ts'
 import { InvariantError } from '../../../src/inference/contract/invariant.ts'
 import type { ModelRunner } from '../../../src/inference/contract/model-runner.ts'
-import { MAX_CHUNK_TOKENS, openModelRunner } from '../../../src/inference/runtime/onnx-model-runner.ts'
+import { DATA_FILE } from '../../../src/inference/graph/graph-plan.ts'
+import { MAX_CHUNK_TOKENS, type ModelRunnerOptions, openModelRunner } from '../../../src/inference/runtime/onnx-model-runner.ts'
 import { SLOW_LLAMA, type TinyGraph, tinyGraph, tokens } from './open-tiny.ts'
 
 let graph: TinyGraph
@@ -85,6 +88,30 @@ describe('a graph that cannot be served', () => {
     await expect(open).rejects.toMatchObject({ code: 'engine_failure' })
   })
 
+  it.each(['the graph', 'the weights'])('was cut short: %s', async part => {
+    await using damaged = await tinyGraph()
+    const { graphPath } = damaged.options
+    const file = part === 'the graph' ? graphPath : join(dirname(graphPath), DATA_FILE)
+    const { size } = await stat(file)
+    for (const length of [size - 1, size >> 1, 1, 0]) {
+      await truncate(file, length)
+      await expect(openModelRunner(damaged.options)).rejects.toMatchObject({ code: 'engine_failure' })
+    }
+  })
+
+  it('has a flipped bit somewhere: it is refused or runs, and the process lives', async () => {
+    await using damaged = await tinyGraph()
+    const { graphPath } = damaged.options
+    const whole = await readFile(graphPath)
+    for (let flip = 0; flip < 60; flip++) {
+      const bytes = Buffer.from(whole)
+      const place = (flip * 7919) % bytes.length
+      bytes.writeUInt8(bytes.readUInt8(place) ^ (1 << (flip % 8)), place)
+      await writeFile(graphPath, bytes)
+      await expect(useOnce(damaged.options)).resolves.toMatch(/^(it runs|engine_failure)$/)
+    }
+  })
+
   it('has more layers, or fewer, than it is said to have', async () => {
     for (const layers of [SLOW_LLAMA.layers + 1, SLOW_LLAMA.layers - 1]) {
       await expect(openModelRunner({ ...graph.options, layers })).rejects.toMatchObject({ code: 'engine_failure' })
@@ -101,3 +128,18 @@ describe('a graph that cannot be served', () => {
     await expect(openModelRunner({ ...graph.options, slots: 2 ** 36 })).rejects.toMatchObject({ code: 'engine_failure' })
   })
 })
+
+async function useOnce(options: ModelRunnerOptions): Promise<string> {
+  try {
+    const opened = await openModelRunner(options)
+    try {
+      await opened.prefill(0, 0, [1, 2, 3], [2])
+      await opened.decode([1], [3])
+      return 'it runs'
+    } finally {
+      opened.close()
+    }
+  } catch (error) {
+    return error instanceof ServiceError ? error.code : String(error)
+  }
+}

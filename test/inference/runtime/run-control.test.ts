@@ -63,6 +63,21 @@ it('ends a run that is under way, not only one that has not begun', async () => 
   expect(outcome).toBe('ended')
 })
 
+it('keeps what was in the caches when a run behind it is ended', async () => {
+  const prompt = tokens(300, 4)
+  const behind = tokens(200, 6)
+  await runner.prefill(0, 0, prompt, [])
+  await runner.prefill(1, 0, prompt, [])
+  const [left, right] = [(await runner.prefill(0, 300, behind, [199])).slice(), (await runner.decode([3, 3], [300, 300])).slice()]
+  for (const work of [() => runner.prefill(0, 300, tokens(500, 9), []), () => runner.decode([8, 9], [300, 300])]) {
+    const run = work()
+    runner.terminate()
+    await expect(run).rejects.toMatchObject({ code: 'engine_failure' })
+    expect(await runner.prefill(0, 300, behind, [199])).toEqual(left)
+    expect(await runner.decode([3, 3], [300, 300])).toEqual(right)
+  }
+})
+
 it('forgets a terminate that came between runs', async () => {
   runner.terminate()
   expect(await runner.prefill(0, 0, CHUNK, LAST)).toHaveLength(SLOW_LLAMA.vocabulary)
