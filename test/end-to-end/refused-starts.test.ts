@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { prepareDefaultModel } from '../real-model/real-model.ts'
+import { defaultModelFile } from './default-model-file.ts'
 import { runProgram } from './start-program.ts'
 
 const SIMULATED = ['--engine', 'simulated']
@@ -57,9 +57,8 @@ describe('a start that cannot be', () => {
     async (_where, bytes) => {
       const folder = await mkdtemp(join(tmpdir(), 'everstream-cut-'))
       try {
-        const { sourcePath } = await prepareDefaultModel('auto')
         const path = join(folder, 'cut.gguf')
-        await copyFile(sourcePath, path)
+        await copyFile(await defaultModelFile(), path)
         await truncate(path, bytes)
         const { code, stderr } = await runProgram(['serve', '--port', '0', '--model', path, '--models-folder', folder])
         expect(code).toBe(1)

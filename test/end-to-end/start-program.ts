@@ -12,7 +12,6 @@ export interface ProgramEnd {
 
 /** The program as a person would run it. Ending it kills it at once if it still runs. */
 export interface Program extends AsyncDisposable {
-  readonly pid: number
   /** Lines so far, without their ends. */
   readonly stdout: readonly string[]
   readonly stderr: readonly string[]
@@ -39,7 +38,6 @@ export function startProgram(argv: readonly string[], environment: Readonly<Reco
   const ended = endOf(child)
 
   return {
-    pid: child.pid ?? 0,
     stdout,
     stderr,
     ended,

@@ -20,7 +20,10 @@ export async function startServer(argv: readonly string[] = [], environment: Rea
   const program = startProgram(['serve', '--port', '0', ...argv], environment)
   try {
     const url = await program.until(() => /^Ready on (http\S+)\. /m.exec(program.stdout.join('\n'))?.[1])
-    return withLog(program, url)
+    const server = withLog(program, url)
+    // The log is another pipe: its lines may come later than what is printed.
+    await server.logged(line => line.msg === 'a worker is ready')
+    return server
   } catch (error) {
     await program[Symbol.asyncDispose]()
     throw error

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { invariant } from '../../src/inference/contract/invariant.ts'
 import { readStream, readWhole, sseData } from './completion.ts'
 import { type Server, startServer } from './start-server.ts'
 
@@ -12,7 +13,8 @@ afterAll(() => server[Symbol.asyncDispose]())
 
 describe('a worker that is killed under load', () => {
   it('ends its streams in an error event each, and the next requests are served', async () => {
-    const first = server.workerPids().at(-1) ?? 0
+    const [first] = server.workerPids()
+    invariant(first !== undefined && first > 0, 'a worker has a pid')
     const body = { model: MODEL, prompt: 'Count: one, two, three,', max_tokens: 2000, ignore_eos: true, stream: true }
     const responses = await Promise.all(Array.from({ length: 8 }, (_, seed) => server.post({ ...body, seed })))
     await Promise.all(responses.map(response => sseData(response.clone()).next()))

@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest'
+import { readWhole } from './completion.ts'
+import { startServer } from './start-server.ts'
+
+/** Nobody listens there: whoever asks the network is refused. */
+const NOWHERE = 'http://127.0.0.1:9'
+const NO_NETWORK = {
+  HF_ENDPOINT: NOWHERE,
+  PIP_INDEX_URL: NOWHERE,
+  PIP_EXTRA_INDEX_URL: NOWHERE,
+  HTTP_PROXY: NOWHERE,
+  HTTPS_PROXY: NOWHERE,
+  http_proxy: NOWHERE,
+  https_proxy: NOWHERE,
+  NO_PROXY: '',
+  no_proxy: ''
+}
+
+describe('a second start', () => {
+  it('needs no network and builds nothing again', async () => {
+    await (await startServer(['--threads', '1']))[Symbol.asyncDispose]()
+    const startedAtMs = performance.now()
+    await using server = await startServer(['--threads', '1'], NO_NETWORK)
+    const took = `ready after ${Math.round(performance.now() - startedAtMs)} ms`
+    const output = server.stdout.join('\n')
+    expect(output, took).not.toMatch(/Building|Download|%|! /)
+    const body = { model: 'smollm2-135m-instruct', prompt: 'The capital of France is', max_tokens: 1, temperature: 0 }
+    expect((await readWhole(await server.post(body))).choices[0]?.text, took).toBe(' Paris')
+  }, 300_000)
+})
