@@ -7,12 +7,13 @@ import { ExitError } from '../config/exit-error.ts'
 import { optionsHelp } from '../config/help.ts'
 import { nearest } from '../config/nearest.ts'
 import type { Command } from './command.ts'
+import { doctorCommand } from './doctor.ts'
 import { generateCommand } from './generate.ts'
 import { modelsCommand } from './models.ts'
 import { serveCommand } from './serve.ts'
 import { TerminalReporter } from './terminal-reporter.ts'
 
-const COMMANDS: readonly Command[] = [serveCommand, generateCommand, modelsCommand]
+const COMMANDS: readonly Command[] = [serveCommand, generateCommand, modelsCommand, doctorCommand]
 
 /**
  * Runs one command line.
@@ -82,7 +83,8 @@ function overview(): string {
     `  ${'help [command]'.padEnd(width)}  This page, or all about a command.`,
     `  ${'--version'.padEnd(width)}  The version.`,
     '',
-    'From a checkout: npm start (serves the default model on http://127.0.0.1:8000), npm start -- --port 9000.'
+    'From a checkout: npm start (serves the default model on http://127.0.0.1:8000), npm start -- --port 9000,',
+    'npx everstream <command>. Is something wrong? npx everstream doctor.'
   ].join('\n')
 }
 

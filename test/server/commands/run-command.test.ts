@@ -9,13 +9,16 @@ const VERSION = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).ver
 it('has a help that a newcomer can read, and one for each command', () => {
   const overview = everstream('help')
   expect(overview).toMatchObject({ code: 0, err: '' })
-  for (const word of ['serve', 'models', 'npm start', '--version']) expect(overview.out).toContain(word)
+  for (const word of ['serve', 'generate', 'models', 'doctor', 'npm start', '--version']) expect(overview.out).toContain(word)
   expect(everstream('--help').out).toBe(overview.out)
 
   const serve = everstream('serve', '--port', 'wrong', '--help')
   expect(serve).toMatchObject({ code: 0, err: '' })
   expect(serve.out).toContain('PORT; default: 8000')
+  expect(serve.out).not.toContain('--temperature')
   expect(everstream('help', 'serve').out).toBe(serve.out)
+  expect(everstream('help', 'generate').out).toContain('TEMPERATURE; default: 0')
+  expect(everstream('help', 'doctor').out).toContain('exit code 1')
 })
 
 it('says its version', () => {

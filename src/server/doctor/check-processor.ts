@@ -1,0 +1,20 @@
+import { readFile } from 'node:fs/promises'
+import { cpus } from 'node:os'
+import { type Finding, note, ok } from './finding.ts'
+
+/** Where Linux says what a processor can. */
+const CPU_INFO = '/proc/cpuinfo'
+
+/** Cores, and the instructions that make 8-bit weights fast. */
+export async function checkProcessor(cores: number, cpuInfoFile: string = CPU_INFO): Promise<Finding> {
+  const what = `${cores} ${cores === 1 ? 'core' : 'cores'} of ${cpus()[0]?.model.trim() || 'an unnamed processor'}`
+  const info = await readFile(cpuInfoFile, 'utf8').catch(() => null)
+  const flags = /^(?:flags|Features)\s*:(.*)$/m
+    .exec(info ?? '')?.[1]
+    ?.trim()
+    .split(/\s+/)
+  if (flags === undefined) return note('processor', `${what}; this system does not say whether it has AVX512-VNNI`)
+  if (flags.includes('avx512_vnni')) return ok('processor', `${what}, with AVX512-VNNI: 8-bit weights are fast`)
+  const other = flags.includes('avx_vnni') ? 'AVX-VNNI only' : flags.includes('avx2') ? 'AVX2 only' : 'neither AVX512-VNNI nor AVX2'
+  return note('processor', `${what}, with ${other}: everything works, 8-bit weights are slower than measured for AVX512-VNNI`)
+}
