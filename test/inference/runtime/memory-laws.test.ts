@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -54,3 +55,16 @@ it('holds on to no memory for each length of chunk', async () => {
   expect(process.memoryUsage.rss() - before).toBeLessThan(12 * MEBIBYTE)
   runner.close()
 })
+
+it.runIf(process.platform === 'linux')('gives back the cache that was reserved for a graph it then refuses', async () => {
+  const open = () => openModelRunner({ ...graph.options, layers: 3, contextLength: 2 ** 20 })
+  await expect(open()).rejects.toMatchObject({ code: 'engine_failure' })
+  const before = await addressedPages()
+  for (let attempt = 0; attempt < 8; attempt++) await expect(open()).rejects.toMatchObject({ code: 'engine_failure' })
+  // One cache is 3.75 GiB of addresses.
+  expect((await addressedPages()) - before).toBeLessThan(2 ** 31 / 4096)
+})
+
+async function addressedPages(): Promise<number> {
+  return Number((await readFile('/proc/self/statm', 'utf8')).split(' ')[0])
+}
