@@ -75,7 +75,7 @@ function helpFor(name: string | undefined): string {
 function overview(): string {
   const width = Math.max(...COMMANDS.map(({ name, usage }) => `${name} ${usage}`.length))
   return [
-    'everstream: an OpenAI-compatible text-generation server, whose streams cannot be lost.',
+    'everstream: an OpenAI-compatible text-generation server: continuous batching on ONNX Runtime, without Python.',
     '',
     'Usage: everstream <command> [options]',
     '',
