@@ -12,7 +12,7 @@ import { resolveModel } from '../../src/server/download/resolve-model.ts'
 const SILENT = { line: () => {}, problem: () => {}, progress: () => ({ update: () => {}, end: () => {} }) }
 
 /** The default model as the server would load it: downloaded once into the project's folder of models. */
-async function prepareDefaultModel(quantization: QuantizationChoice): Promise<PreparedModel> {
+export async function prepareDefaultModel(quantization: QuantizationChoice): Promise<PreparedModel> {
   const config = readServeConfig([], readEnvironment())
   const { path } = await resolveModel(config, SILENT)
   return prepareModel({ path, quantization, cacheFolder: join(config.modelsFolder, '.graphs') })
