@@ -71,8 +71,13 @@ export class BytePairTokenizer implements Tokenizer {
     const ids = whole === undefined ? mergePairs(this.#parts.symbols(word), this.#parts.pairs) : [whole]
     if (word.length <= CACHED_WORD_CHARS) {
       if (this.#cache.size >= CACHED_WORDS) this.#cache = new Map()
-      this.#cache.set(word, ids)
+      this.#cache.set(unslicedCopy(word), ids)
     }
     return ids
   }
+}
+
+/** V8 makes a longer slice a view: as a key of the cache it would keep the whole text that it was cut from, a megabyte for one word. */
+function unslicedCopy(word: string): string {
+  return Buffer.from(word, 'utf16le').toString('utf16le')
 }

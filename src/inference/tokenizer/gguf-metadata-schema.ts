@@ -15,9 +15,13 @@ const Metadata = z.object({
   'tokenizer.ggml.bos_token_id': TokenId,
   'tokenizer.ggml.eos_token_id': TokenId,
   'tokenizer.ggml.eot_token_id': TokenId,
+  'tokenizer.ggml.eom_token_id': TokenId,
   'tokenizer.ggml.add_bos_token': z.boolean().optional(),
   'tokenizer.ggml.add_space_prefix': z.boolean().default(true)
 })
+
+/** Llama 3's files, which begin every text with the start token though few say so. Source: llama.cpp, `llama-vocab.cpp`. */
+const PRES_WITH_START: readonly string[] = ['llama-bpe', 'llama3', 'llama-v3']
 
 /** A vocabulary as a GGUF file holds it. */
 export interface GgufVocabulary {
@@ -38,11 +42,12 @@ export function parseGgufVocabulary(metadata: ReadonlyMap<string, unknown>): Ggu
   if (error !== undefined) throw new ServiceError('unavailable', `the file's tokenizer cannot be read: ${z.prettifyError(error)}`)
   const model = data['tokenizer.ggml.model']
   const start = data['tokenizer.ggml.bos_token_id']
-  const ends = [data['tokenizer.ggml.eos_token_id'], data['tokenizer.ggml.eot_token_id']].filter(tokenId => tokenId !== undefined)
-  const addsStart = data['tokenizer.ggml.add_bos_token'] ?? model === 'llama'
+  const pre = data['tokenizer.ggml.pre']
+  const ends = (['eos', 'eot', 'eom'] as const).map(end => data[`tokenizer.ggml.${end}_token_id`]).filter(tokenId => tokenId !== undefined)
+  const addsStart = data['tokenizer.ggml.add_bos_token'] ?? (model === 'llama' || PRES_WITH_START.includes(pre))
   return {
     model,
-    pre: data['tokenizer.ggml.pre'],
+    pre,
     tokens: data['tokenizer.ggml.tokens'],
     merges: data['tokenizer.ggml.merges'] ?? [],
     scores: data['tokenizer.ggml.scores'] ?? [],

@@ -6,7 +6,8 @@ import { scoreTable } from './pair-tables.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { wordSplitOf } from './word-split.ts'
 
-/** `tokenizer.ggml.token_type` of control tokens, such as `<|im_end|>`, and of tokens that users define. Source: ggml's GGUF specification. */
+/** `tokenizer.ggml.token_type` of `<unk>`, of control tokens, such as `<|im_end|>`, and of tokens that users define. Source: ggml's GGUF specification. */
+const UNKNOWN = 2
 const CONTROL = 3
 const USER_DEFINED = 4
 
@@ -29,22 +30,23 @@ function byteLevel(vocabulary: GgufVocabulary): Tokenizer {
 }
 
 function sentencePiece(vocabulary: GgufVocabulary): Tokenizer {
-  const { tokens, scores, types, addsSpacePrefix } = vocabulary
+  const { tokens, scores, addsSpacePrefix } = vocabulary
   const ids = new Map(tokens.map((token, tokenId) => [token, tokenId]))
   const byteIds = Array.from({ length: 256 }, (_, byte) => ids.get(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`) ?? -1)
   const bytesOf = (character: string): number[] => Array.from(UTF8.encode(character), byte => byteIds[byte] ?? -1)
+  const tables = common(vocabulary)
   return new BytePairTokenizer({
-    ...common(vocabulary),
+    ...tables,
     bytesOf: tokenId => {
       const token = tokens[tokenId] ?? ''
-      return types[tokenId] === CONTROL || types[tokenId] === USER_DEFINED ? UTF8.encode(token) : sentencePieceBytes(token)
+      return tables.literals.get(token) === tokenId ? UTF8.encode(token) : sentencePieceBytes(token)
     },
     words: text => [(addsSpacePrefix ? ' ' : '') + text],
     symbols: word =>
       Array.from(word.replaceAll(' ', '▁'))
         .flatMap(character => ids.get(character) ?? bytesOf(character))
         .filter(tokenId => tokenId >= 0),
-    pairs: scoreTable(tokens, scores, tokenId => types[tokenId] !== CONTROL)
+    pairs: scoreTable(tokens, scores, tokenId => !tables.specialIds.has(tokenId))
   })
 }
 
@@ -53,8 +55,9 @@ function common({ tokens, types, startTokenIds, endTokenIds }: GgufVocabulary) {
   const specialIds = new Set<number>()
   for (const [tokenId, token] of tokens.entries()) {
     const type = types[tokenId]
-    if (type === CONTROL) specialIds.add(tokenId)
-    if (type === CONTROL || type === USER_DEFINED) literals.set(token, tokenId)
+    const isSpecial = type === CONTROL || type === UNKNOWN
+    if (isSpecial) specialIds.add(tokenId)
+    if (isSpecial || type === USER_DEFINED) literals.set(token, tokenId)
   }
   return { vocabularySize: tokens.length, startTokenIds, endTokenIds, literals, specialIds }
 }

@@ -24,7 +24,8 @@ export class Vocabulary implements TokenText {
     const known = this.#bytes.get(tokenId)
     if (known !== undefined) return known
     const bytes = this.#parts.bytesOf(tokenId)
-    this.#bytes.set(tokenId, bytes)
+    // Ids outside the vocabulary have none, and there is no end of them.
+    if (bytes.length > 0) this.#bytes.set(tokenId, bytes)
     return bytes
   }
 

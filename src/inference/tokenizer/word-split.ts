@@ -27,13 +27,20 @@ const QWEN2_WORDS = LLAMA3_WORDS.replace(String.raw`\p{N}{1,3}`, String.raw`\p{N
 export const SINGLE_DIGITS = String.raw`\p{N}|\P{N}+`
 
 const GPT2: WordSplit = { patterns: [wordPattern(GPT2_WORDS)] }
+const GPT2_SINGLE_DIGITS: WordSplit = { patterns: [wordPattern(SINGLE_DIGITS), wordPattern(GPT2_WORDS)] }
+const LLAMA3: WordSplit = { patterns: [wordPattern(LLAMA3_WORDS)], keepsWholeWords: true }
 
 /** For each name that GGUF files use in `tokenizer.ggml.pre`; as the models' own tokenizer.json files say. */
 const WORD_SPLITS: ReadonlyMap<string, WordSplit> = new Map([
   ['default', GPT2],
   ['gpt-2', GPT2],
-  ['smollm', { patterns: [wordPattern(SINGLE_DIGITS), wordPattern(GPT2_WORDS)] }],
-  ['llama-bpe', { patterns: [wordPattern(LLAMA3_WORDS)], keepsWholeWords: true }],
+  ['phi-2', GPT2],
+  ['smollm', GPT2_SINGLE_DIGITS],
+  ['starcoder', GPT2_SINGLE_DIGITS],
+  ['refact', GPT2_SINGLE_DIGITS],
+  ['llama-bpe', LLAMA3],
+  ['llama3', LLAMA3],
+  ['llama-v3', LLAMA3],
   ['qwen2', { patterns: [wordPattern(QWEN2_WORDS)], normalization: 'NFC' }]
 ])
 

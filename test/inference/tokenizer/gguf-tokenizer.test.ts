@@ -23,6 +23,21 @@ it('starts every text with the start token if the file says so', () => {
   expect(tokenizerFromGguf(metadata).encode('ab')).toEqual([0, 5])
 })
 
+it.each([
+  { pre: 'llama-bpe', added: undefined, tokenIds: [0, 5] },
+  { pre: 'llama-bpe', added: false, tokenIds: [5] },
+  { pre: 'gpt-2', added: undefined, tokenIds: [5] }
+])('encodes as $tokenIds for $pre where the file says $added of the start token', ({ pre, added, tokenIds }) => {
+  const metadata = new Map([...METADATA, ['tokenizer.ggml.pre', pre] as const, ['tokenizer.ggml.add_bos_token', added] as const])
+  expect(tokenizerFromGguf(metadata).encode('ab')).toEqual(tokenIds)
+})
+
+it('ends at each token that the file names as an end', () => {
+  const ends = { eos: 0, eot: 1, eom: 2 }
+  const keys = Object.entries(ends).map(([end, tokenId]) => [`tokenizer.ggml.${end}_token_id`, tokenId] as const)
+  expect(tokenizerFromGguf(new Map([...METADATA, ...keys])).endTokenIds).toEqual([0, 1, 2])
+})
+
 it('gives the bytes of a token, also of a third of a character', () => {
   const tokenizer = tokenizerFromGguf(METADATA)
   expect([8, 9, 10].map(tokenId => [...tokenizer.bytes(tokenId)])).toEqual([[0xe2], [0x82], [0xac]])

@@ -9,7 +9,10 @@ const METADATA = new Map<string, unknown>([
   ['tokenizer.ggml.model', 'llama'],
   ['tokenizer.ggml.tokens', TOKENS],
   ['tokenizer.ggml.scores', TOKENS.map((_, tokenId) => -tokenId)],
-  ['tokenizer.ggml.token_type', TOKENS.map(token => (/^<(unk|\/?s)>$/.test(token) ? 3 : token.startsWith('<0x') ? 6 : 1))],
+  [
+    'tokenizer.ggml.token_type',
+    TOKENS.map(token => (token === '<unk>' ? 2 : /^<\/?s>$/.test(token) ? 3 : token.startsWith('<0x') ? 6 : 1))
+  ],
   ['tokenizer.ggml.bos_token_id', 1],
   ['tokenizer.ggml.eos_token_id', 2]
 ])
@@ -28,4 +31,9 @@ it('writes characters without a token as bytes, and says them back', () => {
 
 it('adds no space where the file says so', () => {
   expect(tokenizerFromGguf(new Map([...METADATA, ['tokenizer.ggml.add_space_prefix', false] as const])).encode('ab')).toEqual([1, id('ab')])
+})
+
+it('knows the unknown token as a control token', () => {
+  expect(tokenizer.encode('<unk>a')).toEqual([1, id('<unk>'), id('▁a')])
+  expect(tokenizer.isSpecial(id('<unk>'))).toBe(true)
 })

@@ -21,6 +21,26 @@ it('says in pieces what the bytes say as a whole', () => {
   )
 })
 
+it('holds back one unfinished character and no more, also among bytes that are no text', () => {
+  fc.assert(
+    fc.property(fc.array(byte), bytes => {
+      const decoder = vocabulary.decoder({ skipSpecial: true })
+      let said = ''
+      for (const [at, tokenId] of bytes.entries()) {
+        said += decoder.push(tokenId)
+        // An unfinished character at the end is one U+FFFD to whoever reads no further.
+        const sayable = whole(bytes.slice(0, at + 1))
+        expect([sayable, sayable.replace(/\ufffd$/u, '')]).toContain(said)
+      }
+    })
+  )
+})
+
+it('gives no bytes for ids outside the vocabulary', () => {
+  const empty = new Vocabulary({ specialIds: new Set(), endTokenIds: [], bytesOf: () => new Uint8Array(0) })
+  expect([-1, 0.5, 2 ** 31].map(tokenId => empty.bytes(tokenId).length)).toEqual([0, 0, 0])
+})
+
 it('never says half a character', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme' }), text => {
