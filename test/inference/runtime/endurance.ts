@@ -1,14 +1,16 @@
 import { openModelRunner } from '../../../src/inference/runtime/onnx-model-runner.ts'
 import { tokens } from './open-tiny.ts'
 
-/** Run as a process of its own, with --expose-gc: prints by how many bytes it grew over many runs of every kind. */
+/**
+ * Run as a process of its own, with --expose-gc: prints by how many bytes it grew in each of five rounds of runs of every kind.
+ */
 const [runs = '', options = ''] = process.argv.slice(2)
 const runner = await openModelRunner(JSON.parse(options))
 
 async function work(count: number): Promise<number> {
   for (let run = 0; run < count; run++) {
     const rows = 1 + (run % runner.slots)
-    if (run % 4 === 0) await runner.prefill(rows - 1, 0, tokens(2 + (run % 97), run), [0, 1].slice(0, run % 3))
+    if (run % 2 === 0) await runner.prefill(rows - 1, 0, tokens(2 + (run % 97), run), [0, 1].slice(0, run % 3))
     else
       await runner.decode(
         tokens(rows, run),
@@ -31,6 +33,12 @@ async function refused(): Promise<void> {
   await run.catch(() => {})
 }
 
-const before = await work(Math.ceil(Number(runs) / 5))
-process.stdout.write(`${(await work(Number(runs))) - before}`)
+const growths: number[] = []
+let before = await work(Number(runs))
+for (let round = 0; round < 5; round++) {
+  const after = await work(Number(runs))
+  growths.push(after - before)
+  before = after
+}
+process.stdout.write(JSON.stringify(growths))
 runner.close()

@@ -15,11 +15,13 @@ beforeAll(async () => {
 })
 afterAll(() => graph[Symbol.asyncDispose]())
 
-it('grows by nothing over 20,000 runs', async () => {
+it('grows by nothing over 25,000 runs', async () => {
   const script = fileURLToPath(new URL('endurance.ts', import.meta.url))
-  const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', script, '20000', JSON.stringify(graph.options)])
-  // One tensor forgotten in each run would be 4 MiB and more.
-  expect(Number(stdout)).toBeLessThan(2 * MEBIBYTE)
+  const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', script, '5000', JSON.stringify(graph.options)])
+  const growths: number[] = JSON.parse(stdout)
+  expect(growths).toHaveLength(5)
+  // A leak shows in every round, the allocator's and V8's moods only in some. One tensor forgotten in each prefill is 500 KiB a round.
+  expect(Math.min(...growths)).toBeLessThan(MEBIBYTE / 4)
 }, 60_000)
 
 it('copies nothing that grows with the room in the cache: a step costs the same in a small and in a huge one', async () => {
