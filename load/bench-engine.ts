@@ -1,5 +1,6 @@
 import type { ModelRunner } from '../src/inference/contract/model-runner.ts'
 import type { GenerationRequest } from '../src/inference/contract/request.ts'
+import { PLAIN_SAMPLING } from '../src/inference/contract/sampling.ts'
 import { BatchEngine } from '../src/inference/engine/batch-engine.ts'
 import { tokenizerFromGguf } from '../src/inference/tokenizer/gguf-tokenizer.ts'
 import { openGguf } from '../src/inference/weights/gguf.ts'
@@ -56,16 +57,7 @@ function requestOf(row: number, temperature: number, maxNewTokens: number): Gene
     prompts: [{ tokenIds: someTokens(PROMPT_TOKENS, row * PROMPT_TOKENS) }],
     choicesPerPrompt: 1,
     maxNewTokens,
-    sampling: {
-      temperature,
-      topP: 1,
-      topK: 0,
-      minP: 0,
-      presencePenalty: 0,
-      frequencyPenalty: 0,
-      logitBias: [],
-      seed: row
-    },
+    sampling: { ...PLAIN_SAMPLING, temperature, seed: row },
     stopStrings: [],
     ignoreEos: true,
     topLogprobs: null,

@@ -1,5 +1,5 @@
-import { join } from 'node:path'
 import { prepareModel } from '../src/inference/model/prepare-model.ts'
+import { graphsFolder } from '../src/server/config/graphs-folder.ts'
 import { readServeConfig } from '../src/server/config/serve-config.ts'
 import { resolveModel } from '../src/server/download/resolve-model.ts'
 import { caseName, type SideOptions } from './bench-case.ts'
@@ -68,7 +68,7 @@ async function sideOptions({
   const { graphPath, layers, kvHeads, headDim, vocabularySize, contextLength } = await prepareModel({
     path,
     quantization: config.quantization,
-    cacheFolder: join(config.modelsFolder, '.graphs')
+    cacheFolder: graphsFolder(config.modelsFolder)
   })
   if (capacity > contextLength) throw new RangeError(`${capacity} positions are asked for; the model has ${contextLength}`)
   const graph = { graphPath, layers, kvHeads, headDim, vocabularySize }

@@ -1,8 +1,9 @@
-import { randomInt, randomUUID } from 'node:crypto'
 import type { Engine } from '../inference/contract/engine.ts'
 import { ServiceError } from '../inference/contract/errors.ts'
 import { isTerminal, type LoggedEvent } from '../inference/contract/events.ts'
 import type { GenerationRequest } from '../inference/contract/request.ts'
+import { PLAIN_SAMPLING } from '../inference/contract/sampling.ts'
+import { newId, newSeed } from '../routes/wire/ids.ts'
 import { ExitError } from './config/exit-error.ts'
 import type { GenerateConfig } from './config/generate-config.ts'
 import type { ServedModel } from './served-model.ts'
@@ -61,20 +62,11 @@ function toRequest(
     throw new ExitError(2, `the prompt has ${tokenIds.length} tokens, and with an answer at most ${card.contextLength} fit: shorten it`)
   }
   return {
-    id: `cmpl-${randomUUID().replaceAll('-', '')}`,
+    id: newId('cmpl-'),
     prompts: [{ tokenIds }],
     choicesPerPrompt: 1,
     maxNewTokens: Math.min(maxTokens, room),
-    sampling: {
-      temperature,
-      topP: 1,
-      topK: 0,
-      minP: 0,
-      presencePenalty: 0,
-      frequencyPenalty: 0,
-      logitBias: [],
-      seed: seed ?? randomInt(2 ** 47)
-    },
+    sampling: { ...PLAIN_SAMPLING, temperature, seed: seed ?? newSeed() },
     stopStrings: [],
     ignoreEos: false,
     topLogprobs: null,

@@ -1,16 +1,15 @@
-import { dirname, join } from 'node:path'
 import type { TextPort } from '../inference/contract/text-port.ts'
 import { prepareModel } from '../inference/model/prepare-model.ts'
 import type { PreparedModel } from '../inference/model/prepared-model.ts'
 import { SIMULATED_VOCABULARY_SIZE } from '../inference/simulated/vocabulary.ts'
 import { openTextPort } from '../inference/tokenizer/threaded-text-port.ts'
-import { openGguf } from '../inference/weights/gguf.ts'
-import { ModelFileError } from '../inference/weights/model-file-error.ts'
 import type { ModelCard } from '../routes/models/model-card.ts'
 import { ExitError } from './config/exit-error.ts'
+import { graphsFolder } from './config/graphs-folder.ts'
 import type { ServeConfig } from './config/serve-config.ts'
 import { megabytes, type Reporter } from './download/reporter.ts'
 import { resolveModel } from './download/resolve-model.ts'
+import { textSourceOf } from './text-source.ts'
 import type { EngineOptions } from './worker-engine.ts'
 
 /** What the API process and its workers are told of the model. */
@@ -40,7 +39,11 @@ export type LoadConfig = Pick<
 /** Context of the simulated engine, which has no model to set it. */
 const SIMULATED_CONTEXT = 8192
 
-/** Finds the weights, downloads them if need be, and builds the graph if it is not there yet. */
+/**
+ * Finds the weights, downloads them if need be, and builds the graph if it is not there yet.
+ *
+ * @throws {ExitError | ModelFileError | ServiceError} the model cannot be had, read or put into words
+ */
 export async function loadServedModel(config: LoadConfig, reporter: Reporter): Promise<ServedModel> {
   const created = Math.floor(Date.now() / 1000)
   if (config.engine === 'simulated') {
@@ -58,14 +61,14 @@ export async function loadServedModel(config: LoadConfig, reporter: Reporter): P
   const contextLength = contextWithin(model, cacheBudgetBytes, config)
   return {
     card: { servedModelName: config.servedModelName ?? location.name, contextLength, created, modelHash: model.modelHash },
-    text: await openText(model.sourcePath),
+    text: await openTextPort(await textSourceOf(model.sourcePath)),
     engine: {
       engine: 'onnx',
       model,
       slots: config.maxSlots,
       contextLength,
       threads: config.threads,
-      // Threads that wait busily help one worker alone, and hurt as soon as processes share the cores (measured: notes on performance).
+      // Threads that wait busily help a worker that has its cores to itself (measured: docs/decisions.md).
       spinning: config.workers === 1,
       cacheBudgetBytes
     }
@@ -74,21 +77,16 @@ export async function loadServedModel(config: LoadConfig, reporter: Reporter): P
 
 async function prepare(path: string, { quantization, modelsFolder }: LoadConfig, reporter: Reporter): Promise<PreparedModel> {
   let saidSo = false
-  try {
-    return await prepareModel({
-      path,
-      quantization,
-      cacheFolder: join(modelsFolder, '.graphs'),
-      onProgress: fraction => {
-        if (saidSo || fraction >= 1) return
-        saidSo = true
-        reporter.line('Building the graph from the weights: once, a few seconds')
-      }
-    })
-  } catch (cause) {
-    if (cause instanceof ModelFileError) throw new ExitError(1, cause.message, { cause })
-    throw cause
-  }
+  return await prepareModel({
+    path,
+    quantization,
+    cacheFolder: graphsFolder(modelsFolder),
+    onProgress: fraction => {
+      if (saidSo || fraction >= 1) return
+      saidSo = true
+      reporter.line('Building the graph from the weights: once, a few seconds')
+    }
+  })
 }
 
 /** One row must fit the cache whole: a request that was admitted never waits for ever. */
@@ -103,12 +101,4 @@ function contextWithin(model: PreparedModel, cacheBudgetBytes: number, { maxCont
     )
   }
   return Math.min(wanted, affordable)
-}
-
-/** Weights name their tokenizer: GGUF files hold it, checkpoints have it beside them. */
-async function openText(sourcePath: string): Promise<TextPort> {
-  if (!sourcePath.endsWith('.gguf')) return openTextPort({ kind: 'folder', path: dirname(sourcePath) })
-  await using file = await openGguf(sourcePath)
-  const metadata = new Map([...file.metadata].filter(([key]) => key.startsWith('tokenizer.')))
-  return openTextPort({ kind: 'gguf', metadata })
 }

@@ -1,4 +1,3 @@
-import { dirname } from 'node:path'
 import { z } from 'zod'
 import type { Engine, StepEvents } from '../inference/contract/engine.ts'
 import { ServiceError } from '../inference/contract/errors.ts'
@@ -7,10 +6,8 @@ import { probeDeterminism } from '../inference/engine/determinism-probe.ts'
 import type { PreparedModel } from '../inference/model/prepared-model.ts'
 import { openModelRunner } from '../inference/runtime/onnx-model-runner.ts'
 import { createSimulatedEngine } from '../inference/simulated/simulated-engine.ts'
-import { tokenizerFromFolder } from '../inference/tokenizer/folder-tokenizer.ts'
-import { tokenizerFromGguf } from '../inference/tokenizer/gguf-tokenizer.ts'
-import type { Tokenizer } from '../inference/tokenizer/tokenizer.ts'
-import { openGguf } from '../inference/weights/gguf.ts'
+import { openTokenizer } from '../inference/tokenizer/text-source.ts'
+import { textSourceOf } from './text-source.ts'
 
 const Model = z.strictObject({
   graphPath: z.string(),
@@ -66,7 +63,7 @@ async function createBatchEngine(options: z.infer<typeof Onnx>, emit: (events: S
   const slots = Math.max(2, options.slots)
   const [runner, text] = await Promise.all([
     openModelRunner({ ...model, ...options, slots, parkedRows: PARKED_ROWS_PER_SLOT * slots }),
-    readTokenizer(model.sourcePath)
+    textSourceOf(model.sourcePath).then(openTokenizer)
   ])
   const { loneRowDiffers, cutsDiffer } = await probeDeterminism(runner)
   return new BatchEngine({
@@ -89,13 +86,6 @@ async function createBatchEngine(options: z.infer<typeof Onnx>, emit: (events: S
     emit,
     onCrash: endProcess
   })
-}
-
-/** Weights name their tokenizer: GGUF files hold it, checkpoints have it beside them. */
-async function readTokenizer(sourcePath: string): Promise<Tokenizer> {
-  if (!sourcePath.endsWith('.gguf')) return tokenizerFromFolder(dirname(sourcePath))
-  await using file = await openGguf(sourcePath)
-  return tokenizerFromGguf(file.metadata)
 }
 
 /** Our own bug: the supervisor ends what the worker had, and starts another. */

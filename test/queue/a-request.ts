@@ -1,4 +1,5 @@
 import type { GenerationRequest } from '../../src/inference/contract/request.ts'
+import { PLAIN_SAMPLING } from '../../src/inference/contract/sampling.ts'
 
 let made = 0
 
@@ -9,16 +10,7 @@ export function aRequest(overrides: Partial<GenerationRequest> = {}): Generation
     prompts: [{ tokenIds: [1] }],
     choicesPerPrompt: 1,
     maxNewTokens: 3,
-    sampling: {
-      temperature: 0,
-      topP: 1,
-      topK: 0,
-      minP: 0,
-      presencePenalty: 0,
-      frequencyPenalty: 0,
-      logitBias: [],
-      seed: 0
-    },
+    sampling: PLAIN_SAMPLING,
     stopStrings: [],
     ignoreEos: false,
     topLogprobs: null,

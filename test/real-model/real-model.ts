@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { z } from 'zod'
 import type { ModelRunner } from '../../src/inference/contract/model-runner.ts'
 import { prepareModel } from '../../src/inference/model/prepare-model.ts'
 import type { PreparedModel, QuantizationChoice } from '../../src/inference/model/prepared-model.ts'
 import { openModelRunner } from '../../src/inference/runtime/onnx-model-runner.ts'
 import { readEnvironment } from '../../src/server/config/environment.ts'
+import { graphsFolder } from '../../src/server/config/graphs-folder.ts'
 import { readServeConfig } from '../../src/server/config/serve-config.ts'
 import { resolveModel } from '../../src/server/download/resolve-model.ts'
 
@@ -15,7 +15,7 @@ const SILENT = { line: () => {}, problem: () => {}, progress: () => ({ update: (
 export async function prepareDefaultModel(quantization: QuantizationChoice): Promise<PreparedModel> {
   const config = readServeConfig([], readEnvironment())
   const { path } = await resolveModel(config, SILENT)
-  return prepareModel({ path, quantization, cacheFolder: join(config.modelsFolder, '.graphs') })
+  return prepareModel({ path, quantization, cacheFolder: graphsFolder(config.modelsFolder) })
 }
 
 export async function openDefaultModel(quantization: QuantizationChoice): Promise<ModelRunner> {

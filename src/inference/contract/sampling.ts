@@ -17,3 +17,15 @@ export interface SamplingParams {
   /** Key of the noise, together with choice and position. Always set: where the client gave none, the API process draws it. A safe integer. */
   readonly seed: number
 }
+
+/** Greedy, with every filter, penalty and bias off: what a caller starts from that wants only some of them. */
+export const PLAIN_SAMPLING: SamplingParams = {
+  temperature: 0,
+  topP: 1,
+  topK: 0,
+  minP: 0,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  logitBias: [],
+  seed: 0
+}

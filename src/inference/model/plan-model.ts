@@ -1,5 +1,6 @@
 import { buildGpt2 } from '../graph/gpt2.ts'
 import { buildLlama } from '../graph/llama.ts'
+import type { LlamaConfig } from '../graph/llama-config.ts'
 import type { WeightForm } from '../graph/weight-nodes.ts'
 import { openGguf } from '../weights/gguf.ts'
 import { ModelFileError } from '../weights/model-file-error.ts'
@@ -78,16 +79,7 @@ function planLlama(file: TensorFile, { config, head }: LlamaModel, names: LlamaT
     file,
     source,
     plan: buildLlama(config, source, weightForm(quantization)),
-    description: {
-      architecture: 'llama',
-      parameters: countParameters(file),
-      vocabularySize: config.vocabulary,
-      contextLength: config.context,
-      layers: config.layers,
-      kvHeads: config.kvHeads,
-      headDim: config.headDim,
-      quantization
-    }
+    description: describe('llama', file, config, quantization)
   }
 }
 
@@ -97,17 +89,19 @@ function planGpt2(file: TensorFile, { config, head }: Gpt2Model, names: Gpt2Tens
     file,
     source,
     plan: buildGpt2(config, source, weightForm(quantization)),
-    description: {
-      architecture: 'gpt2',
-      parameters: countParameters(file),
-      vocabularySize: config.vocabulary,
-      contextLength: config.context,
-      layers: config.layers,
-      kvHeads: config.heads,
-      headDim: config.headDim,
-      quantization
-    }
+    description: describe('gpt2', file, { ...config, kvHeads: config.heads }, quantization)
   }
+}
+
+/** What every family says of itself, in the words of the prepared model. */
+function describe(
+  architecture: string,
+  file: TensorFile,
+  { vocabulary, context, layers, kvHeads, headDim }: Pick<LlamaConfig, 'vocabulary' | 'context' | 'layers' | 'kvHeads' | 'headDim'>,
+  quantization: Quantization
+): GraphBuild['description'] {
+  const parameters = countParameters(file)
+  return { architecture, parameters, vocabularySize: vocabulary, contextLength: context, layers, kvHeads, headDim, quantization }
 }
 
 function weightForm(quantization: Quantization): WeightForm {

@@ -1,7 +1,7 @@
 import { platform } from 'node:process'
 import koffi from 'koffi'
 import { ServiceError } from '../contract/errors.ts'
-import { loadOnnxRuntime } from './native-library.ts'
+import { openApiBase } from './api-base.ts'
 import type { Address } from './paged-memory.ts'
 
 /** The oldest version of the table that has all we call; later libraries serve it unchanged. */
@@ -65,9 +65,7 @@ export class OrtApi {
 
   /** @throws {ServiceError} `unavailable` where there is no library that serves us */
   constructor() {
-    const base: Address = loadOnnxRuntime().func('OrtGetApiBase', 'intptr_t', [])()
-    const getApi: Address = koffi.decode(BigInt(base), 'intptr_t')
-    const table: Address = BigInt(koffi.call(BigInt(getApi), koffi.proto('intptr_t (uint32_t)'), API_VERSION))
+    const table: Address = BigInt(koffi.call(openApiBase().getApi, koffi.proto('intptr_t (uint32_t)'), API_VERSION))
     if (table === 0n) throw new ServiceError('unavailable', `this ONNX Runtime is older than version 1.${API_VERSION}`)
     const calls = Object.entries(FUNCTIONS).map(([name, [index, result, parameters]]) => {
       const address: Address = BigInt(koffi.decode(table + BigInt(index * koffi.sizeof('intptr_t')), 'intptr_t'))

@@ -1,6 +1,5 @@
 import koffi from 'koffi'
-import { loadOnnxRuntime } from './native-library.ts'
-import type { Address } from './paged-memory.ts'
+import { openApiBase } from './api-base.ts'
 
 export interface RuntimeVersions {
   readonly onnxRuntime: string
@@ -13,8 +12,5 @@ export interface RuntimeVersions {
  * @throws {ServiceError} `unavailable` where it cannot be loaded
  */
 export function runtimeVersions(): RuntimeVersions {
-  const base: Address = BigInt(loadOnnxRuntime().func('OrtGetApiBase', 'intptr_t', [])())
-  // struct OrtApiBase { GetApi; GetVersionString }
-  const getVersion: Address = BigInt(koffi.decode(base + BigInt(koffi.sizeof('intptr_t')), 'intptr_t'))
-  return { onnxRuntime: String(koffi.call(getVersion, koffi.proto('const char * ()'))), koffi: koffi.version }
+  return { onnxRuntime: String(koffi.call(openApiBase().getVersionString, koffi.proto('const char * ()'))), koffi: koffi.version }
 }

@@ -1,4 +1,3 @@
-import type { TextDecoderPort } from '../contract/token-text.ts'
 import { mergePairs, type PairTable } from './merge-pairs.ts'
 import { SpecialTokens } from './special-tokens.ts'
 import type { Tokenizer } from './tokenizer.ts'
@@ -26,20 +25,17 @@ const CACHED_WORD_CHARS = 64
 const CACHED_WORDS = 20_000
 
 /** Byte-pair encoding, exact and in n log n for whatever text. */
-export class BytePairTokenizer implements Tokenizer {
+export class BytePairTokenizer extends Vocabulary implements Tokenizer {
   readonly vocabularySize: number
-  readonly endTokenIds: readonly number[]
   readonly #parts: BytePairParts
   readonly #literals: SpecialTokens
-  readonly #vocabulary: Vocabulary
   #cache = new Map<string, readonly number[]>()
 
   constructor(parts: BytePairParts) {
+    super(parts)
     this.vocabularySize = parts.vocabularySize
-    this.endTokenIds = parts.endTokenIds
     this.#parts = parts
     this.#literals = new SpecialTokens(parts.literals)
-    this.#vocabulary = new Vocabulary(parts)
   }
 
   encode(text: string): number[] {
@@ -50,18 +46,6 @@ export class BytePairTokenizer implements Tokenizer {
       else for (const word of this.#parts.words(section)) for (const tokenId of this.#encodeWord(word)) ids.push(tokenId)
     }
     return ids
-  }
-
-  bytes(tokenId: number): Uint8Array {
-    return this.#vocabulary.bytes(tokenId)
-  }
-
-  isSpecial(tokenId: number): boolean {
-    return this.#vocabulary.isSpecial(tokenId)
-  }
-
-  decoder(options: { readonly skipSpecial: boolean }): TextDecoderPort {
-    return this.#vocabulary.decoder(options)
   }
 
   #encodeWord(word: string): readonly number[] {

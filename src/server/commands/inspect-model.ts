@@ -1,9 +1,9 @@
 import { access } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename } from 'node:path'
 import { describeModel, type Known, type ModelDescription } from '../../inference/model/describe-model.ts'
 import type { QuantizationChoice } from '../../inference/model/prepared-model.ts'
-import { ModelFileError } from '../../inference/weights/model-file-error.ts'
 import { ExitError } from '../config/exit-error.ts'
+import { graphsFolder } from '../config/graphs-folder.ts'
 import type { CatalogModel } from '../download/catalog.ts'
 import { locateModel } from '../download/locate-model.ts'
 import type { Reporter } from '../download/reporter.ts'
@@ -17,26 +17,21 @@ export interface InspectOptions {
 
 type Row = readonly [fact: string, value: string, source: string]
 
-/** A model's card: a line for each fact, and where it comes from. */
+/**
+ * A model's card: a line for each fact, and where it comes from.
+ *
+ * @throws {ExitError | ModelFileError} it is not here, or broken
+ */
 export async function inspectModel({ model, modelsFolder, quantization }: InspectOptions, reporter: Reporter): Promise<void> {
   const { name, path, listed } = await locateModel(model, modelsFolder, model)
   if (listed !== null && !(await exists(path))) throw new ExitError(1, `${name}: not here, fetch it with models pull ${name} (${path})`)
-  const description = await describe({ path, quantization, cacheFolder: join(modelsFolder, '.graphs') })
+  const description = await describeModel({ path, quantization, cacheFolder: graphsFolder(modelsFolder) })
   reporter.line(`${name}: ${path}`)
   reporter.line('')
   const rows = [...factRows(description), ...fileRows(description, listed)]
   const [factWidth, valueWidth] = [0, 1].map(column => Math.max(...rows.map(row => row[column]?.length ?? 0)))
   for (const [fact, value, source] of rows)
     reporter.line(`  ${fact.padEnd(factWidth ?? 0)}  ${value.padEnd(valueWidth ?? 0)}  ${source}`.trimEnd())
-}
-
-async function describe(options: Parameters<typeof describeModel>[0]): Promise<ModelDescription> {
-  try {
-    return await describeModel(options)
-  } catch (cause) {
-    if (cause instanceof ModelFileError) throw new ExitError(1, cause.message, { cause })
-    throw cause
-  }
 }
 
 function factRows(model: ModelDescription): Row[] {

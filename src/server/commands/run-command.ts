@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ServiceError } from '../../inference/contract/errors.ts'
+import { ModelFileError } from '../../inference/weights/model-file-error.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { ExitError } from '../config/exit-error.ts'
 import { optionsHelp } from '../config/help.ts'
@@ -41,7 +42,7 @@ function goOnWithoutReader(error: Error): void {
 
 /** What the system (a file, a folder, a port) or a part of ours refuses is said in its words; anything else is our bug, and is thrown on with its stack. */
 function systemFault(error: unknown): ExitError {
-  if (error instanceof ServiceError || (error instanceof Error && 'syscall' in error))
+  if (error instanceof ServiceError || error instanceof ModelFileError || (error instanceof Error && 'syscall' in error))
     return new ExitError(1, error.message, { cause: error })
   throw error
 }

@@ -1,7 +1,7 @@
-import { BlockList, isIP } from 'node:net'
 import { resolve } from 'node:path'
 import type { Environment } from './environment.ts'
 import { ExitError } from './exit-error.ts'
+import { isLoopback } from './loopback.ts'
 import { type Machine, thisMachine } from './machine.ts'
 import { type NetworkSettings, networkSettings } from './network-settings.ts'
 import { OPTIONS, type OptionKey } from './options.ts'
@@ -49,13 +49,4 @@ export function shareOf(machine: Machine, { threads, cacheMemory, workers }: Opt
 function tooOpen({ host, apiKey, insecureOpen }: OptionValues<ServeOption>): string[] {
   if (apiKey !== null || insecureOpen || isLoopback(host)) return []
   return [`--host ${host} lets other machines in, and no API key is set: set API_KEY (--api-key), or --insecure-open to serve everyone`]
-}
-
-const LOOPBACK = new BlockList()
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
-LOOPBACK.addAddress('::1', 'ipv6')
-
-function isLoopback(host: string): boolean {
-  const version = isIP(host)
-  return version === 0 ? host.toLowerCase() === 'localhost' : LOOPBACK.check(host, version === 4 ? 'ipv4' : 'ipv6')
 }

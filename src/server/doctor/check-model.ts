@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { prepareModel } from '../../inference/model/prepare-model.ts'
 import type { PreparedModel } from '../../inference/model/prepared-model.ts'
 import { ModelFileError } from '../../inference/weights/model-file-error.ts'
 import type { DoctorConfig } from '../config/doctor-config.ts'
 import { ExitError } from '../config/exit-error.ts'
+import { graphsFolder } from '../config/graphs-folder.ts'
 import { checkFile } from '../download/checksum.ts'
 import { locateModel, type ModelLocation } from '../download/locate-model.ts'
 import { megabytes } from '../download/reporter.ts'
@@ -22,7 +22,7 @@ export async function checkModel({ model, modelsFolder, quantization }: DoctorCo
     const location = await locateModel(model, modelsFolder, `--model ${model}`)
     const file = await checkContent(location)
     if (file.state === 'problem') return { findings: [file], model: null }
-    const prepared = await prepareModel({ path: location.path, quantization, cacheFolder: join(modelsFolder, '.graphs') })
+    const prepared = await prepareModel({ path: location.path, quantization, cacheFolder: graphsFolder(modelsFolder) })
     const graph = ok('graph', `built (${prepared.architecture}, ${prepared.parameters.toLocaleString('en-US')} parameters)`)
     return { findings: [file, graph], model: prepared }
   } catch (error) {

@@ -1,28 +1,23 @@
-import { BlockList, isIP } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { ServiceError } from '../../inference/contract/errors.ts'
+import { isLoopback } from '../config/loopback.ts'
 
 /**
  * A server on a loopback address answers only to loopback names: a web page that lets its own name point to 127.0.0.1
  * (DNS rebinding, the class of CVE-2024-28224) sends its own name as `Host` and gets nothing.
  */
 export function checkHost(app: FastifyInstance, bindHost: string): void {
-  if (!isLoopback(bindHost)) return
+  if (!isLocalName(bindHost)) return
   app.addHook('onRequest', async request => {
     const host = hostName(request.headers.host ?? '')
-    if (isLoopback(host)) return
+    if (isLocalName(host)) return
     throw new ServiceError('invalid_request', `Invalid 'Host' header: expected a name of this machine's loopback interface.`)
   })
 }
 
-const LOOPBACK = new BlockList()
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
-LOOPBACK.addAddress('::1', 'ipv6')
-
-function isLoopback(host: string): boolean {
-  const version = isIP(host)
-  if (version !== 0) return LOOPBACK.check(host, version === 4 ? 'ipv4' : 'ipv6')
-  return host === 'localhost' || host.endsWith('.localhost')
+/** Browsers resolve every name below `localhost` to this machine. */
+function isLocalName(host: string): boolean {
+  return isLoopback(host) || host.endsWith('.localhost')
 }
 
 /** `[::1]:8000` → `::1`; `LocalHost:8000` → `localhost`. */

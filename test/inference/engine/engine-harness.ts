@@ -1,36 +1,16 @@
 import type { StepEvents } from '../../../src/inference/contract/engine.ts'
 import { isTerminal, type LoggedEvent } from '../../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
+import { PLAIN_SAMPLING } from '../../../src/inference/contract/sampling.ts'
 import { BatchEngine, type BatchEngineOptions } from '../../../src/inference/engine/batch-engine.ts'
+import { aRequest } from '../../queue/a-request.ts'
 import { FakeRunner, type FakeRunnerOptions } from './fake-runner.ts'
 import { fakeText } from './fake-text.ts'
 
-export const GREEDY = {
-  temperature: 0,
-  topP: 1,
-  topK: 0,
-  minP: 0,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  logitBias: [],
-  seed: 7
-} as const
+export const GREEDY = { ...PLAIN_SAMPLING, seed: 7 }
 
 export function request(id: string, prompt: readonly number[], changes: Partial<GenerationRequest> = {}): GenerationRequest {
-  return {
-    id,
-    prompts: [{ tokenIds: prompt }],
-    choicesPerPrompt: 1,
-    maxNewTokens: 8,
-    sampling: GREEDY,
-    stopStrings: [],
-    ignoreEos: false,
-    topLogprobs: null,
-    echo: false,
-    cacheSalt: '',
-    admittedAtMs: 0,
-    ...changes
-  }
+  return aRequest({ id, prompts: [{ tokenIds: prompt }], maxNewTokens: 8, sampling: GREEDY, ...changes })
 }
 
 /** An engine over a fake model, and everything that it says. */

@@ -1,24 +1,14 @@
 import type { Engine, StepEvents } from '../../../src/inference/contract/engine.ts'
 import { type GeneratedTokenEvent, isTerminal, type LoggedEvent } from '../../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
+import { PLAIN_SAMPLING } from '../../../src/inference/contract/sampling.ts'
 import { createSimulatedEngine } from '../../../src/inference/simulated/simulated-engine.ts'
 import { encodeSimulated } from '../../../src/inference/simulated/vocabulary.ts'
+import { aRequest } from '../../queue/a-request.ts'
 
 export function request(id: string, changes: Partial<GenerationRequest> = {}): GenerationRequest {
-  return {
-    id,
-    prompts: [{ tokenIds: encodeSimulated('once upon') }],
-    choicesPerPrompt: 1,
-    maxNewTokens: 8,
-    sampling: { temperature: 1, topP: 1, topK: 0, minP: 0, presencePenalty: 0, frequencyPenalty: 0, logitBias: [], seed: 7 },
-    stopStrings: [],
-    ignoreEos: false,
-    topLogprobs: null,
-    echo: false,
-    cacheSalt: '',
-    admittedAtMs: 0,
-    ...changes
-  }
+  const sampling = { ...PLAIN_SAMPLING, temperature: 1, seed: 7 }
+  return aRequest({ id, prompts: [{ tokenIds: encodeSimulated('once upon') }], maxNewTokens: 8, sampling, ...changes })
 }
 
 /** An engine and everything that it has said. */
