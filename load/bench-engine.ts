@@ -1,6 +1,7 @@
 import type { ModelRunner } from '../src/inference/contract/model-runner.ts'
 import type { GenerationRequest } from '../src/inference/contract/request.ts'
 import { PLAIN_SAMPLING } from '../src/inference/contract/sampling.ts'
+import { PLAIN_TICKET } from '../src/inference/contract/ticket.ts'
 import { BatchEngine } from '../src/inference/engine/batch-engine.ts'
 import { tokenizerFromGguf } from '../src/inference/tokenizer/gguf-tokenizer.ts'
 import { openGguf } from '../src/inference/weights/gguf.ts'
@@ -36,11 +37,15 @@ export async function measureEngine(
     minDecodeRows: 1,
     reusePrefixes: false,
     now: Date.now,
-    emit: events => {
-      for (const { event } of events) {
-        if (event.kind === 'failed') reject(new Error(event.failure.message))
-        if (event.kind === 'finished' && --running === 0) resolve()
-      }
+    listener: {
+      events: events => {
+        for (const { event } of events) {
+          if (event.kind === 'failed') reject(new Error(event.failure.message))
+          if (event.kind === 'finished' && --running === 0) resolve()
+        }
+      },
+      running: () => {},
+      advanced: () => {}
     },
     onCrash: reject
   })
@@ -63,7 +68,8 @@ function requestOf(row: number, temperature: number, maxNewTokens: number): Gene
     topLogprobs: null,
     echo: false,
     cacheSalt: '',
-    admittedAtMs: Date.now()
+    admittedAtMs: Date.now(),
+    ticket: PLAIN_TICKET
   }
 }
 

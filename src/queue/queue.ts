@@ -1,5 +1,6 @@
 import type { LogEntry, QueuedEvent } from '../inference/contract/events.ts'
 import type { GenerationRequest } from '../inference/contract/request.ts'
+import type { Ticket } from '../inference/contract/ticket.ts'
 
 /** Where a waiting request stands: told again on every change, never logged, hence without an ordinal. */
 export interface QueuedNotice {
@@ -17,6 +18,14 @@ export interface QueueDepth {
   readonly running: number
 }
 
+/** All that is known of a request at one moment. */
+export interface RequestSnapshot {
+  readonly ticket: Ticket
+  /** Its place in the line, as `queued` tells it; null when it does not wait (any more). */
+  readonly queued: QueuedEvent | null
+  readonly entries: readonly LogEntry[]
+}
+
 /**
  * The way from a route to a worker and back, whatever lies between (memory and IPC, or Redis).
  *
@@ -27,15 +36,24 @@ export interface GenerationQueue {
   /**
    * Resolves when the request is admitted: from then on it ends, whatever happens, in one terminal event.
    *
-   * @throws {ServiceError} `queue_full` when as many wait as may wait; `unavailable` when draining, or when no worker will ever come
+   * @returns the id to read: the request's own, or, where its idempotency key was used before with the same digest, that of the request that has not
+   *          failed or been cancelled
+   * @throws {ServiceError} `queue_full` when as many wait as may wait; `unavailable` when draining, when no worker will ever come, or when
+   *          the queue's store is away; `idempotency_mismatch`
    */
-  submit(request: GenerationRequest): Promise<void>
+  submit(request: GenerationRequest): Promise<string>
+
+  /** @throws {ServiceError} `not_found` when there is no such request, or its log has been dropped; `unavailable` */
+  ticket(requestId: string): Promise<Ticket>
+
+  /** @throws {ServiceError} as `ticket` */
+  snapshot(requestId: string): Promise<RequestSnapshot>
 
   /**
    * The request's events with an ordinal above `afterOrdinal` (0 for all), told apart by `event.kind`; while it waits, its position too.
    * A batch is never empty and holds all that came since the last: a slow reader gets few and large ones.
    * Ends after the terminal event, and without an error once `signal` aborts. Any number of readers, at any time until the log is dropped.
-   * Not reading on is no cancel: who loses interest calls `cancel`.
+   * Not reading on is no cancel: who loses interest calls `cancel`. What is read by nobody ends as its ticket's `unattended` says.
    *
    * @throws {ServiceError} `not_found` at the first `next()` when there is no such request, or its log has been dropped
    */
@@ -45,9 +63,9 @@ export interface GenerationQueue {
   cancel(requestId: string): Promise<void>
 
   /** 1 is next; null when the request does not wait (any more). */
-  position(requestId: string): number | null
+  position(requestId: string): Promise<number | null>
 
-  depth(): QueueDepth
+  depth(): Promise<QueueDepth>
 
   /**
    * Admits nothing from now on; resolves when every request has ended.

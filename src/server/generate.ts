@@ -3,6 +3,7 @@ import { ServiceError } from '../inference/contract/errors.ts'
 import { isTerminal, type LoggedEvent } from '../inference/contract/events.ts'
 import type { GenerationRequest } from '../inference/contract/request.ts'
 import { PLAIN_SAMPLING } from '../inference/contract/sampling.ts'
+import { PLAIN_TICKET } from '../inference/contract/ticket.ts'
 import { newId, newSeed } from '../routes/wire/ids.ts'
 import { ExitError } from './config/exit-error.ts'
 import type { GenerateConfig } from './config/generate-config.ts'
@@ -36,8 +37,12 @@ export async function generate(options: GenerateOptions): Promise<Generated> {
   try {
     const request = toRequest(config, await served.text.encode(prompt), served)
     const stream = Promise.withResolvers<Generated>()
-    const engine = await createEngine(served.engine, events => {
-      for (const { event } of events) take(event)
+    const engine = await createEngine(served.engine, {
+      events: events => {
+        for (const { event } of events) take(event)
+      },
+      running: () => {},
+      advanced: () => {}
     })
     const take = follow(request, options, engine, stream)
     if (!signal.aborted) engine.submit(request)
@@ -72,7 +77,8 @@ function toRequest(
     topLogprobs: null,
     echo: false,
     cacheSalt: '',
-    admittedAtMs: Date.now()
+    admittedAtMs: Date.now(),
+    ticket: PLAIN_TICKET
   }
 }
 

@@ -42,7 +42,7 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
     status: {
       isHealthy: () => supervisor.isHealthy,
       isReady: () => supervisor.isReady && !shutdown.begun.aborted,
-      detail: () => ({ workers: supervisor.workers.length, ...queue.depth(), draining: shutdown.begun.aborted })
+      detail: async () => ({ workers: supervisor.workers.length, ...(await queue.depth()), draining: shutdown.begun.aborted })
     },
     isDraining: () => shutdown.begun.aborted,
     apiKeys: config.apiKey === null ? [] : [config.apiKey],

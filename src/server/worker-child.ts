@@ -112,6 +112,9 @@ export class WorkerChild {
       case 'heartbeat':
         this.#progress.hear(message.progress)
         break
+      case 'running':
+      case 'advanced':
+        break
       case 'ready':
         this.#join(message.description)
         break
@@ -133,7 +136,7 @@ export class WorkerChild {
     this.#options.log.info({ workerPid: this.pid, slots: description.slots }, 'a worker is ready')
     this.#seat = this.#options.pool.join({
       slots: description.slots,
-      start: request => this.#send({ kind: 'start', request }),
+      start: (request, history) => this.#send({ kind: 'start', request, history }),
       cancel: requestId => this.#send({ kind: 'cancel', requestId })
     })
     this.#becameReady.resolve(description)

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Engine, StepEvents } from '../inference/contract/engine.ts'
+import type { Engine, EngineListener } from '../inference/contract/engine.ts'
 import { ServiceError } from '../inference/contract/errors.ts'
 import { BatchEngine } from '../inference/engine/batch-engine.ts'
 import { probeDeterminism } from '../inference/engine/determinism-probe.ts'
@@ -53,11 +53,11 @@ const CHUNK_TOKENS = 64
 const PARKED_ROWS_PER_SLOT = 1
 
 /** @throws {ServiceError} when the model cannot be loaded, and could not be the next time: its message is shown to people */
-export async function createEngine(options: EngineOptions, emit: (events: StepEvents) => void): Promise<Engine> {
-  return options.engine === 'simulated' ? createSimulatedEngine({ ...options, emit }) : createBatchEngine(options, emit)
+export async function createEngine(options: EngineOptions, listener: EngineListener): Promise<Engine> {
+  return options.engine === 'simulated' ? createSimulatedEngine({ ...options, listener }) : createBatchEngine(options, listener)
 }
 
-async function createBatchEngine(options: z.infer<typeof Onnx>, emit: (events: StepEvents) => void): Promise<Engine> {
+async function createBatchEngine(options: z.infer<typeof Onnx>, listener: EngineListener): Promise<Engine> {
   const { model } = options
   // The probe, and a dummy row where one is needed, take two.
   const slots = Math.max(2, options.slots)
@@ -83,7 +83,7 @@ async function createBatchEngine(options: z.infer<typeof Onnx>, emit: (events: S
     minDecodeRows: loneRowDiffers ? 2 : 1,
     reusePrefixes: !cutsDiffer,
     now: Date.now,
-    emit,
+    listener,
     onCrash: endProcess
   })
 }

@@ -1,9 +1,9 @@
-import type { Engine, StepEvents } from '../inference/contract/engine.ts'
+import type { Engine, EngineListener, StepEvents } from '../inference/contract/engine.ts'
 import { ServiceError } from '../inference/contract/errors.ts'
 import { JobRunner, type Progress } from '../queue/worker/job-runner.ts'
 import { FATAL_EXIT_CODE, type ParentMessage, parseParentMessage, type WorkerMessage } from './worker-protocol.ts'
 
-export type BuildEngine = (emit: (events: StepEvents) => void) => Promise<Engine>
+export type BuildEngine = (listener: EngineListener) => Promise<Engine>
 
 /**
  * The life of a worker process: load, serve what the parent sends, drain on its word.
@@ -17,12 +17,14 @@ export async function hostWorker(heartbeatMs: number, buildEngine: BuildEngine):
 
   const uplink = {
     events: (events: StepEvents) => post({ kind: 'events', events }),
+    running: (requestIds: readonly string[]) => post({ kind: 'running', requestIds }),
+    advanced: (requestIds: readonly string[]) => post({ kind: 'advanced', requestIds }),
     heartbeat: (progress: Progress) => post({ kind: 'heartbeat', progress })
   }
   const runner = new JobRunner(uplink, heartbeatMs)
   process.on('message', raw => obey(parseParentMessage(raw), runner))
   try {
-    const engine = await buildEngine(runner.emit)
+    const engine = await buildEngine(runner.listener)
     post({ kind: 'ready', description: engine.description })
     runner.serve(engine)
   } catch (error) {
@@ -35,7 +37,7 @@ export async function hostWorker(heartbeatMs: number, buildEngine: BuildEngine):
 function obey(message: ParentMessage, runner: JobRunner): void {
   switch (message.kind) {
     case 'start':
-      runner.start(message.request)
+      runner.start(message.request, message.history)
       break
     case 'cancel':
       runner.cancel(message.requestId)

@@ -6,4 +6,4 @@ const HEARTBEAT_MS = 500
 
 /** Entry of a worker process. Its one argument: `EngineOptions` as JSON. */
 const options = EngineOptions.parse(JSON.parse(process.argv[2] ?? ''))
-await hostWorker(HEARTBEAT_MS, emit => createEngine(options, emit))
+await hostWorker(HEARTBEAT_MS, listener => createEngine(options, listener))

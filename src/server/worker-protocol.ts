@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import type { EngineDescription, StepEvents } from '../inference/contract/engine.ts'
+import type { LoggedEvent } from '../inference/contract/events.ts'
 import { InvariantError } from '../inference/contract/invariant.ts'
 import type { GenerationRequest } from '../inference/contract/request.ts'
 import type { Progress } from '../queue/worker/job-runner.ts'
 
 /** Parent to worker. Both ends are ours: what does not fit is a bug. */
 export type ParentMessage =
-  | { readonly kind: 'start'; readonly request: GenerationRequest }
+  | { readonly kind: 'start'; readonly request: GenerationRequest; readonly history: readonly LoggedEvent[] }
   | { readonly kind: 'cancel'; readonly requestId: string }
   | { readonly kind: 'drain' }
 
@@ -15,6 +16,8 @@ export type WorkerMessage =
   | { readonly kind: 'ready'; readonly description: EngineDescription }
   | { readonly kind: 'events'; readonly events: StepEvents }
   | { readonly kind: 'heartbeat'; readonly progress: Progress }
+  | { readonly kind: 'running'; readonly requestIds: readonly string[] }
+  | { readonly kind: 'advanced'; readonly requestIds: readonly string[] }
   /** The engine cannot be built, and would not be the next time either. */
   | { readonly kind: 'fatal'; readonly message: string }
   /** The last word of a worker that was told to drain: all that it had has been said. */
@@ -28,8 +31,11 @@ const RequestOutline = z.custom<GenerationRequest>(
   value => isRecord(value) && typeof value['id'] === 'string' && Array.isArray(value['prompts']) && isRecord(value['sampling'])
 )
 
+/** Written by an engine of ours. */
+const EventOutline = z.custom<LoggedEvent>(value => isRecord(value) && typeof value['kind'] === 'string')
+
 const ParentMessage = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('start'), request: RequestOutline }),
+  z.strictObject({ kind: z.literal('start'), request: RequestOutline, history: z.array(EventOutline) }),
   z.strictObject({ kind: z.literal('cancel'), requestId: z.string() }),
   z.strictObject({ kind: z.literal('drain') })
 ])
@@ -51,6 +57,8 @@ const WorkerMessage = z.discriminatedUnion('kind', [
     kind: z.literal('heartbeat'),
     progress: z.strictObject({ stepsDone: z.int(), stepStartedAtMs: z.number().nullable(), activeRequests: z.int() })
   }),
+  z.strictObject({ kind: z.literal('running'), requestIds: z.array(z.string()) }),
+  z.strictObject({ kind: z.literal('advanced'), requestIds: z.array(z.string()) }),
   z.strictObject({ kind: z.literal('fatal'), message: z.string() }),
   z.strictObject({ kind: z.literal('drained') })
 ])

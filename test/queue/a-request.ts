@@ -1,5 +1,6 @@
 import type { GenerationRequest } from '../../src/inference/contract/request.ts'
 import { PLAIN_SAMPLING } from '../../src/inference/contract/sampling.ts'
+import { PLAIN_TICKET } from '../../src/inference/contract/ticket.ts'
 
 let made = 0
 
@@ -17,6 +18,7 @@ export function aRequest(overrides: Partial<GenerationRequest> = {}): Generation
     echo: false,
     cacheSalt: '',
     admittedAtMs: 0,
+    ticket: PLAIN_TICKET,
     ...overrides
   }
 }

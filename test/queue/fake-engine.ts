@@ -1,4 +1,4 @@
-import type { Engine, EngineDescription, StepEvents } from '../../src/inference/contract/engine.ts'
+import type { Engine, EngineDescription, EngineListener } from '../../src/inference/contract/engine.ts'
 import type { LoggedEvent } from '../../src/inference/contract/events.ts'
 import { choiceCount, type GenerationRequest } from '../../src/inference/contract/request.ts'
 
@@ -16,7 +16,7 @@ export interface FakeEngineOptions {
   readonly slots: number
   /** 0: as fast as the event loop goes. */
   readonly stepMs: number
-  readonly emit: (events: StepEvents) => void
+  readonly listener: EngineListener
 }
 
 /** A batch engine without a model: each step makes one token of each choice that has a row. */
@@ -48,7 +48,7 @@ export class FakeEngine implements Engine {
     return [...this.#jobs.values()].reduce((sum, job) => sum + job.rows.size, 0)
   }
 
-  submit(request: GenerationRequest): void {
+  submit(request: GenerationRequest, _history: readonly LoggedEvent[] = []): void {
     const waiting = Array.from({ length: choiceCount(request) }, (_, choice) => choice)
     this.#jobs.set(request.id, { request, waiting, rows: new Map(), made: 0 })
     this.#schedule()
@@ -97,7 +97,7 @@ export class FakeEngine implements Engine {
       tell({ kind: 'finished', usage, timings: { queueMs: 0, prefillMs: 0, decodeMs: 0 } })
       this.#jobs.delete(requestId)
     }
-    if (events.length > 0) this.#options.emit(events)
+    if (events.length > 0) this.#options.listener.events(events)
     this.#schedule()
   }
 }

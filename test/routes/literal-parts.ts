@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { LoggedEvent } from '../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../src/inference/contract/request.ts'
 import type { TextPort } from '../../src/inference/contract/text-port.ts'
+import { PLAIN_TICKET } from '../../src/inference/contract/ticket.ts'
 import type { GenerationQueue, QueueEvent } from '../../src/queue/queue.ts'
 import type { CompletionRouteOptions } from '../../src/routes/completions/route.ts'
 import type { Status } from '../../src/routes/health/status.ts'
@@ -18,7 +19,7 @@ export const TEXT: TextPort = {
   close: async () => {}
 }
 
-export const GOOD: Status = { isHealthy: () => true, isReady: () => true, detail: () => ({ workers: 1 }) }
+export const GOOD: Status = { isHealthy: () => true, isReady: () => true, detail: async () => ({ workers: 1 }) }
 
 type Script = (request: GenerationRequest, signal: AbortSignal) => AsyncIterable<readonly QueueEvent[]>
 
@@ -34,15 +35,20 @@ export function literalQueue(script: Script): LiteralQueue {
   return {
     submitted,
     cancelled,
-    submit: async request => void submitted.push(request),
+    submit: async request => {
+      submitted.push(request)
+      return request.id
+    },
+    ticket: async id => submitted.find(one => one.id === id)?.ticket ?? PLAIN_TICKET,
+    snapshot: async () => ({ ticket: PLAIN_TICKET, queued: null, entries: [] }),
     events(id, _afterOrdinal, signal) {
       const request = submitted.find(one => one.id === id)
       if (request === undefined) throw new Error(`nobody submitted ${id}`)
       return script(request, signal)
     },
     cancel: async id => void cancelled.push(id),
-    position: () => null,
-    depth: () => ({ waiting: 0, running: 0 }),
+    position: async () => null,
+    depth: async () => ({ waiting: 0, running: 0 }),
     drain: async () => {}
   }
 }

@@ -6,9 +6,9 @@ import type { FakeWorkerOptions } from './start-workers.ts'
 /** Entry of a worker process around a `FakeEngine`. */
 const { slots, stepMs, heartbeatMs, loading }: FakeWorkerOptions = JSON.parse(process.argv[2] ?? '')
 
-await hostWorker(heartbeatMs, async emit => {
+await hostWorker(heartbeatMs, async listener => {
   if (loading === 'fails') throw new ServiceError('unavailable', 'the model file is broken\nat its third byte')
   if (loading === 'dies') process.kill(process.pid, 'SIGKILL')
   if (loading === 'hangs') await new Promise(() => {})
-  return new FakeEngine({ slots, stepMs, emit })
+  return new FakeEngine({ slots, stepMs, listener })
 })

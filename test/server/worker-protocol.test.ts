@@ -5,9 +5,9 @@ import { aRequest } from '../queue/a-request.ts'
 import { aToken } from '../queue/events.ts'
 import { FakeEngine } from '../queue/fake-engine.ts'
 
-const { description } = new FakeEngine({ slots: 1, stepMs: 0, emit: () => {} })
+const { description } = new FakeEngine({ slots: 1, stepMs: 0, listener: { events: () => {}, running: () => {}, advanced: () => {} } })
 
-const toWorker: ParentMessage[] = [{ kind: 'start', request: aRequest() }, { kind: 'cancel', requestId: 'cmpl-1' }, { kind: 'drain' }]
+const toWorker: ParentMessage[] = [{ kind: 'start', request: aRequest(), history: [] }, { kind: 'cancel', requestId: 'cmpl-1' }, { kind: 'drain' }]
 
 const toParent: WorkerMessage[] = [
   { kind: 'ready', description },

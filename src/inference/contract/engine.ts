@@ -4,6 +4,16 @@ import type { GenerationRequest } from './request.ts'
 /** Events of one step, over all requests that it moved: one delivery per step, in order within each request. */
 export type StepEvents = readonly { readonly requestId: string; readonly event: LoggedEvent }[]
 
+/** What an engine tells whoever runs it. None of these throws or waits. */
+export interface EngineListener {
+  /** Once per run with all that it brought. */
+  readonly events: (events: StepEvents) => void
+  /** Before a run for other requests than the run before it, and with none before a rest: a process that dies tells by this whom it died of. */
+  readonly running: (requestIds: readonly string[]) => void
+  /** After the first run that computed something of these requests since they were submitted here. */
+  readonly advanced: (requestIds: readonly string[]) => void
+}
+
 /** What the rest of the house may know of a loaded model. Plain data: crosses IPC. */
 export interface EngineDescription {
   /** Identifies weights and quantization: two workers with the same hash answer alike. */
@@ -31,8 +41,13 @@ export interface Engine {
   /** Unix milliseconds at which the current native run began; null between runs. */
   readonly stepStartedAtMs: number | null
 
-  /** Takes a request. Every request taken ends in exactly one terminal event, unless it is cancelled. */
-  submit(request: GenerationRequest): void
+  /**
+   * Takes a request. Every request taken ends in exactly one terminal event, unless it is cancelled.
+   *
+   * @param history  what the request's log holds already, in order, without a terminal event: nothing for a new one. The engine goes
+   *                 on behind it and says nothing of it again; with the same engine and request, log and continuation are those of an undisturbed run.
+   */
+  submit(request: GenerationRequest, history?: readonly LoggedEvent[]): void
 
   /** Frees the request's rows before the next step; no event of it follows. Unknown ids are ignored. */
   cancel(requestId: string): void

@@ -9,9 +9,13 @@ export const ERROR_CODES = [
   'not_found',
   'model_not_found',
   'context_overflow',
+  'idempotency_mismatch',
   'queue_full',
   'unavailable',
   'cancelled',
+  'deadline_exceeded',
+  'stream_lost',
+  'poisoned',
   'worker_lost',
   'engine_failure'
 ] as const

@@ -49,6 +49,8 @@ export interface QueuedEvent {
   readonly kind: 'queued'
   /** 1 is next. */
   readonly position: number
+  /** Milliseconds until it is likely to start, from how long others took; null while nothing is known. */
+  readonly etaMs: number | null
 }
 
 export interface StartedEvent {
@@ -78,6 +80,8 @@ export interface GeneratedTokenEvent {
   readonly score: TokenScore | null
   /** Set on the last token of the choice. */
   readonly end: ChoiceEnd | null
+  /** Prompt tokens that came from a cached prefix: told with the first token that a prompt yields, so that a successor's usage is the same. */
+  readonly cachedTokens?: number
 }
 
 /** The good end. Choices without an `end` on a token (maxNewTokens 0) ended with `length`. */

@@ -1,4 +1,5 @@
 import type { SamplingParams } from './sampling.ts'
+import type { Ticket } from './ticket.ts'
 
 /** One prompt, tokenized and within the context. */
 export interface Prompt {
@@ -31,6 +32,8 @@ export interface GenerationRequest {
   readonly cacheSalt: string
   /** Unix time in milliseconds at which the API process admitted the request. */
   readonly admittedAtMs: number
+  /** The queue's part of it; engines do not look at it. */
+  readonly ticket: Ticket
 }
 
 /** Rows of the batch that the request can fill at once. */

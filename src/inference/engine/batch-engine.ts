@@ -1,5 +1,5 @@
 import { RowTable } from '../cache/row-table.ts'
-import type { Engine, EngineDescription, StepEvents } from '../contract/engine.ts'
+import type { Engine, EngineDescription, EngineListener } from '../contract/engine.ts'
 import { ServiceError } from '../contract/errors.ts'
 import type { LoggedEvent } from '../contract/events.ts'
 import { invariant } from '../contract/invariant.ts'
@@ -25,8 +25,7 @@ export interface BatchEngineOptions {
   readonly reusePrefixes: boolean
   /** Unix milliseconds. */
   readonly now: () => number
-  /** Called once per run with all that it brought. */
-  readonly emit: (events: StepEvents) => void
+  readonly listener: EngineListener
   /** A bug of ours ended the loop; the process should end too. */
   readonly onCrash: (error: unknown) => void
 }
@@ -70,7 +69,7 @@ export class BatchEngine implements Engine {
     return this.#clock.startedAtMs
   }
 
-  submit(request: GenerationRequest): void {
+  submit(request: GenerationRequest, _history: readonly LoggedEvent[] = []): void {
     invariant(!this.#isClosing, 'a request was submitted to a closing engine')
     invariant(!this.#jobs.has(request.id), `request ${request.id} was submitted twice`)
     const job = new Job(request)
@@ -280,6 +279,6 @@ export class BatchEngine implements Engine {
     if (this.#outbox.length === 0) return
     const events = this.#outbox
     this.#outbox = []
-    this.#options.emit(events)
+    this.#options.listener.events(events)
   }
 }

@@ -1,4 +1,4 @@
-import type { Engine, EngineDescription, StepEvents } from '../contract/engine.ts'
+import type { Engine, EngineDescription, EngineListener } from '../contract/engine.ts'
 import type { LoggedEvent } from '../contract/events.ts'
 import { invariant } from '../contract/invariant.ts'
 import type { GenerationRequest } from '../contract/request.ts'
@@ -13,8 +13,7 @@ export interface SimulatedEngineOptions {
   readonly contextLength: number
   /** Length of a step; 0 is as fast as the event loop turns. */
   readonly stepMs: number
-  /** Called once per step with all that it brought. */
-  readonly emit: (events: StepEvents) => void
+  readonly listener: EngineListener
 }
 
 /**
@@ -28,7 +27,7 @@ export function createSimulatedEngine(options: SimulatedEngineOptions): Engine {
 class SimulatedEngine implements Engine {
   readonly description: EngineDescription
   readonly #slots: number
-  readonly #emit: (events: StepEvents) => void
+  readonly #listener: EngineListener
   readonly #timer: StepTimer
   readonly #jobs = new Map<string, SimulatedJob>()
   readonly #waiting = new Map<SimulatedChoice, SimulatedJob>()
@@ -47,7 +46,7 @@ class SimulatedEngine implements Engine {
       cacheBudgetBytes: 0
     }
     this.#slots = options.slots
-    this.#emit = options.emit
+    this.#listener = options.listener
     this.#timer = new StepTimer(options.stepMs, () => this.#step())
   }
 
@@ -59,7 +58,7 @@ class SimulatedEngine implements Engine {
     return this.#timer.startedAtMs
   }
 
-  submit(request: GenerationRequest): void {
+  submit(request: GenerationRequest, _history: readonly LoggedEvent[] = []): void {
     invariant(!this.#isClosed, 'a request was submitted to a closed engine')
     invariant(!this.#jobs.has(request.id), `request ${request.id} was submitted twice`)
     const job = new SimulatedJob(request)
@@ -107,7 +106,7 @@ class SimulatedEngine implements Engine {
       say(job, finished)
       this.#jobs.delete(job.request.id)
     }
-    this.#emit(events)
+    this.#listener.events(events)
     return this.#jobs.size > 0
   }
 }

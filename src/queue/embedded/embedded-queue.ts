@@ -2,8 +2,9 @@ import type { StepEvents } from '../../inference/contract/engine.ts'
 import { type ErrorCode, ServiceError } from '../../inference/contract/errors.ts'
 import { isTerminal } from '../../inference/contract/events.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
+import { PLAIN_TICKET, type Ticket } from '../../inference/contract/ticket.ts'
 import { LogShelf } from '../log/log-shelf.ts'
-import type { GenerationQueue, QueueDepth, QueueEvent } from '../queue.ts'
+import type { GenerationQueue, QueueDepth, QueueEvent, RequestSnapshot } from '../queue.ts'
 import { Seat } from './seat.ts'
 import { promptTokensOf, WaitingLine } from './waiting-line.ts'
 import type { WorkerLink, WorkerPool, WorkerSeat } from './worker-pool.ts'
@@ -27,6 +28,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
   readonly #line = new WaitingLine()
   readonly #seats = new Set<Seat>()
   readonly #shelf: LogShelf
+  readonly #tickets = new Map<string, Ticket>()
   readonly #idleListeners = new Set<() => void>()
   /** Why nothing is admitted any more. */
   #refusal: string | null = null
@@ -36,12 +38,29 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
     this.#shelf = new LogShelf(this.#options)
   }
 
-  async submit(request: GenerationRequest): Promise<void> {
+  async submit(request: GenerationRequest): Promise<string> {
     if (this.#refusal !== null) throw new ServiceError('unavailable', this.#refusal)
     this.#refuseIfFull(request)
     this.#shelf.open(request.id)
     this.#line.push(request)
+    this.#tickets.set(request.id, request.ticket)
     this.#dispatch()
+    return request.id
+  }
+
+  async ticket(requestId: string): Promise<Ticket> {
+    this.#shelf.find(requestId)
+    return this.#tickets.get(requestId) ?? PLAIN_TICKET
+  }
+
+  async snapshot(requestId: string): Promise<RequestSnapshot> {
+    const log = this.#shelf.find(requestId)
+    const position = this.#line.position(requestId)
+    return {
+      ticket: await this.ticket(requestId),
+      queued: position === null ? null : { kind: 'queued', position, etaMs: null },
+      entries: log.entries
+    }
   }
 
   async *events(requestId: string, afterOrdinal: number, signal: AbortSignal): AsyncGenerator<readonly QueueEvent[], void, undefined> {
@@ -53,11 +72,11 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
     this.#dispatch()
   }
 
-  position(requestId: string): number | null {
+  async position(requestId: string): Promise<number | null> {
     return this.#line.position(requestId)
   }
 
-  depth(): QueueDepth {
+  async depth(): Promise<QueueDepth> {
     return { waiting: this.#line.length, running: [...this.#seats].reduce((sum, seat) => sum + seat.running, 0) }
   }
 

@@ -39,7 +39,7 @@ export class Seat {
     const rows = this.#weight(request)
     this.#rows.set(request.id, rows)
     this.#freeRows -= rows
-    this.link.start(request)
+    this.link.start(request, [])
   }
 
   release(requestId: string): void {

@@ -1,11 +1,13 @@
 import type { StepEvents } from '../../inference/contract/engine.ts'
+import type { LoggedEvent } from '../../inference/contract/events.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
 
 /** A worker as the queue sees it. Messages arrive in the order of the calls; none of them throws or waits. */
 export interface WorkerLink {
   /** Rows of its batch. */
   readonly slots: number
-  start(request: GenerationRequest): void
+  /** @param history what its log holds already: it goes on behind that */
+  start(request: GenerationRequest, history: readonly LoggedEvent[]): void
   /** Its rows are free for whatever is started afterwards. */
   cancel(requestId: string): void
 }

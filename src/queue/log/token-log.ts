@@ -15,6 +15,10 @@ export class TokenLog {
     return this.#hasEnded
   }
 
+  get entries(): readonly LogEntry[] {
+    return this.#entries
+  }
+
   /** What it weighs in memory: tokens and alternatives, with their texts. */
   get tokens(): number {
     return this.#tokens
@@ -55,7 +59,7 @@ export class TokenLog {
           return
         } else if (this.#position !== null && this.#position !== toldPosition) {
           toldPosition = this.#position
-          yield [{ ordinal: null, event: { kind: 'queued', position: toldPosition } }]
+          yield [{ ordinal: null, event: { kind: 'queued', position: toldPosition, etaMs: null } }]
         } else {
           await bell.rung()
         }

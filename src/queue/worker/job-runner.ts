@@ -1,5 +1,5 @@
-import type { Engine, StepEvents } from '../../inference/contract/engine.ts'
-import { isTerminal } from '../../inference/contract/events.ts'
+import type { Engine, EngineListener, StepEvents } from '../../inference/contract/engine.ts'
+import { isTerminal, type LoggedEvent } from '../../inference/contract/events.ts'
 import { invariant } from '../../inference/contract/invariant.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
 
@@ -16,6 +16,10 @@ export interface Progress {
 /** The worker's way to the queue. Calls arrive in order; none of them throws or waits. */
 export interface Uplink {
   events(events: StepEvents): void
+  /** As the engine tells it. */
+  running(requestIds: readonly string[]): void
+  /** As the engine tells it. */
+  advanced(requestIds: readonly string[]): void
   heartbeat(progress: Progress): void
 }
 
@@ -40,10 +44,10 @@ export class JobRunner {
     this.#heart = setInterval(() => this.#beat(), this.#heartbeatMs)
   }
 
-  start(request: GenerationRequest): void {
+  start(request: GenerationRequest, history: readonly LoggedEvent[]): void {
     invariant(this.#engine !== null, 'a request came before the model was loaded')
     this.#active.add(request.id)
-    this.#engine.submit(request)
+    this.#engine.submit(request, history)
   }
 
   cancel(requestId: string): void {
@@ -51,13 +55,11 @@ export class JobRunner {
     this.#checkIdle()
   }
 
-  /** To be given to the engine as its `emit`. */
-  readonly emit = (events: StepEvents): void => {
-    this.#uplink.events(events)
-    for (const { requestId, event } of events) {
-      if (isTerminal(event)) this.#active.delete(requestId)
-    }
-    this.#checkIdle()
+  /** To be given to the engine. */
+  readonly listener: EngineListener = {
+    events: events => this.#hear(events),
+    running: requestIds => this.#uplink.running(requestIds),
+    advanced: requestIds => this.#uplink.advanced(requestIds)
   }
 
   /** Lets all requests end, then closes the engine. The queue must have stopped giving out requests. */
@@ -69,6 +71,14 @@ export class JobRunner {
     }
     await this.#engine?.close()
     if (this.#heart !== null) clearInterval(this.#heart)
+  }
+
+  #hear(events: StepEvents): void {
+    this.#uplink.events(events)
+    for (const { requestId, event } of events) {
+      if (isTerminal(event)) this.#active.delete(requestId)
+    }
+    this.#checkIdle()
   }
 
   #checkIdle(): void {

@@ -2,6 +2,7 @@ import { ServiceError } from '../../inference/contract/errors.ts'
 import { LIMITS } from '../../inference/contract/limits.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
 import type { TextPort } from '../../inference/contract/text-port.ts'
+import { PLAIN_TICKET } from '../../inference/contract/ticket.ts'
 import { assertServed, type ModelCard } from '../models/model-card.ts'
 import { toSamplingParams } from '../wire/sampling-fields.ts'
 import type { CompletionBody } from './body.ts'
@@ -47,7 +48,8 @@ export async function admit(body: CompletionBody, admission: Admission): Promise
     topLogprobs: body.logprobs,
     echo: body.echo,
     cacheSalt: body.cache_salt === null ? admission.callerSalt : `${admission.callerSalt}:${body.cache_salt}`,
-    admittedAtMs: admission.admittedAtMs
+    admittedAtMs: admission.admittedAtMs,
+    ticket: { ...PLAIN_TICKET, owner: admission.callerSalt }
   }
 }
 

@@ -7,9 +7,9 @@ export const healthRoute: FastifyPluginAsync<{ readonly status: Status }> = asyn
   app.get('/ready', async (_request, reply) => answer(reply, status.isReady(), status, ['ready', 'not ready']))
 }
 
-function answer(reply: FastifyReply, good: boolean, status: Status, words: readonly [good: string, bad: string]) {
+async function answer(reply: FastifyReply, good: boolean, status: Status, words: readonly [good: string, bad: string]) {
   return reply
     .code(good ? 200 : 503)
     .header('cache-control', 'no-store')
-    .send({ ...status.detail(), status: good ? words[0] : words[1] })
+    .send({ ...(await status.detail()), status: good ? words[0] : words[1] })
 }

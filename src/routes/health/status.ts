@@ -4,5 +4,5 @@ export interface Status {
   isHealthy(): boolean
   /** New work can be taken: models loaded, not draining. */
   isReady(): boolean
-  detail(): Readonly<Record<string, string | number | boolean | null>>
+  detail(): Promise<Readonly<Record<string, string | number | boolean | null>>>
 }

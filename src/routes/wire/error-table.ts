@@ -20,9 +20,13 @@ export const ERROR_TABLE = {
   not_found: row(404, 'invalid_request_error', 'not_found'),
   model_not_found: row(404, 'invalid_request_error', 'model_not_found'),
   context_overflow: row(400, 'invalid_request_error', 'context_length_exceeded'),
+  idempotency_mismatch: row(422, 'invalid_request_error', 'idempotency_key_reused'),
   queue_full: row(503, 'service_unavailable_error', 'server_is_overloaded', { afterSeconds: 1 }),
   unavailable: row(503, 'service_unavailable_error', 'service_unavailable', { afterSeconds: 2 }),
   cancelled: row(499, 'invalid_request_error', 'request_cancelled'),
+  deadline_exceeded: row(504, 'timeout_error', 'deadline_exceeded'),
+  stream_lost: row(503, 'service_unavailable_error', 'stream_lost', { afterSeconds: 2 }),
+  poisoned: row(500, 'server_error', 'request_poisoned'),
   worker_lost: row(500, 'server_error', 'worker_lost'),
   engine_failure: row(500, 'server_error', 'engine_failure', { afterSeconds: null })
 } as const satisfies Record<ErrorCode, WireRow>

@@ -45,7 +45,7 @@ export class EngineHarness {
       minDecodeRows: options.minDecodeRows ?? 1,
       reusePrefixes: options.reusePrefixes ?? true,
       now: options.now ?? (() => 0),
-      emit: events => this.#hear(events),
+      listener: { events: events => this.#hear(events), running: () => {}, advanced: () => {} },
       onCrash: crash
     })
   }

@@ -23,9 +23,13 @@ export class SimulatedHarness {
       slots: options.slots ?? 8,
       contextLength: 4096,
       stepMs: options.stepMs ?? 0,
-      emit: events => {
-        this.steps.push(events)
-        this.onStep()
+      listener: {
+        events: events => {
+          this.steps.push(events)
+          this.onStep()
+        },
+        running: () => {},
+        advanced: () => {}
       }
     })
   }

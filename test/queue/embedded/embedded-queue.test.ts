@@ -34,7 +34,7 @@ describe('a worker at the embedded queue', () => {
     for (let count = 0; count < 5; count++) await queue.submit(aRequest())
     expect([small.started.length, large.started.length]).toEqual([2, 3])
     await queue.submit(aRequest())
-    expect(queue.depth()).toEqual({ waiting: 1, running: 5 })
+    expect(await queue.depth()).toEqual({ waiting: 1, running: 5 })
   })
 
   it('takes a request out of the line: its readers are told no position while the worker is silent', async () => {
@@ -59,7 +59,7 @@ describe('a worker at the embedded queue', () => {
       { kind: 'started' },
       { kind: 'failed', failure: { code: 'worker_lost' } }
     ])
-    expect(queue.position(waiting.id)).toBe(1)
+    expect(await queue.position(waiting.id)).toBe(1)
     expect(joinSilent(queue, 1).started).toEqual([waiting])
   })
 
@@ -89,7 +89,7 @@ describe('a worker at the embedded queue', () => {
     worker.seat.deliver([{ requestId: running.id, event: failure('engine_failure') }])
     expect(await endOf(queue, running.id)).toBe('engine_failure')
     expect(worker.started).toEqual([running])
-    expect(queue.position(waiting.id)).toBe(1)
+    expect(await queue.position(waiting.id)).toBe(1)
   })
 })
 
@@ -107,7 +107,7 @@ describe('the embedded queue', () => {
     const queue = new EmbeddedQueue({ waitingTokenLimit: 10 })
     await queue.submit(aRequest({ prompts: [{ tokenIds: Array(11).fill(1) }] }))
     await expect(queue.submit(aRequest())).rejects.toMatchObject({ code: 'queue_full' })
-    expect(queue.depth().waiting).toBe(1)
+    expect((await queue.depth()).waiting).toBe(1)
     joinSilent(queue, 1)
     for (let count = 0; count < 10; count++) await queue.submit(aRequest())
     await expect(queue.submit(aRequest())).rejects.toMatchObject({ code: 'queue_full' })

@@ -4,12 +4,15 @@ import { FakeEngine } from '../fake-engine.ts'
 
 /** A worker without a process: a real `JobRunner` and a `FakeEngine` behind a link whose messages arrive a turn later, as IPC's do. */
 export function joinInProcess(pool: WorkerPool, slots: number): { readonly seat: WorkerSeat; readonly engine: FakeEngine } {
-  const runner = new JobRunner({ events: events => setImmediate(() => seat.deliver(events)), heartbeat: () => {} }, 1_000_000)
-  const engine = new FakeEngine({ slots, stepMs: 0, emit: runner.emit })
+  const runner = new JobRunner(
+    { events: events => setImmediate(() => seat.deliver(events)), running: () => {}, advanced: () => {}, heartbeat: () => {} },
+    1_000_000
+  )
+  const engine = new FakeEngine({ slots, stepMs: 0, listener: runner.listener })
   runner.serve(engine)
   const seat = pool.join({
     slots,
-    start: request => setImmediate(() => runner.start(request)),
+    start: (request, history) => setImmediate(() => runner.start(request, history)),
     cancel: requestId => setImmediate(() => runner.cancel(requestId))
   })
   return { seat, engine }

@@ -7,8 +7,11 @@ import { FakeEngine, TRICKS } from '../fake-engine.ts'
 function worker(): { runner: JobRunner; engine: FakeEngine; messages: StepEvents[]; beats: Progress[] } {
   const messages: StepEvents[] = []
   const beats: Progress[] = []
-  const runner = new JobRunner({ events: events => messages.push(events), heartbeat: progress => beats.push(progress) }, 500)
-  const engine = new FakeEngine({ slots: 4, stepMs: 10, emit: runner.emit })
+  const runner = new JobRunner(
+    { events: events => messages.push(events), running: () => {}, advanced: () => {}, heartbeat: progress => beats.push(progress) },
+    500
+  )
+  const engine = new FakeEngine({ slots: 4, stepMs: 10, listener: runner.listener })
   runner.serve(engine)
   return { runner, engine, messages, beats }
 }
@@ -19,7 +22,7 @@ describe('a job runner', () => {
 
   it('sends one message per step, over all requests', () => {
     const { runner, messages } = worker()
-    for (let count = 0; count < 3; count++) runner.start(aRequest({ maxNewTokens: 5 }))
+    for (let count = 0; count < 3; count++) runner.start(aRequest({ maxNewTokens: 5 }), [])
     vi.advanceTimersByTime(1000)
     expect(messages).toHaveLength(5)
     expect(messages[1]?.map(({ event }) => event.kind)).toEqual(['token', 'token', 'token'])
@@ -27,9 +30,9 @@ describe('a job runner', () => {
 
   it('tells with each heartbeat how far it is and how much it has to do', () => {
     const { runner, beats } = worker()
-    runner.start(aRequest({ maxNewTokens: 10 }))
+    runner.start(aRequest({ maxNewTokens: 10 }), [])
     vi.advanceTimersByTime(50)
-    runner.start(aRequest({ prompts: [{ tokenIds: [TRICKS.hang] }] }))
+    runner.start(aRequest({ prompts: [{ tokenIds: [TRICKS.hang] }] }), [])
     vi.advanceTimersByTime(500)
     expect(beats).toEqual([
       { stepsDone: 0, stepStartedAtMs: null, activeRequests: 0 },
@@ -41,8 +44,8 @@ describe('a job runner', () => {
     const { runner, engine, beats } = worker()
     const close = vi.spyOn(engine, 'close')
     const held = aRequest({ prompts: [{ tokenIds: [TRICKS.hold] }] })
-    runner.start(held)
-    runner.start(aRequest())
+    runner.start(held, [])
+    runner.start(aRequest(), [])
     const drained = runner.drain()
     await vi.advanceTimersByTimeAsync(1000)
     expect(close).not.toHaveBeenCalled()
@@ -55,6 +58,6 @@ describe('a job runner', () => {
   })
 
   it('drains at once while the model is still being loaded', async () => {
-    await new JobRunner({ events: () => {}, heartbeat: () => {} }, 500).drain()
+    await new JobRunner({ events: () => {}, running: () => {}, advanced: () => {}, heartbeat: () => {} }, 500).drain()
   })
 })

@@ -1,5 +1,6 @@
 import { fastify } from 'fastify'
 import { expect, it } from 'vitest'
+import { PLAIN_TICKET } from '../../../src/inference/contract/ticket.ts'
 import { completionRoute } from '../../../src/routes/completions/route.ts'
 import { answerErrors } from '../../../src/server/plugins/error-handler.ts'
 import { literalQueue, routeOptions, saying } from '../literal-parts.ts'
@@ -121,7 +122,8 @@ it('takes null for the default of every option', async () => {
     topLogprobs: null,
     echo: false,
     cacheSalt: 'caller',
-    admittedAtMs: 1_700_000_000_500
+    admittedAtMs: 1_700_000_000_500,
+    ticket: { ...PLAIN_TICKET, owner: request.ticket.owner }
   })
 })
 

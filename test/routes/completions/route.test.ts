@@ -60,7 +60,7 @@ it('numbers only the last event of the end, so that a resume repeats rather than
 
 it('tells the place in the queue as a comment', async () => {
   const queue = literalQueue(async function* (request, signal) {
-    yield [{ ordinal: null, event: { kind: 'queued', position: 3 } }]
+    yield [{ ordinal: null, event: { kind: 'queued', position: 3, etaMs: null } }]
     yield* saying('a')(request, signal)
   })
   const response = await post(queue, { stream: true })
