@@ -123,7 +123,7 @@ it('takes null for the default of every option', async () => {
     echo: false,
     cacheSalt: 'caller',
     admittedAtMs: 1_700_000_000_500,
-    ticket: { ...PLAIN_TICKET, owner: request.ticket.owner }
+    ticket: { ...PLAIN_TICKET, owner: request?.ticket.owner }
   })
 })
 
