@@ -1,0 +1,31 @@
+import type { Redis, RedisOptions, Result } from 'ioredis'
+import { APPEND } from './log-scripts.ts'
+import { ADMIT, ATTEND, CLAIM, CLAIM_IDEMPOTENCY, END, HAND_BACK } from './request-scripts.ts'
+
+type Argument = string | number
+
+declare module 'ioredis' {
+  interface RedisCommander<Context> {
+    streamAdmit(...keysAndArguments: Argument[]): Result<unknown, Context>
+    streamClaim(...keysAndArguments: Argument[]): Result<unknown, Context>
+    streamHandBack(...keysAndArguments: Argument[]): Result<unknown, Context>
+    streamEnd(...keysAndArguments: Argument[]): Result<unknown, Context>
+    streamAttend(...keysAndArguments: Argument[]): Result<unknown, Context>
+    streamAppend(...keysAndArguments: Argument[]): Result<unknown, Context>
+    streamClaimIdempotency(...keysAndArguments: Argument[]): Result<unknown, Context>
+  }
+}
+
+/** Our scripts as commands of a connection: sent by their digest, loaded again after a restart of Redis. Their contracts stand beside the Lua. */
+export const SCRIPTS: NonNullable<RedisOptions['scripts']> = {
+  streamAdmit: { lua: ADMIT, numberOfKeys: 2 },
+  streamClaim: { lua: CLAIM, numberOfKeys: 3 },
+  streamHandBack: { lua: HAND_BACK, numberOfKeys: 3 },
+  streamEnd: { lua: END, numberOfKeys: 3 },
+  streamAttend: { lua: ATTEND, numberOfKeys: 2 },
+  streamAppend: { lua: APPEND, numberOfKeys: 2 },
+  streamClaimIdempotency: { lua: CLAIM_IDEMPOTENCY, numberOfKeys: 1 }
+}
+
+/** A connection with our commands. */
+export type ScriptedRedis = Redis

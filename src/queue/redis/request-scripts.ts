@@ -1,0 +1,124 @@
+/**
+ * Lua that moves a request between its states. The request's hash:
+ * `body` JSON of the GenerationRequest · `state` waiting|running|finished|failed|cancelled · `epoch` grows with each claim and each end from outside ·
+ * `worker` who claimed it last · `weight` its choices · `tokens` prompt tokens · `last` ordinal of the log's last entry · `leaseUntil` ms, 0 never ends ·
+ * `deadline` ms, 0 none · `inRun` epoch whose worker's current run computes for it · `advanced` epoch in which something of it was computed · `deaths`.
+ */
+
+/**
+ * KEYS request, waiting
+ * ARGV id, body, weight, promptTokens, leaseUntilMs, deadlineMs, ttlMs, waitingLimit, waitingTokenLimit, freeRows
+ * Returns {'ok'} | {'full', waiting, tokens}. A request is never refused while nothing waits and `freeRows` workers' rows could take it.
+ */
+export const ADMIT = `
+local waiting = redis.call('HLEN', KEYS[2])
+local tokens = 0
+for _, value in ipairs(redis.call('HVALS', KEYS[2])) do tokens = tokens + tonumber(value) end
+local fits = waiting == 0 and tonumber(ARGV[10]) >= 1
+if not fits and (waiting >= tonumber(ARGV[8]) or (waiting > 0 and tokens + tonumber(ARGV[4]) > tonumber(ARGV[9]))) then
+  return {'full', waiting, tokens}
+end
+redis.call('HSET', KEYS[1], 'body', ARGV[2], 'state', 'waiting', 'epoch', 0, 'worker', '', 'weight', ARGV[3], 'tokens', ARGV[4],
+  'last', 0, 'leaseUntil', ARGV[5], 'deadline', ARGV[6], 'inRun', -1, 'advanced', -1, 'deaths', 0)
+redis.call('PEXPIRE', KEYS[1], ARGV[7])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[4])
+return {'ok'}
+`
+
+/**
+ * A worker takes the request, whose job it has claimed. If the last owner is still in the books, it died with the request: that counts as a death
+ * if the request was in its fatal run and nothing of it had been computed since it was claimed.
+ *
+ * KEYS request, waiting, worker
+ * ARGV id, workerId, ttlMs, workerTtlMs
+ * Returns {'ok', epoch, body, deaths} | {'gone'} | {'ended'}
+ */
+export const CLAIM = `
+local state = redis.call('HGET', KEYS[1], 'state')
+redis.call('HDEL', KEYS[2], ARGV[1])
+if not state then return {'gone'} end
+if state ~= 'waiting' and state ~= 'running' then return {'ended'} end
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if state == 'running' and redis.call('HGET', KEYS[1], 'inRun') == epoch and redis.call('HGET', KEYS[1], 'advanced') ~= epoch then
+  redis.call('HINCRBY', KEYS[1], 'deaths', 1)
+end
+local nextEpoch = redis.call('HINCRBY', KEYS[1], 'epoch', 1)
+redis.call('HSET', KEYS[1], 'state', 'running', 'worker', ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('SADD', KEYS[3], ARGV[1])
+redis.call('PEXPIRE', KEYS[3], ARGV[4])
+return {'ok', nextEpoch, redis.call('HGET', KEYS[1], 'body'), tonumber(redis.call('HGET', KEYS[1], 'deaths'))}
+`
+
+/**
+ * A worker that lives gives a request back unfinished (drain), or its supervisor does so for a dead one. The epoch grows: what the old owner
+ * still writes is refused.
+ *
+ * KEYS request, waiting, worker
+ * ARGV id, workerId, died (1 | 0), ttlMs
+ * Returns 1, or 0 when the request is not this worker's (any more)
+ */
+export const HAND_BACK = `
+redis.call('SREM', KEYS[3], ARGV[1])
+if redis.call('HGET', KEYS[1], 'state') ~= 'running' or redis.call('HGET', KEYS[1], 'worker') ~= ARGV[2] then return 0 end
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if ARGV[3] == '1' and redis.call('HGET', KEYS[1], 'inRun') == epoch and redis.call('HGET', KEYS[1], 'advanced') ~= epoch then
+  redis.call('HINCRBY', KEYS[1], 'deaths', 1)
+end
+redis.call('HINCRBY', KEYS[1], 'epoch', 1)
+redis.call('HSET', KEYS[1], 'state', 'waiting', 'worker', '')
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+redis.call('HSET', KEYS[2], ARGV[1], redis.call('HGET', KEYS[1], 'tokens'))
+return 1
+`
+
+/**
+ * Ends a request from outside its worker: cancel, deadline, lease, poison. The epoch grows: what the worker still writes is refused.
+ *
+ * KEYS request, log, waiting
+ * ARGV id, state (failed | cancelled), event, retentionMs, endChannel
+ * Returns 1, or 0 when it had ended or is not known
+ */
+export const END = `
+local state = redis.call('HGET', KEYS[1], 'state')
+if state ~= 'waiting' and state ~= 'running' then return 0 end
+local ordinal = redis.call('HINCRBY', KEYS[1], 'last', 1)
+redis.call('XADD', KEYS[2], ordinal .. '-0', 'e', ARGV[3])
+redis.call('HINCRBY', KEYS[1], 'epoch', 1)
+redis.call('HSET', KEYS[1], 'state', ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+redis.call('PEXPIRE', KEYS[2], ARGV[4])
+redis.call('HDEL', KEYS[3], ARGV[1])
+redis.call('PUBLISH', ARGV[5], ARGV[1])
+return 1
+`
+
+/**
+ * Somebody reads the request, or has just stopped: it is attended until then. A lease that never ends stays.
+ *
+ * KEYS request, log
+ * ARGV leaseUntilMs, ttlMs
+ * Returns 1, or 0 when it has ended or is not known
+ */
+export const ATTEND = `
+local state = redis.call('HGET', KEYS[1], 'state')
+if state ~= 'waiting' and state ~= 'running' then return 0 end
+if redis.call('HGET', KEYS[1], 'leaseUntil') ~= '0' then redis.call('HSET', KEYS[1], 'leaseUntil', ARGV[1]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
+return 1
+`
+
+/**
+ * Takes an idempotency key, or says whose it is. `replaces` is a request that the caller found failed, cancelled or gone.
+ *
+ * KEYS idempotency
+ * ARGV value, ttlMs, replaces ('' for none)
+ * Returns '' when the key is ours now, else its value
+ */
+export const CLAIM_IDEMPOTENCY = `
+local held = redis.call('GET', KEYS[1])
+if held and held ~= ARGV[3] then return held end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return ''
+`
