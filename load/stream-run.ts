@@ -31,10 +31,11 @@ export async function streamRun(options: StreamOptions, stop: AbortSignal, say: 
     const solo = await soloTexts(endpoint, options, workload, say)
     const memory = options.pid === null ? null : new MemoryWatch(options.pid)
 
+    const nextIndex = numbering(options.checkCases)
     const levels: StreamReport['levels'][number][] = []
     for (const clients of options.clients) {
       if (stop.aborted) break
-      levels.push({ clients, ...(await runLevel(endpoint, clients, options, workload, solo, stop, say)) })
+      levels.push({ clients, ...(await runLevel(endpoint, clients, { options, workload, solo, nextIndex }, stop, say)) })
     }
     return report(model, options, levels, solo, memory?.stop() ?? null, say)
   } finally {
@@ -55,23 +56,33 @@ async function soloTexts(
   return solo
 }
 
+interface Level {
+  readonly options: StreamOptions
+  readonly workload: WorkloadOptions
+  readonly solo: SoloTexts | null
+  readonly nextIndex: () => number
+}
+
+/** With `cases`, round and round; else no request comes twice, in other runs either: a server's cache of prompts shall not answer. */
+function numbering(cases: number | null): () => number {
+  let sent = cases === null ? Math.floor(Date.now() / 100) % 1_000_000_000 : 0
+  return () => (cases === null ? sent++ : sent++ % cases)
+}
+
 async function runLevel(
   endpoint: Endpoint,
   clients: number,
-  options: StreamOptions,
-  workload: WorkloadOptions,
-  solo: SoloTexts | null,
+  { options, workload, solo, nextIndex }: Level,
   stop: AbortSignal,
   say: (line: string) => void
 ): Promise<TallyReport> {
-  let sent = 0
   const loop = new ClosedLoop(endpoint, {
     ...workload,
     clients,
     durationMs: options.durationMs,
     warmupMs: options.warmupMs,
     timeoutMs: options.timeoutMs,
-    nextIndex: () => (options.checkCases === null ? sent++ : sent++ % options.checkCases),
+    nextIndex,
     onFinished: (index, outcome) => solo?.compare(index, outcome),
     onError: (index, error) => {
       if (loop.tally.report(performance.now()).errors <= 3) say(`request ${index}: ${error.kind}: ${error.message}`)

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { IncomingMessage } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Endpoint } from './endpoint.ts'
 import { SseLines } from './sse-lines.ts'
 import type { CompletionBody } from './workload.ts'
@@ -59,11 +59,23 @@ async function send(endpoint: Endpoint, body: string, signal: AbortSignal): Prom
   request.end(body)
   // Once the response is there, its own stream reports what breaks; the request may still echo it.
   request.on('error', () => {})
-  const [response] = (await once(request, 'response')) as [IncomingMessage]
+  const response = await answerTo(request)
+  if (response === null) return await send(endpoint, body, signal)
   if (response.statusCode === 200) return response
 
   const answer = await response.setEncoding('utf8').toArray()
   throw new LoadError(`http ${response.statusCode}`, answer.join('').slice(0, 300))
+}
+
+/** null: the server closed a kept-alive connection while it was idle (llama.cpp's does so after each stream); nothing was asked yet. */
+async function answerTo(request: ClientRequest): Promise<IncomingMessage | null> {
+  try {
+    const [response] = (await once(request, 'response')) as [IncomingMessage]
+    return response
+  } catch (error) {
+    if (request.reusedSocket && error instanceof Error && 'code' in error && error.code === 'ECONNRESET') return null
+    throw error
+  }
 }
 
 async function read(response: IncomingMessage, onText: (event: number, atMs: number) => void): Promise<StreamedText> {
