@@ -1,0 +1,128 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { seededRandom } from '../../load/random.ts'
+import type { FaultKind, FaultOptions } from './fault-options.ts'
+import type { Fleet } from './fleet.ts'
+import { type CaseBody, mixedCases } from './mixed-cases.ts'
+import { Pauses } from './pauses.ts'
+import { openFiles } from './process-table.ts'
+import { type ReadText, readResuming } from './resuming-reader.ts'
+
+const CASES = 45
+/** A frozen worker wakes after its lock has run out. */
+const FREEZE_MS = 14_000
+const STREAM_TIMEOUT_MS = 300_000
+
+export interface FaultReport {
+  readonly faults: Readonly<Record<string, number>>
+  readonly streams: number
+  readonly wrong: readonly string[]
+  readonly pauseMs: ReturnType<Pauses['report']>
+  readonly openFiles: { readonly before: readonly (number | null)[]; readonly after: readonly (number | null)[] }
+  readonly passed: boolean
+}
+
+/** Reads every case undisturbed, then again and again while faults come, until as many came as were asked for. */
+export async function faultRun(fleet: Fleet, options: FaultOptions, say: (line: string) => void): Promise<FaultReport> {
+  const cases = mixedCases(CASES, options.maxTokens, await servedModel(fleet))
+  const undisturbed: string[] = []
+  for (const body of cases) undisturbed.push(canonical(await read(fleet, body, () => {})))
+  say(`${cases.length} requests read undisturbed`)
+
+  const before = fleet.apiPids().map(openFiles)
+  const pauses = new Pauses()
+  const wrong: string[] = []
+  const over = new AbortController()
+  let streams = 0
+  const reader = async (): Promise<void> => {
+    while (!over.signal.aborted) {
+      const stream = streams++
+      const index = stream % cases.length
+      try {
+        const text = canonical(await read(fleet, cases[index] ?? {}, () => pauses.chunk(stream)))
+        if (text !== undisturbed[index]) wrong.push(`case ${index} differs:\n  ${text}\n  ${undisturbed[index]}`)
+      } catch (error) {
+        wrong.push(`case ${index} failed: ${error instanceof Error ? error.message : error}`)
+      } finally {
+        pauses.ended(stream)
+      }
+    }
+  }
+  const readers = Array.from({ length: options.streams }, reader)
+  const faults = await inject(fleet, options, pauses, count =>
+    say(`${count} faults, ${streams} streams, ${wrong.length} wrong, pause ${JSON.stringify(pauses.report())}`)
+  )
+  over.abort()
+  await Promise.all(readers)
+  return {
+    faults,
+    streams,
+    wrong: wrong.slice(0, 10),
+    pauseMs: pauses.report(),
+    openFiles: { before, after: fleet.apiPids().map(openFiles) },
+    passed: wrong.length === 0
+  }
+}
+
+async function inject(
+  fleet: Fleet,
+  options: FaultOptions,
+  pauses: Pauses,
+  progress: (count: number) => void
+): Promise<Record<string, number>> {
+  const random = seededRandom(options.seed)
+  const counts: Record<string, number> = {}
+  for (let count = 0; count < options.kills; ) {
+    await sleep(random() * 2000 * options.meanSeconds)
+    const kind = options.faults[Math.floor(random() * options.faults.length)] ?? 'kill'
+    if (!(await injectOne(kind, fleet, random, pauses))) continue
+    counts[kind] = (counts[kind] ?? 0) + 1
+    count++
+    if (count % 20 === 0) progress(count)
+  }
+  return counts
+}
+
+/** @returns false when there was nobody to strike */
+async function injectOne(kind: FaultKind, fleet: Fleet, random: () => number, pauses: Pauses): Promise<boolean> {
+  if (kind === 'api') {
+    pauses.fault()
+    await fleet.killApi(Math.floor(random() * 2))
+    return true
+  }
+  if (kind === 'redis') {
+    pauses.fault()
+    await fleet.restartRedis(random() * 3000)
+    return true
+  }
+  const pids = fleet.workerPids()
+  const victim = pids[Math.floor(random() * pids.length)]
+  if (victim === undefined) return false
+  pauses.fault()
+  if (kind === 'kill') return strike(victim, 'SIGKILL')
+  if (!strike(victim, 'SIGSTOP')) return false
+  await sleep(FREEZE_MS)
+  strike(victim, 'SIGCONT')
+  return true
+}
+
+function strike(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal)
+  } catch {
+    return false
+  }
+}
+
+function read(fleet: Fleet, body: CaseBody, onChunk: () => void): Promise<ReadText> {
+  return readResuming(body, { endpoints: () => fleet.endpoints(), onChunk, timeoutMs: STREAM_TIMEOUT_MS })
+}
+
+function canonical(text: ReadText): string {
+  return JSON.stringify(text)
+}
+
+async function servedModel(fleet: Fleet): Promise<string> {
+  const response = await fetch(`${fleet.endpoints()[0]}/v1/models`)
+  const { data } = (await response.json()) as { readonly data: readonly { readonly id: string }[] }
+  return data[0]?.id ?? ''
+}
