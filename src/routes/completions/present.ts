@@ -1,5 +1,4 @@
 import type { LoggedEvent, Usage } from '../../inference/contract/events.ts'
-import { invariant } from '../../inference/contract/invariant.ts'
 import { type CompletionChoice, toDeltas } from './deltas.ts'
 import { appendLogprobs, emptyLogprobs } from './legacy-logprobs.ts'
 import type { CompletionView } from './view.ts'
@@ -38,8 +37,8 @@ export function toUsageChunk(view: CompletionView, usage: Usage): CompletionObje
 /** A response that grows event by event, so that nobody has to keep the events. */
 export interface CompletionInProgress {
   push(event: LoggedEvent): void
-  /** @throws {InvariantError} before the `finished` event */
-  toCompletion(): CompletionObject
+  /** Usage is null before the `finished` event. */
+  toResponse(): CompletionObject
 }
 
 export function openCompletion(view: CompletionView): CompletionInProgress {
@@ -50,10 +49,11 @@ export function openCompletion(view: CompletionView): CompletionInProgress {
       for (const delta of toDeltas(view, event)) choices[delta.index]?.push(delta)
       if (event.kind === 'finished') usage = event.usage
     },
-    toCompletion() {
-      invariant(usage !== null, `request ${view.id} is presented before it finished`)
-      return { ...head(view), choices: choices.map(choice => choice.toChoice()), usage: toWireUsage(usage) }
-    }
+    toResponse: () => ({
+      ...head(view),
+      choices: choices.map(choice => choice.toChoice()),
+      usage: usage === null ? null : toWireUsage(usage)
+    })
   }
 }
 

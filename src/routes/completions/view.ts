@@ -1,23 +1,25 @@
+import { z } from 'zod'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
 import { type ModelCard, systemFingerprint } from '../models/model-card.ts'
 import type { CompletionBody } from './body.ts'
 
 /** All that presenting a request's events needs besides the events: plain data, the same for every reader of the stream. */
-export interface CompletionView {
-  readonly id: string
+export const CompletionView = z.object({
+  id: z.string(),
   /** Unix seconds. */
-  readonly created: number
-  readonly model: string
-  readonly systemFingerprint: string | null
-  readonly promptCount: number
-  readonly choicesPerPrompt: number
+  created: z.number(),
+  model: z.string(),
+  systemFingerprint: z.string().nullable(),
+  promptCount: z.number(),
+  choicesPerPrompt: z.number(),
   /** No tokens were asked for: every choice ends with the request itself. */
-  readonly scoresOnly: boolean
-  readonly withLogprobs: boolean
-  readonly includeUsage: boolean
+  scoresOnly: z.boolean(),
+  withLogprobs: z.boolean(),
+  includeUsage: z.boolean(),
   /** The prompts' ids, if the answer shall carry token ids. */
-  readonly tokenIds: readonly (readonly number[])[] | null
-}
+  tokenIds: z.array(z.array(z.number()).readonly()).readonly().nullable()
+})
+export type CompletionView = Readonly<z.output<typeof CompletionView>>
 
 export function toView(body: CompletionBody, request: GenerationRequest, card: ModelCard): CompletionView {
   return {

@@ -2,22 +2,33 @@ import { isTerminal } from '../../inference/contract/events.ts'
 import { invariant } from '../../inference/contract/invariant.ts'
 import type { GenerationQueue, QueueEvent } from '../../queue/queue.ts'
 
-type FollowedQueue = Pick<GenerationQueue, 'events' | 'cancel'>
+export interface Reading {
+  readonly requestId: string
+  /** 0 for all. */
+  readonly afterOrdinal: number
+  /** Ends the reading early, without an error. */
+  readonly signal: AbortSignal
+  /** Whoever stops before the end, for whatever reason, cancels the request: nobody else is expected to read it. */
+  readonly cancels: boolean
+}
 
 /**
- * Reads a submitted request to its end. Whoever stops before that, for whatever reason, cancels the request: nobody else reads it.
+ * Reads a submitted request to its end.
  *
- * @throws {InvariantError} when the queue stops without a terminal event though the client is still there
+ * @throws {InvariantError} when the queue stops without a terminal event though nobody asked it to
  */
-export async function* follow(queue: FollowedQueue, requestId: string, gone: AbortSignal): AsyncGenerator<readonly QueueEvent[], void> {
+export async function* follow(
+  queue: Pick<GenerationQueue, 'events' | 'cancel'>,
+  { requestId, afterOrdinal, signal, cancels }: Reading
+): AsyncGenerator<readonly QueueEvent[], void> {
   let ended = false
   try {
-    for await (const batch of queue.events(requestId, 0, gone)) {
+    for await (const batch of queue.events(requestId, afterOrdinal, signal)) {
       ended = batch.some(({ event }) => isTerminal(event))
       yield batch
     }
-    invariant(ended || gone.aborted, `the log of ${requestId} ended without a terminal event`)
+    invariant(ended || signal.aborted, `the log of ${requestId} ended without a terminal event`)
   } finally {
-    if (!ended) await queue.cancel(requestId)
+    if (!ended && cancels) await queue.cancel(requestId)
   }
 }

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { ErrorCode } from '../../inference/contract/errors.ts'
 import { type ChoiceEnd, isTerminal, type Timings, type TokenEvent } from '../../inference/contract/events.ts'
 import { choiceCount, type GenerationRequest } from '../../inference/contract/request.ts'
+import type { QueueEvent } from '../../queue/queue.ts'
 
 /** What may be written down of a request. Numbers and names: no text of any prompt or answer, no key. */
 export interface RequestFacts extends Timings {
@@ -62,5 +63,13 @@ export function openTally(request: GenerationRequest, model: string, stream: boo
         outcome
       }
     }
+  }
+}
+
+/** The same batches, counted as they pass. */
+export async function* counted(batches: AsyncIterable<readonly QueueEvent[]>, tally: Tally): AsyncGenerator<readonly QueueEvent[], void> {
+  for await (const batch of batches) {
+    for (const { event } of batch) tally.push(event)
+    yield batch
   }
 }

@@ -145,7 +145,7 @@ function concatenated(view: CompletionView, chunks: readonly CompletionObject[])
 function whole(view: CompletionView, events: readonly LoggedEvent[]): CompletionObject {
   const completion = openCompletion(view)
   for (const event of events) completion.push(event)
-  return completion.toCompletion()
+  return completion.toResponse()
 }
 
 const token = (changes: object): LoggedEvent => ({

@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
 import type { QueueEvent } from '../../../src/queue/queue.ts'
-import { toSseBlocks } from '../../../src/routes/completions/sse-blocks.ts'
+import { presentCompletion } from '../../../src/routes/completions/dialect.ts'
 import type { CompletionView } from '../../../src/routes/completions/view.ts'
+import { toSseBlocks } from '../../../src/routes/wire/sse-blocks.ts'
 import { finished } from '../literal-parts.ts'
 
 const VIEW: CompletionView = {
@@ -22,7 +23,7 @@ const VIEW: CompletionView = {
 async function written(batches: readonly (readonly QueueEvent[])[]): Promise<string[]> {
   const blocks: string[] = []
   for await (const block of toSseBlocks(
-    VIEW,
+    presentCompletion(VIEW),
     (async function* () {
       yield* batches
     })()
@@ -66,4 +67,12 @@ it('writes each event on one line, whatever line ends its text has', async () =>
   const [, data = ''] = /^data: (.*)$/m.exec(block) ?? []
   expect(JSON.parse(data).choices[0].text).toBe(text)
   expect(block).not.toMatch(/[\r\u2028\u2029\u0085]/)
+})
+
+it('tells who waits where they stand and how long it is likely to take', async () => {
+  const waiting = (position: number, etaMs: number | null): QueueEvent => ({ ordinal: null, event: { kind: 'queued', position, etaMs } })
+  expect(await written([[waiting(3, 1200.4)], [waiting(2, null)]])).toEqual([
+    ': queued, position 3, eta 1200 ms\n\n',
+    ': queued, position 2\n\n'
+  ])
 })
