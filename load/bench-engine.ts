@@ -36,6 +36,7 @@ export async function measureEngine(
     chunkTokens,
     minDecodeRows: 1,
     reusePrefixes: false,
+    recovery: 'exact',
     now: Date.now,
     listener: {
       events: events => {

@@ -1,0 +1,105 @@
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { RawStreams } from './raw-streams.ts'
+import type { RelayOptions } from './relay-options.ts'
+import { type Started, startRedis, startServing } from './served-process.ts'
+
+/** Tokens/s that one API process (or several) relays from the simulated engine, and how late they come. */
+export async function measureRelay(options: RelayOptions) {
+  const { streams, stepMs, seconds, apiProcesses, workers } = options
+  await using servers = await startFleet(options, [
+    '--max-slots',
+    String(Math.ceil(streams / workers)),
+    '--simulated-step-ms',
+    String(stepMs)
+  ])
+  const readers = new RawStreams()
+  readers.open(
+    servers.apis.map(({ port }) => port),
+    streams,
+    { model: 'simulated', prompt: 'a', max_tokens: 8000, stream: true, temperature: 0 }
+  )
+  while (readers.begun < streams) await sleep(50)
+  await sleep(1000)
+  const cpuBefore = servers.apis.map(({ pid }) => cpuSeconds(pid))
+  const startedAtMs = performance.now()
+  readers.start()
+  await sleep(seconds * 1000)
+  const events = readers.stop()
+  const elapsed = (performance.now() - startedAtMs) / 1000
+  const result = {
+    streams,
+    stepMs,
+    apiProcesses,
+    workers,
+    offeredTokensPerSecond: Math.round((streams * 1000) / stepMs),
+    tokensPerSecond: Math.round(events / elapsed),
+    latenessMs: readers.lateness(stepMs),
+    apiCpuShare: servers.apis.map(({ pid }, index) => Number(((cpuSeconds(pid) - (cpuBefore[index] ?? 0)) / elapsed).toFixed(2)))
+  }
+  readers.close()
+  return result
+}
+
+/** Bytes of the API process that a stream takes while it waits for its next token. */
+export async function measureIdle(options: RelayOptions) {
+  const { idle } = options
+  await using servers = await startFleet({ ...options, apiProcesses: 1, workers: 1 }, [
+    '--max-slots',
+    String(idle),
+    '--simulated-step-ms',
+    '600000'
+  ])
+  const [api] = servers.apis
+  if (api === undefined) throw new Error('no server')
+  // What the first streams bring with them (code compiled, pools grown) is not theirs.
+  const warm = new RawStreams()
+  warm.open([api.port], 50, IDLE_BODY)
+  while (warm.begun < 50) await sleep(50)
+  const before = rssBytes(api.pid)
+  const readers = new RawStreams()
+  for (let opened = 0; opened < idle - 50; opened += 100) {
+    readers.open([api.port], Math.min(100, idle - 50 - opened), IDLE_BODY)
+    await sleep(50)
+  }
+  while (readers.begun < idle - 50) await sleep(50)
+  await sleep(2000)
+  const bytes = rssBytes(api.pid) - before
+  warm.close()
+  readers.close()
+  return { streams: idle - 50, bytesPerStream: Math.round(bytes / (idle - 50)) }
+}
+
+const IDLE_BODY = { model: 'simulated', prompt: 'a', max_tokens: 10, stream: true }
+
+interface FleetOfServers extends AsyncDisposable {
+  readonly apis: readonly Started[]
+}
+
+async function startFleet({ queue, apiProcesses, workers }: RelayOptions, argv: readonly string[]): Promise<FleetOfServers> {
+  const redis = queue === 'redis' ? await startRedis() : null
+  const where = redis === null ? [] : ['--redis-url', `redis://127.0.0.1:${redis.port}`]
+  const apis: Started[] = []
+  for (let index = 0; index < apiProcesses; index++) {
+    const share = Math.floor(workers / apiProcesses) + (index < workers % apiProcesses ? 1 : 0)
+    apis.push(await startServing(['--engine', 'simulated', '--workers', String(share), '--queue-limit', '20000', ...argv, ...where]))
+  }
+  return {
+    apis,
+    async [Symbol.asyncDispose]() {
+      for (const api of apis) await api[Symbol.asyncDispose]()
+      await redis?.[Symbol.asyncDispose]()
+    }
+  }
+}
+
+function rssBytes(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024
+}
+
+/** Processor time so far, user and system; 100 ticks a second on Linux. */
+function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}

@@ -1,0 +1,37 @@
+import { thisMachine } from './bench-machine.ts'
+import { measureOverHttp } from './over-http.ts'
+import { parseRelayOptions, RELAY_HELP, type RelayOptions } from './relay-options.ts'
+import { measureIdle, measureRelay } from './relay-parts.ts'
+
+/** `npm run load:relay`: what the way from the engine to the reader costs. */
+const options = optionsOrExit()
+const machine = thisMachine()
+const report: Record<string, unknown> = {}
+const measures = { engine: measureOverHttp, relay: measureRelay, idle: measureIdle }
+for (const [part, measure] of Object.entries(measures)) {
+  if (!options.parts.includes(part)) continue
+  report[part] = await measure(options)
+  console.log(`${part}: ${JSON.stringify(report[part])}`)
+}
+console.log(
+  JSON.stringify({
+    tool: 'relay',
+    date: new Date().toISOString(),
+    machine,
+    loadAverageAtEnd: thisMachine().loadAverage,
+    queue: options.queue,
+    ...report
+  })
+)
+
+function optionsOrExit(): RelayOptions {
+  try {
+    const parsed = parseRelayOptions(process.argv.slice(2))
+    if (parsed !== null) return parsed
+    console.log(RELAY_HELP)
+    process.exit(0)
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n\n${RELAY_HELP}`)
+    process.exit(2)
+  }
+}
