@@ -1,4 +1,4 @@
-import type { GenerationRequest } from '../src/inference/contract/request.ts'
+import { type GenerationRequest, PLAIN_REQUEST } from '../src/inference/contract/request.ts'
 import { PLAIN_SAMPLING } from '../src/inference/contract/sampling.ts'
 import { PLAIN_TICKET } from '../src/inference/contract/ticket.ts'
 import { readServeConfig } from '../src/server/config/serve-config.ts'
@@ -41,16 +41,12 @@ async function measure({ prompts, tokens }: { readonly prompts: readonly string[
 
 function requestOf(tokenIds: readonly number[], maxNewTokens: number): GenerationRequest {
   return {
+    ...PLAIN_REQUEST,
     id: `cmpl-${++made}`,
     prompts: [{ tokenIds }],
-    choicesPerPrompt: 1,
     maxNewTokens,
     sampling: PLAIN_SAMPLING,
-    stopStrings: [],
     ignoreEos: true,
-    topLogprobs: null,
-    echo: false,
-    cacheSalt: '',
     admittedAtMs: Date.now(),
     ticket: PLAIN_TICKET
   }

@@ -1,5 +1,5 @@
 import type { ModelRunner } from '../src/inference/contract/model-runner.ts'
-import type { GenerationRequest } from '../src/inference/contract/request.ts'
+import { type GenerationRequest, PLAIN_REQUEST } from '../src/inference/contract/request.ts'
 import { PLAIN_SAMPLING } from '../src/inference/contract/sampling.ts'
 import { PLAIN_TICKET } from '../src/inference/contract/ticket.ts'
 import { BatchEngine } from '../src/inference/engine/batch-engine.ts'
@@ -59,16 +59,12 @@ export async function measureEngine(
 
 function requestOf(row: number, temperature: number, maxNewTokens: number): GenerationRequest {
   return {
+    ...PLAIN_REQUEST,
     id: `cmpl-${row}`,
     prompts: [{ tokenIds: someTokens(PROMPT_TOKENS, row * PROMPT_TOKENS) }],
-    choicesPerPrompt: 1,
     maxNewTokens,
     sampling: { ...PLAIN_SAMPLING, temperature, seed: row },
-    stopStrings: [],
     ignoreEos: true,
-    topLogprobs: null,
-    echo: false,
-    cacheSalt: '',
     admittedAtMs: Date.now(),
     ticket: PLAIN_TICKET
   }
@@ -81,6 +77,7 @@ class TimedRunner implements ModelRunner {
   readonly slots: number
   readonly rows: number
   readonly cacheBytesPerToken: number
+  readonly notes: ArrayBuffer
   readonly #runner: ModelRunner
   readonly #native: number[] = []
   readonly #between: number[] = []
@@ -94,6 +91,7 @@ class TimedRunner implements ModelRunner {
     this.vocabularySize = runner.vocabularySize
     this.contextLength = runner.contextLength
     this.cacheBytesPerToken = runner.cacheBytesPerToken
+    this.notes = runner.notes
   }
 
   samples(): BenchSamples {

@@ -46,9 +46,9 @@ export async function measureIdle(options: RelayOptions) {
   const { idle } = options
   await using servers = await startFleet({ ...options, apiProcesses: 1, workers: 1 }, [
     '--max-slots',
-    String(idle),
+    '1024',
     '--simulated-step-ms',
-    '600000'
+    '60000'
   ])
   const [api] = servers.apis
   if (api === undefined) throw new Error('no server')
