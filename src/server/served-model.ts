@@ -34,6 +34,7 @@ export type LoadConfig = Pick<
   | 'maxSlots'
   | 'maxContext'
   | 'cacheMemoryBytes'
+  | 'recovery'
 >
 
 /** Context of the simulated engine, which has no model to set it. */
@@ -70,6 +71,7 @@ export async function loadServedModel(config: LoadConfig, reporter: Reporter): P
       threads: config.threads,
       // Threads that wait busily help a worker that has its cores to itself (measured: docs/decisions.md).
       spinning: config.workers === 1,
+      recovery: config.recovery,
       cacheBudgetBytes
     }
   }

@@ -39,6 +39,7 @@ const Onnx = z.strictObject({
   contextLength: z.int().min(2),
   threads: z.int().min(1),
   spinning: z.boolean(),
+  recovery: z.enum(['exact', 'fast']),
   cacheBudgetBytes: z.number()
 })
 
@@ -82,6 +83,7 @@ async function createBatchEngine(options: z.infer<typeof Onnx>, listener: Engine
     chunkTokens: CHUNK_TOKENS,
     minDecodeRows: loneRowDiffers ? 2 : 1,
     reusePrefixes: !cutsDiffer,
+    recovery: options.recovery,
     now: Date.now,
     listener,
     onCrash: endProcess

@@ -2,6 +2,7 @@ import { RowTable } from '../cache/row-table.ts'
 import type { Engine, EngineDescription, EngineListener } from '../contract/engine.ts'
 import { ServiceError } from '../contract/errors.ts'
 import type { LoggedEvent } from '../contract/events.ts'
+import { readHistory } from '../contract/history.ts'
 import { invariant } from '../contract/invariant.ts'
 import type { ModelRunner } from '../contract/model-runner.ts'
 import type { GenerationRequest } from '../contract/request.ts'
@@ -11,8 +12,10 @@ import { planChunk } from '../scheduler/prefill-chunk.ts'
 import { WaitLine } from '../scheduler/wait-line.ts'
 import { Job } from './job.ts'
 import { PromptRun, type WaitingChoice } from './prompt-run.ts'
-import { Sequence } from './sequence.ts'
+import { RunWitness } from './run-witness.ts'
+import type { Recovery, Sequence } from './sequence.ts'
 import { StepClock } from './step-clock.ts'
+import { waitingGroups } from './waiting-groups.ts'
 
 export interface BatchEngineOptions {
   readonly runner: ModelRunner
@@ -23,6 +26,7 @@ export interface BatchEngineOptions {
   /** 2 where a lone row is in another numeric class than a row in a batch (DESIGN section 4): a dummy row joins it. */
   readonly minDecodeRows: 1 | 2
   readonly reusePrefixes: boolean
+  readonly recovery: Recovery
   /** Unix milliseconds. */
   readonly now: () => number
   readonly listener: EngineListener
@@ -40,6 +44,7 @@ export class BatchEngine implements Engine {
   readonly #jobOf = new Map<Sequence, Job>()
   readonly #scratch: SamplingScratch
   readonly #clock: StepClock
+  readonly #witness: RunWitness
   readonly #loop: Promise<void>
   #prefilling: PromptRun | null = null
   #outbox: { requestId: string; event: LoggedEvent }[] = []
@@ -52,6 +57,7 @@ export class BatchEngine implements Engine {
     this.description = description
     this.#scratch = new SamplingScratch(runner.vocabularySize)
     this.#clock = new StepClock(options.now)
+    this.#witness = new RunWitness(options.listener)
     this.#rows = new RowTable(runner, {
       slots: runner.slots,
       rows: runner.rows,
@@ -69,25 +75,19 @@ export class BatchEngine implements Engine {
     return this.#clock.startedAtMs
   }
 
-  submit(request: GenerationRequest, _history: readonly LoggedEvent[] = []): void {
+  submit(request: GenerationRequest, history: readonly LoggedEvent[] = []): void {
     invariant(!this.#isClosing, 'a request was submitted to a closing engine')
     invariant(!this.#jobs.has(request.id), `request ${request.id} was submitted twice`)
-    const job = new Job(request)
+    for (const { tokenIds } of request.prompts) {
+      invariant(tokenIds.length + request.maxNewTokens <= this.description.contextLength, 'a request exceeds the context')
+    }
+    const job = new Job(request, readHistory(request, history))
     this.#jobs.set(request.id, job)
-    request.prompts.forEach((prompt, promptIndex) => {
-      invariant(prompt.tokenIds.length + request.maxNewTokens <= this.description.contextLength, 'a request exceeds the context')
-      const choices = Array.from({ length: request.choicesPerPrompt }, (_, index): WaitingChoice => {
-        const choice = promptIndex * request.choicesPerPrompt + index
-        const sequence = new Sequence(request, choice, prompt.tokenIds, {
-          text: this.#options.text,
-          scratch: this.#scratch,
-          vocabularySize: this.#options.runner.vocabularySize
-        })
-        return { job, promptIndex, sequence, tellsPrompt: index === 0 }
-      })
-      // Without new tokens the choices of a prompt do not differ: one stands for all.
-      this.#line.push({ requestId: request.id, choices: request.maxNewTokens === 0 ? choices.slice(0, 1) : choices })
-    })
+    const { text, recovery, runner } = this.#options
+    const parts = { text, recovery, scratch: this.#scratch, vocabularySize: runner.vocabularySize }
+    for (const choices of waitingGroups(job, parts)) this.#line.push({ requestId: request.id, choices })
+    // A worker may have died between the last token and the end.
+    this.#finishIfDone(job)
     this.#wake()
   }
 
@@ -113,12 +113,14 @@ export class BatchEngine implements Engine {
       if (this.#prefilling !== null) await this.#prefillStep(this.#prefilling)
       this.#sweep()
       if (this.#rows.decodingRows > 0) await this.#decodeStep()
-      else if (this.#prefilling === null && this.#line.length === 0) await this.#work()
+      else if (this.#prefilling === null && this.#line.length === 0) await this.#rest()
     }
   }
 
   /** Resolves when something was submitted, cancelled or closed. */
-  #work(): Promise<void> {
+  #rest(): Promise<void> {
+    this.#deliver()
+    this.#witness.before([])
     if (this.#isClosing) return Promise.resolve()
     return new Promise(resolve => {
       this.#wake = resolve
@@ -141,15 +143,15 @@ export class BatchEngine implements Engine {
     if (run.job.start(this.#options.now())) this.#say(run.job, { kind: 'started' })
     const reused = this.#rows.open(run.leader, run.isScored ? 0 : run.leader.promptTokenIds.length)
     run.leader.computed = reused
-    if (choices[0].tellsPrompt) run.job.countCached(reused)
+    run.job.countCached(run.promptIndex, reused)
     for (const event of run.echo?.events() ?? []) this.#say(run.job, event)
     this.#deliver()
   }
 
   async #prefillStep(run: PromptRun): Promise<void> {
     const { leader, job } = run
-    const ids = leader.promptTokenIds
-    const chunk = planChunk({ computed: leader.computed, promptTokens: ids.length }, this.#options.chunkTokens, run.isScored)
+    const ids = leader.prefillTokenIds
+    const chunk = planChunk({ computed: leader.computed, promptTokens: ids.length }, this.#options.chunkTokens, run.wantedLogits)
     const row = this.#rows.rowOf(leader)
     const logits = await this.#run([job], () =>
       this.#options.runner.prefill(row, chunk.from, ids.slice(chunk.from, chunk.to), chunk.wanted)
@@ -164,7 +166,7 @@ export class BatchEngine implements Engine {
     this.#deliver()
   }
 
-  /** Every choice of the prompt draws its first token from the same logits. */
+  /** Every choice of the prompt that has said nothing yet draws its first token from the same logits. */
   #finishPrompt(run: PromptRun, logits: Float32Array): void {
     this.#prefilling = null
     this.#rows.promote(run.leader)
@@ -181,13 +183,13 @@ export class BatchEngine implements Engine {
     }
     for (const sequence of [run.leader, ...run.siblings]) {
       sequence.startTextAt(promptCodePoints)
-      this.#advance(sequence, logits)
+      this.#catchUp(sequence, logits)
     }
   }
 
   async #decodeStep(): Promise<void> {
     const sequences = this.#rows.decoding()
-    const tokenIds = sequences.map(sequence => sequence.lastTokenId)
+    const tokenIds = sequences.map(sequence => sequence.nextTokenId)
     const pasts = sequences.map(sequence => sequence.computed)
     if (sequences.length < this.#options.minDecodeRows) {
       tokenIds.push(0)
@@ -199,15 +201,16 @@ export class BatchEngine implements Engine {
     // All before any: a sequence that ends makes another move, with all that it has computed.
     for (const sequence of sequences) sequence.computed++
     sequences.forEach((sequence, row) => {
-      if (!this.#job(sequence).isOver) this.#advance(sequence, this.#rowOf(logits, row))
+      if (!this.#job(sequence).isOver) this.#catchUp(sequence, this.#rowOf(logits, row))
     })
     this.#deliver()
   }
 
-  #advance(sequence: Sequence, logits: Float32Array): void {
+  /** @param logits  behind the last position that is computed: while there are known tokens behind it, they tell nothing new */
+  #catchUp(sequence: Sequence, logits: Float32Array): void {
+    if (!sequence.isCaughtUp) return
     const job = this.#job(sequence)
-    const event = sequence.advance(logits)
-    job.countToken(event, this.#options.now())
+    const event = job.countToken(sequence.advance(logits), this.#options.now())
     this.#say(job, event)
     if (event.end === null) return
     this.#close(sequence)
@@ -216,8 +219,11 @@ export class BatchEngine implements Engine {
 
   /** One native run. A refusal of the runtime ends the requests in it, and no other: null is returned. */
   async #run(jobs: readonly Job[], run: () => Promise<Float32Array>): Promise<Float32Array | null> {
+    this.#witness.before(jobs)
     try {
-      return await this.#clock.time(run)
+      const logits = await this.#clock.time(run)
+      this.#witness.after(jobs)
+      return logits
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error
       if (this.#isClosing) return null

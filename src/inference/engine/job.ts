@@ -1,37 +1,56 @@
 import type { FinishedEvent, GeneratedTokenEvent } from '../contract/events.ts'
+import type { History } from '../contract/history.ts'
 import { choiceCount, type GenerationRequest } from '../contract/request.ts'
 
 /** What a request has used and what is still to come, over all its choices. */
 export class Job {
   readonly request: GenerationRequest
+  /** What was said of it before it came here. */
+  readonly history: History
   /** Set by cancel and by failure: results of runs in flight are dropped. */
   isOver = false
+  /** A run since it came here has computed something of it. */
+  hasAdvanced = false
   #openChoices: number
-  #completionTokens = 0
-  #cachedTokens = 0
+  #completionTokens: number
+  /** Of each prompt; null until its first prefill has begun. */
+  readonly #cachedTokens: (number | null)[]
+  /** Of each prompt, whether the log knows its cached tokens. */
+  readonly #hasToldCached: boolean[]
   #startedAtMs: number | null = null
   #firstTokenAtMs: number | null = null
 
-  constructor(request: GenerationRequest) {
+  constructor(request: GenerationRequest, history: History) {
     this.request = request
-    this.#openChoices = choiceCount(request)
+    this.history = history
+    this.#openChoices = choiceCount(request) - history.ended.filter(Boolean).length
+    this.#completionTokens = history.tokenIds.reduce((sum, said) => sum + said.length, 0)
+    this.#cachedTokens = [...history.cachedTokens]
+    this.#hasToldCached = history.cachedTokens.map(tokens => tokens !== null)
   }
 
-  /** @returns true the first time: something of the request is about to be computed */
+  /** @returns whether the world is to learn that it has started */
   start(nowMs: number): boolean {
-    if (this.#startedAtMs !== null) return false
-    this.#startedAtMs = nowMs
-    return true
+    const isFirst = this.#startedAtMs === null && !this.history.isStarted
+    this.#startedAtMs ??= nowMs
+    return isFirst
   }
 
-  countCached(tokens: number): void {
-    this.#cachedTokens += tokens
+  /** What the first prefill of a prompt found cached is what counts. */
+  countCached(promptIndex: number, tokens: number): void {
+    this.#cachedTokens[promptIndex] ??= tokens
   }
 
-  countToken(event: GeneratedTokenEvent, nowMs: number): void {
+  /** @returns the event as the world learns it */
+  countToken(event: GeneratedTokenEvent, nowMs: number): GeneratedTokenEvent {
     this.#firstTokenAtMs ??= nowMs
     this.#completionTokens++
     if (event.end !== null) this.#openChoices--
+    const promptIndex = Math.floor(event.choice / this.request.choicesPerPrompt)
+    const cachedTokens = this.#cachedTokens[promptIndex] ?? 0
+    if (this.#hasToldCached[promptIndex] === true || cachedTokens === 0) return event
+    this.#hasToldCached[promptIndex] = true
+    return { ...event, cachedTokens }
   }
 
   /** Choices that end without a token (maxNewTokens 0). */
@@ -49,7 +68,7 @@ export class Job {
       usage: {
         promptTokens: this.request.prompts.reduce((sum, prompt) => sum + prompt.tokenIds.length, 0),
         completionTokens: this.#completionTokens,
-        cachedTokens: this.#cachedTokens
+        cachedTokens: this.#cachedTokens.reduce<number>((sum, tokens) => sum + (tokens ?? 0), 0)
       },
       timings: {
         queueMs: Math.max(0, startedAtMs - this.request.admittedAtMs),

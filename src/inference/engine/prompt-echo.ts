@@ -10,6 +10,8 @@ export interface EchoedPrompt {
   readonly tokenIds: readonly number[]
   /** null: no scores are wanted. */
   readonly topLogprobs: number | null
+  /** Told before, in events cut as these are: not told again. */
+  readonly toldTokens: number
 }
 
 /** Turns a prompt into `prompt` events, as its positions are computed. */
@@ -54,16 +56,20 @@ export class PromptEcho {
   /** Events that are full, and at the prompt's end the last one too. */
   *events(): Generator<PromptEvent> {
     while (this.#texts.length >= LIMITS.promptEventTokens || (this.#texts.length > 0 && this.known === this.#prompt.tokenIds.length)) {
-      const count = Math.min(this.#texts.length, LIMITS.promptEventTokens)
-      const tokenIds = this.#prompt.tokenIds.slice(this.#sent, this.#sent + count)
-      this.#sent += count
-      yield {
-        kind: 'prompt',
-        promptIndex: this.#prompt.promptIndex,
-        tokenIds,
-        text: this.#texts.splice(0, count).join(''),
-        scores: this.#prompt.topLogprobs === null ? null : this.#scores.splice(0, count)
-      }
+      const event = this.#nextEvent(Math.min(this.#texts.length, LIMITS.promptEventTokens))
+      if (this.#sent > this.#prompt.toldTokens) yield event
+    }
+  }
+
+  #nextEvent(count: number): PromptEvent {
+    const from = this.#sent
+    this.#sent += count
+    return {
+      kind: 'prompt',
+      promptIndex: this.#prompt.promptIndex,
+      tokenIds: this.#prompt.tokenIds.slice(from, this.#sent),
+      text: this.#texts.splice(0, count).join(''),
+      scores: this.#prompt.topLogprobs === null ? null : this.#scores.splice(0, count)
     }
   }
 

@@ -1,4 +1,5 @@
 import type { TokenText } from '../contract/token-text.ts'
+import type { WantedLogits } from '../scheduler/prefill-chunk.ts'
 import type { Job } from './job.ts'
 import { PromptEcho } from './prompt-echo.ts'
 import type { Sequence } from './sequence.ts'
@@ -9,8 +10,8 @@ export interface WaitingChoice {
   readonly job: Job
   readonly promptIndex: number
   readonly sequence: Sequence
-  /** The prompt has not been told by an earlier wave of its choices. */
-  readonly tellsPrompt: boolean
+  /** Of the prompt's choices that wait, the first: it tells the prompt, if that is wanted and not done. */
+  readonly isFirst: boolean
 }
 
 /** A prompt in prefill: one sequence computes it, the others fork from it at its end. */
@@ -20,25 +21,38 @@ export class PromptRun {
   readonly siblings: readonly Sequence[]
   readonly echo: PromptEcho | null
   readonly isScored: boolean
+  readonly promptIndex: number
   readonly #text: TokenText
 
   constructor(choices: readonly [WaitingChoice, ...WaitingChoice[]], text: TokenText) {
     const [first, ...others] = choices
-    const { request } = first.job
-    const tells = first.tellsPrompt && request.echo
+    const { request, history } = first.job
+    const toldTokens = history.toldPromptTokens[first.promptIndex] ?? 0
+    const tells = request.echo && first.isFirst && toldTokens < first.sequence.promptTokenIds.length
     this.job = first.job
     this.leader = first.sequence
+    this.promptIndex = first.promptIndex
     this.siblings = others.map(choice => choice.sequence)
     this.isScored = tells && request.topLogprobs !== null
     this.#text = text
     this.echo = tells
-      ? new PromptEcho({ promptIndex: first.promptIndex, tokenIds: this.leader.promptTokenIds, topLogprobs: request.topLogprobs }, text)
+      ? new PromptEcho(
+          { promptIndex: first.promptIndex, tokenIds: this.leader.promptTokenIds, topLogprobs: request.topLogprobs, toldTokens },
+          text
+        )
       : null
     if (!this.isScored) this.echo?.tellRest()
   }
 
   get isComputed(): boolean {
-    return this.leader.computed === this.leader.promptTokenIds.length
+    return this.leader.computed === this.leader.prefillTokenIds.length
+  }
+
+  /** Every wave of a scored prompt draws its first tokens from logits of the same numeric class as the wave that scores it. */
+  get wantedLogits(): WantedLogits {
+    if (this.isScored) return 'all'
+    const { echo, topLogprobs } = this.job.request
+    return echo && topLogprobs !== null ? 'lastTwo' : 'last'
   }
 
   /** Where the text of the first new token starts; only scores need to know. */

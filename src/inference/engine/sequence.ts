@@ -1,5 +1,6 @@
 import type { RowOwner } from '../cache/row-table.ts'
 import type { ChoiceEnd, GeneratedTokenEvent, ScoredAlternative, TokenScore } from '../contract/events.ts'
+import { invariant } from '../contract/invariant.ts'
 import type { GenerationRequest } from '../contract/request.ts'
 import type { TextDecoderPort, TokenText } from '../contract/token-text.ts'
 import { Sampler } from '../sampling/sampler.ts'
@@ -8,7 +9,14 @@ import { scoreToken } from '../sampling/scores.ts'
 import { StopStrings } from '../stop/stop-strings.ts'
 import { codePoints, tokenLabel } from './token-label.ts'
 
+/**
+ * How a choice that goes on behind a history gets its cache back. `exact`: the prompt is prefilled and the tokens said are computed again as
+ * the single steps they were, bit-equal to an undisturbed run. `fast`: all is prefilled; what follows may turn at a near-tie (DESIGN section 4).
+ */
+export type Recovery = 'exact' | 'fast'
+
 export interface SequenceParts {
+  readonly recovery: Recovery
   readonly text: TokenText
   readonly scratch: SamplingScratch
   readonly vocabularySize: number
@@ -19,17 +27,27 @@ export class Sequence implements RowOwner {
   readonly request: GenerationRequest
   readonly choice: number
   readonly promptTokenIds: readonly number[]
+  /** What is prefilled before the first single step: the prompt, and in fast recovery all that was said but its last token. */
+  readonly prefillTokenIds: readonly number[]
   readonly #parts: SequenceParts
   readonly #sampler: Sampler
   readonly #stops: StopStrings
   readonly #decoder: TextDecoderPort
   /** Code points before the next token's text; meaningful only if scores were asked for. */
   #textOffset = 0
-  #generated = 0
-  #lastTokenId = -1
+  /** Known, whether computed or not. */
+  readonly #generatedIds: number[] = []
+  /** Positions whose cache is there: the prompt's, then one less than the known tokens' unless some are computed again. */
   computed = 0
 
-  constructor(request: GenerationRequest, choice: number, promptTokenIds: readonly number[], parts: SequenceParts) {
+  /** @param said  what was generated and told before: it takes effect here, and is computed again but never told */
+  constructor(
+    request: GenerationRequest,
+    choice: number,
+    promptTokenIds: readonly number[],
+    said: readonly number[],
+    parts: SequenceParts
+  ) {
     this.request = request
     this.choice = choice
     this.promptTokenIds = promptTokenIds
@@ -37,6 +55,8 @@ export class Sequence implements RowOwner {
     this.#sampler = new Sampler(request.sampling, choice, parts.vocabularySize, parts.scratch)
     this.#stops = new StopStrings(request.stopStrings)
     this.#decoder = parts.text.decoder({ skipSpecial: true })
+    this.prefillTokenIds = parts.recovery === 'fast' ? [...promptTokenIds, ...said.slice(0, -1)] : promptTokenIds
+    for (const tokenId of said) this.#take(tokenId)
   }
 
   get cacheSalt(): string {
@@ -47,30 +67,36 @@ export class Sequence implements RowOwner {
     return this.promptTokenIds.length + this.request.maxNewTokens
   }
 
-  get generated(): number {
-    return this.#generated
+  /** Every known token is computed: the logits behind the last one tell the next. */
+  get isCaughtUp(): boolean {
+    return this.computed === this.promptTokenIds.length + this.#generatedIds.length
   }
 
-  /** The token whose successor the next decode step computes. */
-  get lastTokenId(): number {
-    return this.#lastTokenId
+  /** The token that the next decode step computes. */
+  get nextTokenId(): number {
+    const tokenId = this.#generatedIds[this.computed - this.promptTokenIds.length]
+    invariant(tokenId !== undefined, 'a decode step has no token to compute')
+    return tokenId
   }
 
   /** Code points of the prompt's text: where the text of the first new token starts. */
   startTextAt(promptCodePoints: number): void {
-    this.#textOffset = promptCodePoints
+    this.#textOffset += promptCodePoints
   }
 
   /** Picks the next token from raw logits [V] and says what the world learns of it. */
   advance(logits: Float32Array): GeneratedTokenEvent {
-    const position = this.#generated
+    const position = this.#generatedIds.length
     const tokenId = this.#sampler.pick(logits, position)
-    this.#sampler.accept(tokenId)
-    this.#generated++
-    this.#lastTokenId = tokenId
     const score = this.#score(logits, tokenId)
-    const { text, end } = this.#say(tokenId)
+    const { text, end } = this.#take(tokenId)
     return { kind: 'token', choice: this.choice, position, tokenId, text, score, end }
+  }
+
+  #take(tokenId: number): { readonly text: string; readonly end: ChoiceEnd | null } {
+    this.#sampler.accept(tokenId)
+    this.#generatedIds.push(tokenId)
+    return this.#say(tokenId)
   }
 
   #say(tokenId: number): { readonly text: string; readonly end: ChoiceEnd | null } {
@@ -81,7 +107,7 @@ export class Sequence implements RowOwner {
     if (this.request.topLogprobs !== null) this.#textOffset += codePoints(decoded)
     const { text, stoppedBy } = this.#stops.push(decoded)
     if (stoppedBy !== null) return { text, end: { reason: 'stop', stopString: stoppedBy } }
-    if (this.#generated < this.request.maxNewTokens) return { text, end: null }
+    if (this.#generatedIds.length < this.request.maxNewTokens) return { text, end: null }
     return { text: text + this.#stops.flush(), end: { reason: 'length', stopString: null } }
   }
 

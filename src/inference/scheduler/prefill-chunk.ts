@@ -26,10 +26,16 @@ export interface ChunkPlan {
   readonly wanted: readonly number[]
 }
 
-/** @param scored  every position's logits are wanted, not only those that the first new token is drawn from */
-export function planChunk(prompt: PromptProgress, chunkTokens: number, scored: boolean): ChunkPlan {
+/**
+ * Which positions' logits are wanted: all of them, or the prompt's last, from which the first new token is drawn. The last in company
+ * (`lastTwo`) is in the numeric class of `all`: one row of logits and several are computed by different kernels.
+ */
+export type WantedLogits = 'all' | 'lastTwo' | 'last'
+
+export function planChunk(prompt: PromptProgress, chunkTokens: number, logits: WantedLogits): ChunkPlan {
   const from = prompt.computed
   const to = chunkEnd(prompt, chunkTokens)
   const all = Array.from({ length: to - from }, (_, index) => index)
-  return { from, to, wanted: scored ? all : all.slice(to === prompt.promptTokens ? -1 : all.length) }
+  if (logits === 'all') return { from, to, wanted: all }
+  return { from, to, wanted: to < prompt.promptTokens ? [] : all.slice(logits === 'last' ? -1 : -2) }
 }

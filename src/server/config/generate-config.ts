@@ -48,6 +48,7 @@ export function readGenerateConfig(
       modelsFolder: resolve(rest.modelsFolder),
       workers: 1,
       maxSlots: 1,
+      recovery: 'exact',
       ...shareOf(machine, { threads, cacheMemory: null, workers: 1 }),
       network: networkSettings(environment)
     },

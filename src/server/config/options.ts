@@ -166,6 +166,13 @@ export const OPTIONS = {
     shownDefault: 'half of the memory this process may use',
     help: 'Memory for the key/value caches of all workers together: 2GiB, 512MiB, or bytes.'
   }),
+  recovery: option({
+    schema: oneOf(['exact', 'fast']),
+    fallback: 'exact',
+    group: 'Engine',
+    placeholder: 'exact|fast',
+    help: 'How a text goes on after its worker died: exact computes again to the same bits, fast is sooner there and may choose another word at a near-tie.'
+  }),
   engine: option({
     schema: oneOf(['onnx', 'simulated']),
     fallback: 'onnx',

@@ -44,6 +44,7 @@ export class EngineHarness {
       chunkTokens: options.chunkTokens ?? 8,
       minDecodeRows: options.minDecodeRows ?? 1,
       reusePrefixes: options.reusePrefixes ?? true,
+      recovery: options.recovery ?? 'exact',
       now: options.now ?? (() => 0),
       listener: { events: events => this.#hear(events), running: () => {}, advanced: () => {} },
       onCrash: crash
@@ -102,7 +103,7 @@ export function byChoice(events: readonly LoggedEvent[]): unknown {
   const choices: LoggedEvent[][] = []
   const others: LoggedEvent[] = []
   for (const event of events) {
-    if (event.kind === 'token') choices[event.choice] = [...(choices[event.choice] ?? []), event]
+    if (event.kind === 'token') choices[event.choice] = [...(choices[event.choice] ?? []), { ...event, cachedTokens: 0 }]
     else others.push(event.kind === 'finished' ? { ...event, usage: { ...event.usage, cachedTokens: 0 } } : event)
   }
   return { choices, others }

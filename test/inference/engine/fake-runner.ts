@@ -47,7 +47,9 @@ export class FakeRunner implements ModelRunner {
       const cache = this.#cache(row)
       invariant(cache.length >= past, `row ${row} holds ${cache.length} positions, not ${past}`)
       cache.splice(past, cache.length, ...tokenIds)
-      return this.#logits(wanted.map(index => cache.slice(0, past + index + 1)))
+      // A lone row of logits is another numeric class than several.
+      const end = wanted.length === 1 ? [0.25] : []
+      return this.#logits(wanted.map(index => [...cache.slice(0, past + index + 1), ...end]))
     })
   }
 
@@ -108,7 +110,7 @@ export class FakeRunner implements ModelRunner {
     const logits = new Float32Array(histories.length * this.vocabularySize)
     histories.forEach((history, row) => {
       let state = 2166136261
-      for (const token of history) state = Math.imul(state ^ (token * 2 + 1), 16777619)
+      for (const token of history) state = Math.imul(state ^ (token * 4 + 1), 16777619)
       for (let id = 0; id < this.vocabularySize; id++) {
         state = Math.imul(state ^ (state >>> 15) ^ id, 2246822519)
         logits[row * this.vocabularySize + id] = ((state >>> 8) / 2 ** 24) * 8

@@ -5,15 +5,15 @@ import { planChunk } from '../../../src/inference/scheduler/prefill-chunk.ts'
 const sizes = fc.record({
   promptTokens: fc.integer({ min: 2, max: 600 }),
   chunkTokens: fc.integer({ min: 3, max: 128 }),
-  scored: fc.boolean()
+  logits: fc.constantFrom('all' as const, 'lastTwo' as const, 'last' as const)
 })
 
 it('cuts any prompt into chunks of two tokens or more that cover it once, in order', () => {
   fc.assert(
-    fc.property(sizes, fc.nat(), ({ promptTokens, chunkTokens, scored }, start) => {
+    fc.property(sizes, fc.nat(), ({ promptTokens, chunkTokens, logits }, start) => {
       let computed = start % (promptTokens - 1)
       while (computed < promptTokens) {
-        const chunk = planChunk({ computed, promptTokens }, chunkTokens, scored)
+        const chunk = planChunk({ computed, promptTokens }, chunkTokens, logits)
         expect(chunk.from).toBe(computed)
         expect(chunk.to - chunk.from).toBeGreaterThanOrEqual(2)
         expect(chunk.to - chunk.from).toBeLessThanOrEqual(chunkTokens)
@@ -25,11 +25,12 @@ it('cuts any prompt into chunks of two tokens or more that cover it once, in ord
 })
 
 it('wants the logits of the last position, or of every position that is scored', () => {
-  expect(planChunk({ computed: 0, promptTokens: 5 }, 3, false).wanted).toEqual([])
-  expect(planChunk({ computed: 3, promptTokens: 5 }, 3, false).wanted).toEqual([1])
-  expect(planChunk({ computed: 0, promptTokens: 5 }, 3, true).wanted).toEqual([0, 1, 2])
+  expect(planChunk({ computed: 0, promptTokens: 5 }, 3, 'last').wanted).toEqual([])
+  expect(planChunk({ computed: 3, promptTokens: 5 }, 3, 'last').wanted).toEqual([1])
+  expect(planChunk({ computed: 3, promptTokens: 5 }, 3, 'lastTwo').wanted).toEqual([0, 1])
+  expect(planChunk({ computed: 0, promptTokens: 5 }, 3, 'all').wanted).toEqual([0, 1, 2])
 })
 
 it('computes a prompt of one token alone', () => {
-  expect(planChunk({ computed: 0, promptTokens: 1 }, 64, false)).toEqual({ from: 0, to: 1, wanted: [0] })
+  expect(planChunk({ computed: 0, promptTokens: 1 }, 64, 'lastTwo')).toEqual({ from: 0, to: 1, wanted: [0] })
 })

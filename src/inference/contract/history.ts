@@ -1,0 +1,38 @@
+import type { LoggedEvent } from './events.ts'
+import { invariant } from './invariant.ts'
+import { choiceCount, type GenerationRequest } from './request.ts'
+
+/** What the log of a request has said already: where an engine goes on. */
+export interface History {
+  readonly isStarted: boolean
+  /** Of each prompt, the tokens that `prompt` events have told. */
+  readonly toldPromptTokens: readonly number[]
+  /** Of each prompt, as its first token told it; null while none of its choices has said a token. */
+  readonly cachedTokens: readonly (number | null)[]
+  /** Of each choice, the token ids that it has said. */
+  readonly tokenIds: readonly (readonly number[])[]
+  /** Of each choice, whether its last token is among them. */
+  readonly ended: readonly boolean[]
+}
+
+/** @param events  of this request, in order, without a terminal one */
+export function readHistory(request: GenerationRequest, events: readonly LoggedEvent[]): History {
+  const toldPromptTokens = request.prompts.map(() => 0)
+  const cachedTokens = request.prompts.map((): number | null => null)
+  const tokenIds = Array.from({ length: choiceCount(request) }, (): number[] => [])
+  const ended = tokenIds.map(() => false)
+  for (const event of events) {
+    if (event.kind === 'prompt') {
+      toldPromptTokens[event.promptIndex] = (toldPromptTokens[event.promptIndex] ?? 0) + event.tokenIds.length
+    } else if (event.kind === 'token') {
+      const said = tokenIds[event.choice]
+      invariant(said?.length === event.position, `choice ${event.choice} has a gap before position ${event.position}`)
+      said.push(event.tokenId)
+      ended[event.choice] = event.end !== null
+      cachedTokens[Math.floor(event.choice / request.choicesPerPrompt)] ??= event.cachedTokens ?? 0
+    } else {
+      invariant(event.kind === 'started', 'a history goes on behind the end of its request')
+    }
+  }
+  return { isStarted: events.length > 0, toldPromptTokens, cachedTokens, tokenIds, ended }
+}
