@@ -1,6 +1,6 @@
 import type { Redis, RedisOptions, Result } from 'ioredis'
 import { APPEND } from './log-scripts.ts'
-import { ADMIT, ATTEND, CLAIM, CLAIM_IDEMPOTENCY, END, HAND_BACK } from './request-scripts.ts'
+import { ADMIT, ATTEND, CLAIM, CLAIM_IDEMPOTENCY, END, HAND_BACK, MARK } from './request-scripts.ts'
 
 type Argument = string | number
 
@@ -9,6 +9,8 @@ declare module 'ioredis' {
     streamAdmit(...keysAndArguments: Argument[]): Result<unknown, Context>
     streamClaim(...keysAndArguments: Argument[]): Result<unknown, Context>
     streamHandBack(...keysAndArguments: Argument[]): Result<unknown, Context>
+    /** The first argument is the number of keys. */
+    streamMark(...countKeysAndArguments: Argument[]): Result<unknown, Context>
     streamEnd(...keysAndArguments: Argument[]): Result<unknown, Context>
     streamAttend(...keysAndArguments: Argument[]): Result<unknown, Context>
     streamAppend(...keysAndArguments: Argument[]): Result<unknown, Context>
@@ -21,6 +23,7 @@ export const SCRIPTS: NonNullable<RedisOptions['scripts']> = {
   streamAdmit: { lua: ADMIT, numberOfKeys: 2 },
   streamClaim: { lua: CLAIM, numberOfKeys: 3 },
   streamHandBack: { lua: HAND_BACK, numberOfKeys: 3 },
+  streamMark: { lua: MARK },
   streamEnd: { lua: END, numberOfKeys: 3 },
   streamAttend: { lua: ATTEND, numberOfKeys: 2 },
   streamAppend: { lua: APPEND, numberOfKeys: 2 },

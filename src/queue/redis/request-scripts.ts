@@ -73,6 +73,19 @@ return 1
 `
 
 /**
+ * A worker notes in which epoch its current run computes for requests (`inRun`, -1 for those that left the run), or that something of them was
+ * computed (`advanced`). Notes of an older epoch are dropped, and so are those about a request that is gone.
+ *
+ * KEYS request …
+ * ARGV field (inRun | advanced), then per request: epoch, value
+ */
+export const MARK = `
+for at = 1, #KEYS do
+  if redis.call('HGET', KEYS[at], 'epoch') == ARGV[2 * at] then redis.call('HSET', KEYS[at], ARGV[1], ARGV[2 * at + 1]) end
+end
+`
+
+/**
  * Ends a request from outside its worker: cancel, deadline, lease, poison. The epoch grows: what the worker still writes is refused.
  *
  * KEYS request, log, waiting
