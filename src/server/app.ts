@@ -1,11 +1,13 @@
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
 import type { TextPort } from '../inference/contract/text-port.ts'
 import type { GenerationQueue } from '../queue/queue.ts'
+import { completionDialect } from '../routes/completions/dialect.ts'
 import { completionRoute } from '../routes/completions/route.ts'
 import { healthRoute } from '../routes/health/route.ts'
 import type { Status } from '../routes/health/status.ts'
 import type { ModelCard } from '../routes/models/model-card.ts'
 import { modelsRoute } from '../routes/models/route.ts'
+import { streamRoute } from '../routes/streams/route.ts'
 import { newId } from '../routes/wire/ids.ts'
 import { requireApiKey } from './plugins/auth.ts'
 import { refuseWhileDraining } from './plugins/drain.ts'
@@ -27,6 +29,8 @@ export interface AppOptions {
   /** The address the server will listen on; a loopback one answers to loopback names only. */
   readonly bindHost: string
   readonly strictParams: boolean
+  /** Aborts when this process is about to go: streams that can be taken up elsewhere break off. None: never. */
+  readonly leaving?: AbortSignal
   /** Unix milliseconds. */
   readonly clock: () => number
   /** None: silent. */
@@ -60,14 +64,10 @@ export function buildApp(options: AppOptions): FastifyInstance {
 
   app.register(healthRoute, { status })
   app.register(modelsRoute, { card })
-  app.register(completionRoute, {
-    queue,
-    text,
-    card,
-    journal,
-    strictParams: options.strictParams,
-    callerOf: auth.callerOf,
-    clock
-  })
+  const dialects = [completionDialect]
+  const leaving = options.leaving ?? new AbortController().signal
+  const { callerOf } = auth
+  app.register(completionRoute, { queue, text, card, journal, dialects, leaving, strictParams: options.strictParams, callerOf, clock })
+  app.register(streamRoute, { queue, dialects, leaving, callerOf })
   return app
 }

@@ -4,6 +4,7 @@ import type { GenerationRequest } from '../../src/inference/contract/request.ts'
 import type { TextPort } from '../../src/inference/contract/text-port.ts'
 import { PLAIN_TICKET } from '../../src/inference/contract/ticket.ts'
 import type { GenerationQueue, QueueEvent } from '../../src/queue/queue.ts'
+import { completionDialect } from '../../src/routes/completions/dialect.ts'
 import type { CompletionRouteOptions } from '../../src/routes/completions/route.ts'
 import type { Status } from '../../src/routes/health/status.ts'
 import type { ModelCard } from '../../src/routes/models/model-card.ts'
@@ -96,7 +97,9 @@ export function routeOptions(queue: LiteralQueue, changes: Partial<CompletionRou
     queue,
     text: TEXT,
     card: CARD,
+    dialects: [completionDialect],
     journal: { attach: () => {} },
+    leaving: new AbortController().signal,
     strictParams: false,
     callerOf: (_request: FastifyRequest) => 'caller',
     clock: () => 1_700_000_000_500,

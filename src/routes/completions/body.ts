@@ -18,6 +18,7 @@ export const CompletionBody = z.looseObject({
   best_of: nullDefault(z.int(), null),
   stop: stopField,
   stream: nullDefault(z.boolean(), false),
+  background: nullDefault(z.boolean(), false),
   stream_options: nullDefault(z.looseObject(streamOptions), null),
   logprobs: nullDefault(z.int().min(0).max(LIMITS.topLogprobs), null),
   echo: nullDefault(z.boolean(), false),

@@ -1,16 +1,15 @@
 import type { LoggedEvent } from '../../inference/contract/events.ts'
-import type { Dialect, Presenter } from '../wire/dialect.ts'
+import type { Dialect } from '../wire/dialect.ts'
 import { openCompletion, toChunk, toUsageChunk } from './present.ts'
 import { CompletionView } from './view.ts'
 
 /** OpenAI's completions API. */
 export const completionDialect: Dialect = {
   name: 'completions',
-  presenter: view => presentCompletion(CompletionView.parse(view))
-}
-
-export function presentCompletion(view: CompletionView): Presenter {
-  return { chunks: event => [...toChunks(view, event)], open: () => openCompletion(view) }
+  presenter(stored) {
+    const view = CompletionView.parse(stored)
+    return { chunks: event => [...toChunks(view, event)], open: () => openCompletion(view) }
+  }
 }
 
 function* toChunks(view: CompletionView, event: LoggedEvent) {

@@ -9,48 +9,69 @@ import { toSseBlocks } from './sse-blocks.ts'
 
 type Batches = AsyncGenerator<readonly QueueEvent[], void>
 
+/** What ends an answer before its time. */
+export interface Until {
+  /** The client went. */
+  readonly gone: AbortSignal
+  /** This process goes, and the client can take the request up elsewhere; null where it could not. */
+  readonly leaving: AbortSignal | null
+}
+
+export function either({ gone, leaving }: Until): AbortSignal {
+  return leaving === null ? gone : AbortSignal.any([gone, leaving])
+}
+
 /**
  * Reads a request to its end.
  *
- * @throws {ServiceError} what it failed with; the reason of `gone` when that ended the reading
+ * @param batches  end without an error when one of `until` aborts
+ * @throws {ServiceError} what the request failed with; `cancelled` when the client went; `unavailable` when this process goes
  */
-export async function answerWhole(presenter: Presenter, batches: Batches, gone: AbortSignal): Promise<object> {
+export async function answerWhole(presenter: Presenter, batches: Batches, until: Until): Promise<object> {
   const answer = presenter.open()
+  let ended = false
   for await (const batch of batches) {
     for (const { event } of batch) {
       if (event.kind === 'failed') throw toServiceError(event.failure)
       if (event.kind !== 'queued') answer.push(event)
+      ended ||= event.kind === 'finished'
     }
   }
-  gone.throwIfAborted()
-  return answer.toResponse()
+  if (ended) return answer.toResponse()
+  until.gone.throwIfAborted()
+  throw shuttingDown()
 }
 
-export interface StreamOptions {
-  readonly gone: AbortSignal
+export interface StreamOptions extends Until {
   /** A request that failed before anything was said answers with a status. Else every answer is a stream. */
   readonly failsEarly: boolean
-  /** Breaks the connection without an end, so that the client takes the stream up elsewhere; null where it could not. */
-  readonly leaving: AbortSignal | null
   readonly keepAliveMs?: number
 }
 
-/** Streams what `batches` bring, and closes them. */
+/**
+ * Streams what `batches` bring, and closes them. When this process goes, the connection breaks without an end: no `[DONE]`, no error.
+ *
+ * @throws {ServiceError} before the stream has begun: an early failure; `unavailable` when this process goes
+ */
 export async function answerStream(reply: FastifyReply, presenter: Presenter, batches: Batches, options: StreamOptions): Promise<void> {
-  const { gone, failsEarly, leaving, keepAliveMs } = options
+  const { gone, leaving, failsEarly, keepAliveMs } = options
   const leave = () => reply.raw.destroy()
   const onError = (error: unknown) => {
     if (error instanceof ServiceError) return sseJson(toErrorBody(error.toFailure()))
     reply.log.error({ err: error }, 'stream broke')
     return sseJson(INTERNAL_ERROR)
   }
-  if (leaving?.aborted === true) leave()
-  leaving?.addEventListener('abort', leave)
   try {
     const blocks = toSseBlocks(presenter, failsEarly ? await throwEarlyFailure(batches) : batches)
+    if (leaving?.aborted === true) throw shuttingDown()
+    leaving?.addEventListener('abort', leave)
     await sendSse(reply, blocks, { gone, onError, ...(keepAliveMs !== undefined && { keepAliveMs }) })
   } finally {
     leaving?.removeEventListener('abort', leave)
     await batches.return()
   }
+}
+
+function shuttingDown(): ServiceError {
+  return new ServiceError('unavailable', 'The server is shutting down. Please try again.')
 }

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { ErrorCode } from '../../inference/contract/errors.ts'
 import { type ChoiceEnd, isTerminal, type Timings, type TokenEvent } from '../../inference/contract/events.ts'
 import { choiceCount, type GenerationRequest } from '../../inference/contract/request.ts'
+import type { Unattended } from '../../inference/contract/ticket.ts'
 import type { QueueEvent } from '../../queue/queue.ts'
 
 /** What may be written down of a request. Numbers and names: no text of any prompt or answer, no key. */
@@ -9,6 +10,8 @@ export interface RequestFacts extends Timings {
   readonly streamId: string
   readonly model: string
   readonly stream: boolean
+  /** Whether who leaves it cancels it. */
+  readonly unattended: Unattended
   readonly promptTokens: number
   readonly completionTokens: number
   readonly cachedTokens: number
@@ -55,6 +58,7 @@ export function openTally(request: GenerationRequest, model: string, stream: boo
         streamId: request.id,
         model,
         stream,
+        unattended: request.ticket.unattended,
         promptTokens,
         completionTokens,
         cachedTokens,

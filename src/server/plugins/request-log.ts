@@ -27,8 +27,8 @@ export function logRequests(app: FastifyInstance, clock: () => number): Journal 
   return { attach: (request, read) => void facts.set(request, read) }
 }
 
-/** Who leaves cancels: the queue says so only after nobody reads any more. */
+/** Who leaves a plain request cancels it: the queue says so only after nobody reads any more. */
 function outcomeAt(status: number, facts: RequestFacts | undefined): RequestFacts | undefined {
-  if (facts === undefined || facts.outcome !== null || status !== CLIENT_GONE) return facts
+  if (facts === undefined || facts.outcome !== null || facts.unattended !== 'cancel' || status !== CLIENT_GONE) return facts
   return { ...facts, outcome: 'cancelled' }
 }

@@ -96,7 +96,7 @@ it.each([[[]], ['text'], [3]])('refuses a body that is no object: %j', async bod
 
 it('takes null for the default of every option', async () => {
   const names =
-    'max_tokens temperature top_p top_k min_p n stop seed stream stream_options logprobs echo presence_penalty frequency_penalty'
+    'max_tokens temperature top_p top_k min_p n stop seed stream stream_options background logprobs echo presence_penalty frequency_penalty'
   const more = 'logit_bias ignore_eos return_token_ids best_of suffix user cache_salt'
   const nulls = Object.fromEntries(`${names} ${more}`.split(' ').map(name => [name, null]))
   const { response, request } = await post({ ...GOOD, ...nulls })
@@ -123,7 +123,7 @@ it('takes null for the default of every option', async () => {
     echo: false,
     cacheSalt: 'caller',
     admittedAtMs: 1_700_000_000_500,
-    ticket: { ...PLAIN_TICKET, owner: request?.ticket.owner }
+    ticket: { ...PLAIN_TICKET, owner: request?.ticket.owner, presentation: expect.any(String) }
   })
 })
 

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
 import type { QueueEvent } from '../../../src/queue/queue.ts'
-import { presentCompletion } from '../../../src/routes/completions/dialect.ts'
+import { completionDialect } from '../../../src/routes/completions/dialect.ts'
 import type { CompletionView } from '../../../src/routes/completions/view.ts'
 import { toSseBlocks } from '../../../src/routes/wire/sse-blocks.ts'
 import { finished } from '../literal-parts.ts'
@@ -23,7 +23,7 @@ const VIEW: CompletionView = {
 async function written(batches: readonly (readonly QueueEvent[])[]): Promise<string[]> {
   const blocks: string[] = []
   for await (const block of toSseBlocks(
-    presentCompletion(VIEW),
+    completionDialect.presenter(VIEW),
     (async function* () {
       yield* batches
     })()

@@ -1,0 +1,90 @@
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import { ServiceError } from '../../inference/contract/errors.ts'
+import type { GenerationQueue, RequestSnapshot } from '../../queue/queue.ts'
+import { answerStream, either, type Until } from '../wire/answer.ts'
+import { clientGone } from '../wire/client-gone.ts'
+import { type Dialect, presenterOf } from '../wire/dialect.ts'
+import { toErrorBody } from '../wire/error-body.ts'
+import { follow } from '../wire/follow.ts'
+import { readFlag } from '../wire/request-terms.ts'
+import { endOf, toState } from '../wire/stream-state.ts'
+import { type ZodTypes, zodValidator } from '../wire/zod-validator.ts'
+import { resumePoint } from './resume-point.ts'
+
+export interface StreamRouteOptions {
+  readonly queue: Pick<GenerationQueue, 'snapshot' | 'events' | 'cancel'>
+  readonly dialects: readonly Dialect[]
+  /** As tickets carry it: nobody reads or cancels what is another's. */
+  readonly callerOf: (request: FastifyRequest) => string
+  readonly leaving: AbortSignal
+  readonly keepAliveMs?: number
+}
+
+const MAX_SHOWN_CHARS = 64
+const Params = z.object({ id: z.string() })
+const Query = z.object({ starting_after: z.string().optional(), stream: z.string().optional() })
+
+/** GET and DELETE /v1/streams/{id}: any request that has not been forgotten, in the dialect and with the options it was made with. */
+export const streamRoute: FastifyPluginAsync<StreamRouteOptions> = async (app, options) => {
+  const { queue, dialects, callerOf } = options
+
+  async function find(id: string, request: FastifyRequest): Promise<RequestSnapshot> {
+    const snapshot = await queue.snapshot(id).catch(throwUnlessUnknown)
+    if (snapshot !== null && snapshot.ticket.owner === callerOf(request)) return snapshot
+    throw new ServiceError('not_found', `There is no stream \`${id.slice(0, MAX_SHOWN_CHARS)}\`, or it ended too long ago.`)
+  }
+
+  function toAnswer(id: string, snapshot: RequestSnapshot) {
+    const { entries, ticket } = snapshot
+    const answer = presenterOf(ticket.presentation, dialects).open()
+    for (const { event } of entries) answer.push(event)
+    const saysSomething = entries.some(({ event }) => event.kind !== 'started' && event.kind !== 'failed')
+    const state = toState(id, snapshot)
+    const end = endOf(entries)
+    return {
+      ...state,
+      response: saysSomething ? answer.toResponse() : null,
+      ...(state.status === 'failed' && end?.kind === 'failed' && toErrorBody(end.failure))
+    }
+  }
+
+  app
+    .withTypeProvider<ZodTypes>()
+    .get(
+      '/v1/streams/:id',
+      { schema: { params: Params, querystring: Query }, validatorCompiler: zodValidator, exposeHeadRoute: false },
+      async (request, reply) => {
+        const { params, query } = request
+        const gone = clientGone(reply)
+        const asStream = query.stream === undefined || readFlag('stream', query.stream)
+        const afterOrdinal = resumePoint(request, query.starting_after)
+        const snapshot = await find(params.id, request)
+        reply.header('x-stream-id', params.id)
+        if (!asStream) return toAnswer(params.id, snapshot)
+        if (endOf(snapshot.entries) !== null && afterOrdinal >= snapshot.entries.length) return reply.code(204).send()
+
+        const { ticket } = snapshot
+        const until: Until = { gone, leaving: ticket.unattended === 'cancel' ? null : options.leaving }
+        const batches = follow(queue, { requestId: params.id, afterOrdinal, signal: either(until), cancels: false })
+        const { keepAliveMs } = options
+        const presenter = presenterOf(ticket.presentation, dialects)
+        await answerStream(reply, presenter, batches, { ...until, failsEarly: false, ...(keepAliveMs !== undefined && { keepAliveMs }) })
+        return reply
+      }
+    )
+
+  app
+    .withTypeProvider<ZodTypes>()
+    .delete('/v1/streams/:id', { schema: { params: Params }, validatorCompiler: zodValidator }, async request => {
+      const { id } = request.params
+      await find(id, request)
+      await queue.cancel(id)
+      return toAnswer(id, await find(id, request))
+    })
+}
+
+function throwUnlessUnknown(error: unknown): null {
+  if (error instanceof ServiceError && error.code === 'not_found') return null
+  throw error
+}

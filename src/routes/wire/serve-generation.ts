@@ -1,0 +1,71 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { GenerationRequest } from '../../inference/contract/request.ts'
+import type { GenerationQueue } from '../../queue/queue.ts'
+import { answerStream, answerWhole, either, type Until } from './answer.ts'
+import { type Dialect, type Presentation, presenterOf, toStored } from './dialect.ts'
+import { follow } from './follow.ts'
+import type { Terms } from './request-terms.ts'
+import { toState } from './stream-state.ts'
+import { counted, type Journal, openTally } from './tally.ts'
+
+/** Parts that every route which generates is given. */
+export interface GenerationHouse {
+  readonly queue: Pick<GenerationQueue, 'submit' | 'ticket' | 'snapshot' | 'events' | 'cancel'>
+  /** All there are: a retry is answered in the dialect of its first attempt. */
+  readonly dialects: readonly Dialect[]
+  readonly journal: Journal
+  /** Unix milliseconds. */
+  readonly clock: () => number
+  /** Aborts when this process is about to go: whoever can take a stream up elsewhere is sent there. */
+  readonly leaving: AbortSignal
+  readonly keepAliveMs?: number
+}
+
+/** A request that its route has read and found good. */
+export interface Asked {
+  /** Its ticket holds what the route knows of it (owner, priority); terms and presentation are added here. */
+  readonly generation: GenerationRequest
+  readonly terms: Terms
+  readonly presentation: Presentation
+  readonly stream: boolean
+  readonly servedModelName: string
+  readonly gone: AbortSignal
+}
+
+/**
+ * Submits a request and answers as was asked: whole, as a stream, or, for work in the background that nobody waits for, with where to find it.
+ * An idempotent retry is answered with the request that it repeats.
+ *
+ * @throws {ServiceError} what the queue refuses with; what a whole answer failed with, and a stream before its first event
+ */
+export async function serveGeneration(request: FastifyRequest, reply: FastifyReply, asked: Asked, house: GenerationHouse) {
+  const { terms, stream, servedModelName, gone } = asked
+  const { queue, journal, clock } = house
+  const presentation = toStored(asked.presentation)
+  const generation = { ...asked.generation, ticket: { ...asked.generation.ticket, ...terms, presentation } }
+  journal.attach(request, openTally(generation, servedModelName, stream).facts)
+
+  gone.throwIfAborted()
+  const id = await queue.submit(generation)
+  reply.header('x-stream-id', id)
+  const tally = openTally({ ...generation, id }, servedModelName, stream)
+  journal.attach(request, tally.facts)
+  const tookMs = () => clock() - generation.admittedAtMs
+  if (terms.unattended === 'run' && !stream) {
+    const state = toState(id, await queue.snapshot(id))
+    return reply.code(202).header('location', `/v1/streams/${id}`).header('openai-processing-ms', tookMs()).send(state)
+  }
+
+  const presenter = presenterOf(id === generation.id ? presentation : (await queue.ticket(id)).presentation, house.dialects)
+  const isPlain = terms.unattended === 'cancel'
+  const until: Until = { gone, leaving: isPlain ? null : house.leaving }
+  const batches = counted(follow(queue, { requestId: id, afterOrdinal: 0, signal: either(until), cancels: isPlain }), tally)
+  if (!stream) {
+    const answer = await answerWhole(presenter, batches, until)
+    return reply.header('openai-processing-ms', tookMs()).send(answer)
+  }
+  reply.header('openai-processing-ms', tookMs())
+  const { keepAliveMs } = house
+  await answerStream(reply, presenter, batches, { ...until, failsEarly: true, ...(keepAliveMs !== undefined && { keepAliveMs }) })
+  return reply
+}
