@@ -14,10 +14,15 @@ const STANDARD_ERROR = 2
 export async function serve(config: ServeConfig, reporter: Reporter): Promise<void> {
   const served = await loadServedModel(config, reporter)
   const log = pino({ level: config.logLevel }, pino.destination(STANDARD_ERROR))
-  const queue = new EmbeddedQueue({ waitingLimit: config.queueLimit })
+  const queue = new EmbeddedQueue({
+    waitingLimit: config.queueLimit,
+    resumeGraceMs: config.resumeGraceSeconds * 1000,
+    streamRetentionMs: config.streamRetentionSeconds * 1000
+  })
   const supervisor = new Supervisor({
     ...SUPERVISOR_DEFAULTS,
     workers: config.workers,
+    spareWorkers: config.spareWorkers,
     argument: JSON.stringify(served.engine),
     pool: queue,
     log,

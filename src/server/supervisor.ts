@@ -5,7 +5,10 @@ import { RestartBackoff } from './restart-backoff.ts'
 import { WorkerChild, type WorkerChildOptions, type WorkerDeath, type WorkerState } from './worker-child.ts'
 
 export interface SupervisorOptions extends WorkerChildOptions {
+  /** Workers that are given requests. */
   readonly workers: number
+  /** Workers beyond those, which load the model and wait to take the seat of one that dies. */
+  readonly spareWorkers: number
   readonly backoff: BackoffOptions
 }
 
@@ -49,7 +52,8 @@ export class Supervisor {
   }
 
   start(): void {
-    for (let index = 0; index < this.#options.workers; index++) this.#keepers.push(this.#keep(index))
+    const { workers, spareWorkers } = this.#options
+    for (let index = 0; index < workers + spareWorkers; index++) this.#keepers.push(this.#keep(index))
   }
 
   get workers(): readonly WorkerReport[] {
@@ -88,6 +92,13 @@ export class Supervisor {
     for (const child of this.#children.values()) child.kill()
   }
 
+  /** Spares take the seats that are free. */
+  #fillSeats(): void {
+    const children = [...this.#children.values()]
+    const free = this.#options.workers - children.filter(({ state }) => state === 'ready').length
+    for (const spare of children.filter(({ state }) => state === 'spare').slice(0, Math.max(0, free))) spare.takeSeat()
+  }
+
   /** One worker after the other in the same place, until the supervisor stops or the place is given up. */
   async #keep(index: number): Promise<void> {
     const { backoff: backoffOptions, log, pool } = this.#options
@@ -99,9 +110,13 @@ export class Supervisor {
     while (!signal.aborted) {
       const child = new WorkerChild(this.#options)
       this.#children.set(index, child)
-      void child.ready.then(this.#becameReady.resolve)
+      void child.ready.then(description => {
+        this.#fillSeats()
+        this.#becameReady.resolve(description)
+      })
       const death = await child.death
       if (signal.aborted) return
+      this.#fillSeats()
       wasReady ||= death.readyMs !== null
       loadingDeaths = death.readyMs === null ? loadingDeaths + 1 : 0
       const verdict = death.fatal ?? (!wasReady && loadingDeaths >= LOADING_DEATHS ? hopeless(death) : null)

@@ -5,7 +5,8 @@ import type { Logger } from './logger.ts'
 import { ProgressWatch } from './progress-watch.ts'
 import { type ParentMessage, parseWorkerMessage, type WorkerMessage } from './worker-protocol.ts'
 
-export type WorkerState = 'loading' | 'ready' | 'draining' | 'dead'
+/** `spare`: has the model and waits for a seat. `ready`: has a seat at the queue. */
+export type WorkerState = 'loading' | 'spare' | 'ready' | 'draining' | 'dead'
 
 export interface WorkerChildOptions {
   /** A module that calls `hostWorker`. */
@@ -33,7 +34,7 @@ export interface WorkerDeath {
 export class WorkerChild {
   /** When the process is gone and all that it sent has been read: its seat is empty then. */
   readonly death: Promise<WorkerDeath>
-  /** Stays open for a worker that dies before. */
+  /** When the model is loaded: it is a spare then. Stays open for a worker that dies before. */
   readonly ready: Promise<EngineDescription>
   readonly #options: WorkerChildOptions
   readonly #process: ChildProcess
@@ -41,6 +42,7 @@ export class WorkerChild {
   readonly #becameReady = Promise.withResolvers<EngineDescription>()
   #state: WorkerState = 'loading'
   #seat: WorkerSeat | null = null
+  #slots = 0
   #readyAtMs: number | null = null
   #fatal: string | null = null
 
@@ -71,6 +73,17 @@ export class WorkerChild {
   /** Milliseconds since it last proved progress. */
   get progressAgeMs(): number {
     return this.#progress.ageMs
+  }
+
+  /** From now on it is given requests. A no-op unless it is a spare. */
+  takeSeat(): void {
+    if (this.#state !== 'spare') return
+    this.#state = 'ready'
+    this.#seat = this.#options.pool.join({
+      slots: this.#slots,
+      start: (request, history) => this.#send({ kind: 'start', request, history }),
+      cancel: requestId => this.#send({ kind: 'cancel', requestId })
+    })
   }
 
   /** Ends the process as soon as what it runs has ended. */
@@ -113,10 +126,13 @@ export class WorkerChild {
         this.#progress.hear(message.progress)
         break
       case 'running':
+        this.#seat?.running(message.requestIds)
+        break
       case 'advanced':
+        this.#seat?.advanced(message.requestIds)
         break
       case 'ready':
-        this.#join(message.description)
+        this.#beReady(message.description)
         break
       case 'fatal':
         this.#fatal = message.message
@@ -128,17 +144,13 @@ export class WorkerChild {
     }
   }
 
-  #join(description: EngineDescription): void {
+  #beReady(description: EngineDescription): void {
     this.#progress.prove()
     this.#readyAtMs = performance.now()
+    this.#slots = description.slots
     if (this.#state !== 'loading') return
-    this.#state = 'ready'
+    this.#state = 'spare'
     this.#options.log.info({ workerPid: this.pid, slots: description.slots }, 'a worker is ready')
-    this.#seat = this.#options.pool.join({
-      slots: description.slots,
-      start: (request, history) => this.#send({ kind: 'start', request, history }),
-      cancel: requestId => this.#send({ kind: 'cancel', requestId })
-    })
     this.#becameReady.resolve(description)
   }
 

@@ -3,26 +3,45 @@ import { describe, expect, it } from 'vitest'
 import { isTerminal } from '../../src/inference/contract/events.ts'
 import type { GenerationQueue } from '../../src/queue/queue.ts'
 import { aRequest } from './a-request.ts'
-import { TRICKS } from './fake-engine.ts'
+import { type FakeEngine, TRICKS } from './fake-engine.ts'
 import { collect, endOf, readAll, readUntil } from './read-all.ts'
 
+/** A worker around a `FakeEngine`, in this process. */
+export interface RigWorker {
+  /** To look at, not to work with. */
+  readonly engine: FakeEngine
+  /** It dies as of SIGKILL: what it has said arrives, nothing more does. The queue may find out later, in its own way. */
+  kill(): Promise<void>
+}
+
+/** One queue under test, and whatever store it needs; nothing of it outlives it. */
 export interface QueueRig extends AsyncDisposable {
   readonly queue: GenerationQueue
-  /** Starts a worker around a `FakeEngine`; it is ready when this resolves. */
-  startWorker(slots: number): Promise<void>
+  /** The worker takes requests when this resolves. */
+  startWorker(slots: number): Promise<RigWorker>
+}
+
+export interface RigOptions {
+  readonly waitingLimit: number
+  /** How long a request goes on without a reader. */
+  readonly resumeGraceMs: number
+  /** How long the log of a plain request lives after its end. */
+  readonly retentionMs: number
+  /** The same of others. */
+  readonly streamRetentionMs: number
 }
 
 /** Opens an empty queue without workers. */
-export type OpenRig = (options: { readonly waitingLimit: number }) => Promise<QueueRig>
+export type OpenRig = (options: RigOptions) => Promise<QueueRig>
 
 const held = [{ tokenIds: [TRICKS.hold] }]
 const never = new AbortController().signal
 
 /** What every queue must hold, whatever carries it. */
 export function describeQueue(openRig: OpenRig): void {
-  async function rigWith(options: { slots?: number; waitingLimit?: number } = {}): Promise<QueueRig> {
-    const rig = await openRig({ waitingLimit: options.waitingLimit ?? 100 })
-    if (options.slots !== undefined) await rig.startWorker(options.slots)
+  async function rigWith({ slots, ...options }: Partial<RigOptions> & { slots?: number } = {}): Promise<QueueRig> {
+    const rig = await openRig({ waitingLimit: 100, resumeGraceMs: 60_000, retentionMs: 60_000, streamRetentionMs: 60_000, ...options })
+    if (slots !== undefined) await rig.startWorker(slots)
     return rig
   }
 

@@ -33,6 +33,7 @@ export function startWorkers(worker: Partial<FakeWorkerOptions> = {}, options: P
   const argument: FakeWorkerOptions = { slots: 4, stepMs: 5, heartbeatMs: 20, loading: 'works', ...worker }
   const supervisor = new Supervisor({
     workers: 1,
+    spareWorkers: 0,
     entry: new URL('./fake-worker.ts', import.meta.url),
     argument: JSON.stringify(argument),
     pool: queue,

@@ -20,40 +20,47 @@ describe('a supervised worker process', () => {
     expect(entries.map(({ event }) => event.kind)).toEqual(['started', ...Array(6).fill('token'), 'finished'])
   })
 
-  it('that is killed loses what it ran; its successor serves the rest', async () => {
-    await using workers = startWorkers({ slots: 1 })
-    const [lost, waiting] = [aRequest({ maxNewTokens: 100_000 }), aRequest()]
-    await workers.queue.submit(lost)
+  it('that is killed loses nothing: its successor goes on with what it ran, and the log is that of an undisturbed run', async () => {
+    await using workers = startWorkers({ slots: 2 })
+    const shape = { choicesPerPrompt: 2, maxNewTokens: 60 }
+    const [undisturbed, killed, waiting] = [aRequest(shape), aRequest(shape), aRequest()]
+    await workers.queue.submit(undisturbed)
+    const expected = await readAll(workers.queue, undisturbed.id)
+    await workers.queue.submit(killed)
     await workers.queue.submit(waiting)
-    await readUntil(workers.queue, lost.id, 'token')
+    await readUntil(workers.queue, killed.id, 'token')
     const [pid = 0] = workers.pids()
     process.kill(pid, 'SIGKILL')
-    expect(await endOf(workers.queue, lost.id)).toBe('worker_lost')
+    expect(await readAll(workers.queue, killed.id)).toEqual(expected)
     expect(await endOf(workers.queue, waiting.id)).toBe('finished')
     expect(workers.pids()).not.toEqual([pid])
   })
 
-  it('that crashes in native code is started again as often as it takes', async () => {
+  it('that crashes in native code is started again as often as it takes, and only what it crashes of fails', async () => {
     await using workers = startWorkers({ slots: 1 })
-    const requests = [TRICKS.crash, 1, TRICKS.crash, TRICKS.crash, 1].map(token => aRequest({ prompts: [{ tokenIds: [token] }] }))
+    const requests = [TRICKS.crash, 1, TRICKS.crash, 1].map(token => aRequest({ prompts: [{ tokenIds: [token] }] }))
     for (const request of requests) await workers.queue.submit(request)
     const ends = await Promise.all(requests.map(request => endOf(workers.queue, request.id)))
-    expect(ends).toEqual(['worker_lost', 'finished', 'worker_lost', 'worker_lost', 'finished'])
+    expect(ends).toEqual(['poisoned', 'finished', 'poisoned', 'finished'])
   })
 
-  it('does not take its neighbour with it', async () => {
-    await using workers = startWorkers({ slots: 1 }, { workers: 2 })
-    const requests = [aRequest({ maxNewTokens: 100 }), aRequest({ prompts: [{ tokenIds: [TRICKS.crash] }] })]
-    for (const request of requests) await workers.queue.submit(request)
-    expect(await Promise.all(requests.map(request => endOf(workers.queue, request.id)))).toEqual(['finished', 'worker_lost'])
+  it('that crashes takes nobody with it who shared the batch', async () => {
+    await using workers = startWorkers({ slots: 4 }, { workers: 2 })
+    const healthy = Array.from({ length: 5 }, () => aRequest({ maxNewTokens: 50 }))
+    const poison = aRequest({ prompts: [{ tokenIds: [TRICKS.crash] }] })
+    for (const request of [...healthy.slice(0, 3), poison, ...healthy.slice(3)]) await workers.queue.submit(request)
+    expect(await endOf(workers.queue, poison.id)).toBe('poisoned')
+    const logs = await Promise.all(healthy.map(request => readAll(workers.queue, request.id)))
+    expect(logs).toEqual(logs.map(() => logs[0]))
+    expect(logs[0]?.at(-1)?.event.kind).toBe('finished')
   })
 
-  it('whose native run hangs is killed, though its event loop lives', async () => {
+  it('whose native run hangs is killed, though its event loop lives, and that is a death like any other', async () => {
     await using workers = startWorkers({}, { stepTimeoutMs: 200 })
     const request = aRequest({ prompts: [{ tokenIds: [TRICKS.hang] }] })
     await workers.queue.submit(request)
-    expect(await endOf(workers.queue, request.id)).toBe('worker_lost')
-    expect(workers.logged).toContain('a worker hangs and is killed')
+    expect(await endOf(workers.queue, request.id)).toBe('poisoned')
+    expect(workers.logged.filter(message => message === 'a worker hangs and is killed')).toHaveLength(3)
   })
 
   it('that is stopped and says nothing is killed', async () => {
@@ -140,7 +147,7 @@ describe('the end of a supervisor', () => {
     expect(workers.supervisor.workers).toMatchObject([{ state: 'draining' }])
     deadline.abort()
     await stopped
-    expect(await endOf(workers.queue, request.id)).toBe('worker_lost')
+    expect(await workers.queue.depth()).toEqual({ waiting: 1, running: 0 })
     expect(workers.pids().map(isAlive)).toEqual([false])
   })
 
@@ -149,6 +156,46 @@ describe('the end of a supervisor', () => {
     const pids = workers.pids()
     await workers.supervisor.stop(never)
     expect(pids.map(isAlive)).toEqual([false])
+  })
+})
+
+describe('a spare worker', () => {
+  it('has loaded the model and gets nothing to do while the others live', async () => {
+    await using workers = startWorkers({ slots: 1 }, { spareWorkers: 1 })
+    await workers.hasLogged('a worker is ready', 2)
+    const requests = [aRequest({ prompts: [{ tokenIds: [TRICKS.hold] }] }), aRequest()]
+    for (const request of requests) await workers.queue.submit(request)
+    expect(await workers.queue.depth()).toEqual({ waiting: 1, running: 1 })
+    expect(workers.supervisor.workers.map(({ state }) => state).sort()).toEqual(['ready', 'spare'])
+  })
+
+  it('takes the seat of a worker that dies at once, and a new spare is started', async () => {
+    await using workers = startWorkers({ slots: 1 }, { spareWorkers: 1, backoff: { firstMs: 300, maxMs: 300, healthyMs: 30_000 } })
+    await workers.hasLogged('a worker is ready', 2)
+    const request = aRequest({ maxNewTokens: 30 })
+    await workers.queue.submit(request)
+    await readUntil(workers.queue, request.id, 'token')
+    const byState = (wanted: string): number[] =>
+      workers.supervisor.workers.flatMap(({ pid, state }) => (state === wanted ? [pid ?? 0] : []))
+    const [[active = 0], [spare = 0]] = [byState('ready'), byState('spare')]
+    process.kill(active, 'SIGKILL')
+    expect(await endOf(workers.queue, request.id)).toBe('finished')
+    expect(byState('ready')).toEqual([spare])
+    expect(workers.supervisor.isHealthy).toBe(true)
+    await workers.hasLogged('a worker is ready', 3)
+    expect(byState('ready')).toEqual([spare])
+    expect(byState('spare')).not.toEqual([active])
+  })
+
+  it('keeps the server healthy while the worker hangs, and ends with it', async () => {
+    const workers = startWorkers({}, { spareWorkers: 1, stepTimeoutMs: 2_000 })
+    await workers.hasLogged('a worker is ready', 2)
+    await workers.queue.submit(aRequest({ prompts: [{ tokenIds: [TRICKS.hang] }] }))
+    await workers.hasLogged('a worker hangs and is killed')
+    expect(workers.supervisor.isHealthy).toBe(true)
+    const pids = workers.pids()
+    await workers.supervisor.stop(AbortSignal.abort())
+    expect(pids.map(isAlive)).toEqual(pids.map(() => false))
   })
 })
 

@@ -1,34 +1,47 @@
 import type { StepEvents } from '../../inference/contract/engine.ts'
 import { type ErrorCode, ServiceError } from '../../inference/contract/errors.ts'
-import { isTerminal } from '../../inference/contract/events.ts'
+import { isTerminal, type LoggedEvent, type QueuedEvent } from '../../inference/contract/events.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
-import { PLAIN_TICKET, type Ticket } from '../../inference/contract/ticket.ts'
-import { LogShelf } from '../log/log-shelf.ts'
+import type { Ticket } from '../../inference/contract/ticket.ts'
+import { LogShelf, type LogShelfOptions } from '../log/log-shelf.ts'
+import { judgeDeath, POISONED_MESSAGE } from '../poison-rule.ts'
 import type { GenerationQueue, QueueDepth, QueueEvent, RequestSnapshot } from '../queue.ts'
+import { StartEstimate } from '../start-estimate.ts'
+import type { Job } from './job.ts'
+import { Lease } from './lease.ts'
 import { Seat } from './seat.ts'
+import { Seating } from './seating.ts'
 import { promptTokensOf, WaitingLine } from './waiting-line.ts'
 import type { WorkerLink, WorkerPool, WorkerSeat } from './worker-pool.ts'
 
-export interface EmbeddedQueueOptions {
+export interface EmbeddedQueueOptions extends LogShelfOptions {
   /** Requests that may wait. */
   readonly waitingLimit: number
   /** Prompt tokens of all that wait; one request alone may exceed it. */
   readonly waitingTokenLimit: number
-  /** How long a request can be read after its end. */
-  readonly retentionMs: number
-  /** See `LogShelfOptions`. */
-  readonly retainedTokens: number
+  /** How long a request goes on without a reader, unless its ticket says that it runs by itself. */
+  readonly resumeGraceMs: number
 }
 
-const DEFAULTS: EmbeddedQueueOptions = { waitingLimit: 256, waitingTokenLimit: 4_000_000, retentionMs: 60_000, retainedTokens: 500_000 }
+const DEFAULTS: EmbeddedQueueOptions = {
+  waitingLimit: 256,
+  waitingTokenLimit: 4_000_000,
+  resumeGraceMs: 60_000,
+  retentionMs: 60_000,
+  streamRetentionMs: 600_000,
+  retainedTokens: 500_000
+}
 
 /** The queue in the memory of the API process: requests wait here, workers take a seat, logs are read from the shelf. */
 export class EmbeddedQueue implements GenerationQueue, WorkerPool {
   readonly #options: EmbeddedQueueOptions
   readonly #line = new WaitingLine()
-  readonly #seats = new Set<Seat>()
+  readonly #seating = new Seating()
   readonly #shelf: LogShelf
-  readonly #tickets = new Map<string, Ticket>()
+  readonly #estimate = new StartEstimate()
+  /** Requests that have not ended, by id. */
+  readonly #jobs = new Map<string, Job>()
+  #arrivals = 0
   readonly #idleListeners = new Set<() => void>()
   /** Why nothing is admitted any more. */
   #refusal: string | null = null
@@ -39,76 +52,93 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
   }
 
   async submit(request: GenerationRequest): Promise<string> {
+    const { id, ticket } = request
+    const claimedBy = this.#shelf.claimed(ticket)
+    if (claimedBy !== null) return claimedBy
     if (this.#refusal !== null) throw new ServiceError('unavailable', this.#refusal)
     this.#refuseIfFull(request)
-    this.#shelf.open(request.id)
-    this.#line.push(request)
-    this.#tickets.set(request.id, request.ticket)
+    const job: Job = {
+      request,
+      log: this.#shelf.open(id, ticket),
+      lease: new Lease(ticket, this.#options.resumeGraceMs, (code, message) => this.#end(job, code, message)),
+      arrival: this.#arrivals++,
+      seat: null,
+      firstStartMs: null,
+      isReturned: false,
+      countedDeaths: 0,
+      isSuspect: false
+    }
+    this.#jobs.set(id, job)
+    this.#line.push(job)
     this.#dispatch()
-    return request.id
+    return id
   }
 
   async ticket(requestId: string): Promise<Ticket> {
-    this.#shelf.find(requestId)
-    return this.#tickets.get(requestId) ?? PLAIN_TICKET
+    return this.#shelf.find(requestId).ticket
   }
 
   async snapshot(requestId: string): Promise<RequestSnapshot> {
-    const log = this.#shelf.find(requestId)
-    const position = this.#line.position(requestId)
-    return {
-      ticket: await this.ticket(requestId),
-      queued: position === null ? null : { kind: 'queued', position, etaMs: null },
-      entries: log.entries
-    }
+    const { log, ticket } = this.#shelf.find(requestId)
+    const position = await this.position(requestId)
+    return { ticket, queued: position === null ? null : this.#queued(position), entries: [...log.entries] }
   }
 
   async *events(requestId: string, afterOrdinal: number, signal: AbortSignal): AsyncGenerator<readonly QueueEvent[], void, undefined> {
-    yield* this.#shelf.find(requestId).read(afterOrdinal, signal)
+    const { log } = this.#shelf.find(requestId)
+    const lease = this.#jobs.get(requestId)?.lease
+    lease?.attend()
+    try {
+      yield* log.read(afterOrdinal, signal)
+    } finally {
+      lease?.neglect()
+    }
   }
 
   async cancel(requestId: string): Promise<void> {
-    this.#abandon(requestId, 'cancelled', 'the request was cancelled')
-    this.#dispatch()
+    const job = this.#jobs.get(requestId)
+    if (job !== undefined) this.#end(job, 'cancelled', 'the request was cancelled')
   }
 
   async position(requestId: string): Promise<number | null> {
-    return this.#line.position(requestId)
+    const job = this.#jobs.get(requestId)
+    return job === undefined ? null : this.#line.position(job)
   }
 
   async depth(): Promise<QueueDepth> {
-    return { waiting: this.#line.length, running: [...this.#seats].reduce((sum, seat) => sum + seat.running, 0) }
+    return { waiting: this.#line.length, running: this.#seating.running }
   }
 
   async drain(signal: AbortSignal): Promise<void> {
     this.#refusal ??= 'the server is shutting down'
     await this.#idle(signal)
-    const left = [...this.#line.requestIds, ...[...this.#seats].flatMap(seat => seat.requestIds)]
-    for (const requestId of left) this.#abandon(requestId, 'unavailable', 'the server shut down before the request ended')
+    for (const job of [...this.#jobs.values()]) this.#close(job, 'unavailable', 'the server shut down before the request ended')
     this.#changed()
   }
 
   join(link: WorkerLink): WorkerSeat {
     const seat = new Seat(link)
-    this.#seats.add(seat)
+    this.#seating.add(seat)
     this.#dispatch()
     return {
       deliver: events => this.#deliver(seat, events),
-      retire: () => seat.retire(),
+      running: requestIds => seat.noteRun(requestIds),
+      advanced: requestIds => seat.noteAdvance(requestIds),
+      retire: () => this.#retire(seat),
       leave: () => this.#leave(seat)
     }
   }
 
   giveUp(reason: string): void {
     this.#refusal ??= reason
-    for (const requestId of this.#line.requestIds) this.#abandon(requestId, 'unavailable', reason)
+    for (const job of [...this.#line.jobs]) this.#close(job, 'unavailable', reason)
     this.#changed()
   }
 
   #refuseIfFull(request: GenerationRequest): void {
     const { waitingLimit, waitingTokenLimit } = this.#options
     const { length, promptTokens } = this.#line
-    if (length === 0 && this.#seatFor(request) !== null) return
+    if (length === 0 && this.#seating.seatFor(request) !== null) return
     if (length >= waitingLimit) throw new ServiceError('queue_full', `${length} requests are waiting, and no more than ${waitingLimit} may`)
     if (length > 0 && promptTokens + promptTokensOf(request) > waitingTokenLimit) {
       throw new ServiceError('queue_full', `${promptTokens} prompt tokens are waiting, and no more than ${waitingTokenLimit} may`)
@@ -117,73 +147,99 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
 
   /** Gives out what fits, then tells the rest where it stands. */
   #dispatch(): void {
+    this.#dispatchSuspect()
     for (let head = this.#line.head; head !== undefined; head = this.#line.head) {
-      const seat = this.#seatFor(head)
+      const seat = this.#seating.seatFor(head.request)
       if (seat === null) break
-      this.#line.remove(head.id)
-      this.#shelf.find(head.id).standAt(null)
-      seat.start(head)
+      this.#start(head, seat)
     }
     this.#changed()
   }
 
-  /** The one with the most free rows among those that can take it. */
-  #seatFor(request: GenerationRequest): Seat | null {
-    const able = [...this.#seats].filter(seat => seat.canTake(request))
-    return able.reduce<Seat | null>((best, seat) => (best === null || seat.freeRows > best.freeRows ? seat : best), null)
+  #dispatchSuspect(): void {
+    const { suspect } = this.#line
+    const seat = suspect === undefined ? null : this.#seating.emptySeat()
+    if (suspect !== undefined && seat !== null) this.#start(suspect, seat)
+    if (suspect === undefined || seat !== null) this.#seating.keepNone()
+  }
+
+  #start(job: Job, seat: Seat): void {
+    this.#line.remove(job)
+    job.log.standAt(null)
+    job.firstStartMs ??= performance.now()
+    seat.start(job)
   }
 
   #deliver(seat: Seat, events: StepEvents): void {
     let hasEnd = false
     for (const { requestId, event } of events) {
-      if (!seat.runs(requestId)) continue
-      this.#shelf.append(requestId, event)
-      if (!isTerminal(event)) continue
-      seat.release(requestId)
-      hasEnd = true
+      const job = seat.find(requestId)
+      if (job === undefined) continue
+      this.#append(job, event)
+      hasEnd ||= isTerminal(event)
     }
     if (hasEnd) this.#dispatch()
   }
 
+  #retire(seat: Seat): void {
+    seat.retire()
+    this.#dispatch()
+  }
+
   #leave(seat: Seat): void {
-    for (const requestId of seat.requestIds) {
-      seat.release(requestId)
-      this.#fail(requestId, 'worker_lost', 'the worker that ran the request was lost')
+    this.#seating.delete(seat)
+    for (const job of seat.jobs) {
+      const { counted, verdict } = judgeDeath(job.countedDeaths, seat.deathOf(job))
+      seat.release(job)
+      job.countedDeaths = counted
+      if (verdict === 'poisoned') {
+        this.#close(job, 'poisoned', POISONED_MESSAGE)
+        continue
+      }
+      job.isReturned = true
+      job.isSuspect = verdict === 'alone'
+      this.#line.push(job)
     }
-    this.#seats.delete(seat)
-    this.#changed()
+    this.#dispatch()
   }
 
-  /** Ends a request from our side, waiting or running. A no-op when it has ended or is not known. */
-  #abandon(requestId: string, code: ErrorCode, message: string): void {
-    const seat = [...this.#seats].find(seat => seat.runs(requestId))
-    if (seat !== undefined) {
-      seat.link.cancel(requestId)
-      seat.release(requestId)
-    } else if (!this.#line.remove(requestId)) {
-      return
-    }
-    this.#fail(requestId, code, message)
+  /** Ends a request from our side, waiting or running, and gives its place to the next. */
+  #end(job: Job, code: ErrorCode, message: string): void {
+    this.#close(job, code, message)
+    this.#dispatch()
   }
 
-  #fail(requestId: string, code: ErrorCode, message: string): void {
-    this.#shelf.append(requestId, { kind: 'failed', failure: { code, message, param: null } })
+  #close(job: Job, code: ErrorCode, message: string): void {
+    this.#line.remove(job)
+    job.seat?.cancel(job)
+    this.#append(job, { kind: 'failed', failure: { code, message, param: null } })
+  }
+
+  #append(job: Job, event: LoggedEvent): void {
+    const { request, log, lease, seat, firstStartMs } = job
+    log.append(event)
+    if (!isTerminal(event)) return
+    if (event.kind === 'finished' && firstStartMs !== null) this.#estimate.took(performance.now() - firstStartMs)
+    seat?.release(job)
+    lease.close()
+    this.#jobs.delete(request.id)
+    this.#shelf.retain(request.id)
+  }
+
+  #queued(position: number): QueuedEvent {
+    return { kind: 'queued', position, etaMs: this.#estimate.etaMs(position, this.#seating.running) }
   }
 
   #changed(): void {
-    this.#line.requestIds.forEach((requestId, index) => {
-      this.#shelf.find(requestId).standAt(index + 1)
+    this.#line.jobs.forEach((job, index) => {
+      job.log.standAt(this.#queued(index + 1))
     })
-    if (this.#isIdle) for (const tell of this.#idleListeners) tell()
-  }
-
-  get #isIdle(): boolean {
-    return this.#line.length === 0 && [...this.#seats].every(seat => seat.running === 0)
+    if (this.#jobs.size === 0) for (const tell of this.#idleListeners) tell()
   }
 
   /** Resolves when nothing waits or runs, or when `signal` aborts. */
   async #idle(signal: AbortSignal): Promise<void> {
-    if (this.#isIdle || signal.aborted) return
+    if (this.#jobs.size === 0 || signal.aborted) return
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#idleListeners.add(resolve)
     signal.addEventListener('abort', () => resolve(), { once: true })

@@ -1,16 +1,20 @@
 import { choiceCount, type GenerationRequest } from '../../inference/contract/request.ts'
+import type { WorkerDeath } from '../poison-rule.ts'
+import type { Job } from './job.ts'
 import type { WorkerLink } from './worker-pool.ts'
 
-/** The queue's book of one worker: which requests it runs, and how many of its rows are free. */
+/** The queue's book of one worker: which requests it runs, how far they are, and how many of its rows are free. */
 export class Seat {
-  readonly link: WorkerLink
-  /** Rows taken, by request. */
-  readonly #rows = new Map<string, number>()
+  readonly #link: WorkerLink
+  readonly #jobs = new Map<string, { readonly job: Job; readonly rows: number }>()
+  readonly #advanced = new Set<string>()
+  /** Requests of the run in flight. */
+  #inRun: readonly string[] = []
   #freeRows: number
   #isRetired = false
 
   constructor(link: WorkerLink) {
-    this.link = link
+    this.#link = link
     this.#freeRows = link.slots
   }
 
@@ -19,32 +23,69 @@ export class Seat {
   }
 
   get running(): number {
-    return this.#rows.size
+    return this.#jobs.size
   }
 
-  get requestIds(): readonly string[] {
-    return [...this.#rows.keys()]
+  get jobs(): readonly Job[] {
+    return [...this.#jobs.values()].map(({ job }) => job)
   }
 
-  runs(requestId: string): boolean {
-    return this.#rows.has(requestId)
+  get isRetired(): boolean {
+    return this.#isRetired
+  }
+
+  /** Nothing may join what it runs. */
+  get runsSuspect(): boolean {
+    return this.jobs.some(job => job.isSuspect)
+  }
+
+  /** What it runs by this id. */
+  find(requestId: string): Job | undefined {
+    return this.#jobs.get(requestId)?.job
   }
 
   /** A request with more choices than the worker has rows needs all of them, and runs in waves. */
   canTake(request: GenerationRequest): boolean {
-    return !this.#isRetired && this.#weight(request) <= this.#freeRows
+    return !this.#isRetired && !this.runsSuspect && this.#weight(request) <= this.#freeRows
   }
 
-  start(request: GenerationRequest): void {
-    const rows = this.#weight(request)
-    this.#rows.set(request.id, rows)
+  start(job: Job): void {
+    const rows = this.#weight(job.request)
+    this.#jobs.set(job.request.id, { job, rows })
     this.#freeRows -= rows
-    this.link.start(request, [])
+    job.seat = this
+    this.#link.start(
+      job.request,
+      job.log.entries.map(({ event }) => event)
+    )
   }
 
-  release(requestId: string): void {
-    this.#freeRows += this.#rows.get(requestId) ?? 0
-    this.#rows.delete(requestId)
+  /** It does not run here any more: it has ended, or the worker has. */
+  release(job: Job): void {
+    const { id } = job.request
+    this.#freeRows += this.#jobs.get(id)?.rows ?? 0
+    this.#jobs.delete(id)
+    this.#advanced.delete(id)
+    job.seat = null
+  }
+
+  cancel(job: Job): void {
+    this.#link.cancel(job.request.id)
+    this.release(job)
+  }
+
+  /** A run begins, or a rest. */
+  noteRun(requestIds: readonly string[]): void {
+    this.#inRun = requestIds
+  }
+
+  noteAdvance(requestIds: readonly string[]): void {
+    for (const requestId of requestIds) if (this.#jobs.has(requestId)) this.#advanced.add(requestId)
+  }
+
+  /** How its end would meet a request that it runs. */
+  deathOf({ request, isSuspect }: Job): WorkerDeath {
+    return { wasInRun: this.#inRun.includes(request.id), hadAdvanced: this.#advanced.has(request.id), wasAlone: isSuspect }
   }
 
   /** Takes nothing from now on. */
@@ -53,6 +94,6 @@ export class Seat {
   }
 
   #weight(request: GenerationRequest): number {
-    return Math.min(choiceCount(request), this.link.slots)
+    return Math.min(choiceCount(request), this.#link.slots)
   }
 }

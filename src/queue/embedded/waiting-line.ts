@@ -1,12 +1,16 @@
 import type { GenerationRequest } from '../../inference/contract/request.ts'
+import type { Job } from './job.ts'
 
-/** Who waits, first come first served. A request that is too wide for the free rows holds up those behind it, so that it is never starved. */
+/**
+ * Who waits: first those that a dead worker ran, then by priority, then in the order of arrival.
+ * A request that is too wide for the free rows holds up those behind it, so that it is never starved.
+ */
 export class WaitingLine {
-  readonly #requests: GenerationRequest[] = []
+  readonly #jobs: Job[] = []
   #promptTokens = 0
 
   get length(): number {
-    return this.#requests.length
+    return this.#jobs.length
   }
 
   /** Over all prompts that wait: what the line costs in memory. */
@@ -14,33 +18,43 @@ export class WaitingLine {
     return this.#promptTokens
   }
 
-  get head(): GenerationRequest | undefined {
-    return this.#requests[0]
+  get jobs(): readonly Job[] {
+    return this.#jobs
   }
 
-  get requestIds(): readonly string[] {
-    return this.#requests.map(request => request.id)
+  /** The next that may share a worker. */
+  get head(): Job | undefined {
+    return this.#jobs.find(job => !job.isSuspect)
   }
 
-  push(request: GenerationRequest): void {
-    this.#requests.push(request)
-    this.#promptTokens += promptTokensOf(request)
+  /** The next that must run alone. */
+  get suspect(): Job | undefined {
+    return this.#jobs.find(job => job.isSuspect)
   }
 
-  /** @returns whether it was in the line */
-  remove(requestId: string): boolean {
-    const index = this.#requests.findIndex(request => request.id === requestId)
-    const [removed] = index < 0 ? [] : this.#requests.splice(index, 1)
-    if (removed === undefined) return false
-    this.#promptTokens -= promptTokensOf(removed)
-    return true
+  push(job: Job): void {
+    const index = this.#jobs.findLastIndex(other => order(other, job) <= 0)
+    this.#jobs.splice(index + 1, 0, job)
+    this.#promptTokens += promptTokensOf(job.request)
+  }
+
+  remove(job: Job): void {
+    const index = this.#jobs.indexOf(job)
+    if (index < 0) return
+    this.#jobs.splice(index, 1)
+    this.#promptTokens -= promptTokensOf(job.request)
   }
 
   /** 1 is next; null when it is not in the line. */
-  position(requestId: string): number | null {
-    const index = this.#requests.findIndex(request => request.id === requestId)
+  position(job: Job): number | null {
+    const index = this.#jobs.indexOf(job)
     return index < 0 ? null : index + 1
   }
+}
+
+function order(one: Job, other: Job): number {
+  if (one.isReturned !== other.isReturned) return one.isReturned ? -1 : 1
+  return one.request.ticket.priority - other.request.ticket.priority || one.arrival - other.arrival
 }
 
 export function promptTokensOf(request: GenerationRequest): number {

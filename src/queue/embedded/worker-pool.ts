@@ -16,9 +16,13 @@ export interface WorkerLink {
 export interface WorkerSeat {
   /** Events of one step. Those of requests that it does not run (any more) are ignored. */
   deliver(events: StepEvents): void
+  /** As the engine tells it: should the worker die, it dies of one of these. */
+  running(requestIds: readonly string[]): void
+  /** As the engine tells it. */
+  advanced(requestIds: readonly string[]): void
   /** Gets no more requests; those it runs go on. */
   retire(): void
-  /** Gone: what it still ran fails with `worker_lost`. */
+  /** Gone: what it still ran goes on at another worker, behind what its log holds; nothing more is heard from this one. */
   leave(): void
 }
 

@@ -1,62 +1,100 @@
 import { ServiceError } from '../../inference/contract/errors.ts'
-import type { LoggedEvent } from '../../inference/contract/events.ts'
 import { invariant } from '../../inference/contract/invariant.ts'
+import type { Ticket } from '../../inference/contract/ticket.ts'
 import { TokenLog } from './token-log.ts'
 
 export interface LogShelfOptions {
-  /** How long a log can be read after its end. */
+  /** How long the log of a plain request (`unattended: 'cancel'`) can be read after its end. */
   readonly retentionMs: number
-  /** Tokens and alternatives in ended logs, all together; beyond it the oldest go before their time. 1,000 take about 0.2 MB. */
+  /** The same of all others: their readers may come back. */
+  readonly streamRetentionMs: number
+  /** Tokens and alternatives in ended logs, all together; beyond it some go before their time, plain ones first. 1,000 take about 0.2 MB. */
   readonly retainedTokens: number
 }
 
-/** The logs of all requests: live ones as long as they live, ended ones for a while. */
+export interface ShelvedLog {
+  readonly log: TokenLog
+  readonly ticket: Ticket
+}
+
+/** The logs of all requests with their tickets and idempotency keys: live ones as long as they live, ended ones for a while. */
 export class LogShelf {
   readonly #options: LogShelfOptions
-  readonly #logs = new Map<string, TokenLog>()
-  /** Ended logs and their size, oldest first. */
-  readonly #ended = new Map<string, number>()
+  readonly #logs = new Map<string, ShelvedLog>()
+  /** Request ids by owner and idempotency key. */
+  readonly #claims = new Map<string, string>()
+  /** Ended logs that nobody is likely to come back to, and the others; oldest first, each with the timer of its end. */
+  readonly #plain = new Map<string, NodeJS.Timeout>()
+  readonly #kept = new Map<string, NodeJS.Timeout>()
   #endedTokens = 0
 
   constructor(options: LogShelfOptions) {
     this.#options = options
   }
 
-  open(requestId: string): TokenLog {
+  open(requestId: string, ticket: Ticket): TokenLog {
     invariant(!this.#logs.has(requestId), `request ${requestId} was submitted twice`)
     const log = new TokenLog()
-    this.#logs.set(requestId, log)
+    this.#logs.set(requestId, { log, ticket })
+    const claim = claimOf(ticket)
+    if (claim !== null) this.#claims.set(claim, requestId)
     return log
   }
 
   /** @throws {ServiceError} `not_found` */
-  find(requestId: string): TokenLog {
-    const log = this.#logs.get(requestId)
-    if (log === undefined) throw new ServiceError('not_found', `there is no request ${requestId}, or it ended too long ago`)
-    return log
+  find(requestId: string): ShelvedLog {
+    const shelved = this.#logs.get(requestId)
+    if (shelved === undefined) throw new ServiceError('not_found', `there is no request ${requestId}, or it ended too long ago`)
+    return shelved
   }
 
-  append(requestId: string, event: LoggedEvent): void {
-    const log = this.#logs.get(requestId)
-    invariant(log !== undefined, `a ${event.kind} event came for a request that is not on the shelf`)
-    log.append(event)
-    if (log.hasEnded) this.#retain(requestId, log.tokens)
+  /**
+   * The request that the ticket's idempotency key stands for; null when it is free, or its request has failed or was cancelled.
+   *
+   * @throws {ServiceError} `idempotency_mismatch`
+   */
+  claimed(ticket: Ticket): string | null {
+    const claim = claimOf(ticket)
+    const requestId = claim === null ? undefined : this.#claims.get(claim)
+    if (requestId === undefined) return null
+    const { log, ticket: first } = this.find(requestId)
+    if (first.idempotency?.digest !== ticket.idempotency?.digest) {
+      throw new ServiceError('idempotency_mismatch', 'the idempotency key was used before with another body')
+    }
+    return log.hasFailed ? null : requestId
   }
 
-  #retain(requestId: string, tokens: number): void {
-    this.#ended.set(requestId, tokens)
-    this.#endedTokens += tokens
-    setTimeout(() => this.#drop(requestId), this.#options.retentionMs).unref()
-    for (const oldest of this.#ended.keys()) {
-      if (this.#endedTokens <= this.#options.retainedTokens) break
-      this.#drop(oldest)
+  /** The log has its terminal event: from now on it is kept for a while only. */
+  retain(requestId: string): void {
+    const { log, ticket } = this.find(requestId)
+    const { retentionMs, streamRetentionMs, retainedTokens } = this.#options
+    const isPlain = ticket.unattended === 'cancel'
+    const timer = setTimeout(() => this.#drop(requestId), isPlain ? retentionMs : streamRetentionMs).unref()
+    if (isPlain) this.#plain.set(requestId, timer)
+    else this.#kept.set(requestId, timer)
+    this.#endedTokens += log.tokens
+    for (const ended of [this.#plain, this.#kept]) {
+      for (const oldest of ended.keys()) {
+        if (this.#endedTokens <= retainedTokens) return
+        this.#drop(oldest)
+      }
     }
   }
 
   /** Readers that hold the log read it to its end all the same. */
   #drop(requestId: string): void {
-    this.#endedTokens -= this.#ended.get(requestId) ?? 0
-    this.#ended.delete(requestId)
+    const { log, ticket } = this.find(requestId)
+    clearTimeout(this.#plain.get(requestId) ?? this.#kept.get(requestId))
+    this.#plain.delete(requestId)
+    this.#kept.delete(requestId)
+    this.#endedTokens -= log.tokens
     this.#logs.delete(requestId)
+    const claim = claimOf(ticket)
+    if (claim !== null && this.#claims.get(claim) === requestId) this.#claims.delete(claim)
   }
+}
+
+/** Keys of different owners never meet. */
+function claimOf({ owner, idempotency }: Ticket): string | null {
+  return idempotency === null ? null : JSON.stringify([owner, idempotency.key])
 }

@@ -1,4 +1,4 @@
-import { isTerminal, type LogEntry, type LoggedEvent } from '../../inference/contract/events.ts'
+import { isTerminal, type LogEntry, type LoggedEvent, type QueuedEvent } from '../../inference/contract/events.ts'
 import { invariant } from '../../inference/contract/invariant.ts'
 import type { QueueEvent } from '../queue.ts'
 import { Bell } from './bell.ts'
@@ -7,12 +7,16 @@ import { Bell } from './bell.ts'
 export class TokenLog {
   readonly #entries: LogEntry[] = []
   readonly #bells = new Set<Bell>()
-  #position: number | null = null
+  #queued: QueuedEvent | null = null
   #hasEnded = false
   #tokens = 0
 
   get hasEnded(): boolean {
     return this.#hasEnded
+  }
+
+  get hasFailed(): boolean {
+    return this.#entries.at(-1)?.event.kind === 'failed'
   }
 
   get entries(): readonly LogEntry[] {
@@ -30,16 +34,16 @@ export class TokenLog {
     this.#entries.push({ ordinal: this.#entries.length + 1, event })
     this.#tokens += tokensIn(event)
     this.#hasEnded = isTerminal(event)
-    this.#position = null
+    this.#queued = null
     this.#ring()
   }
 
-  /** Readers are told of the position, 1 for the next, until the first entry. */
-  standAt(position: number | null): void {
+  /** Readers are told where it waits whenever its position changes, until the first entry; null: it waits no more. */
+  standAt(queued: QueuedEvent | null): void {
     invariant(!this.#hasEnded, 'a request that ended does not wait')
-    if (position === this.#position) return
-    this.#position = position
-    if (position !== null) this.#ring()
+    if (this.#entries.length > 0 || queued?.position === this.#queued?.position) return
+    this.#queued = queued
+    if (queued !== null) this.#ring()
   }
 
   /** Entries with an ordinal above `afterOrdinal`, and positions while there are none; ends with the log, or when `signal` aborts. */
@@ -57,9 +61,9 @@ export class TokenLog {
           yield entries
         } else if (this.#hasEnded) {
           return
-        } else if (this.#position !== null && this.#position !== toldPosition) {
-          toldPosition = this.#position
-          yield [{ ordinal: null, event: { kind: 'queued', position: toldPosition, etaMs: null } }]
+        } else if (this.#queued !== null && this.#queued.position !== toldPosition) {
+          toldPosition = this.#queued.position
+          yield [{ ordinal: null, event: this.#queued }]
         } else {
           await bell.rung()
         }

@@ -135,6 +135,13 @@ export const OPTIONS = {
     placeholder: '<number>',
     help: 'Processes that each run the model. One serves many clients at once; more of them survive a crash better.'
   }),
+  spareWorkers: option({
+    schema: wholeNumber(0, 64),
+    fallback: 0,
+    group: 'Engine',
+    placeholder: '<number>',
+    help: 'Workers beyond those, which load the model and wait: when one dies, a spare takes its place at once. Each needs the memory of a model.'
+  }),
   threads: option({
     schema: wholeNumber(1, 1024),
     fallback: null,
@@ -207,6 +214,20 @@ export const OPTIONS = {
     group: 'Limits',
     placeholder: '<seconds>',
     help: 'A worker whose step takes longer hangs, and is replaced.'
+  }),
+  resumeGraceSeconds: option({
+    schema: seconds(0.1, 86_400),
+    fallback: 60,
+    group: 'Limits',
+    placeholder: '<seconds>',
+    help: 'A request whose readers have all left is cancelled after this long, unless it runs in the background.'
+  }),
+  streamRetentionSeconds: option({
+    schema: seconds(0.1, 604_800),
+    fallback: 600,
+    group: 'Limits',
+    placeholder: '<seconds>',
+    help: 'How long a stream that can be resumed may still be read after its end.'
   })
 }
 

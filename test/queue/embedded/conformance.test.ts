@@ -8,7 +8,7 @@ describe('the embedded queue', () => {
     const queue = new EmbeddedQueue(options)
     return {
       queue,
-      startWorker: async slots => void joinInProcess(queue, slots),
+      startWorker: async slots => joinInProcess(queue, slots),
       [Symbol.asyncDispose]: () => queue.drain(AbortSignal.abort())
     }
   })

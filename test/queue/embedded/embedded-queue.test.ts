@@ -1,16 +1,41 @@
 import { describe, expect, it } from 'vitest'
+import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
+import { PLAIN_TICKET } from '../../../src/inference/contract/ticket.ts'
 import { EmbeddedQueue } from '../../../src/queue/embedded/embedded-queue.ts'
 import type { WorkerSeat } from '../../../src/queue/embedded/worker-pool.ts'
 import { aRequest } from '../a-request.ts'
+import { aToken, theEnd } from '../events.ts'
 import { endOf, readAll } from '../read-all.ts'
 
 /** A worker that writes down what it is told and says nothing of its own. */
-function joinSilent(queue: EmbeddedQueue, slots: number): { seat: WorkerSeat; started: GenerationRequest[]; cancelled: string[] } {
+interface SilentWorker {
+  readonly seat: WorkerSeat
+  readonly started: GenerationRequest[]
+  /** What each was started with, by id. */
+  readonly histories: Map<string, readonly LoggedEvent[]>
+  readonly cancelled: string[]
+}
+
+function joinSilent(queue: EmbeddedQueue, slots: number): SilentWorker {
   const started: GenerationRequest[] = []
+  const histories = new Map<string, readonly LoggedEvent[]>()
   const cancelled: string[] = []
-  const seat = queue.join({ slots, start: request => started.push(request), cancel: requestId => cancelled.push(requestId) })
-  return { seat, started, cancelled }
+  const seat = queue.join({
+    slots,
+    start: (request, history) => {
+      started.push(request)
+      histories.set(request.id, history)
+    },
+    cancel: requestId => cancelled.push(requestId)
+  })
+  return { seat, started, histories, cancelled }
+}
+
+/** The worker dies in a run of these, before anything of them is computed. */
+function dieOf({ seat }: SilentWorker, ...requests: GenerationRequest[]): void {
+  seat.running(requests.map(({ id }) => id))
+  seat.leave()
 }
 
 function failure(code: 'engine_failure'): { kind: 'failed'; failure: { code: 'engine_failure'; message: string; param: null } } {
@@ -47,20 +72,34 @@ describe('a worker at the embedded queue', () => {
     expect((await next).value).toEqual([{ ordinal: 1, event: { kind: 'started' } }])
   })
 
-  it('takes its requests with it when it is lost, and what waits stays for the next worker', async () => {
+  it('that dies leaves its requests to the next, in their order and before all others, with what they have said', async () => {
     const queue = new EmbeddedQueue()
-    const lost = joinSilent(queue, 1)
-    const [running, waiting] = [aRequest(), aRequest()]
-    await queue.submit(running)
-    await queue.submit(waiting)
-    lost.seat.deliver([{ requestId: running.id, event: { kind: 'started' } }])
+    const lost = joinSilent(queue, 2)
+    const requests = [aRequest(), aRequest(), aRequest({ ticket: { ...PLAIN_TICKET, priority: -1 } })]
+    const [first, second, waiting] = requests as [GenerationRequest, GenerationRequest, GenerationRequest]
+    for (const request of requests) await queue.submit(request)
+    const said: LoggedEvent[] = [{ kind: 'started' }, aToken(0)]
+    lost.seat.deliver(said.map(event => ({ requestId: second.id, event })))
     lost.seat.leave()
-    expect((await readAll(queue, running.id)).map(({ event }) => event)).toMatchObject([
-      { kind: 'started' },
-      { kind: 'failed', failure: { code: 'worker_lost' } }
-    ])
-    expect(await queue.position(waiting.id)).toBe(1)
-    expect(joinSilent(queue, 1).started).toEqual([waiting])
+    expect(await queue.depth()).toEqual({ waiting: 3, running: 0 })
+    const next = joinSilent(queue, 3)
+    expect(next.started).toEqual([first, second, waiting])
+    expect([first, second, waiting].map(({ id }) => next.histories.get(id))).toEqual([[], said, []])
+    next.seat.deliver([aToken(1), theEnd].map(event => ({ requestId: second.id, event })))
+    expect((await readAll(queue, second.id)).map(({ event }) => event)).toEqual([...said, aToken(1), theEnd])
+  })
+
+  it('that is dead is not heard any more, not even about what runs elsewhere now', async () => {
+    const queue = new EmbeddedQueue()
+    const dead = joinSilent(queue, 1)
+    const request = aRequest()
+    await queue.submit(request)
+    dead.seat.leave()
+    const next = joinSilent(queue, 1)
+    dead.seat.deliver([{ requestId: request.id, event: aToken(0) }])
+    next.seat.deliver([{ requestId: request.id, event: theEnd }])
+    dead.seat.deliver([{ requestId: request.id, event: theEnd }])
+    expect((await readAll(queue, request.id)).map(({ event }) => event)).toEqual([theEnd])
   })
 
   it('is not heard about requests that it does not run, or not any more', async () => {
@@ -111,5 +150,90 @@ describe('the embedded queue', () => {
     joinSilent(queue, 1)
     for (let count = 0; count < 10; count++) await queue.submit(aRequest())
     await expect(queue.submit(aRequest())).rejects.toMatchObject({ code: 'queue_full' })
+  })
+})
+
+describe('a request in whose runs workers die', () => {
+  it('runs alone after two deaths, and fails with `poisoned` when it dies alone; its neighbour never does', async () => {
+    const queue = new EmbeddedQueue()
+    const [poison, healthy, late] = [aRequest(), aRequest(), aRequest()]
+    await queue.submit(poison)
+    await queue.submit(healthy)
+    for (let count = 0; count < 2; count++) {
+      const worker = joinSilent(queue, 3)
+      expect(worker.started).toEqual([poison, healthy])
+      worker.seat.advanced([healthy.id])
+      dieOf(worker, poison, healthy)
+    }
+    await queue.submit(late)
+    const alone = joinSilent(queue, 3)
+    expect(alone.started).toEqual([poison])
+    dieOf(alone, poison)
+    expect(await readAll(queue, poison.id)).toMatchObject([{ event: { failure: { code: 'poisoned' } } }])
+    expect(joinSilent(queue, 3).started).toEqual([healthy, late])
+  })
+
+  it('is not blamed for deaths between runs, in runs of others, or after something of it was computed', async () => {
+    const queue = new EmbeddedQueue()
+    const request = aRequest()
+    await queue.submit(request)
+    for (let count = 0; count < 9; count++) {
+      const worker = joinSilent(queue, 2)
+      if (count % 3 === 0) worker.seat.running([])
+      if (count % 3 === 1) worker.seat.running(['cmpl-other'])
+      if (count % 3 === 2) worker.seat.advanced([request.id])
+      if (count % 3 === 2) worker.seat.running([request.id])
+      worker.seat.leave()
+    }
+    await queue.submit(aRequest())
+    expect(joinSilent(queue, 2).started).toHaveLength(2)
+  })
+
+  it('is cleared where it shared its deaths: the suspects run one at a time, and who ends is served', async () => {
+    const queue = new EmbeddedQueue()
+    const [innocent, poison] = [aRequest(), aRequest()]
+    await queue.submit(innocent)
+    await queue.submit(poison)
+    for (let count = 0; count < 2; count++) dieOf(joinSilent(queue, 2), innocent, poison)
+    const worker = joinSilent(queue, 2)
+    expect(worker.started).toEqual([innocent])
+    worker.seat.deliver([{ requestId: innocent.id, event: theEnd }])
+    expect(worker.started).toEqual([innocent, poison])
+    dieOf(worker, poison)
+    expect(await endOf(queue, innocent.id)).toBe('finished')
+    expect(await endOf(queue, poison.id)).toBe('poisoned')
+  })
+
+  it('waits for a seat without neighbours, which is kept from others, while they go on at another worker', async () => {
+    const queue = new EmbeddedQueue()
+    const suspect = aRequest()
+    await queue.submit(suspect)
+    dieOf(joinSilent(queue, 1), suspect)
+    const deadly = joinSilent(queue, 1)
+    const [small, large] = [joinSilent(queue, 2), joinSilent(queue, 3)]
+    for (let count = 0; count < 3; count++) await queue.submit(aRequest())
+    expect([small.started.length, large.started.length]).toEqual([1, 2])
+    dieOf(deadly, suspect)
+    const later = [aRequest(), aRequest()]
+    for (const request of later) await queue.submit(request)
+    expect(large.started.at(-1)).toBe(later[0])
+    expect(small.started).toHaveLength(1)
+    small.seat.deliver([{ requestId: small.started[0]?.id ?? '', event: theEnd }])
+    expect(small.started.at(-1)).toBe(suspect)
+    expect(await queue.depth()).toEqual({ waiting: 1, running: 4 })
+    small.seat.deliver([{ requestId: suspect.id, event: theEnd }])
+    expect(small.started.at(-1)).toBe(later[1])
+  })
+
+  it('that is cancelled while a seat is kept for it leaves the seat to others', async () => {
+    const queue = new EmbeddedQueue()
+    const suspect = aRequest()
+    await queue.submit(suspect)
+    for (let count = 0; count < 2; count++) dieOf(joinSilent(queue, 1), suspect)
+    await queue.cancel(suspect.id)
+    const worker = joinSilent(queue, 2)
+    const others = [aRequest(), aRequest()]
+    for (const request of others) await queue.submit(request)
+    expect(worker.started).toEqual(others)
   })
 })

@@ -1,19 +1,38 @@
-import type { WorkerPool, WorkerSeat } from '../../../src/queue/embedded/worker-pool.ts'
+import type { WorkerPool } from '../../../src/queue/embedded/worker-pool.ts'
 import { JobRunner } from '../../../src/queue/worker/job-runner.ts'
+import type { RigWorker } from '../conformance.ts'
 import { FakeEngine } from '../fake-engine.ts'
 
 /** A worker without a process: a real `JobRunner` and a `FakeEngine` behind a link whose messages arrive a turn later, as IPC's do. */
-export function joinInProcess(pool: WorkerPool, slots: number): { readonly seat: WorkerSeat; readonly engine: FakeEngine } {
+export function joinInProcess(pool: WorkerPool, slots: number): RigWorker {
+  let isDead = false
+  const send = (message: () => void): void => {
+    if (!isDead) setImmediate(message)
+  }
+  const receive = (message: () => void): unknown => setImmediate(() => isDead || message())
   const runner = new JobRunner(
-    { events: events => setImmediate(() => seat.deliver(events)), running: () => {}, advanced: () => {}, heartbeat: () => {} },
+    {
+      events: events => send(() => seat.deliver(events)),
+      running: requestIds => send(() => seat.running(requestIds)),
+      advanced: requestIds => send(() => seat.advanced(requestIds)),
+      heartbeat: () => {}
+    },
     1_000_000
   )
   const engine = new FakeEngine({ slots, stepMs: 0, listener: runner.listener })
   runner.serve(engine)
   const seat = pool.join({
     slots,
-    start: (request, history) => setImmediate(() => runner.start(request, history)),
-    cancel: requestId => setImmediate(() => runner.cancel(requestId))
+    start: (request, history) => receive(() => runner.start(request, history)),
+    cancel: requestId => receive(() => runner.cancel(requestId))
   })
-  return { seat, engine }
+  return {
+    engine,
+    async kill() {
+      isDead = true
+      await engine.close()
+      await new Promise(setImmediate)
+      seat.leave()
+    }
+  }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
+import type { LoggedEvent, QueuedEvent } from '../../../src/inference/contract/events.ts'
 import { InvariantError } from '../../../src/inference/contract/invariant.ts'
 import { TokenLog } from '../../../src/queue/log/token-log.ts'
 import type { QueueEvent } from '../../../src/queue/queue.ts'
@@ -89,6 +89,10 @@ class Pull implements LogCommand {
   }
 }
 
+function waitingAt(position: number): QueuedEvent {
+  return { kind: 'queued', position, etaMs: 1000 * position }
+}
+
 describe('a token log', () => {
   it('gives every reader, from any ordinal, what follows: once, in order, without gaps', async () => {
     const commands = fc.commands(
@@ -129,12 +133,12 @@ describe('a token log', () => {
 
   it('skips positions that changed again before the reader came back', async () => {
     const log = new TokenLog()
-    log.standAt(3)
+    log.standAt(waitingAt(3))
     const reader = log.read(0, new AbortController().signal)
-    expect((await reader.next()).value).toEqual([{ ordinal: null, event: { kind: 'queued', position: 3 } }])
-    log.standAt(2)
-    log.standAt(1)
-    expect((await reader.next()).value).toEqual([{ ordinal: null, event: { kind: 'queued', position: 1 } }])
+    expect((await reader.next()).value).toEqual([{ ordinal: null, event: waitingAt(3) }])
+    log.standAt(waitingAt(2))
+    log.standAt(waitingAt(1))
+    expect((await reader.next()).value).toEqual([{ ordinal: null, event: waitingAt(1) }])
     log.append(theEnd)
     expect((await reader.next()).value).toEqual([{ ordinal: 1, event: theEnd }])
     expect((await reader.next()).done).toBe(true)
@@ -142,8 +146,17 @@ describe('a token log', () => {
 
   it('tells no position any more once it has an entry, to a reader that is ahead of it either', async () => {
     const log = new TokenLog()
-    log.standAt(1)
+    log.standAt(waitingAt(1))
     log.append(aToken(0))
+    const next = log.read(1, new AbortController().signal).next()
+    log.append(theEnd)
+    expect((await next).value).toEqual([{ ordinal: 2, event: theEnd }])
+  })
+
+  it('tells no position to the reader of a request that waits again, behind what it has said', async () => {
+    const log = new TokenLog()
+    log.append(aToken(0))
+    log.standAt(waitingAt(1))
     const next = log.read(1, new AbortController().signal).next()
     log.append(theEnd)
     expect((await next).value).toEqual([{ ordinal: 2, event: theEnd }])

@@ -21,6 +21,7 @@ const SAMPLES: Readonly<Record<Key, readonly [text: string, value: unknown]>> = 
   strictParams: ['on', true],
   logLevel: ['silent', 'silent'],
   workers: ['3', 3],
+  spareWorkers: ['2', 2],
   threads: ['5', 5],
   maxSlots: ['1', 1],
   maxContext: ['2048', 2048],
@@ -30,7 +31,9 @@ const SAMPLES: Readonly<Record<Key, readonly [text: string, value: unknown]>> = 
   simulatedStepMs: ['0', 0],
   queueLimit: ['7', 7],
   drainSeconds: ['0.5', 0.5],
-  stepTimeoutSeconds: ['2', 2]
+  stepTimeoutSeconds: ['2', 2],
+  resumeGraceSeconds: ['5', 5],
+  streamRetentionSeconds: ['90', 90]
 }
 
 it('has the defaults of the documentation', () => {
@@ -46,6 +49,7 @@ it('has the defaults of the documentation', () => {
     strictParams: false,
     logLevel: 'info',
     workers: 1,
+    spareWorkers: 0,
     threads: 8,
     maxSlots: 32,
     maxContext: null,
@@ -55,7 +59,9 @@ it('has the defaults of the documentation', () => {
     simulatedStepMs: 20,
     queueLimit: 256,
     drainSeconds: 30,
-    stepTimeoutSeconds: 30
+    stepTimeoutSeconds: 30,
+    resumeGraceSeconds: 60,
+    streamRetentionSeconds: 600
   })
 })
 

@@ -1,0 +1,62 @@
+import type { ErrorCode } from '../../inference/contract/errors.ts'
+import type { Ticket } from '../../inference/contract/ticket.ts'
+
+/** Timers cannot wait longer (24 days). */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+/** How long a request may go on: until its deadline, and, unless it is to run by itself, while somebody reads it. */
+export class Lease {
+  readonly #ticket: Ticket
+  readonly #graceMs: number
+  readonly #end: (code: ErrorCode, message: string) => void
+  #readers = 0
+  #isOver = false
+  #graceTimer: NodeJS.Timeout | undefined
+  #deadlineTimer: NodeJS.Timeout | undefined
+
+  /** @param end  called once, when the lease runs out; never within a call of ours */
+  constructor(ticket: Ticket, graceMs: number, end: (code: ErrorCode, message: string) => void) {
+    this.#ticket = ticket
+    this.#graceMs = graceMs
+    this.#end = end
+    this.#awaitReader()
+    this.#awaitDeadline()
+  }
+
+  /** A reader has come. */
+  attend(): void {
+    this.#readers++
+    clearTimeout(this.#graceTimer)
+  }
+
+  /** A reader has left. */
+  neglect(): void {
+    this.#readers--
+    this.#awaitReader()
+  }
+
+  /** The request has ended. */
+  close(): void {
+    this.#isOver = true
+    clearTimeout(this.#graceTimer)
+    clearTimeout(this.#deadlineTimer)
+  }
+
+  #awaitReader(): void {
+    if (this.#isOver || this.#readers > 0 || this.#ticket.unattended === 'run') return
+    this.#graceTimer = setTimeout(() => this.#end('cancelled', 'nobody read the request any more'), this.#graceMs).unref()
+  }
+
+  #awaitDeadline(): void {
+    const { deadlineAtMs } = this.#ticket
+    if (deadlineAtMs === null) return
+    const leftMs = deadlineAtMs - Date.now()
+    this.#deadlineTimer = setTimeout(
+      () => {
+        if (leftMs > LONGEST_TIMER_MS) this.#awaitDeadline()
+        else this.#end('deadline_exceeded', 'the request did not end before its deadline')
+      },
+      Math.max(0, Math.min(leftMs, LONGEST_TIMER_MS))
+    ).unref()
+  }
+}
