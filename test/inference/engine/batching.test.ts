@@ -2,44 +2,14 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { isTerminal } from '../../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
+import { anyEngine, anyGeneration } from './any-generation.ts'
 import { alone, byChoice, EngineHarness, GREEDY, request } from './engine-harness.ts'
-
-const tokenId = fc.integer({ min: 3, max: 31 })
-/** Prompts that share beginnings, so that prefixes are found, forked and diverge. */
-const prompt = fc
-  .tuple(fc.constantFrom(0, 0, 5, 17, 18, 30, 41), fc.array(tokenId, { minLength: 1, maxLength: 12 }))
-  .map(([shared, own]) => [...Array.from({ length: shared }, (_, index) => 3 + ((index * 7) % 29)), ...own])
-
-const generation = fc
-  .record({
-    prompts: fc.array(prompt, { minLength: 1, maxLength: 2 }),
-    choicesPerPrompt: fc.constantFrom(1, 1, 1, 2, 3, 6),
-    maxNewTokens: fc.constantFrom(0, 1, 2, 9, 30),
-    temperature: fc.constantFrom(0, 1),
-    seed: fc.integer({ min: -9, max: 9 }),
-    stopStrings: fc.constantFrom([], ['g'], ['ab', '€']),
-    ignoreEos: fc.boolean(),
-    topLogprobs: fc.constantFrom(null, 0, 2),
-    echo: fc.boolean()
-  })
-  .map(({ prompts, temperature, seed, ...rest }) => ({
-    ...request('', []),
-    ...rest,
-    prompts: prompts.map(tokenIds => ({ tokenIds })),
-    sampling: { ...GREEDY, temperature, seed }
-  }))
 
 it('says the same of a request alone and among any others, whatever is cancelled beside it', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(fc.tuple(generation, fc.option(fc.nat(20), { nil: null })), { minLength: 1, maxLength: 9 }),
-      fc.record({
-        slots: fc.integer({ min: 2, max: 5 }),
-        parkedRows: fc.integer({ min: 0, max: 3 }),
-        chunkTokens: fc.integer({ min: 3, max: 20 }),
-        minDecodeRows: fc.constantFrom(1 as const, 2 as const),
-        budgetTokens: fc.constantFrom(120, 300, 2000)
-      }),
+      fc.array(fc.tuple(anyGeneration, fc.option(fc.nat(20), { nil: null })), { minLength: 1, maxLength: 9 }),
+      anyEngine,
       async (plans, options) => {
         const harness = new EngineHarness(options)
         const requests = plans.map(([plan], index): GenerationRequest => ({ ...plan, id: `r${index}` }))

@@ -17,6 +17,9 @@ export function request(id: string, prompt: readonly number[], changes: Partial<
 export class EngineHarness {
   readonly runner: FakeRunner
   readonly engine: BatchEngine
+  /** What was told of runs, and whose tokens came, with the number of runs that had ended then. */
+  readonly journal: { readonly kind: 'running' | 'advanced' | 'tokens'; readonly requestIds: readonly string[]; readonly steps: number }[] =
+    []
   readonly #events = new Map<string, LoggedEvent[]>()
   readonly #watchers = new Set<() => void>()
   readonly #crashed: Promise<never>
@@ -46,7 +49,11 @@ export class EngineHarness {
       reusePrefixes: options.reusePrefixes ?? true,
       recovery: options.recovery ?? 'exact',
       now: options.now ?? (() => 0),
-      listener: { events: events => this.#hear(events), running: () => {}, advanced: () => {} },
+      listener: {
+        events: events => this.#hear(events),
+        running: requestIds => void this.journal.push({ kind: 'running', requestIds, steps: this.runner.steps.length }),
+        advanced: requestIds => void this.journal.push({ kind: 'advanced', requestIds, steps: this.runner.steps.length })
+      },
       onCrash: crash
     })
   }
@@ -75,12 +82,14 @@ export class EngineHarness {
     return Promise.race([watched, this.#crashed])
   }
 
-  async run(generation: GenerationRequest): Promise<readonly LoggedEvent[]> {
-    this.engine.submit(generation)
+  async run(generation: GenerationRequest, history: readonly LoggedEvent[] = []): Promise<readonly LoggedEvent[]> {
+    this.engine.submit(generation, history)
     return this.ended(generation.id)
   }
 
   #hear(events: StepEvents): void {
+    const requestIds = events.filter(({ event }) => event.kind === 'token').map(({ requestId }) => requestId)
+    if (requestIds.length > 0) this.journal.push({ kind: 'tokens', requestIds, steps: this.runner.steps.length })
     for (const { requestId, event } of events) {
       const heard = this.#events.get(requestId)
       if (heard === undefined) this.#events.set(requestId, [event])

@@ -7,6 +7,8 @@ export interface FakeRunnerOptions {
   readonly parkedRows?: number
   readonly contextLength?: number
   readonly vocabularySize?: number
+  /** Single steps are in the numeric class of prompts. */
+  readonly oneClass?: boolean
 }
 
 export interface Step {
@@ -31,9 +33,11 @@ export class FakeRunner implements ModelRunner {
   gate: Promise<void> = Promise.resolve()
   failNext = false
   isClosed = false
+  readonly #stepMark: number
   #inFlight = false
 
-  constructor({ slots = 4, parkedRows = 2, contextLength = 256, vocabularySize = 32 }: FakeRunnerOptions = {}) {
+  constructor({ slots = 4, parkedRows = 2, contextLength = 256, vocabularySize = 32, oneClass = false }: FakeRunnerOptions = {}) {
+    this.#stepMark = oneClass ? 0 : 0.5
     this.slots = slots
     this.contextLength = contextLength
     this.vocabularySize = vocabularySize
@@ -64,7 +68,7 @@ export class FakeRunner implements ModelRunner {
           // Only a dummy row may lack its past: in any other, the filler changes the answer.
           while (cache.length < past) cache.push(-1)
           // Generated tokens are another numeric class than prompt tokens.
-          cache.splice(past, cache.length, tokenId + 0.5)
+          cache.splice(past, cache.length, tokenId + this.#stepMark)
           return [...cache]
         })
       )

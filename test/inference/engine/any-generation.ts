@@ -1,0 +1,39 @@
+import fc from 'fast-check'
+import { GREEDY, request } from './engine-harness.ts'
+
+const tokenId = fc.integer({ min: 3, max: 31 })
+/** Prompts that share beginnings, so that prefixes are found, forked and diverge. */
+const prompt = fc
+  .tuple(fc.constantFrom(0, 0, 5, 17, 18, 30, 41), fc.array(tokenId, { minLength: 1, maxLength: 12 }))
+  .map(([shared, own]) => [...Array.from({ length: shared }, (_, index) => 3 + ((index * 7) % 29)), ...own])
+
+/** Requests of the fake model that use all that decides a token or its text. */
+export const anyGeneration = fc
+  .record({
+    prompts: fc.array(prompt, { minLength: 1, maxLength: 2 }),
+    choicesPerPrompt: fc.constantFrom(1, 1, 1, 2, 3, 6),
+    maxNewTokens: fc.constantFrom(0, 1, 2, 9, 30),
+    temperature: fc.constantFrom(0, 1),
+    seed: fc.integer({ min: -9, max: 9 }),
+    penalty: fc.constantFrom(0, 0, 1.5),
+    logitBias: fc.constantFrom([], [], [[3, 4] as const, [4, 4] as const, [5, 4] as const]),
+    stopStrings: fc.constantFrom([], ['g'], ['ab', '€']),
+    ignoreEos: fc.boolean(),
+    topLogprobs: fc.constantFrom(null, 0, 2),
+    echo: fc.boolean()
+  })
+  .map(({ prompts, temperature, seed, penalty, logitBias, ...rest }) => ({
+    ...request('', []),
+    ...rest,
+    prompts: prompts.map(tokenIds => ({ tokenIds })),
+    sampling: { ...GREEDY, temperature, seed, logitBias, presencePenalty: penalty, frequencyPenalty: penalty / 2 }
+  }))
+
+/** Engines that serve them. */
+export const anyEngine = fc.record({
+  slots: fc.integer({ min: 2, max: 5 }),
+  parkedRows: fc.integer({ min: 0, max: 3 }),
+  chunkTokens: fc.integer({ min: 3, max: 20 }),
+  minDecodeRows: fc.constantFrom(1 as const, 2 as const),
+  budgetTokens: fc.constantFrom(120, 300, 2000)
+})
