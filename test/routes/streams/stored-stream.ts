@@ -1,0 +1,44 @@
+import { fastify } from 'fastify'
+import { ServiceError } from '../../../src/inference/contract/errors.ts'
+import type { LogEntry, LoggedEvent, QueuedEvent } from '../../../src/inference/contract/events.ts'
+import { PLAIN_TICKET, type Ticket } from '../../../src/inference/contract/ticket.ts'
+import { completionDialect } from '../../../src/routes/completions/dialect.ts'
+import type { CompletionView } from '../../../src/routes/completions/view.ts'
+import { type StreamRouteOptions, streamRoute } from '../../../src/routes/streams/route.ts'
+import { toStored } from '../../../src/routes/wire/dialect.ts'
+import { answerErrors } from '../../../src/server/plugins/error-handler.ts'
+
+export interface StoredStream {
+  readonly view: CompletionView
+  readonly events: readonly LoggedEvent[]
+  readonly ticket?: Partial<Ticket>
+  readonly queued?: QueuedEvent
+}
+
+/** The route over one stored stream: what its queue was asked to cancel, and how to ask the route. */
+export async function openStored({ view, events, ticket, queued }: StoredStream, changes: Partial<StreamRouteOptions> = {}) {
+  const presentation = toStored({ dialect: 'completions', view })
+  const entries = events.map((event, i): LogEntry => ({ ordinal: i + 1, event }))
+  const cancelled: string[] = []
+  const app = fastify()
+  answerErrors(app)
+  await app.register(streamRoute, {
+    queue: {
+      async snapshot(id) {
+        if (id !== view.id) throw new ServiceError('not_found', `no ${id} here`)
+        return { ticket: { ...PLAIN_TICKET, owner: 'caller', presentation, ...ticket }, queued: queued ?? null, entries }
+      },
+      async *events(_id, afterOrdinal) {
+        if (afterOrdinal < entries.length) yield entries.slice(afterOrdinal)
+      },
+      cancel: async id => void cancelled.push(id)
+    },
+    dialects: [completionDialect],
+    callerOf: () => 'caller',
+    leaving: new AbortController().signal,
+    ...changes
+  })
+  const get = async (query = '', headers: Record<string, string> = {}) =>
+    await app.inject({ method: 'GET', url: `/v1/streams/${view.id}${query}`, headers })
+  return { app, get, cancelled }
+}
