@@ -19,12 +19,25 @@ export interface FakeEngineOptions {
   readonly listener: EngineListener
 }
 
+interface FakeJob {
+  readonly request: GenerationRequest
+  /** Choices without a row, each with its next position. */
+  readonly waiting: [choice: number, position: number][]
+  /** Next position, by choice. */
+  readonly rows: Map<number, number>
+  hasStarted: boolean
+  hasAdvanced: boolean
+  made: number
+}
+
 /** A batch engine without a model: each step makes one token of each choice that has a row. */
 export class FakeEngine implements Engine {
   readonly description: EngineDescription
   readonly #options: FakeEngineOptions
-  readonly #jobs = new Map<string, { readonly request: GenerationRequest; waiting: number[]; rows: Map<number, number>; made: number }>()
+  readonly #jobs = new Map<string, FakeJob>()
+  #told: readonly string[] = []
   #isStepping = false
+  #isHanging = false
   #isClosed = false
   stepsDone = 0
   stepStartedAtMs: number | null = null
@@ -43,14 +56,25 @@ export class FakeEngine implements Engine {
     }
   }
 
+  /** It is in a step that will never end. */
+  get isHanging(): boolean {
+    return this.#isHanging
+  }
+
   /** Rows that are taken. */
   get rows(): number {
     return [...this.#jobs.values()].reduce((sum, job) => sum + job.rows.size, 0)
   }
 
-  submit(request: GenerationRequest, _history: readonly LoggedEvent[] = []): void {
-    const waiting = Array.from({ length: choiceCount(request) }, (_, choice) => choice)
-    this.#jobs.set(request.id, { request, waiting, rows: new Map(), made: 0 })
+  submit(request: GenerationRequest, history: readonly LoggedEvent[] = []): void {
+    const said = history.filter(event => event.kind === 'token')
+    const next = new Map(Array.from({ length: choiceCount(request) }, (_, choice) => [choice, 0]))
+    for (const { choice, position, end } of said) {
+      if (end === null) next.set(choice, position + 1)
+      else next.delete(choice)
+    }
+    const hasStarted = history.some(({ kind }) => kind === 'started')
+    this.#jobs.set(request.id, { request, waiting: [...next], rows: new Map(), hasStarted, hasAdvanced: false, made: said.length })
     this.#schedule()
   }
 
@@ -63,41 +87,66 @@ export class FakeEngine implements Engine {
   }
 
   #schedule(): void {
-    if (this.#isStepping || this.#isClosed || this.#jobs.size === 0) return
+    if (this.#isStepping || this.#isClosed) return
+    for (const { waiting, rows } of this.#jobs.values()) {
+      while (waiting.length > 0 && this.rows < this.#options.slots) rows.set(...(waiting.shift() ?? [0, 0]))
+    }
+    const batch = [...this.#jobs.values()].filter(({ rows }) => rows.size > 0)
+    this.#tell(batch)
+    if (batch.length === 0) return
     this.#isStepping = true
     this.stepStartedAtMs = Date.now()
-    const tricks = [...this.#jobs.values()].map(job => job.request.prompts[0]?.tokenIds[0])
-    if (tricks.includes(TRICKS.hang)) return
+    const tricks = batch.map(trickOf)
+    this.#isHanging = tricks.includes(TRICKS.hang)
+    if (this.#isHanging) return
     if (tricks.includes(TRICKS.crash)) process.kill(process.pid, 'SIGSEGV')
-    const next = (): void => this.#step()
+    const next = (): void => this.#step(batch)
     if (this.#options.stepMs === 0) setImmediate(next)
     else setTimeout(next, this.#options.stepMs)
   }
 
-  #step(): void {
+  /** Whom the next run computes for, where it is not whom the last did. */
+  #tell(batch: readonly FakeJob[]): void {
+    const requestIds = batch.map(({ request }) => request.id)
+    if (requestIds.join() === this.#told.join()) return
+    this.#told = requestIds
+    this.#options.listener.running(requestIds)
+  }
+
+  #step(batch: readonly FakeJob[]): void {
     this.#isStepping = false
     this.stepStartedAtMs = null
     this.stepsDone++
-    const events: { requestId: string; event: LoggedEvent }[] = []
-    for (const [requestId, job] of this.#jobs) {
-      const tell = (event: LoggedEvent): unknown => events.push({ requestId, event })
-      while (job.waiting.length > 0 && this.rows < this.#options.slots) job.rows.set(job.waiting.shift() ?? 0, 0)
-      if (job.made === 0 && job.rows.size > 0) tell({ kind: 'started' })
-      if (job.request.prompts[0]?.tokenIds[0] === TRICKS.hold && job.made > 0) continue
-      for (const [choice, position] of job.rows) {
-        const isLast = position + 1 >= job.request.maxNewTokens
-        const end = isLast ? ({ reason: 'length', stopString: null } as const) : null
-        tell({ kind: 'token', choice, position, tokenId: position, text: `${choice}.${position} `, score: null, end })
-        job.made++
-        if (isLast) job.rows.delete(choice)
-        else job.rows.set(choice, position + 1)
-      }
-      if (job.rows.size > 0 || job.waiting.length > 0) continue
-      const usage = { promptTokens: 1, completionTokens: job.made, cachedTokens: 0 }
-      tell({ kind: 'finished', usage, timings: { queueMs: 0, prefillMs: 0, decodeMs: 0 } })
-      this.#jobs.delete(requestId)
-    }
+    const live = batch.filter(job => this.#jobs.get(job.request.id) === job)
+    const events = live.flatMap(job => this.#advance(job).map(event => ({ requestId: job.request.id, event })))
     if (events.length > 0) this.#options.listener.events(events)
+    const advanced = live.filter(job => !job.hasAdvanced)
+    for (const job of advanced) job.hasAdvanced = true
+    if (advanced.length > 0) this.#options.listener.advanced(advanced.map(({ request }) => request.id))
     this.#schedule()
   }
+
+  #advance(job: FakeJob): LoggedEvent[] {
+    const { request, rows, waiting } = job
+    const events: LoggedEvent[] = []
+    if (!job.hasStarted) events.push({ kind: 'started' })
+    job.hasStarted = true
+    if (trickOf(job) === TRICKS.hold && job.made > 0) return events
+    for (const [choice, position] of rows) {
+      const isLast = position + 1 >= request.maxNewTokens
+      const end = isLast ? ({ reason: 'length', stopString: null } as const) : null
+      events.push({ kind: 'token', choice, position, tokenId: position, text: `${choice}.${position} `, score: null, end })
+      job.made++
+      if (isLast) rows.delete(choice)
+      else rows.set(choice, position + 1)
+    }
+    if (rows.size > 0 || waiting.length > 0) return events
+    this.#jobs.delete(request.id)
+    const usage = { promptTokens: 1, completionTokens: job.made, cachedTokens: 0 }
+    return [...events, { kind: 'finished', usage, timings: { queueMs: 0, prefillMs: 0, decodeMs: 0 } }]
+  }
+}
+
+function trickOf({ request }: FakeJob): number | undefined {
+  return request.prompts[0]?.tokenIds[0]
 }

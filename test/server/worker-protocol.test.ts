@@ -7,7 +7,11 @@ import { FakeEngine } from '../queue/fake-engine.ts'
 
 const { description } = new FakeEngine({ slots: 1, stepMs: 0, listener: { events: () => {}, running: () => {}, advanced: () => {} } })
 
-const toWorker: ParentMessage[] = [{ kind: 'start', request: aRequest(), history: [] }, { kind: 'cancel', requestId: 'cmpl-1' }, { kind: 'drain' }]
+const toWorker: ParentMessage[] = [
+  { kind: 'start', request: aRequest(), history: [] },
+  { kind: 'cancel', requestId: 'cmpl-1' },
+  { kind: 'drain' }
+]
 
 const toParent: WorkerMessage[] = [
   { kind: 'ready', description },

@@ -24,8 +24,8 @@ describe('a job runner', () => {
     const { runner, messages } = worker()
     for (let count = 0; count < 3; count++) runner.start(aRequest({ maxNewTokens: 5 }), [])
     vi.advanceTimersByTime(1000)
-    expect(messages).toHaveLength(5)
-    expect(messages[1]?.map(({ event }) => event.kind)).toEqual(['token', 'token', 'token'])
+    expect(messages).toHaveLength(6)
+    expect(messages[2]?.map(({ event }) => event.kind)).toEqual(['token', 'token', 'token'])
   })
 
   it('tells with each heartbeat how far it is and how much it has to do', () => {
