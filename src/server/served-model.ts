@@ -1,7 +1,7 @@
 import type { TextPort } from '../inference/contract/text-port.ts'
 import { prepareModel } from '../inference/model/prepare-model.ts'
 import type { PreparedModel } from '../inference/model/prepared-model.ts'
-import { SIMULATED_VOCABULARY_SIZE } from '../inference/simulated/vocabulary.ts'
+import { SIMULATED_CHAT_TEMPLATE, SIMULATED_WORDS } from '../inference/simulated/vocabulary.ts'
 import { openTextPort } from '../inference/tokenizer/threaded-text-port.ts'
 import type { ModelCard } from '../routes/models/model-card.ts'
 import { ExitError } from './config/exit-error.ts'
@@ -51,7 +51,7 @@ export async function loadServedModel(config: LoadConfig, reporter: Reporter): P
     const contextLength = Math.min(SIMULATED_CONTEXT, config.maxContext ?? SIMULATED_CONTEXT)
     return {
       card: { servedModelName: config.servedModelName ?? 'simulated', contextLength, created, modelHash: 'simulated' },
-      text: await openTextPort({ kind: 'bytes', vocabularySize: SIMULATED_VOCABULARY_SIZE }),
+      text: await openTextPort({ kind: 'words', words: SIMULATED_WORDS, chatTemplate: SIMULATED_CHAT_TEMPLATE }),
       engine: { engine: 'simulated', slots: config.maxSlots, contextLength, stepMs: config.simulatedStepMs }
     }
   }

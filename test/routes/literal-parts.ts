@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { ServiceError } from '../../src/inference/contract/errors.ts'
 import type { LoggedEvent } from '../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../src/inference/contract/request.ts'
 import type { TextPort } from '../../src/inference/contract/text-port.ts'
@@ -16,7 +17,13 @@ export const CARD: ModelCard = { servedModelName: 'tiny', contextLength: 64, cre
 /** One token for each character: its code unit, which must be below 256. */
 export const TEXT: TextPort = {
   vocabularySize: 256,
+  facts: { startToken: null, endToken: null, padToken: null, chat: null },
   encode: async text => Array.from(text, char => char.charCodeAt(0)),
+  decode: async tokenIds => String.fromCharCode(...tokenIds),
+  labels: async tokenIds => tokenIds.map(tokenId => String.fromCharCode(tokenId)),
+  renderChat: async () => {
+    throw new ServiceError('invalid_request', 'no template')
+  },
   close: async () => {}
 }
 

@@ -1,7 +1,81 @@
-/** Text work that the API process needs; it runs off the event loop. */
+/** Text work that the API process needs; it runs off the event loop, one piece after the other, in the order of the calls. */
 export interface TextPort {
   readonly vocabularySize: number
-  /** Token ids of a text, the model's start token included where the model wants one. Linear in the text's length, hostile texts too. */
-  encode(text: string): Promise<readonly number[]>
+  readonly facts: TextFacts
+  /** Token ids of a text. Linear in the text's length, hostile texts too. */
+  encode(text: string, options?: EncodeOptions): Promise<readonly number[]>
+  /** The text of ids, half characters as U+FFFD; nothing for an id outside the vocabulary. */
+  decode(tokenIds: readonly number[], options: DecodeOptions): Promise<string>
+  /** Each token's own text, as `logprobs` write it: one that is not whole UTF-8 as `bytes:\xe2\x80`. */
+  labels(tokenIds: readonly number[], options?: TextWait): Promise<readonly string[]>
+  /**
+   * A conversation as the model's chat template writes it.
+   *
+   * @throws {ServiceError} `invalid_request` when the model has no template, when the template refuses the conversation (with its words),
+   *                        takes longer than a few seconds or writes too much
+   */
+  renderChat(conversation: Conversation, options?: TextWait): Promise<string>
   close(): Promise<void>
+}
+
+export interface TextWait {
+  /** Work of a caller that has gone is dropped if it has not begun; the promise is then rejected with the signal's reason. */
+  readonly signal?: AbortSignal
+}
+
+export interface EncodeOptions extends TextWait {
+  /** Begin with the model's start token where the model wants one: the default. */
+  readonly addSpecialTokens?: boolean
+}
+
+export interface DecodeOptions extends TextWait {
+  readonly skipSpecialTokens: boolean
+}
+
+/** How a model writes the calls of tools: `hermes`: `<tool_call>{json}</tool_call>`; `llama3`: the JSON alone; `mistral`: `[TOOL_CALLS] [{json}]`. */
+export type ToolCallFormat = 'hermes' | 'llama3' | 'mistral'
+
+/** What is known of a tokenizer without asking it. Plain data. */
+export interface TextFacts {
+  /** Texts of special tokens; null where the model has none. */
+  readonly startToken: string | null
+  readonly endToken: string | null
+  readonly padToken: string | null
+  /** null for a model without a chat template. */
+  readonly chat: ChatFacts | null
+}
+
+export interface ChatFacts {
+  /** The template, as the model's author wrote it. */
+  readonly template: string
+  /** null: the template does not know tools, or the model writes calls in a way that we do not. */
+  readonly toolCalls: ToolCallFormat | null
+  /** The template knows the role `developer`; others are told `system`. */
+  readonly knowsDeveloper: boolean
+}
+
+/** What a chat template is given, in the words that templates use. Plain data. */
+export interface Conversation {
+  readonly messages: readonly TemplateMessage[]
+  /** As the client declared them; null: none. */
+  readonly tools: readonly object[] | null
+  /** End with the words that begin an answer. */
+  readonly addGenerationPrompt: boolean
+  /** The template's own switches, such as `enable_thinking`. */
+  readonly settings: Readonly<Record<string, unknown>>
+}
+
+export interface TemplateMessage {
+  readonly role: string
+  readonly content: string
+  readonly name?: string
+  readonly tool_call_id?: string
+  readonly tool_calls?: readonly TemplateToolCall[]
+}
+
+export interface TemplateToolCall {
+  readonly id?: string
+  readonly type: 'function'
+  /** `arguments` parsed: templates write them as JSON themselves. */
+  readonly function: { readonly name: string; readonly arguments: unknown }
 }

@@ -5,15 +5,19 @@ const BEGINNINGS = ['ba', 'co', 'di', 'fu', 'ge', 'ho', 'ki', 'lu', 'mé', 'nö'
 const ENDINGS = ['n', 'ra', 'lle', 'mo', 'sti', 'tu', 'vek', 'xa', 'zé', 'ñol', 'ком', '火', '🔥', '.', ',', '…']
 
 /** Ids from BYTES on: the words that the simulated engine says, with characters of one to four bytes. */
-const WORDS: readonly string[] = BEGINNINGS.flatMap(beginning => ENDINGS.map(ending => ` ${beginning}${ending}`))
+export const SIMULATED_WORDS: readonly string[] = BEGINNINGS.flatMap(beginning => ENDINGS.map(ending => ` ${beginning}${ending}`))
 
 const ENCODER = new TextEncoder()
 const TOKEN_BYTES: readonly Uint8Array[] = [
   ...Array.from({ length: BYTES }, (_, byte) => Uint8Array.of(byte)),
-  ...WORDS.map(word => ENCODER.encode(word))
+  ...SIMULATED_WORDS.map(word => ENCODER.encode(word))
 ]
 
-export const SIMULATED_VOCABULARY_SIZE = BYTES + WORDS.length
+export const SIMULATED_VOCABULARY_SIZE = BYTES + SIMULATED_WORDS.length
+
+/** A chat as lines: what the simulated engine, which reads nothing, is asked to continue. */
+export const SIMULATED_CHAT_TEMPLATE =
+  "{% for message in messages %}{{ message.role + ': ' + message.content + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant:' }}{% endif %}"
 
 /** Token ids of a text: its UTF-8 bytes. */
 export function encodeSimulated(text: string): number[] {
@@ -27,11 +31,11 @@ export function simulatedBytes(tokenId: number): Uint8Array {
 
 /** The token of a word, by any non-negative integer. */
 export function wordToken(index: number): number {
-  return BYTES + (index % WORDS.length)
+  return BYTES + (index % SIMULATED_WORDS.length)
 }
 
 /** A token's own text; a byte that is no character is written `bytes:\xe2`. */
 export function simulatedLabel(tokenId: number): string {
-  if (tokenId >= BYTES) return WORDS[tokenId - BYTES] ?? ''
+  if (tokenId >= BYTES) return SIMULATED_WORDS[tokenId - BYTES] ?? ''
   return tokenId < 0x80 ? String.fromCharCode(tokenId) : `bytes:\\x${tokenId.toString(16)}`
 }

@@ -38,8 +38,8 @@ export class BytePairTokenizer extends Vocabulary implements Tokenizer {
     this.#literals = new SpecialTokens(parts.literals)
   }
 
-  encode(text: string): number[] {
-    const ids = [...this.#parts.startTokenIds]
+  encode(text: string, { addSpecialTokens = true }: { readonly addSpecialTokens?: boolean } = {}): number[] {
+    const ids = addSpecialTokens ? [...this.#parts.startTokenIds] : []
     // Unpaired surrogates are no text: they become U+FFFD, as UTF-8 encoders write them.
     for (const section of this.#literals.split(text.toWellFormed())) {
       if (typeof section === 'number') ids.push(section)

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ServiceError } from '../contract/errors.ts'
 import { byteLevelOfJson } from './byte-level-json.ts'
 import { byteLevelTokenizer } from './byte-level-tokenizer.ts'
+import { readJson, readText } from './folder-files.ts'
 import { HubJsonTokenizer } from './hub-tokenizer.ts'
 import { TIKTOKEN_ENCODINGS, type TiktokenEncodingName, tokenizerFromTiktoken } from './tiktoken-tokenizer.ts'
 import type { Tokenizer } from './tokenizer.ts'
@@ -76,25 +76,6 @@ async function fromEncoding(folder: string, { vocab_size }: z.infer<typeof Confi
     'unavailable',
     `${folder} has no tokenizer.json and not both of vocab.json and merges.txt, and no known encoding has ${vocab_size ?? 'an unknown number of'} tokens`
   )
-}
-
-async function readText(path: string): Promise<string | null> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null
-    throw cause
-  }
-}
-
-async function readJson(path: string): Promise<unknown> {
-  const text = await readText(path)
-  if (text === null) return null
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw new ServiceError('unavailable', `${path} is not JSON`, { cause })
-  }
 }
 
 function isObject(value: unknown): value is object {

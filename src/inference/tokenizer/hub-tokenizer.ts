@@ -37,8 +37,8 @@ export class HubJsonTokenizer extends Vocabulary implements Tokenizer {
     this.#hub = hub
   }
 
-  encode(text: string): number[] {
+  encode(text: string, { addSpecialTokens = true }: { readonly addSpecialTokens?: boolean } = {}): number[] {
     // Unpaired surrogates are no text: they become U+FFFD, as UTF-8 encoders write them.
-    return this.#hub.encode(text.toWellFormed()).ids
+    return this.#hub.encode(text.toWellFormed(), { add_special_tokens: addSpecialTokens }).ids
   }
 }

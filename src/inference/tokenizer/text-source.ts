@@ -1,6 +1,8 @@
+import { type ChatSource, chatSourceOfFolder, chatSourceOfGguf } from './chat-source.ts'
 import { tokenizerFromFolder } from './folder-tokenizer.ts'
 import { tokenizerFromGguf } from './gguf-tokenizer.ts'
 import type { Tokenizer } from './tokenizer.ts'
+import { type WordListParts, WordListTokenizer } from './word-list-tokenizer.ts'
 
 /** Where a model's tokenizer comes from; crosses to a thread. */
 export type WeightsTextSource =
@@ -9,22 +11,33 @@ export type WeightsTextSource =
 
 export type TextSource =
   | WeightsTextSource
-  /** UTF-8 bytes as ids 0..255, for the simulated engine. */
-  | { readonly kind: 'bytes'; readonly vocabularySize: number }
+  /** For the simulated engine. */
+  | ({ readonly kind: 'words' } & WordListParts)
 
-/** All that the API process needs of a tokenizer. */
-export interface Encoder {
-  readonly vocabularySize: number
-  encode(text: string): ArrayLike<number>
+/** @throws {ServiceError} `unavailable` when the source cannot be read */
+export async function openTokenizer(source: TextSource): Promise<Tokenizer> {
+  switch (source.kind) {
+    case 'gguf':
+      return tokenizerFromGguf(source.metadata)
+    case 'folder':
+      return await tokenizerFromFolder(source.path)
+    case 'words':
+      return new WordListTokenizer(source)
+    default:
+      return source satisfies never
+  }
 }
 
 /** @throws {ServiceError} `unavailable` when the source cannot be read */
-export async function openTokenizer(source: WeightsTextSource): Promise<Tokenizer> {
-  return source.kind === 'gguf' ? tokenizerFromGguf(source.metadata) : tokenizerFromFolder(source.path)
-}
-
-/** @throws {ServiceError} `unavailable` when the source cannot be read */
-export async function openEncoder(source: TextSource): Promise<Encoder> {
-  if (source.kind !== 'bytes') return openTokenizer(source)
-  return { vocabularySize: source.vocabularySize, encode: text => new TextEncoder().encode(text) }
+export async function openChatSource(source: TextSource): Promise<ChatSource> {
+  switch (source.kind) {
+    case 'gguf':
+      return chatSourceOfGguf(source.metadata)
+    case 'folder':
+      return await chatSourceOfFolder(source.path)
+    case 'words':
+      return { template: source.chatTemplate, toolTemplate: null, startToken: null, endToken: null, padToken: null }
+    default:
+      return source satisfies never
+  }
 }

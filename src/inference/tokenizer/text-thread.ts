@@ -1,36 +1,37 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import { type Failure, ServiceError } from '../contract/errors.ts'
 import { invariant } from '../contract/invariant.ts'
-import { openEncoder, type TextSource } from './text-source.ts'
+import type { TextFacts } from '../contract/text-port.ts'
+import type { TextSource } from './text-source.ts'
+import { openTextWork, type TextResult, type TextTask } from './text-work.ts'
 
-/** A text to the thread. */
-export interface TextJob {
-  readonly jobId: number
-  readonly text: string
-}
-
-/** Ids, or what went wrong. */
+/** Once what the thread opened, then one answer for each task, in their order. */
 export type TextAnswer =
-  | { readonly kind: 'ready'; readonly vocabularySize: number }
-  | { readonly kind: 'unusable'; readonly message: string }
-  | { readonly kind: 'ids'; readonly jobId: number; readonly tokenIds: Int32Array<ArrayBuffer> }
-  | { readonly kind: 'refused'; readonly jobId: number; readonly message: string }
+  | { readonly kind: 'ready'; readonly vocabularySize: number; readonly facts: TextFacts }
+  | { readonly kind: 'unusable'; readonly failure: Failure }
+  | { readonly kind: 'done'; readonly result: TextResult }
+  | { readonly kind: 'refused'; readonly failure: Failure }
 
 invariant(parentPort !== null, 'text-thread.ts is the entry of a thread')
 const port = parentPort
 const answer = (message: TextAnswer, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer)
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+function failureOf(error: unknown, context = ''): Failure {
+  if (error instanceof ServiceError) return error.toFailure()
+  return { code: 'unavailable', message: context + (error instanceof Error ? error.message : String(error)), param: null }
+}
 
 try {
-  const encoder = await openEncoder(workerData as TextSource)
-  port.on('message', ({ jobId, text }: TextJob) => {
+  const { vocabularySize, facts, run } = await openTextWork(workerData as TextSource)
+  port.on('message', (task: TextTask) => {
     try {
-      const tokenIds = Int32Array.from(encoder.encode(text))
-      answer({ kind: 'ids', jobId, tokenIds }, [tokenIds.buffer])
+      const result = run(task)
+      answer({ kind: 'done', result }, result.kind === 'ids' ? [result.tokenIds.buffer] : [])
     } catch (error) {
-      answer({ kind: 'refused', jobId, message: messageOf(error) })
+      answer({ kind: 'refused', failure: failureOf(error, 'the tokenizer failed: ') })
     }
   })
-  answer({ kind: 'ready', vocabularySize: encoder.vocabularySize })
+  answer({ kind: 'ready', vocabularySize, facts })
 } catch (error) {
-  answer({ kind: 'unusable', message: messageOf(error) })
+  answer({ kind: 'unusable', failure: failureOf(error) })
 }

@@ -4,6 +4,10 @@ import type { TokenText } from '../contract/token-text.ts'
 export interface Tokenizer extends TokenText {
   /** Ids there are, 0 to this; some may have no text. */
   readonly vocabularySize: number
-  /** Ids of a text, the model's start token included where the model wants one. Control tokens written in the text become their ids. */
-  encode(text: string): number[]
+  /**
+   * Ids of a text; control tokens written in it become their ids.
+   *
+   * @param options  `addSpecialTokens`: begin with the start token where the model wants one: the default
+   */
+  encode(text: string, options?: { readonly addSpecialTokens?: boolean }): number[]
 }

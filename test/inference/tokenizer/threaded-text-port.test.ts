@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { invariant } from '../../../src/inference/contract/invariant.ts'
 import type { TextPort } from '../../../src/inference/contract/text-port.ts'
+import type { TextSource } from '../../../src/inference/tokenizer/text-source.ts'
 import { openTextPort } from '../../../src/inference/tokenizer/threaded-text-port.ts'
 
 /** Every byte a token, and one merge, so that long words have merges to make. */
@@ -18,6 +19,8 @@ const METADATA = new Map<string, unknown>([
   ['tokenizer.ggml.tokens', TOKENS],
   ['tokenizer.ggml.merges', ['a a']]
 ])
+
+const WORDS: TextSource = { kind: 'words', words: [' yes'], chatTemplate: '{{ messages[0].content }}' }
 
 let port: TextPort
 beforeAll(async () => {
@@ -54,20 +57,56 @@ it('refuses to open on metadata that is no tokenizer', async () => {
   await expect(openTextPort({ kind: 'gguf', metadata: new Map() })).rejects.toThrow('tokenizer.ggml.model')
 })
 
-it('rejects all that waits for a thread that dies, and starts another for the next text', async () => {
+it('starts another thread when one dies: the text in its hands is lost, and no other', async () => {
   const posts = vi.spyOn(Worker.prototype, 'postMessage')
-  const fragile = await openTextPort({ kind: 'bytes', vocabularySize: 512 })
-  const lost = [fragile.encode('x'.repeat(1_000_000)), fragile.encode('y')]
+  const fragile = await openTextPort(WORDS)
+  const lost = fragile.encode('x'.repeat(1_000_000))
+  const waiting = fragile.encode('hi')
+  await vi.waitFor(() => expect(posts).toHaveBeenCalled())
   const thread: unknown = posts.mock.contexts.at(-1)
   posts.mockRestore()
   invariant(thread instanceof Worker, 'the port posts to a worker')
-  await Promise.all([thread.terminate(), ...lost.map(answer => expect(answer).rejects.toMatchObject({ code: 'unavailable' }))])
-  expect(await fragile.encode('hi')).toEqual([104, 105])
+  await Promise.all([thread.terminate(), expect(lost).rejects.toMatchObject({ code: 'unavailable' })])
+  expect(await waiting).toEqual([104, 105])
   await fragile.close()
 })
 
+it('drops the text of a caller that has gone, if it has not begun', async () => {
+  const posts = vi.spyOn(Worker.prototype, 'postMessage')
+  const gone = new AbortController()
+  const first = port.encode('first')
+  const dropped = port.encode('dropped', { signal: gone.signal })
+  gone.abort(new Error('gone'))
+  await expect(dropped).rejects.toThrow('gone')
+  expect(await first).toHaveLength(5)
+  expect(await port.encode('third')).toHaveLength(5)
+  const texts = posts.mock.calls.map(([task]: readonly unknown[]) => Reflect.get(Object(task), 'text'))
+  posts.mockRestore()
+  expect(texts).toEqual(['first', 'third'])
+})
+
+it('stops a template that does not end, and goes on with the next in line', async () => {
+  const endless = '{% for a in range(1000000) %}{% for b in range(1000000) %}{% if b > 1000000 %}x{% endif %}{% endfor %}{% endfor %}'
+  const stuck = await openTextPort({ ...WORDS, chatTemplate: endless }, { templateLimitMs: 50 })
+  const conversation = { messages: [], tools: null, addGenerationPrompt: true, settings: {} }
+  const lost = stuck.renderChat(conversation)
+  const next = stuck.encode('hi')
+  await expect(lost).rejects.toMatchObject({ code: 'invalid_request', param: 'messages' })
+  expect(await next).toEqual([104, 105])
+  await stuck.close()
+})
+
+it('gives back the text of the ids, and what each token is called', async () => {
+  const text = 'naïve 水 aaa'
+  const tokenIds = await port.encode(text)
+  expect(await port.decode(tokenIds, { skipSpecialTokens: false })).toBe(text)
+  expect((await port.labels(tokenIds)).slice(-2)).toEqual(['aa', 'a'])
+  expect(await port.labels([0xe2])).toEqual([expect.any(String)])
+  expect(await port.decode([9999], { skipSpecialTokens: false })).toBe('')
+})
+
 it('answers nothing after it is closed', async () => {
-  const closed = await openTextPort({ kind: 'bytes', vocabularySize: 512 })
+  const closed = await openTextPort(WORDS)
   const lost = closed.encode('x')
   await Promise.all([closed.close(), expect(lost).rejects.toMatchObject({ code: 'unavailable' })])
   await expect(closed.encode('hi')).rejects.toMatchObject({ code: 'unavailable' })

@@ -1,0 +1,101 @@
+import { Worker } from 'node:worker_threads'
+import { type Failure, ServiceError } from '../contract/errors.ts'
+import { invariant } from '../contract/invariant.ts'
+import type { TextFacts } from '../contract/text-port.ts'
+import type { TextSource } from './text-source.ts'
+import type { TextAnswer } from './text-thread.ts'
+import type { TextResult, TextTask } from './text-work.ts'
+
+export interface OpenedText {
+  readonly vocabularySize: number
+  readonly facts: TextFacts
+}
+
+/** One thread, from its start to its death, with at most one task at a time. */
+export class TextWorker {
+  /** Rejected with a ServiceError `unavailable` when the source cannot be read. */
+  readonly opened: Promise<OpenedText>
+  readonly #worker: Worker
+  readonly #opening = Promise.withResolvers<OpenedText>()
+  #task: PromiseWithResolvers<TextResult> | null = null
+  #isDead = false
+
+  constructor(source: TextSource) {
+    this.opened = this.#opening.promise
+    this.opened.catch(() => {})
+    this.#worker = new Worker(new URL('./text-thread.ts', import.meta.url), { workerData: source, execArgv: [] })
+    this.#worker.on('message', (answer: TextAnswer) => this.#hear(answer))
+    this.#worker.on('error', cause => this.#die(new ServiceError('unavailable', 'the tokenizer thread failed', { cause })))
+    this.#worker.on('exit', () => this.#die(new ServiceError('unavailable', 'the tokenizer thread ended')))
+  }
+
+  get isDead(): boolean {
+    return this.#isDead
+  }
+
+  /**
+   * @param limit  kills the thread and rejects with `error` if the task is not done in `ms`
+   * @throws {ServiceError} what the task throws, or `unavailable` when the thread dies
+   */
+  async work(task: TextTask, limit: { readonly ms: number; readonly error: () => ServiceError } | null): Promise<TextResult> {
+    await this.opened
+    invariant(this.#task === null, 'a tokenizer thread has one task at a time')
+    if (this.#isDead) throw new ServiceError('unavailable', 'the tokenizer thread ended')
+    const pending = Promise.withResolvers<TextResult>()
+    this.#task = pending
+    this.#worker.ref()
+    this.#worker.postMessage(task)
+    const timer = limit === null ? undefined : setTimeout(() => this.#kill(limit.error()), limit.ms)
+    try {
+      return await pending.promise
+    } finally {
+      clearTimeout(timer)
+      this.#rest()
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.terminate()
+  }
+
+  #hear(answer: TextAnswer): void {
+    switch (answer.kind) {
+      case 'ready':
+        this.#opening.resolve(answer)
+        this.#rest()
+        break
+      case 'unusable':
+        this.#kill(toError(answer.failure))
+        break
+      case 'done':
+        this.#task?.resolve(answer.result)
+        break
+      case 'refused':
+        this.#task?.reject(toError(answer.failure))
+        break
+      default:
+        answer satisfies never
+    }
+  }
+
+  /** An idle thread keeps no process alive. */
+  #rest(): void {
+    this.#task = null
+    this.#worker.unref()
+  }
+
+  #kill(error: ServiceError): void {
+    this.#die(error)
+    void this.close()
+  }
+
+  #die(error: ServiceError): void {
+    this.#isDead = true
+    this.#opening.reject(error)
+    this.#task?.reject(error)
+  }
+}
+
+function toError({ code, message, param }: Failure): ServiceError {
+  return new ServiceError(code, message, param === null ? {} : { param })
+}

@@ -1,0 +1,30 @@
+import type { Tokenizer } from './tokenizer.ts'
+import { Vocabulary } from './vocabulary.ts'
+
+/** Ids 0 to 255 are bytes; from 256 on come words. */
+const BYTES = 256
+
+export interface WordListParts {
+  readonly words: readonly string[]
+  readonly chatTemplate: string
+}
+
+const UTF8 = new TextEncoder()
+
+/** UTF-8 bytes as ids, and words that are said but never read: every text is encoded as its bytes. */
+export class WordListTokenizer extends Vocabulary implements Tokenizer {
+  readonly vocabularySize: number
+
+  constructor({ words }: WordListParts) {
+    super({
+      specialIds: new Set(),
+      endTokenIds: [],
+      bytesOf: tokenId => (tokenId < BYTES ? Uint8Array.of(tokenId) : UTF8.encode(words[tokenId - BYTES] ?? ''))
+    })
+    this.vocabularySize = BYTES + words.length
+  }
+
+  encode(text: string): number[] {
+    return Array.from(UTF8.encode(text))
+  }
+}
