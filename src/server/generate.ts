@@ -1,7 +1,7 @@
 import type { Engine } from '../inference/contract/engine.ts'
 import { ServiceError } from '../inference/contract/errors.ts'
 import { isTerminal, type LoggedEvent } from '../inference/contract/events.ts'
-import type { GenerationRequest } from '../inference/contract/request.ts'
+import { type GenerationRequest, PLAIN_REQUEST } from '../inference/contract/request.ts'
 import { PLAIN_SAMPLING } from '../inference/contract/sampling.ts'
 import { PLAIN_TICKET } from '../inference/contract/ticket.ts'
 import { newId, newSeed } from '../routes/wire/ids.ts'
@@ -67,16 +67,11 @@ function toRequest(
     throw new ExitError(2, `the prompt has ${tokenIds.length} tokens, and with an answer at most ${card.contextLength} fit: shorten it`)
   }
   return {
+    ...PLAIN_REQUEST,
     id: newId('cmpl-'),
     prompts: [{ tokenIds }],
-    choicesPerPrompt: 1,
     maxNewTokens: Math.min(maxTokens, room),
     sampling: { ...PLAIN_SAMPLING, temperature, seed: seed ?? newSeed() },
-    stopStrings: [],
-    ignoreEos: false,
-    topLogprobs: null,
-    echo: false,
-    cacheSalt: '',
     admittedAtMs: Date.now(),
     ticket: PLAIN_TICKET
   }

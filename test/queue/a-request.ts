@@ -1,4 +1,4 @@
-import type { GenerationRequest } from '../../src/inference/contract/request.ts'
+import { type GenerationRequest, PLAIN_REQUEST } from '../../src/inference/contract/request.ts'
 import { PLAIN_SAMPLING } from '../../src/inference/contract/sampling.ts'
 import { PLAIN_TICKET } from '../../src/inference/contract/ticket.ts'
 
@@ -7,16 +7,11 @@ let made = 0
 /** A valid request of three tokens with an id of its own; the test names what matters to it. */
 export function aRequest(overrides: Partial<GenerationRequest> = {}): GenerationRequest {
   return {
+    ...PLAIN_REQUEST,
     id: `cmpl-${++made}`,
     prompts: [{ tokenIds: [1] }],
-    choicesPerPrompt: 1,
     maxNewTokens: 3,
     sampling: PLAIN_SAMPLING,
-    stopStrings: [],
-    ignoreEos: false,
-    topLogprobs: null,
-    echo: false,
-    cacheSalt: '',
     admittedAtMs: 0,
     ticket: PLAIN_TICKET,
     ...overrides

@@ -13,7 +13,7 @@ async function replay(
   const length = promptTokenIds.length
   const logits = await runner.prefill(0, 0, promptTokenIds, [...promptTokenIds.keys()])
   const rowOf = (index: number): Float32Array => logits.subarray(index * width, (index + 1) * width)
-  const prompt = promptTokenIds.slice(1).map((tokenId, index) => scoreToken(rowOf(index), tokenId, 0).logprob)
+  const prompt = promptTokenIds.slice(1).map((tokenId, index) => scoreToken(rowOf(index), tokenId, { top: 0 }).logprob)
   const chosen = [likeliest(rowOf(length - 1))]
   for (const [index, tokenId] of greedyTokenIds.slice(0, -1).entries())
     chosen.push(likeliest(await runner.decode([tokenId], [length + index])))
@@ -21,7 +21,7 @@ async function replay(
 }
 
 function likeliest(logits: Float32Array): number {
-  return scoreToken(logits, 0, 1).top[0]?.tokenId ?? -1
+  return scoreToken(logits, 0, { top: 1 }).top[0]?.tokenId ?? -1
 }
 
 const FORMS: readonly { quantization: QuantizationChoice; worst: number; mean: number; margin: number }[] = [

@@ -12,23 +12,27 @@ export interface ScoredAlternative {
 export interface TokenScore extends Omit<ScoredAlternative, 'logprob'> {
   /** null for the first token of a prompt, which nothing predicts. */
   readonly logprob: number | null
-  /** The likeliest alternatives, likeliest first; the token itself is among them only if it is one of the likeliest. Its value there is the same float. */
+  /** Alternatives, likeliest first; the token itself is among them only if it is one of them. Its value there is the same float. */
   readonly top: readonly ScoredAlternative[]
+  /** Of the token among all, 1 is the likeliest; told of prompt tokens that something predicts. */
+  readonly rank?: number
   /** Unicode code points from the start of the prompt to where this token's text starts. */
   readonly textOffset: number
 }
 
 export interface ChoiceEnd {
-  /** `stop`: end token or stop string; `length`: maxNewTokens reached. */
+  /** `stop`: end token, stop token or stop string; `length`: maxNewTokens reached. */
   readonly reason: 'stop' | 'length'
-  /** The stop string that ended it, else null (end token, length). */
+  /** The stop string that ended it, else null (token, length). */
   readonly stopString: string | null
+  /** The one of `stopTokenIds` that ended it. */
+  readonly stopTokenId?: number
 }
 
 export interface Usage {
   /** Each prompt once, whatever n. */
   readonly promptTokens: number
-  /** All tokens generated, over all choices, end tokens included. */
+  /** All tokens generated, over all choices, shown or not, end tokens included. */
   readonly completionTokens: number
   /** Prompt tokens that came from a cached prefix. */
   readonly cachedTokens: number
@@ -89,6 +93,8 @@ export interface FinishedEvent {
   readonly kind: 'finished'
   readonly usage: Usage
   readonly timings: Timings
+  /** Where fewer choices are shown than there are: those to show, prompt by prompt, the highest mean log-probability per token first. */
+  readonly ranking?: readonly number[]
 }
 
 /** The bad end. What was said stays said. */

@@ -11,6 +11,8 @@ export interface History {
   readonly cachedTokens: readonly (number | null)[]
   /** Of each choice, the token ids that it has said. */
   readonly tokenIds: readonly (readonly number[])[]
+  /** Of each choice, the sum of the log-probabilities of its tokens; 0 where they are not scored. */
+  readonly logprobs: readonly number[]
   /** Of each choice, whether its last token is among them. */
   readonly ended: readonly boolean[]
 }
@@ -20,6 +22,7 @@ export function readHistory(request: GenerationRequest, events: readonly LoggedE
   const toldPromptTokens = request.prompts.map(() => 0)
   const cachedTokens = request.prompts.map((): number | null => null)
   const tokenIds = Array.from({ length: choiceCount(request) }, (): number[] => [])
+  const logprobs = tokenIds.map(() => 0)
   const ended = tokenIds.map(() => false)
   for (const event of events) {
     if (event.kind === 'prompt') {
@@ -28,11 +31,12 @@ export function readHistory(request: GenerationRequest, events: readonly LoggedE
       const said = tokenIds[event.choice]
       invariant(said?.length === event.position, `choice ${event.choice} has a gap before position ${event.position}`)
       said.push(event.tokenId)
+      logprobs[event.choice] = (logprobs[event.choice] ?? 0) + (event.score?.logprob ?? 0)
       ended[event.choice] = event.end !== null
       cachedTokens[Math.floor(event.choice / request.choicesPerPrompt)] ??= event.cachedTokens ?? 0
     } else {
       invariant(event.kind === 'started', 'a history goes on behind the end of its request')
     }
   }
-  return { isStarted: events.length > 0, toldPromptTokens, cachedTokens, tokenIds, ended }
+  return { isStarted: events.length > 0, toldPromptTokens, cachedTokens, tokenIds, logprobs, ended }
 }

@@ -1,5 +1,7 @@
 import type { FinishedEvent, GeneratedTokenEvent } from '../contract/events.ts'
 import type { History } from '../contract/history.ts'
+import { invariant } from '../contract/invariant.ts'
+import { rankChoices } from '../contract/ranking.ts'
 import { choiceCount, type GenerationRequest } from '../contract/request.ts'
 
 /** What a request has used and what is still to come, over all its choices. */
@@ -12,7 +14,8 @@ export class Job {
   /** A run since it came here has computed something of it. */
   hasAdvanced = false
   #openChoices: number
-  #completionTokens: number
+  /** Of each choice. */
+  readonly #scores: { tokens: number; logprob: number }[]
   /** Of each prompt; null until its first prefill has begun. */
   readonly #cachedTokens: (number | null)[]
   /** Of each prompt, whether the log knows its cached tokens. */
@@ -24,7 +27,7 @@ export class Job {
     this.request = request
     this.history = history
     this.#openChoices = choiceCount(request) - history.ended.filter(Boolean).length
-    this.#completionTokens = history.tokenIds.reduce((sum, said) => sum + said.length, 0)
+    this.#scores = history.tokenIds.map((said, choice) => ({ tokens: said.length, logprob: history.logprobs[choice] ?? 0 }))
     this.#cachedTokens = [...history.cachedTokens]
     this.#hasToldCached = history.cachedTokens.map(tokens => tokens !== null)
   }
@@ -44,7 +47,10 @@ export class Job {
   /** @returns the event as the world learns it */
   countToken(event: GeneratedTokenEvent, nowMs: number): GeneratedTokenEvent {
     this.#firstTokenAtMs ??= nowMs
-    this.#completionTokens++
+    const score = this.#scores[event.choice]
+    invariant(score !== undefined, `request ${this.request.id} has no choice ${event.choice}`)
+    score.tokens++
+    score.logprob += event.score?.logprob ?? 0
     if (event.end !== null) this.#openChoices--
     const promptIndex = Math.floor(event.choice / this.request.choicesPerPrompt)
     const cachedTokens = this.#cachedTokens[promptIndex] ?? 0
@@ -63,18 +69,20 @@ export class Job {
     if (this.#openChoices > 0) return null
     const startedAtMs = this.#startedAtMs ?? nowMs
     const firstTokenAtMs = this.#firstTokenAtMs ?? nowMs
+    const ranking = rankChoices(this.request, this.#scores)
     return {
       kind: 'finished',
       usage: {
         promptTokens: this.request.prompts.reduce((sum, prompt) => sum + prompt.tokenIds.length, 0),
-        completionTokens: this.#completionTokens,
+        completionTokens: this.#scores.reduce((sum, { tokens }) => sum + tokens, 0) * this.request.standsFor,
         cachedTokens: this.#cachedTokens.reduce<number>((sum, tokens) => sum + (tokens ?? 0), 0)
       },
       timings: {
         queueMs: Math.max(0, startedAtMs - this.request.admittedAtMs),
         prefillMs: firstTokenAtMs - startedAtMs,
         decodeMs: nowMs - firstTokenAtMs
-      }
+      },
+      ...(ranking !== null && { ranking })
     }
   }
 }

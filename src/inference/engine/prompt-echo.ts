@@ -1,8 +1,8 @@
 import type { PromptEvent, TokenScore } from '../contract/events.ts'
 import { LIMITS } from '../contract/limits.ts'
 import type { TextDecoderPort, TokenText } from '../contract/token-text.ts'
-import { scoreToken } from '../sampling/scores.ts'
-import { toTokenScore } from './sequence.ts'
+import { rankOf, scoreToken } from '../sampling/scores.ts'
+import { type NumericScore, toTokenScore } from './token-score.ts'
 import { codePoints } from './token-label.ts'
 
 export interface EchoedPrompt {
@@ -45,7 +45,8 @@ export class PromptEcho {
   /** The logits after token `known - 1` are there: the next token's score follows from them. */
   score(logits: Float32Array): void {
     const tokenId = this.#prompt.tokenIds[this.known]
-    if (tokenId !== undefined) this.#say(scoreToken(logits, tokenId, this.#prompt.topLogprobs ?? 0))
+    if (tokenId === undefined) return
+    this.#say({ ...scoreToken(logits, tokenId, { top: this.#prompt.topLogprobs ?? 0 }), rank: rankOf(logits, tokenId) })
   }
 
   /** Without scores the rest of the prompt needs no logits. */
@@ -73,7 +74,7 @@ export class PromptEcho {
     }
   }
 
-  #say(score: { readonly logprob: number | null; readonly top: readonly { readonly tokenId: number; readonly logprob: number }[] }): void {
+  #say(score: NumericScore): void {
     const index = this.known
     const tokenId = this.#prompt.tokenIds[index]
     if (tokenId === undefined) return

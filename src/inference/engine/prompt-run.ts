@@ -33,11 +33,11 @@ export class PromptRun {
     this.leader = first.sequence
     this.promptIndex = first.promptIndex
     this.siblings = others.map(choice => choice.sequence)
-    this.isScored = tells && request.topLogprobs !== null
+    this.isScored = tells && request.promptLogprobs !== null
     this.#text = text
     this.echo = tells
       ? new PromptEcho(
-          { promptIndex: first.promptIndex, tokenIds: this.leader.promptTokenIds, topLogprobs: request.topLogprobs, toldTokens },
+          { promptIndex: first.promptIndex, tokenIds: this.leader.promptTokenIds, topLogprobs: request.promptLogprobs, toldTokens },
           text
         )
       : null
@@ -51,8 +51,8 @@ export class PromptRun {
   /** Every wave of a scored prompt draws its first tokens from logits of the same numeric class as the wave that scores it. */
   get wantedLogits(): WantedLogits {
     if (this.isScored) return 'all'
-    const { echo, topLogprobs } = this.job.request
-    return echo && topLogprobs !== null ? 'lastTwo' : 'last'
+    const { echo, promptLogprobs } = this.job.request
+    return echo && promptLogprobs !== null ? 'lastTwo' : 'last'
   }
 
   /** Where the text of the first new token starts; only scores need to know. */

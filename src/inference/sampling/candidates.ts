@@ -1,6 +1,9 @@
 import { exponentials } from './exponential.ts'
 import { BUCKETS, type SamplingScratch } from './sampling-scratch.ts'
 
+/** What candidates are kept by, highest first. */
+type Order = Float32Array | Float64Array
+
 /** The tokens that filters have left, ids ascending; their buffers are lent by the scratch. */
 export class Candidates {
   readonly #scratch: SamplingScratch
@@ -47,37 +50,57 @@ export class Candidates {
 
   /** Keeps the smallest set of the likeliest that weighs at least `wanted`; of equal logits the lowest ids come first. Loses nothing if all weigh less. */
   keepLikeliest(wanted: number): void {
-    const lastKept = this.#lastNeeded(wanted)
+    this.#keepFirst(this.#scratch.logits, wanted)
+  }
+
+  /**
+   * Keeps the smallest set of the most typical that weighs at least `share` of all: those whose surprise, -ln p, is nearest to the expected one.
+   *
+   * Source: Meister, Pimentel, Wiher and Cotterell, "Locally typical sampling" (2022), as llama.cpp has it.
+   */
+  keepMostTypical(share: number, max: number, inverseTemperature: number): void {
+    const { logits, weights, typicality } = this.#scratch
+    const total = this.totalWeight
+    const surprise = (index: number): number => Math.log(total) - ((logits[index] ?? 0) - max) * inverseTemperature
+    let entropy = 0
+    for (let index = 0; index < this.#count; index++) entropy += ((weights[index] ?? 0) / total) * surprise(index)
+    for (let index = 0; index < this.#count; index++) typicality[index] = -Math.abs(surprise(index) - entropy)
+    this.#keepFirst(typicality, share * total)
+  }
+
+  /** Keeps the smallest set of the highest in `order` that weighs at least `wanted`; of equals the lowest ids come first. */
+  #keepFirst(order: Order, wanted: number): void {
+    const lastKept = this.#lastNeeded(order, wanted)
     const { ids, logits, weights } = this.#scratch
-    const cut = logits[lastKept] ?? 0
+    const cut = order[lastKept] ?? 0
     let count = 0
     for (let index = 0; index < this.#count; index++) {
-      const logit = logits[index] ?? 0
+      const rank = order[index] ?? 0
       ids[count] = ids[index] ?? 0
-      logits[count] = logit
+      logits[count] = logits[index] ?? 0
       weights[count] = weights[index] ?? 0
-      count += Number(logit > cut || (logit === cut && index <= lastKept))
+      count += Number(rank > cut || (rank === cut && index <= lastKept))
     }
     this.#count = count
   }
 
   /**
-   * Index of the candidate that completes the wanted weight, in the order of falling logits. No sort: the range of logits is divided into buckets,
-   * the search goes on in the bucket that completes it, until that holds equal logits only. Highest and lowest never share a bucket, so it ends.
+   * Index of the candidate that completes the wanted weight, in falling order. No sort: the range of the order is divided into buckets, the search
+   * goes on in the bucket that completes it, until that holds equals only. Highest and lowest never share a bucket, so it ends.
    */
-  #lastNeeded(wanted: number): number {
-    const { logits, weights, undecided, buckets } = this.#scratch
+  #lastNeeded(order: Order, wanted: number): number {
+    const { weights, undecided, buckets } = this.#scratch
     let count = this.#count
     for (let index = 0; index < count; index++) undecided[index] = index
     let rest = wanted
     for (;;) {
-      const { high, low } = rangeOf(logits, undecided, count)
+      const { high, low } = rangeOf(order, undecided, count)
       if (high === low) break
       const scale = (BUCKETS - 1) / (high - low)
       buckets.fill(0)
       for (let at = 0; at < count; at++) {
         const index = undecided[at] ?? 0
-        const bucket = ((high - (logits[index] ?? 0)) * scale) | 0
+        const bucket = ((high - (order[index] ?? 0)) * scale) | 0
         buckets[bucket] = (buckets[bucket] ?? 0) + (weights[index] ?? 0)
       }
       let crossing = 0
@@ -92,7 +115,7 @@ export class Candidates {
       for (let at = 0; at < count; at++) {
         const index = undecided[at] ?? 0
         undecided[left] = index
-        left += Number((((high - (logits[index] ?? 0)) * scale) | 0) === crossing)
+        left += Number((((high - (order[index] ?? 0)) * scale) | 0) === crossing)
       }
       count = left
     }
@@ -105,13 +128,13 @@ export class Candidates {
   }
 }
 
-function rangeOf(logits: Float32Array, indexes: Int32Array, count: number): { readonly high: number; readonly low: number } {
+function rangeOf(order: Order, indexes: Int32Array, count: number): { readonly high: number; readonly low: number } {
   let high = Number.NEGATIVE_INFINITY
   let low = Number.POSITIVE_INFINITY
   for (let at = 0; at < count; at++) {
-    const logit = logits[indexes[at] ?? 0] ?? 0
-    if (logit > high) high = logit
-    if (logit < low) low = logit
+    const rank = order[indexes[at] ?? 0] ?? 0
+    if (rank > high) high = rank
+    if (rank < low) low = rank
   }
   return { high, low }
 }

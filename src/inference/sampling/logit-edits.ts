@@ -1,37 +1,72 @@
 import { invariant } from '../contract/invariant.ts'
 import type { SamplingParams } from '../contract/sampling.ts'
+import { Bans } from './bans.ts'
 
-type EditParams = Pick<SamplingParams, 'presencePenalty' | 'frequencyPenalty' | 'logitBias'>
+/** What of a choice decides how its logits are edited. */
+export interface EditedChoice {
+  readonly promptTokenIds: readonly number[]
+  /** Tokens that end it. */
+  readonly endTokenIds: readonly number[]
+}
 
-/** Penalties and bias of one choice. Penalties count generated tokens only, not the prompt's, as OpenAI's and vLLM's do. */
+/**
+ * Everything that changes logits before temperature and filters, in this order: bias, bans, repetition penalty, frequency and presence penalties.
+ * The last two count generated tokens only, as OpenAI's and vLLM's do; repetition counts the prompt's too, as vLLM's.
+ */
 export class LogitEdits {
-  readonly #params: EditParams
+  readonly #params: SamplingParams
   readonly #vocabularySize: number
-  readonly #hasPenalties: boolean
+  readonly #bans: Bans
+  readonly #isPenalizing: boolean
   readonly #counts = new Map<number, number>()
+  /** Tokens of the prompt or generated; empty where the penalty is off. */
+  readonly #repeated: Set<number>
 
-  constructor(params: EditParams, vocabularySize: number) {
+  constructor(params: SamplingParams, choice: EditedChoice, vocabularySize: number) {
+    const { logitBias, allowedTokenIds, badWords } = params
     this.#params = params
     this.#vocabularySize = vocabularySize
-    this.#hasPenalties = params.presencePenalty !== 0 || params.frequencyPenalty !== 0
-    for (const [tokenId] of params.logitBias) {
-      invariant(Number.isInteger(tokenId) && tokenId >= 0 && tokenId < vocabularySize, `a bias for token ${tokenId}, which does not exist`)
+    this.#bans = new Bans(params, choice.endTokenIds, vocabularySize)
+    this.#isPenalizing = params.presencePenalty !== 0 || params.frequencyPenalty !== 0
+    this.#repeated = new Set(params.repetitionPenalty === 1 ? [] : choice.promptTokenIds)
+    for (const tokenId of [...logitBias.map(([id]) => id), ...(allowedTokenIds ?? []), ...badWords.flat()]) {
+      invariant(this.#exists(tokenId), `a request names token ${tokenId}, which does not exist`)
     }
   }
 
   /** Records a generated token. */
   count(tokenId: number): void {
-    invariant(tokenId >= 0 && tokenId < this.#vocabularySize, `token ${tokenId} was generated and does not exist`)
-    if (this.#hasPenalties) this.#counts.set(tokenId, (this.#counts.get(tokenId) ?? 0) + 1)
+    invariant(this.#exists(tokenId), `token ${tokenId} was generated and does not exist`)
+    this.#bans.count(tokenId)
+    if (this.#isPenalizing) this.#counts.set(tokenId, (this.#counts.get(tokenId) ?? 0) + 1)
+    if (this.#params.repetitionPenalty !== 1) this.#repeated.add(tokenId)
   }
 
-  /** @returns `logits` where nothing is to be changed, else `into` with the edited copy; both float32 [V] */
-  apply(logits: Float32Array, into: Float32Array): Float32Array {
-    const { presencePenalty, frequencyPenalty, logitBias } = this.#params
-    if (this.#counts.size === 0 && logitBias.length === 0) return logits
-    into.set(logits)
-    for (const [tokenId, count] of this.#counts) into[tokenId] = (into[tokenId] ?? 0) - presencePenalty - frequencyPenalty * count
+  /**
+   * @param position  of the token that is to be drawn
+   * @returns         `logits` where nothing is to be changed, else `into` with the edited copy; both float32 [V]
+   */
+  apply(logits: Float32Array, position: number, into: Float32Array): Float32Array {
+    const { presencePenalty, frequencyPenalty, repetitionPenalty, logitBias, allowedTokenIds } = this.#params
+    const banned = this.#bans.at(position)
+    const isPlain = logitBias.length === 0 && allowedTokenIds === null && banned.size === 0
+    if (isPlain && this.#counts.size === 0 && this.#repeated.size === 0) return logits
+    if (allowedTokenIds === null) into.set(logits)
+    else {
+      into.fill(Number.NEGATIVE_INFINITY)
+      for (const tokenId of allowedTokenIds) into[tokenId] = logits[tokenId] ?? 0
+    }
     for (const [tokenId, bias] of logitBias) into[tokenId] = (into[tokenId] ?? 0) + bias
+    for (const tokenId of banned) into[tokenId] = Number.NEGATIVE_INFINITY
+    for (const tokenId of this.#repeated) {
+      const logit = into[tokenId] ?? 0
+      into[tokenId] = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty
+    }
+    for (const [tokenId, count] of this.#counts) into[tokenId] = (into[tokenId] ?? 0) - presencePenalty - frequencyPenalty * count
     return into
+  }
+
+  #exists(tokenId: number): boolean {
+    return Number.isInteger(tokenId) && tokenId >= 0 && tokenId < this.#vocabularySize
   }
 }

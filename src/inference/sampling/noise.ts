@@ -6,14 +6,19 @@ const MULTIPLIERS: Words2 = [0xd2511f53, 0xcd9e8d57]
 const WEYL: Words2 = [0x9e3779b9, 0xbb67ae85]
 
 /**
- * Noise of one draw, in [0, 1) with 53 bits: a pure function, so that a continuation needs no generator state.
+ * Noise of one draw, two numbers in [0, 1) with 53 bits: a pure function, so that a continuation needs no generator state.
  *
  * @param seed      a safe integer, negative ones too: its 64 bits in two's complement are the key
  * @param choice    below 2^32
  * @param position  of the token within its choice, from 0
+ * @param attempt   of the draw, from 0: another one has noise of its own
  */
-export function uniform(seed: number, choice: number, position: number): number {
-  const [first, second] = philox4x32([position >>> 0, choice >>> 0, 0, 0], [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0])
+export function uniforms(seed: number, choice: number, position: number, attempt = 0): readonly [first: number, second: number] {
+  const [a, b, c, d] = philox4x32([position >>> 0, choice >>> 0, attempt >>> 0, 0], [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0])
+  return [toUniform(a, b), toUniform(c, d)]
+}
+
+function toUniform(first: number, second: number): number {
   return ((first >>> 5) * 2 ** 26 + (second >>> 6)) / 2 ** 53
 }
 

@@ -1,25 +1,28 @@
 import { invariant } from '../contract/invariant.ts'
-import type { SamplingParams } from '../contract/sampling.ts'
+import { isGreedy, type SamplingParams } from '../contract/sampling.ts'
 import { Candidates } from './candidates.ts'
 import { drawFromLogits, drawFromWeights } from './draw.ts'
 import { skippable, sumExponentials } from './exponential.ts'
 import { likeliest } from './likeliest.ts'
-import { LogitEdits } from './logit-edits.ts'
-import { uniform } from './noise.ts'
+import { type EditedChoice, LogitEdits } from './logit-edits.ts'
+import { uniforms } from './noise.ts'
 import { rankFloor } from './rank-floor.ts'
 import type { SamplingScratch } from './sampling-scratch.ts'
-
-/** Below it a temperature counts as 0, as in vLLM (`_SAMPLING_EPS`, vllm/v1/sample/sampler.py). */
-const GREEDY_BELOW = 1e-5
 
 /** e^-7: tokens less than a thousandth as likely as the likeliest are rarely part of a nucleus. */
 const NEAR_TOP = 7
 
+/** What a sampler knows of its choice. */
+export interface SampledChoice extends EditedChoice {
+  /** Its number in the request: it keys the noise. */
+  readonly choice: number
+}
+
 /**
- * Draws the tokens of one choice. The draw is a pure function of logits, parameters, the tokens accepted before, and (seed, choice, position).
+ * Draws the tokens of one choice. The draw is a pure function of logits, parameters, prompt, the tokens accepted before, and (seed, choice, position).
  *
- * Order, as vLLM (vllm/v1/sample/sampler.py and ops/topk_topp_sampler.py): penalties, bias → temperature → min_p → top_k → top_p, each over what
- * the one before has left and renormalised → one draw by inverse CDF. V is the vocabulary's size.
+ * Order, as vLLM (vllm/v1/sample/sampler.py and ops/topk_topp_sampler.py): edits of logits → temperature → min_p → top_k → typical_p (llama.cpp's) →
+ * top_p, each over what the one before has left and renormalised → one draw. docs/sampling.md tells it all. V is the vocabulary's size.
  */
 export class Sampler {
   readonly #params: SamplingParams
@@ -29,12 +32,12 @@ export class Sampler {
   readonly #vocabularySize: number
 
   /** @param scratch made for the same vocabulary */
-  constructor(params: SamplingParams, choice: number, vocabularySize: number, scratch: SamplingScratch) {
+  constructor(params: SamplingParams, choice: SampledChoice, vocabularySize: number, scratch: SamplingScratch) {
     invariant(scratch.edited.length === vocabularySize, 'the scratch was made for another vocabulary')
     this.#params = params
-    this.#choice = choice
+    this.#choice = choice.choice
     this.#scratch = scratch
-    this.#edits = new LogitEdits(params, vocabularySize)
+    this.#edits = new LogitEdits(params, choice, vocabularySize)
     this.#vocabularySize = vocabularySize
   }
 
@@ -45,37 +48,42 @@ export class Sampler {
    */
   pick(logits: Float32Array, position: number): number {
     invariant(logits.length === this.#vocabularySize, `${logits.length} logits for a vocabulary of ${this.#vocabularySize}`)
-    const edited = this.#edits.apply(logits, this.#scratch.edited)
+    const edited = this.#edits.apply(logits, position, this.#scratch.edited)
     const best = likeliest(edited)
-    if (this.#params.temperature < GREEDY_BELOW) return best
-    return this.#draw(edited, edited[best] ?? 0, uniform(this.#params.seed, this.#choice, position))
+    if (isGreedy(this.#params)) return best
+    return this.#draw(edited, edited[best] ?? 0, position)
   }
 
-  /** Records a generated token, for the penalties of those after it. */
+  /** Records a generated token, for the penalties and bans of those after it. */
   accept(tokenId: number): void {
     this.#edits.count(tokenId)
   }
 
-  #draw(logits: Float32Array, max: number, noise: number): number {
-    const { temperature, minP, topK, topP } = this.#params
-    let cut = max - temperature * skippable(logits.length)
-    if (minP > 0) cut = Math.max(cut, max + temperature * Math.log(minP))
+  #draw(logits: Float32Array, max: number, position: number): number {
+    const { temperature, minP, topK, typicalP, topP, seed } = this.#params
+    const noise = (attempt: number) => uniforms(seed, this.#choice, position, attempt)
+    const floor = minP > 0 ? max + temperature * Math.log(minP) : Number.NEGATIVE_INFINITY
     const isCutByRank = topK > 0 && topK < logits.length
-    if (!isCutByRank && topP === 1) return drawFromLogits(logits, max, 1 / temperature, cut, this.#scratch.blockSums, noise)
-    const candidates = isCutByRank ? this.#likeliestByRank(logits, max, cut) : this.#nucleus(logits, max, cut)
-    return candidates.idAt(drawFromWeights(this.#scratch.weights, candidates.count, noise))
+    if (!isCutByRank && topP === 1 && typicalP === 1) {
+      return drawFromLogits({ logits, max, temperature, cut: floor, blockSums: this.#scratch.blockSums, noise })
+    }
+    const cut = Math.max(floor, max - temperature * skippable(logits.length))
+    const candidates = isCutByRank || typicalP < 1 ? this.#filtered(logits, max, cut) : this.#nucleus(logits, max, cut)
+    return candidates.idAt(drawFromWeights(this.#scratch.weights, candidates.count, noise(0)[0]))
   }
 
-  /** top_k, then top_p of what that has left. */
-  #likeliestByRank(logits: Float32Array, max: number, cut: number): Candidates {
-    const { temperature, topK, topP } = this.#params
-    const floor = rankFloor(logits, topK, this.#scratch.groupMaxima)
-    const candidates = new Candidates(logits, Math.max(cut, floor), this.#scratch)
-    if (candidates.count > topK) {
+  /** top_k, then typical_p of what that has left, then top_p. */
+  #filtered(logits: Float32Array, max: number, cut: number): Candidates {
+    const { temperature, topK, typicalP, topP } = this.#params
+    const isCutByRank = topK > 0 && topK < logits.length
+    const lowest = isCutByRank ? rankFloor(logits, topK, this.#scratch.groupMaxima) : cut
+    const candidates = new Candidates(logits, Math.max(cut, lowest), this.#scratch)
+    if (isCutByRank && candidates.count > topK) {
       candidates.weighEqually()
       candidates.keepLikeliest(topK)
     }
     candidates.weighByLogit(max, 1 / temperature)
+    if (typicalP < 1) candidates.keepMostTypical(typicalP, max, 1 / temperature)
     if (topP < 1) candidates.keepLikeliest(topP * candidates.totalWeight)
     return candidates
   }

@@ -19,6 +19,8 @@ export class SamplingScratch {
   readonly logits: Float32Array
   /** float64 [n]: what they count for, in a selection or in the draw. */
   readonly weights: Float64Array
+  /** float64 [n]: how near their surprise is to the expected one; 0 is nearest. */
+  readonly typicality: Float64Array
   /** Indexes of candidates between which a selection still has to decide. */
   readonly undecided: Int32Array
   readonly buckets: Float64Array
@@ -31,6 +33,7 @@ export class SamplingScratch {
     this.ids = new Int32Array(vocabularySize)
     this.logits = new Float32Array(vocabularySize)
     this.weights = new Float64Array(vocabularySize)
+    this.typicality = new Float64Array(vocabularySize)
     this.undecided = new Int32Array(vocabularySize)
     this.buckets = new Float64Array(BUCKETS)
   }

@@ -7,28 +7,40 @@ const IMPOSSIBLE = -9999
 export interface TokenLogprobs {
   /** Natural log; the same float as in `top`, if the token is there. */
   readonly logprob: number
-  /** Likeliest first, the lowest id first among equals; impossible tokens are never listed. */
+  /** Likeliest first, the lowest id first among equals; of the likeliest, impossible tokens are never listed. */
   readonly top: readonly { readonly tokenId: number; readonly logprob: number }[]
 }
 
 /**
- * Log-softmax of raw logits at one token, and at the likeliest.
+ * Log-softmax of raw logits at one token, and at its alternatives.
  *
- * @param logits    float32 [V], before temperature, penalties and filters; left as they are. NaN counts as -inf
- * @param topCount  alternatives wanted, small: an insertion sort keeps them
+ * @param logits  float32 [V], before temperature, penalties and filters; left as they are. NaN counts as -inf
+ * @param wanted  how many of the likeliest alternatives, few: an insertion sort keeps them; or, where it is not empty, which ones
  * @throws {ServiceError} `engine_failure` when no logit is finite, or one is +inf
  */
-export function scoreToken(logits: Float32Array, tokenId: number, topCount: number): TokenLogprobs {
+export function scoreToken(
+  logits: Float32Array,
+  tokenId: number,
+  wanted: { readonly top: number; readonly only?: readonly number[] }
+): TokenLogprobs {
   const max = logits[likeliest(logits)] ?? 0
   const logTotal = Math.log(sumExponentials(logits, max, 1, max - skippable(logits.length), 0, logits.length))
   const toLogprob = (id: number): number => {
     const logprob = (logits[id] ?? Number.NaN) - max - logTotal
     return Number.isFinite(logprob) ? logprob : IMPOSSIBLE
   }
-  return {
-    logprob: toLogprob(tokenId),
-    top: topIds(logits, topCount).map(id => ({ tokenId: id, logprob: toLogprob(id) }))
-  }
+  const { top, only = [] } = wanted
+  const alternatives = (only.length > 0 ? only : topIds(logits, top)).map(id => ({ tokenId: id, logprob: toLogprob(id) }))
+  if (only.length > 0) alternatives.sort((a, b) => b.logprob - a.logprob || a.tokenId - b.tokenId)
+  return { logprob: toLogprob(tokenId), top: alternatives }
+}
+
+/** Place of a token among all, 1 is the likeliest; equals share the best of their places. */
+export function rankOf(logits: Float32Array, tokenId: number): number {
+  const own = logits[tokenId] ?? Number.NaN
+  let above = 0
+  for (let id = 0; id < logits.length; id++) above += Number((logits[id] ?? 0) > own)
+  return above + 1
 }
 
 /** Ids of the `count` highest logits, highest first, the lowest id first among equals; -inf and NaN never. */

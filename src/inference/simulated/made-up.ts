@@ -1,5 +1,6 @@
 import type { TokenScore } from '../contract/events.ts'
 import type { GenerationRequest } from '../contract/request.ts'
+import { isGreedy } from '../contract/sampling.ts'
 import { SIMULATED_VOCABULARY_SIZE, simulatedLabel, wordToken } from './vocabulary.ts'
 
 /** Odd, so that steps of it visit the whole vocabulary before an id comes again. */
@@ -9,7 +10,7 @@ const RANK_STRIDE = 37
 export function textKey(request: GenerationRequest, promptTokenIds: readonly number[], choice: number): number {
   let key = mix(0, promptTokenIds.length)
   for (const tokenId of promptTokenIds) key = mix(key, tokenId)
-  if (request.sampling.temperature === 0) return key
+  if (isGreedy(request.sampling)) return key
   const { seed } = request.sampling
   return mix(mix(mix(key, seed >>> 0), Math.floor(seed / 2 ** 32) >>> 0), choice)
 }

@@ -21,7 +21,7 @@ export class SimulatedChoice {
     this.promptIndex = promptIndex
     this.#request = request
     this.#choice = choice
-    this.#stops = new StopStrings(request.stopStrings)
+    this.#stops = new StopStrings(request.stopStrings, { isIncluded: request.includeStop })
     this.#key = textKey(request, promptTokenIds, choice)
     if (request.topLogprobs !== null) this.#textOffset = promptCodePoints(promptTokenIds)
   }
@@ -37,7 +37,7 @@ export class SimulatedChoice {
   }
 
   #release(word: string): { readonly text: string; readonly end: ChoiceEnd | null } {
-    const { text, stoppedBy } = this.#stops.push(word)
+    const { text, stoppedBy } = this.#stops.push(word, this.#position > this.#request.sampling.minNewTokens)
     if (stoppedBy !== null) return { text, end: { reason: 'stop', stopString: stoppedBy } }
     if (this.#position < this.#request.maxNewTokens) return { text, end: null }
     return { text: text + this.#stops.flush(), end: { reason: 'length', stopString: null } }

@@ -1,4 +1,5 @@
 import type { FinishedEvent, GeneratedTokenEvent, LoggedEvent } from '../contract/events.ts'
+import { rankChoices } from '../contract/ranking.ts'
 import { choiceCount, type GenerationRequest } from '../contract/request.ts'
 import { promptEvents } from './prompt-text.ts'
 import { SimulatedChoice } from './simulated-choice.ts'
@@ -10,7 +11,8 @@ export class SimulatedJob {
   readonly choices: readonly SimulatedChoice[]
   readonly #told = new Set<number>()
   #open: number
-  #completionTokens = 0
+  /** Of each choice. */
+  readonly #scores: { tokens: number; logprob: number }[]
   #startedAtMs: number | null = null
   #firstTokenAtMs: number | null = null
 
@@ -20,6 +22,7 @@ export class SimulatedJob {
     this.choices = Array.from({ length: choiceCount(request) }, (_, choice) => choice)
       .filter(choice => maxNewTokens > 0 || choice % choicesPerPrompt === 0)
       .map(choice => new SimulatedChoice(request, Math.floor(choice / choicesPerPrompt), choice))
+    this.#scores = Array.from({ length: choiceCount(request) }, () => ({ tokens: 0, logprob: 0 }))
     this.#open = this.choices.length
   }
 
@@ -30,7 +33,7 @@ export class SimulatedJob {
     const tellsPrompt = this.request.echo && !this.#told.has(choice.promptIndex)
     this.#told.add(choice.promptIndex)
     const prompt = this.request.prompts[choice.promptIndex]
-    if (tellsPrompt && prompt !== undefined) events.push(...promptEvents(choice.promptIndex, prompt.tokenIds, this.request.topLogprobs))
+    if (tellsPrompt && prompt !== undefined) events.push(...promptEvents(choice.promptIndex, prompt.tokenIds, this.request.promptLogprobs))
     return events
   }
 
@@ -39,7 +42,11 @@ export class SimulatedJob {
     const token = this.request.maxNewTokens === 0 ? null : choice.next()
     if (token !== null) {
       this.#firstTokenAtMs ??= nowMs
-      this.#completionTokens++
+      const score = this.#scores[token.choice]
+      if (score !== undefined) {
+        score.tokens++
+        score.logprob += token.score?.logprob ?? 0
+      }
     }
     if (token === null || token.end !== null) this.#open--
     return token
@@ -50,18 +57,20 @@ export class SimulatedJob {
     if (this.#open > 0) return null
     const startedAtMs = this.#startedAtMs ?? nowMs
     const firstTokenAtMs = this.#firstTokenAtMs ?? nowMs
+    const ranking = rankChoices(this.request, this.#scores)
     return {
       kind: 'finished',
       usage: {
         promptTokens: this.request.prompts.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0),
-        completionTokens: this.#completionTokens,
+        completionTokens: this.#scores.reduce((sum, { tokens }) => sum + tokens, 0) * this.request.standsFor,
         cachedTokens: 0
       },
       timings: {
         queueMs: Math.max(0, startedAtMs - this.request.admittedAtMs),
         prefillMs: firstTokenAtMs - startedAtMs,
         decodeMs: nowMs - firstTokenAtMs
-      }
+      },
+      ...(ranking !== null && { ranking })
     }
   }
 }

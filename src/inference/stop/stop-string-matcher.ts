@@ -27,10 +27,12 @@ export class StopStringMatcher {
     return this.#matched
   }
 
-  /** Reads one UTF-16 unit; true when it completes the stop string, after which nothing more may be read. */
+  /** Reads one UTF-16 unit; true when it completes the stop string. What is read after that may complete it again. */
   read(unit: number): boolean {
     while (this.#matched > 0 && this.pattern.charCodeAt(this.#matched) !== unit) this.#matched = this.#fallback[this.#matched] ?? 0
     if (this.pattern.charCodeAt(this.#matched) === unit) this.#matched++
-    return this.#matched === this.pattern.length
+    if (this.#matched < this.pattern.length) return false
+    this.#matched = this.#fallback[this.#matched] ?? 0
+    return true
   }
 }

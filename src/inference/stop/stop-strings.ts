@@ -4,7 +4,7 @@ import { StopStringMatcher } from './stop-string-matcher.ts'
 export interface ReleasedText {
   /** Text that no stop string can claim any more. */
   readonly text: string
-  /** The stop string that ended the text; it is not part of it. */
+  /** The stop string that ended the text; part of it only if that was asked for. */
   readonly stoppedBy: string | null
 }
 
@@ -14,24 +14,30 @@ export interface ReleasedText {
  */
 export class StopStrings {
   readonly #matchers: readonly StopStringMatcher[]
+  readonly #isIncluded: boolean
   #held = ''
   #isStopped = false
 
   /** @param stops empty ones, and ones with half of a surrogate pair, which text never contains, match nothing */
-  constructor(stops: readonly string[]) {
+  constructor(stops: readonly string[], { isIncluded = false }: { readonly isIncluded?: boolean } = {}) {
+    this.#isIncluded = isIncluded
     this.#matchers = stops.filter(stop => stop.length > 0 && stop.isWellFormed()).map(stop => new StopStringMatcher(stop))
   }
 
-  /** Reads more text, cut anywhere. What it releases never ends within a surrogate pair. */
-  push(text: string): ReleasedText {
+  /**
+   * Reads more text, cut anywhere. What it releases never ends within a surrogate pair.
+   *
+   * @param mayStop  false: a stop string that completes here is passed by; one that begins here and completes later is not
+   */
+  push(text: string, mayStop = true): ReleasedText {
     invariant(!this.#isStopped, 'text was pushed behind a stop string')
     const unreleased = this.#held + text
     for (let index = this.#held.length; index < unreleased.length; index++) {
       const stoppedBy = this.#read(unreleased.charCodeAt(index))
-      if (stoppedBy === null) continue
+      if (stoppedBy === null || !mayStop) continue
       this.#isStopped = true
       this.#held = ''
-      return { text: unreleased.slice(0, index + 1 - stoppedBy.length), stoppedBy }
+      return { text: unreleased.slice(0, index + 1 - (this.#isIncluded ? 0 : stoppedBy.length)), stoppedBy }
     }
     const end = unreleased.length - this.#heldUnits(unreleased)
     this.#held = unreleased.slice(end)

@@ -1,6 +1,6 @@
 import { ServiceError } from '../../inference/contract/errors.ts'
 import { LIMITS } from '../../inference/contract/limits.ts'
-import type { GenerationRequest } from '../../inference/contract/request.ts'
+import { type GenerationRequest, PLAIN_REQUEST } from '../../inference/contract/request.ts'
 import type { TextPort } from '../../inference/contract/text-port.ts'
 import { PLAIN_TICKET } from '../../inference/contract/ticket.ts'
 import { assertServed, type ModelCard } from '../models/model-card.ts'
@@ -38,15 +38,18 @@ export async function admit(body: CompletionBody, admission: Admission): Promise
 
   const prompts = await encode(body.prompt, text)
   return {
+    ...PLAIN_REQUEST,
     id: admission.id,
     prompts: prompts.map(tokenIds => ({ tokenIds })),
     choicesPerPrompt: body.n,
+    shownPerPrompt: body.n,
     maxNewTokens: maxNewTokens(body.max_tokens, prompts, card.contextLength),
     sampling: toSamplingParams(body, admission.newSeed),
     stopStrings: body.stop,
     ignoreEos: body.ignore_eos,
     topLogprobs: body.logprobs,
     echo: body.echo,
+    promptLogprobs: body.echo ? body.logprobs : null,
     cacheSalt: body.cache_salt === null ? admission.callerSalt : `${admission.callerSalt}:${body.cache_salt}`,
     admittedAtMs: admission.admittedAtMs,
     ticket: { ...PLAIN_TICKET, owner: admission.callerSalt }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { SamplingParams } from '../../inference/contract/sampling.ts'
+import { PLAIN_SAMPLING, type SamplingParams } from '../../inference/contract/sampling.ts'
 import { logitBiasField } from './logit-bias-field.ts'
 import { nullDefault } from './null-default.ts'
 
@@ -20,6 +20,7 @@ type SamplingBody = { readonly [Field in keyof typeof samplingFields]: z.output<
 /** @param drawSeed  called only where the client gave no seed */
 export function toSamplingParams(body: SamplingBody, drawSeed: () => number): SamplingParams {
   return {
+    ...PLAIN_SAMPLING,
     temperature: body.temperature,
     topP: body.top_p,
     topK: Math.max(body.top_k, 0),

@@ -50,7 +50,7 @@ it('ends with stop at the end token, whose text is not said', async () => {
 it('scores a prompt without generating when no new token is allowed', async () => {
   const harness = new EngineHarness({ chunkTokens: 4 })
   const prompt = [5, 6, 7, 8, 9, 10, 11, 12, 13]
-  const events = await harness.run(request('score', prompt, { maxNewTokens: 0, echo: true, topLogprobs: 1 }))
+  const events = await harness.run(request('score', prompt, { maxNewTokens: 0, echo: true, promptLogprobs: 1 }))
   const told = events.filter(event => event.kind === 'prompt')
   expect(told.flatMap(event => event.tokenIds)).toEqual(prompt)
   const scores = told.flatMap(event => event.scores ?? [])

@@ -1,15 +1,8 @@
-import type { SamplingParams } from '../../../src/inference/contract/sampling.ts'
+import { PLAIN_SAMPLING, type SamplingParams } from '../../../src/inference/contract/sampling.ts'
 
-export const NEUTRAL: SamplingParams = {
-  temperature: 1,
-  topP: 1,
-  topK: 0,
-  minP: 0,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  logitBias: [],
-  seed: 0
-}
+export const NEUTRAL: SamplingParams = { ...PLAIN_SAMPLING, temperature: 1 }
+
+export type FilterParams = Pick<SamplingParams, 'temperature' | 'topK' | 'topP' | 'minP'> & { readonly typicalP?: number }
 
 export interface WeightedToken {
   readonly id: number
@@ -18,10 +11,7 @@ export interface WeightedToken {
 }
 
 /** The definition, by sorting, with Math.exp, and nothing skipped: the tokens that may be drawn, likeliest first. */
-export function naiveCandidates(
-  logits: readonly number[],
-  params: Pick<SamplingParams, 'temperature' | 'topK' | 'topP' | 'minP'>
-): WeightedToken[] {
+export function naiveCandidates(logits: readonly number[], params: FilterParams): WeightedToken[] {
   const max = Math.max(...logits.filter(logit => !Number.isNaN(logit)))
   let tokens = logits
     .map((logit, id) => ({ id, logit, weight: Number.isNaN(logit) ? 0 : Math.exp((logit - max) / params.temperature) }))
@@ -29,14 +19,30 @@ export function naiveCandidates(
     .sort((a, b) => b.logit - a.logit || a.id - b.id)
   tokens = tokens.filter(({ weight }) => weight >= params.minP)
   if (params.topK > 0) tokens = tokens.slice(0, params.topK)
-  if (params.topP === 1) return tokens
-  const wanted = params.topP * weigh(tokens)
+  tokens = mostTypical(tokens, params.typicalP ?? 1).sort((a, b) => b.logit - a.logit || a.id - b.id)
+  return firstThatWeigh(tokens, params.topP)
+}
+
+function mostTypical(tokens: readonly WeightedToken[], typicalP: number): WeightedToken[] {
+  const total = weigh(tokens)
+  const surprise = ({ weight }: WeightedToken): number => -Math.log(weight / total)
+  const expected = tokens.reduce((sum, token) => sum + (token.weight / total) * surprise(token), 0)
+  const distance = (token: WeightedToken): number => Math.abs(surprise(token) - expected)
+  return firstThatWeigh(
+    tokens.toSorted((a, b) => distance(a) - distance(b) || a.id - b.id),
+    typicalP
+  )
+}
+
+function firstThatWeigh(tokens: readonly WeightedToken[], share: number): WeightedToken[] {
+  if (share === 1) return [...tokens]
+  const wanted = share * weigh(tokens)
   let mass = 0
   const end = tokens.findIndex(({ weight }) => {
     mass += weight
     return mass >= wanted
   })
-  return end === -1 ? tokens : tokens.slice(0, end + 1)
+  return end === -1 ? [...tokens] : tokens.slice(0, end + 1)
 }
 
 export function weigh(tokens: readonly WeightedToken[]): number {
@@ -54,4 +60,29 @@ export function naiveDraw(tokens: readonly WeightedToken[], noise: number): { re
     before = after
   }
   return { id: byId.at(-1)?.id ?? -1, margin: 0 }
+}
+
+/**
+ * The draw of tokens that no rank or share has cut: by rejection, from bounds that fall in steps of a sixteenth of a halving, in the order of ids.
+ * `margin`: how near the noise came to another answer.
+ */
+export function naiveRejection(
+  tokens: readonly WeightedToken[],
+  temperature: number,
+  noise: (attempt: number) => readonly [number, number]
+): { readonly id: number; readonly margin: number } {
+  const max = Math.max(...tokens.map(({ logit }) => logit))
+  const bounds = tokens.map(token => {
+    const halvings = (max - token.logit) / temperature / Math.LN2
+    return { ...token, weight: 2 ** (-Math.floor(halvings * 16) / 16) }
+  })
+  let margin = 1
+  for (let attempt = 0; ; attempt++) {
+    const [place, acceptance] = noise(attempt)
+    const drawn = naiveDraw(bounds, place)
+    const weight = tokens.find(({ id }) => id === drawn.id)?.weight ?? 0
+    const bound = bounds.find(({ id }) => id === drawn.id)?.weight ?? 1
+    margin = Math.min(margin, drawn.margin, Math.abs(acceptance - weight / bound))
+    if (acceptance * bound < weight) return { id: drawn.id, margin }
+  }
 }

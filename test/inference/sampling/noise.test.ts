@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { philox4x32, uniform } from '../../../src/inference/sampling/noise.ts'
+import { philox4x32, uniforms } from '../../../src/inference/sampling/noise.ts'
 
 /** `philox4x32 10` of kat_vectors in Random123 1.14 (D. E. Shaw Research): counter, key, answer. */
 const KNOWN_ANSWERS = [
@@ -10,6 +10,7 @@ const KNOWN_ANSWERS = [
 ]
 
 const seeds = fc.maxSafeInteger()
+const uniform = (...key: Parameters<typeof uniforms>): number => uniforms(...key)[0]
 
 it.each(KNOWN_ANSWERS)('answers as Random123 does: %s', line => {
   const [c0 = 0, c1 = 0, c2 = 0, c3 = 0, k0 = 0, k1 = 0, ...answer] = line.split(' ').map(word => Number.parseInt(word, 16))
@@ -29,8 +30,8 @@ it('stays in [0, 1) for every seed, choice and position', () => {
   )
 })
 
-it('changes with the seed, its sign, its upper bits, the choice and the position', () => {
-  const keys = [
+it('changes with the seed, its sign, its upper bits, the choice, the position and the attempt', () => {
+  const keys: readonly Parameters<typeof uniforms>[] = [
     [5, 0, 0],
     [-5, 0, 0],
     [5 + 2 ** 32, 0, 0],
@@ -40,15 +41,18 @@ it('changes with the seed, its sign, its upper bits, the choice and the position
     [5, 0, 1],
     [5, 1, 1],
     [0, 5, 0],
-    [0, 0, 5]
-  ] as const
-  expect(new Set(keys.map(([seed, choice, position]) => uniform(seed, choice, position))).size).toBe(keys.length)
+    [0, 0, 5],
+    [5, 0, 0, 1]
+  ]
+  expect(new Set(keys.flatMap(key => uniforms(...key))).size).toBe(2 * keys.length)
 })
 
 /** Chi-square with 15 degrees of freedom exceeds 56.5 with a chance of 1e-6; the seeds are fixed, so it does always or never. */
 it.each([
   { name: 'positions', at: (index: number) => uniform(1, 0, index) },
   { name: 'choices', at: (index: number) => uniform(1, index, 0) },
+  { name: 'attempts', at: (index: number) => uniform(1, 0, 0, index) },
+  { name: 'second numbers', at: (index: number) => uniforms(1, 0, index)[1] },
   { name: 'seeds', at: (index: number) => uniform(index - 8000, 0, 0) }
 ])('is even over $name', ({ at }) => {
   const cells = new Array<number>(16).fill(0)

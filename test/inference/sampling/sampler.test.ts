@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ServiceError } from '../../../src/inference/contract/errors.ts'
 import type { SamplingParams } from '../../../src/inference/contract/sampling.ts'
-import { uniform } from '../../../src/inference/sampling/noise.ts'
+import { uniforms } from '../../../src/inference/sampling/noise.ts'
 import { Sampler } from '../../../src/inference/sampling/sampler.ts'
 import { SamplingScratch } from '../../../src/inference/sampling/sampling-scratch.ts'
-import { NEUTRAL, naiveCandidates, naiveDraw, weigh } from './naive-sampling.ts'
+import { type FilterParams, NEUTRAL, naiveCandidates, naiveDraw, naiveRejection, weigh } from './naive-sampling.ts'
 
 /** Rounding of sums may decide differently where the noise or a bound comes this near. */
 const NEAR = 1e-12
@@ -19,13 +19,28 @@ const filters = fc.record({
   temperature: fc.double({ min: 0.05, max: 2, noNaN: true }),
   topP: fc.oneof(fc.constant(1), fc.double({ min: 0.01, max: 1, noNaN: true })),
   topK: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 45 })),
+  typicalP: fc.oneof(fc.constant(1), fc.double({ min: 0.01, max: 1, noNaN: true })),
   minP: fc.oneof(fc.constant(0), fc.double({ min: 0, max: 1, noNaN: true }))
 })
 const positions = fc.nat(1000)
 const seeds = fc.maxSafeInteger()
 
-function sampler(params: Partial<SamplingParams>, vocabularySize: number, choice = 0): Sampler {
-  return new Sampler({ ...NEUTRAL, ...params }, choice, vocabularySize, new SamplingScratch(vocabularySize))
+function sampler(
+  params: Partial<SamplingParams>,
+  vocabularySize: number,
+  choice = 0,
+  scratch = new SamplingScratch(vocabularySize)
+): Sampler {
+  const sampled = { choice, promptTokenIds: [], endTokenIds: [] }
+  return new Sampler({ ...NEUTRAL, ...params }, sampled, vocabularySize, scratch)
+}
+
+/** What the definition draws. */
+function naive(row: readonly number[], params: FilterParams, seed: number, position: number) {
+  const candidates = naiveCandidates(row, params)
+  const isCut = (params.topK > 0 && params.topK < row.length) || params.topP < 1 || (params.typicalP ?? 1) < 1
+  if (isCut) return naiveDraw(candidates, uniforms(seed, 0, position)[0])
+  return naiveRejection(candidates, params.temperature, attempt => uniforms(seed, 0, position, attempt))
 }
 
 function pick(row: readonly number[], params: Partial<SamplingParams>, position = 0): number {
@@ -78,8 +93,7 @@ describe('the draw', () => {
   it('is the naive one: nothing sorted out, skipped or approximated changes it', () => {
     fc.assert(
       fc.property(rows, filters, seeds, positions, (row, params, seed, position) => {
-        const candidates = naiveCandidates(row, params)
-        const { id, margin } = naiveDraw(candidates, uniform(seed, 0, position))
+        const { id, margin } = naive(row, params, seed, position)
         fc.pre(margin > NEAR && !isNearTie(row, params))
         expect(pick(row, { ...params, seed }, position)).toBe(id)
       }),
@@ -88,25 +102,30 @@ describe('the draw', () => {
   })
 
   it('is the naive one over vocabularies of many blocks', () => {
-    const row = Array.from({ length: 5001 }, (_, id) => Math.fround(12 * uniform(77, 0, id) + (id % 501 === 0 ? 6 : 0)))
-    for (const params of [{}, { topP: 0.9 }, { topK: 40 }, { topK: 700, topP: 0.6 }, { minP: 0.01 }, { temperature: 0.3, topP: 0.99 }]) {
-      const candidates = naiveCandidates(row, { ...NEUTRAL, ...params })
+    const row = Array.from({ length: 5001 }, (_, id) => Math.fround(12 * uniforms(77, 0, id)[0] + (id % 501 === 0 ? 6 : 0)))
+    for (const params of [
+      {},
+      { topP: 0.9 },
+      { topK: 40 },
+      { topK: 700, topP: 0.6 },
+      { minP: 0.01 },
+      { temperature: 0.3, topP: 0.99 },
+      { typicalP: 0.8 }
+    ]) {
       const one = sampler({ ...params, seed: 9 }, row.length)
       const logits = Float32Array.from(row)
       for (let position = 0; position < 50; position++) {
-        expect(one.pick(logits, position)).toBe(naiveDraw(candidates, uniform(9, 0, position)).id)
+        expect(one.pick(logits, position)).toBe(naive(row, { ...NEUTRAL, ...params }, 9, position).id)
       }
     }
   })
 
   it('depends on seed, choice and position only: not on draws before it, nor on who shares the scratch', () => {
-    const row = Array.from({ length: 300 }, (_, id) => Math.fround(4 * uniform(3, 0, id)))
+    const row = Array.from({ length: 300 }, (_, id) => Math.fround(4 * uniforms(3, 0, id)[0]))
     const logits = Float32Array.from(row)
     const scratch = new SamplingScratch(row.length)
-    const others = [{ topP: 0.5 }, { topK: 3 }, { logitBias: [[7, 5]] as const }].map(
-      params => new Sampler({ ...NEUTRAL, ...params }, 1, row.length, scratch)
-    )
-    const shared = new Sampler({ ...NEUTRAL, seed: 5, topP: 0.9 }, 2, row.length, scratch)
+    const others = [{ topP: 0.5 }, { topK: 3 }, { logitBias: [[7, 5]] as const }].map(params => sampler(params, row.length, 1, scratch))
+    const shared = sampler({ seed: 5, topP: 0.9 }, row.length, 2, scratch)
     const forwards = Array.from({ length: 60 }, (_, position) => {
       for (const other of others) other.pick(logits, position)
       return shared.pick(logits, position)
@@ -120,7 +139,7 @@ describe('the draw', () => {
   })
 
   /** Chi-square with 7 degrees of freedom exceeds 40.6 with a chance below 1e-6; the seed is fixed, so it does always or never. */
-  it.each([{}, { temperature: 0.5 }, { temperature: 2 }, { topP: 0.999999 }, { topK: 8 }, { topK: 9, topP: 0.999999 }])(
+  it.each([{}, { temperature: 0.5 }, { temperature: 2 }, { minP: 0.1 }, { topP: 0.999999 }, { topK: 8 }, { topK: 9, topP: 0.999999 }])(
     'is distributed as the softmax says: %o',
     params => {
       const row = [0, 1, -1, 0.5, 2, -2, 1.5, 0]
@@ -253,9 +272,15 @@ describe('broken logits', () => {
 })
 
 /** A bound of a filter comes so near to a token's weight that rounding decides. */
-function isNearTie(row: readonly number[], params: Pick<SamplingParams, 'temperature' | 'topK' | 'topP' | 'minP'>): boolean {
+function isNearTie(row: readonly number[], params: FilterParams): boolean {
   const sizes = [1 - NEAR, 1, 1 + NEAR].map(
-    factor => naiveCandidates(row, { ...params, topP: Math.min(1, params.topP * factor), minP: params.minP * factor }).length
+    factor =>
+      naiveCandidates(row, {
+        ...params,
+        topP: Math.min(1, params.topP * factor),
+        typicalP: Math.min(1, (params.typicalP ?? 1) * factor),
+        minP: params.minP * factor
+      }).length
   )
   return new Set(sizes).size > 1
 }

@@ -73,7 +73,7 @@ it('says the texts of its tokens up to the stop string', async () => {
 it('tells the prompt in pieces that give it back, with as many scores as tokens', async () => {
   const text = '水🌊'.repeat(200)
   const events = await alone(
-    request('a', { prompts: [{ tokenIds: encodeSimulated(text) }], echo: true, topLogprobs: 2, choicesPerPrompt: 2 })
+    request('a', { prompts: [{ tokenIds: encodeSimulated(text) }], echo: true, topLogprobs: 2, promptLogprobs: 2, choicesPerPrompt: 2 })
   )
   const prompts = events.filter(event => event.kind === 'prompt')
   expect(prompts.map(({ tokenIds }) => tokenIds.length)).toEqual([512, 512, 376])

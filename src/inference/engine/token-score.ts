@@ -1,0 +1,16 @@
+import type { ScoredAlternative, TokenScore } from '../contract/events.ts'
+import type { TokenText } from '../contract/token-text.ts'
+import { tokenLabel } from './token-label.ts'
+
+/** A score of ids and numbers. */
+export interface NumericScore {
+  readonly logprob: number | null
+  readonly top: readonly { readonly tokenId: number; readonly logprob: number }[]
+  readonly rank?: number
+}
+
+/** A score of ids and numbers, put into words. */
+export function toTokenScore(score: NumericScore, tokenId: number, textOffset: number, text: TokenText): TokenScore {
+  const top: ScoredAlternative[] = score.top.map(alternative => ({ ...alternative, text: tokenLabel(text, alternative.tokenId) }))
+  return { ...score, tokenId, text: tokenLabel(text, tokenId), top, textOffset }
+}
