@@ -1,53 +1,25 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isTerminal } from '../../src/inference/contract/events.ts'
-import type { GenerationQueue } from '../../src/queue/queue.ts'
 import { aRequest } from './a-request.ts'
-import { type FakeEngine, TRICKS } from './fake-engine.ts'
+import { describeDeaths } from './conformance-deaths.ts'
+import { describeTickets } from './conformance-tickets.ts'
+import { TRICKS } from './fake-engine.ts'
 import { collect, endOf, readAll, readUntil } from './read-all.ts'
-
-/** A worker around a `FakeEngine`, in this process. */
-export interface RigWorker {
-  /** To look at, not to work with. */
-  readonly engine: FakeEngine
-  /** It dies as of SIGKILL: what it has said arrives, nothing more does. The queue may find out later, in its own way. */
-  kill(): Promise<void>
-}
-
-/** One queue under test, and whatever store it needs; nothing of it outlives it. */
-export interface QueueRig extends AsyncDisposable {
-  readonly queue: GenerationQueue
-  /** The worker takes requests when this resolves. */
-  startWorker(slots: number): Promise<RigWorker>
-}
-
-export interface RigOptions {
-  readonly waitingLimit: number
-  /** How long a request goes on without a reader. */
-  readonly resumeGraceMs: number
-  /** How long the log of a plain request lives after its end. */
-  readonly retentionMs: number
-  /** The same of others. */
-  readonly streamRetentionMs: number
-}
-
-/** Opens an empty queue without workers. */
-export type OpenRig = (options: RigOptions) => Promise<QueueRig>
+import { type OpenRig, rigWith } from './rig.ts'
 
 const held = [{ tokenIds: [TRICKS.hold] }]
 const never = new AbortController().signal
 
 /** What every queue must hold, whatever carries it. */
 export function describeQueue(openRig: OpenRig): void {
-  async function rigWith({ slots, ...options }: Partial<RigOptions> & { slots?: number } = {}): Promise<QueueRig> {
-    const rig = await openRig({ waitingLimit: 100, resumeGraceMs: 60_000, retentionMs: 60_000, streamRetentionMs: 60_000, ...options })
-    if (slots !== undefined) await rig.startWorker(slots)
-    return rig
-  }
+  const rigOf = rigWith(openRig)
+  describeTickets(rigOf)
+  describeDeaths(rigOf)
 
   describe('a log', () => {
     it('has ordinals 1, 2, 3 … and one terminal event, which is its last', async () => {
-      await using rig = await rigWith({ slots: 2 })
+      await using rig = await rigOf({ slots: 2 })
       const request = aRequest({ choicesPerPrompt: 2 })
       await rig.queue.submit(request)
       const entries = await readAll(rig.queue, request.id)
@@ -57,7 +29,7 @@ export function describeQueue(openRig: OpenRig): void {
     })
 
     it('is the same for a reader that comes after the end', async () => {
-      await using rig = await rigWith({ slots: 1 })
+      await using rig = await rigOf({ slots: 1 })
       const request = aRequest()
       await rig.queue.submit(request)
       const live = await readAll(rig.queue, request.id)
@@ -65,7 +37,7 @@ export function describeQueue(openRig: OpenRig): void {
     })
 
     it('shows whoever comes with an ordinal all that follows it, during the run and after', async () => {
-      await using rig = await rigWith({ slots: 1 })
+      await using rig = await rigOf({ slots: 1 })
       const request = aRequest({ maxNewTokens: 20 })
       await rig.queue.submit(request)
       const cuts = Array.from({ length: 24 }, (_, ordinal) => ordinal)
@@ -78,7 +50,7 @@ export function describeQueue(openRig: OpenRig): void {
     })
 
     it('comes to a slow reader in few batches', async () => {
-      await using rig = await rigWith({ slots: 1 })
+      await using rig = await rigOf({ slots: 1 })
       const request = aRequest({ maxNewTokens: 50 })
       await rig.queue.submit(request)
       await readUntil(rig.queue, request.id, 'finished')
@@ -88,7 +60,7 @@ export function describeQueue(openRig: OpenRig): void {
     })
 
     it('lets a reader go without an error when its signal aborts', async () => {
-      await using rig = await rigWith({ slots: 1 })
+      await using rig = await rigOf({ slots: 1 })
       const request = aRequest({ prompts: held })
       await rig.queue.submit(request)
       const leaving = new AbortController()
@@ -100,14 +72,14 @@ export function describeQueue(openRig: OpenRig): void {
     })
 
     it('of a request that nobody submitted is not found', async () => {
-      await using rig = await rigWith()
+      await using rig = await rigOf()
       await expect(readAll(rig.queue, 'cmpl-unknown')).rejects.toMatchObject({ code: 'not_found' })
     })
   })
 
   describe('waiting', () => {
     it('tells each request its position whenever it changes, and no more once it has started', async () => {
-      await using rig = await rigWith({ slots: 1 })
+      await using rig = await rigOf({ slots: 1 })
       const [first, second, third] = [aRequest({ prompts: held }), aRequest({ prompts: held }), aRequest()]
       for (const request of [first, second, third]) await rig.queue.submit(request)
       expect(await Promise.all([first, second, third].map(request => rig.queue.position(request.id)))).toEqual([null, 1, 2])
@@ -124,7 +96,7 @@ export function describeQueue(openRig: OpenRig): void {
     })
 
     it('is for a worker, too: what was submitted before there was one is run in order', async () => {
-      await using rig = await rigWith()
+      await using rig = await rigOf()
       const requests = Array.from({ length: 5 }, () => aRequest())
       for (const request of requests) await rig.queue.submit(request)
       expect(await rig.queue.depth()).toEqual({ waiting: 5, running: 0 })
@@ -139,7 +111,7 @@ export function describeQueue(openRig: OpenRig): void {
     })
 
     it('is refused beyond the limit, and what waits already is not lost', async () => {
-      await using rig = await rigWith({ waitingLimit: 3 })
+      await using rig = await rigOf({ waitingLimit: 3 })
       const requests = Array.from({ length: 3 }, () => aRequest())
       for (const request of requests) await rig.queue.submit(request)
       const refused = aRequest()
@@ -150,7 +122,7 @@ export function describeQueue(openRig: OpenRig): void {
     })
 
     it('is not counted for a request that can run at once', async () => {
-      await using rig = await rigWith({ slots: 2, waitingLimit: 0 })
+      await using rig = await rigOf({ slots: 2, waitingLimit: 0 })
       const requests = [aRequest({ prompts: held }), aRequest()]
       for (const request of requests) await rig.queue.submit(request)
       await expect(rig.queue.submit(aRequest())).rejects.toMatchObject({ code: 'queue_full' })
@@ -158,7 +130,7 @@ export function describeQueue(openRig: OpenRig): void {
     })
 
     it('ends for a request with more choices than there are rows, and nobody overtakes it', async () => {
-      await using rig = await rigWith({ slots: 2 })
+      await using rig = await rigOf({ slots: 2 })
       const [running, wide, narrow] = [aRequest({ prompts: held }), aRequest({ choicesPerPrompt: 5 }), aRequest()]
       for (const request of [running, wide, narrow]) await rig.queue.submit(request)
       expect(await rig.queue.depth()).toEqual({ waiting: 2, running: 1 })
@@ -170,7 +142,7 @@ export function describeQueue(openRig: OpenRig): void {
 
   describe('a cancel', () => {
     it('ends a running request, after which nothing is added and its rows go to the next', async () => {
-      await using rig = await rigWith({ slots: 1 })
+      await using rig = await rigOf({ slots: 1 })
       const [running, next] = [aRequest({ maxNewTokens: 1_000_000 }), aRequest()]
       await rig.queue.submit(running)
       await rig.queue.submit(next)
@@ -183,7 +155,7 @@ export function describeQueue(openRig: OpenRig): void {
     })
 
     it('ends a waiting request without a start', async () => {
-      await using rig = await rigWith()
+      await using rig = await rigOf()
       const request = aRequest()
       await rig.queue.submit(request)
       await rig.queue.cancel(request.id)
@@ -192,7 +164,7 @@ export function describeQueue(openRig: OpenRig): void {
     })
 
     it('of what has ended, or never was, changes nothing', async () => {
-      await using rig = await rigWith({ slots: 1 })
+      await using rig = await rigOf({ slots: 1 })
       const request = aRequest()
       await rig.queue.submit(request)
       const entries = await readAll(rig.queue, request.id)
@@ -204,7 +176,7 @@ export function describeQueue(openRig: OpenRig): void {
 
   describe('a drain', () => {
     it('finishes what waits and what runs, and admits nothing', async () => {
-      await using rig = await rigWith({ slots: 1 })
+      await using rig = await rigOf({ slots: 1 })
       const requests = Array.from({ length: 3 }, () => aRequest())
       for (const request of requests) await rig.queue.submit(request)
       const drained = rig.queue.drain(never)
@@ -215,7 +187,7 @@ export function describeQueue(openRig: OpenRig): void {
     })
 
     it('ends what is left at its deadline', async () => {
-      await using rig = await rigWith({ slots: 1 })
+      await using rig = await rigOf({ slots: 1 })
       const requests = [aRequest({ prompts: held }), aRequest()]
       for (const request of requests) await rig.queue.submit(request)
       const deadline = new AbortController()
@@ -226,7 +198,7 @@ export function describeQueue(openRig: OpenRig): void {
     })
 
     it('of an idle queue is done at once', async () => {
-      await using rig = await rigWith()
+      await using rig = await rigOf()
       await rig.queue.drain(never)
     })
   })
@@ -238,7 +210,7 @@ export function describeQueue(openRig: OpenRig): void {
     )
     await fc.assert(
       fc.asyncProperty(plan, fc.integer({ min: 1, max: 3 }), async (steps, slots) => {
-        await using rig = await rigWith({ slots, waitingLimit: 5 })
+        await using rig = await rigOf({ slots, waitingLimit: 5 })
         const admitted: { id: string; cancelled: boolean }[] = []
         for (const { choices, tokens, cancelled } of steps) {
           const request = aRequest({ choicesPerPrompt: choices, maxNewTokens: tokens })

@@ -1,7 +1,7 @@
 import type { WorkerPool } from '../../../src/queue/embedded/worker-pool.ts'
 import { JobRunner } from '../../../src/queue/worker/job-runner.ts'
-import type { RigWorker } from '../conformance.ts'
 import { FakeEngine } from '../fake-engine.ts'
+import type { RigWorker } from '../rig.ts'
 
 /** A worker without a process: a real `JobRunner` and a `FakeEngine` behind a link whose messages arrive a turn later, as IPC's do. */
 export function joinInProcess(pool: WorkerPool, slots: number): RigWorker {

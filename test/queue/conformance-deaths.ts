@@ -1,0 +1,174 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { LogEntry } from '../../src/inference/contract/events.ts'
+import type { GenerationRequest } from '../../src/inference/contract/request.ts'
+import type { GenerationQueue } from '../../src/queue/queue.ts'
+import { aRequest } from './a-request.ts'
+import { TRICKS } from './fake-engine.ts'
+import { collect, endOf, readAll, readUntil } from './read-all.ts'
+import type { RigWith, RigWorker } from './rig.ts'
+
+const held = [{ tokenIds: [TRICKS.hold] }]
+const poisonous = [{ tokenIds: [TRICKS.hang] }]
+const never = new AbortController().signal
+
+async function hung(worker: RigWorker): Promise<void> {
+  await expect.poll(() => worker.engine.isHanging, { timeout: 10_000, interval: 2 }).toBe(true)
+}
+
+/** The log that the same request has where no worker dies. */
+async function undisturbed(queue: GenerationQueue, request: GenerationRequest): Promise<LogEntry[]> {
+  const twin = { ...request, id: `${request.id}-undisturbed` }
+  await queue.submit(twin)
+  return readAll(queue, twin.id)
+}
+
+/** What every queue must hold when workers die. */
+export function describeDeaths(rigOf: RigWith): void {
+  describe('a worker that dies', () => {
+    it('loses nothing: whatever it ran goes on elsewhere, and every log is that of an undisturbed run', async () => {
+      await using rig = await rigOf()
+      const requests = [1, 2, 3].map(choicesPerPrompt => aRequest({ choicesPerPrompt, maxNewTokens: 200 * choicesPerPrompt }))
+      const first = await rig.startWorker(6)
+      const expected = []
+      for (const request of requests) expected.push(await undisturbed(rig.queue, request))
+      for (const request of requests) await rig.queue.submit(request)
+      const logs = requests.map(({ id }) => readAll(rig.queue, id))
+      await Promise.all(requests.map(({ id }) => readUntil(rig.queue, id, 'token')))
+      await first.kill()
+      await rig.startWorker(4)
+      expect(await Promise.all(logs)).toEqual(expected)
+    })
+
+    it('may do so at any moment, and its successor too', async () => {
+      const plan = fc.record({
+        slots: fc.integer({ min: 1, max: 4 }),
+        requests: fc.array(fc.record({ choicesPerPrompt: fc.integer({ min: 1, max: 4 }), maxNewTokens: fc.integer({ min: 1, max: 40 }) }), {
+          minLength: 1,
+          maxLength: 5
+        }),
+        /** Turns of the event loop that each worker lives; a third death might make a request `poisoned`. */
+        lives: fc.array(fc.integer({ min: 0, max: 60 }), { minLength: 1, maxLength: 2 })
+      })
+      await fc.assert(
+        fc.asyncProperty(plan, async ({ slots, requests: shapes, lives }) => {
+          await using rig = await rigOf()
+          const requests = shapes.map(shape => aRequest(shape))
+          for (const request of requests) await rig.queue.submit(request)
+          const logs = requests.map(({ id }) => readAll(rig.queue, id))
+          for (const turns of lives) {
+            const worker = await rig.startWorker(slots)
+            for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate)
+            await worker.kill()
+          }
+          await rig.startWorker(slots)
+          const seen = await Promise.all(logs)
+          for (const [index, request] of requests.entries()) expect(seen[index]).toEqual(await undisturbed(rig.queue, request))
+          expect(await rig.queue.depth()).toEqual({ waiting: 0, running: 0 })
+        }),
+        { numRuns: 20, endOnFailure: true }
+      )
+    })
+
+    it('leaves what it ran to be served before all that wait, in its order', async () => {
+      await using rig = await rigOf()
+      const worker = await rig.startWorker(2)
+      const requests = [10_000, 10_000, 1].map(maxNewTokens => aRequest({ maxNewTokens }))
+      const [first, second] = requests as [GenerationRequest, GenerationRequest]
+      for (const request of requests) await rig.queue.submit(request)
+      await Promise.all([first, second].map(({ id }) => readUntil(rig.queue, id, 'token')))
+      await worker.kill()
+      await expect.poll(() => rig.queue.depth(), { timeout: 20_000 }).toEqual({ waiting: 3, running: 0 })
+      expect(await Promise.all(requests.map(({ id }) => rig.queue.position(id)))).toEqual([1, 2, 3])
+    })
+
+    it('is a pause to the reader and nothing else: no place in the line is told again', async () => {
+      await using rig = await rigOf()
+      const worker = await rig.startWorker(1)
+      const request = aRequest({ maxNewTokens: 500 })
+      await rig.queue.submit(request)
+      const batches = collect(rig.queue.events(request.id, 0, never))
+      await readUntil(rig.queue, request.id, 'token')
+      await worker.kill()
+      await rig.startWorker(1)
+      const kinds = (await batches).flat().map(({ event }) => event.kind)
+      expect(kinds.slice(kinds.indexOf('started')).filter(kind => kind === 'queued')).toEqual([])
+    })
+
+    it('brings nothing back that was cancelled', async () => {
+      await using rig = await rigOf()
+      const worker = await rig.startWorker(1)
+      const [cancelled, next] = [aRequest({ prompts: held }), aRequest()]
+      await rig.queue.submit(cancelled)
+      await readUntil(rig.queue, cancelled.id, 'token')
+      await worker.kill()
+      await rig.queue.cancel(cancelled.id)
+      const entries = await readAll(rig.queue, cancelled.id)
+      expect(entries.at(-1)?.event).toMatchObject({ failure: { code: 'cancelled' } })
+      await rig.startWorker(1)
+      await rig.queue.submit(next)
+      expect(await endOf(rig.queue, next.id)).toBe('finished')
+      expect(await readAll(rig.queue, cancelled.id)).toEqual(entries)
+    })
+
+    it('is replaced by its neighbour', async () => {
+      await using rig = await rigOf()
+      const [one, other] = [await rig.startWorker(2), await rig.startWorker(2)]
+      const requests = Array.from({ length: 4 }, () => aRequest({ maxNewTokens: 300 }))
+      for (const request of requests) await rig.queue.submit(request)
+      const logs = requests.map(({ id }) => readAll(rig.queue, id))
+      await Promise.all(requests.map(({ id }) => readUntil(rig.queue, id, 'token')))
+      await one.kill()
+      const ends = await Promise.all(logs)
+      expect(ends.map(entries => entries.length)).toEqual([302, 302, 302, 302])
+      expect(other.engine.rows).toBe(0)
+    })
+
+    it('does not end a drain: what it ran ends elsewhere', async () => {
+      await using rig = await rigOf()
+      const worker = await rig.startWorker(1)
+      const request = aRequest({ maxNewTokens: 500 })
+      await rig.queue.submit(request)
+      await readUntil(rig.queue, request.id, 'token')
+      const drained = rig.queue.drain(never)
+      await worker.kill()
+      await rig.startWorker(1)
+      await drained
+      expect(await endOf(rig.queue, request.id)).toBe('finished')
+    })
+  })
+
+  describe('a request that kills workers', () => {
+    it('fails with `poisoned` when it has died alone, and takes nobody with it', async () => {
+      await using rig = await rigOf()
+      const poison = aRequest({ prompts: poisonous })
+      const healthy = [aRequest({ maxNewTokens: 300 }), aRequest({ maxNewTokens: 300 })]
+      for (const request of [...healthy, poison]) await rig.queue.submit(request)
+      for (let death = 0; death < 3; death++) {
+        const worker = await rig.startWorker(4)
+        await hung(worker)
+        await worker.kill()
+      }
+      await rig.startWorker(4)
+      const [entry] = await readAll(rig.queue, poison.id)
+      expect(entry?.event).toMatchObject({ kind: 'failed', failure: { code: 'poisoned', param: null } })
+      for (const request of healthy) expect(await readAll(rig.queue, request.id)).toEqual(await undisturbed(rig.queue, request))
+    })
+
+    it('does not keep the others from another worker while it is tried again', async () => {
+      await using rig = await rigOf()
+      const poison = aRequest({ prompts: poisonous })
+      await rig.queue.submit(poison)
+      for (let death = 0; death < 2; death++) {
+        const worker = await rig.startWorker(2)
+        await hung(worker)
+        await worker.kill()
+      }
+      const workers = [await rig.startWorker(2), await rig.startWorker(2)]
+      await expect.poll(() => workers.filter(({ engine }) => engine.isHanging).length, { timeout: 20_000 }).toBe(1)
+      const healthy = Array.from({ length: 5 }, () => aRequest())
+      for (const request of healthy) await rig.queue.submit(request)
+      expect(await Promise.all(healthy.map(({ id }) => endOf(rig.queue, id)))).toEqual(healthy.map(() => 'finished'))
+    })
+  })
+}
