@@ -2,11 +2,13 @@ import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } 
 import type { TextPort } from '../inference/contract/text-port.ts'
 import type { GenerationQueue } from '../queue/queue.ts'
 import { completionDialect } from '../routes/completions/dialect.ts'
+import { completionOpener } from '../routes/completions/open.ts'
 import { completionRoute } from '../routes/completions/route.ts'
 import { healthRoute } from '../routes/health/route.ts'
 import type { Status } from '../routes/health/status.ts'
 import type { ModelCard } from '../routes/models/model-card.ts'
 import { modelsRoute } from '../routes/models/route.ts'
+import { socketRoute } from '../routes/socket/route.ts'
 import { streamRoute } from '../routes/streams/route.ts'
 import { newId } from '../routes/wire/ids.ts'
 import { requireApiKey } from './plugins/auth.ts'
@@ -68,6 +70,18 @@ export function buildApp(options: AppOptions): FastifyInstance {
   const leaving = options.leaving ?? new AbortController().signal
   const { callerOf } = auth
   app.register(completionRoute, { queue, text, card, journal, dialects, leaving, strictParams: options.strictParams, callerOf, clock })
+  const completions = completionOpener({ text, card, strictParams: options.strictParams })
+  const openers = { 'completion.create': completions }
+  app.register(socketRoute, {
+    queue,
+    dialects,
+    openers,
+    isDraining: options.isDraining,
+    servedModelName: card.servedModelName,
+    clock,
+    callerOf,
+    leaving
+  })
   app.register(streamRoute, { queue, dialects, leaving, callerOf })
   return app
 }

@@ -6,6 +6,7 @@ export const ERROR_CODES = [
   'invalid_request',
   'body_too_large',
   'invalid_api_key',
+  'forbidden',
   'not_found',
   'model_not_found',
   'context_overflow',
@@ -16,7 +17,6 @@ export const ERROR_CODES = [
   'deadline_exceeded',
   'stream_lost',
   'poisoned',
-  'worker_lost',
   'engine_failure'
 ] as const
 export type ErrorCode = (typeof ERROR_CODES)[number]

@@ -17,6 +17,7 @@ export const ERROR_TABLE = {
   invalid_request: row(400, 'invalid_request_error', null),
   body_too_large: row(413, 'invalid_request_error', 'body_too_large'),
   invalid_api_key: row(401, 'invalid_request_error', 'invalid_api_key'),
+  forbidden: row(403, 'invalid_request_error', 'forbidden'),
   not_found: row(404, 'invalid_request_error', 'not_found'),
   model_not_found: row(404, 'invalid_request_error', 'model_not_found'),
   context_overflow: row(400, 'invalid_request_error', 'context_length_exceeded'),
@@ -27,7 +28,6 @@ export const ERROR_TABLE = {
   deadline_exceeded: row(504, 'timeout_error', 'deadline_exceeded'),
   stream_lost: row(503, 'service_unavailable_error', 'stream_lost', { afterSeconds: 2 }),
   poisoned: row(500, 'server_error', 'request_poisoned'),
-  worker_lost: row(500, 'server_error', 'worker_lost'),
   engine_failure: row(500, 'server_error', 'engine_failure', { afterSeconds: null })
 } as const satisfies Record<ErrorCode, WireRow>
 

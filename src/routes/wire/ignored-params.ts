@@ -17,13 +17,16 @@ export function unknownParams(body: object, known: object, path = ''): string[] 
  * @throws {ServiceError} `invalid_request` in strict mode
  */
 export function reportIgnored(reply: FastifyReply, names: readonly string[], strict: boolean): void {
-  const [first] = names
-  if (first === undefined) return
-  if (strict) {
-    const name = first.slice(0, MAX_NAME_CHARS)
-    throw new ServiceError('invalid_request', `Unrecognized request argument supplied: ${name}`, { param: name })
-  }
+  if (names.length === 0) return
+  refuseIfStrict(names, strict)
   reply.header('x-ignored-params', names.slice(0, MAX_NAMES).map(headerSafe).join(', '))
+}
+
+/** @throws {ServiceError} `invalid_request` in strict mode, for the first of the names */
+export function refuseIfStrict(names: readonly string[], strict: boolean): void {
+  const name = names[0]?.slice(0, MAX_NAME_CHARS)
+  if (!strict || name === undefined) return
+  throw new ServiceError('invalid_request', `Unrecognized request argument supplied: ${name}`, { param: name })
 }
 
 /** The names are the client's: in a header they may hold nothing that could end it. */

@@ -5,6 +5,17 @@ import { fieldName, issueMessage } from './issue-message.ts'
 
 export type { ZodTypeProvider as ZodTypes } from 'fastify-type-provider-zod'
 
+/**
+ * For what does not come through a route's own validation.
+ *
+ * @throws {ServiceError} `invalid_request`, for the first mistake
+ */
+export function parseWith<Schema extends z.ZodType>(schema: Schema, data: unknown): z.output<Schema> {
+  const result = schema.safeParse(data, { reportInput: true })
+  if (!result.success) throw toServiceError(result.error)
+  return result.data
+}
+
 /** Checks a part of a request against its zod schema; the first mistake becomes an `invalid_request` that names field, bound and value. */
 export function zodValidator({ schema }: { readonly schema: unknown }) {
   invariant(schema instanceof z.ZodType, 'a route is declared with a zod schema')

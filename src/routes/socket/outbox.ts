@@ -1,0 +1,49 @@
+import type { WebSocket } from 'ws'
+import type { ServerMessage } from './server-message.ts'
+
+export interface OutboxOptions {
+  /** Bytes that may wait in this process for a client to read them. */
+  readonly highWaterBytes: number
+  /** How long a full outbox waits for its client. */
+  readonly stallMs: number
+}
+
+/** Frames on their way to one client. It never holds much more than the high-water mark: whoever sends asks first whether there is room. */
+export class Outbox {
+  readonly #socket: WebSocket
+  readonly #options: OutboxOptions
+  readonly #waiting = new Set<() => void>()
+
+  constructor(socket: WebSocket, options: OutboxOptions) {
+    this.#socket = socket
+    this.#options = options
+    socket.once('close', () => this.#wake())
+  }
+
+  send(message: ServerMessage): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return
+    this.#socket.send(JSON.stringify(message), () => {
+      if (this.#hasRoom) this.#wake()
+    })
+  }
+
+  /** @returns whether there is room; false after `stallMs` without */
+  async room(): Promise<boolean> {
+    if (this.#hasRoom) return true
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#waiting.add(resolve)
+    const timer = setTimeout(resolve, this.#options.stallMs)
+    await promise
+    clearTimeout(timer)
+    this.#waiting.delete(resolve)
+    return this.#hasRoom
+  }
+
+  get #hasRoom(): boolean {
+    return this.#socket.readyState !== this.#socket.OPEN || this.#socket.bufferedAmount < this.#options.highWaterBytes
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting) resolve()
+  }
+}

@@ -1,0 +1,162 @@
+import { expect, it } from 'vitest'
+import { TRICKS } from '../../queue/fake-engine.ts'
+import { readSse } from '../literal-parts.ts'
+import { ASocket, BODY, type Message, openHouse } from './a-socket.ts'
+
+const create = (id: string, body: object = {}) => ({ type: 'completion.create', id, body: { ...BODY, ...body } })
+const isDone = (id: string) => (message: Message) => message['type'] === 'done' && message['id'] === id
+/** A prompt that makes the worker hold on after one token. */
+const HOLD = { prompt: [TRICKS.hold] }
+
+it('sends the chunks that an SSE stream of the same request has, numbered alike', async () => {
+  await using house = await openHouse()
+  const client = await house.connect()
+  const options = { n: 2, stream_options: { include_usage: true } }
+  client.send(create('a', options))
+  await client.until(isDone('a'))
+  const sse = readSse(await (await house.post(options)).text()).filter(event => event.data !== '[DONE]')
+  const chunks = client.of('a').filter(message => message['type'] === 'chunk')
+  const unnamed = (chunk: unknown) => ({ ...(chunk as object), id: '' })
+  expect(chunks.map(chunk => unnamed(chunk['data']))).toEqual(sse.map(event => unnamed(JSON.parse(event.data))))
+  const numbered = sse.filter(event => event.id !== null)
+  expect(chunks.slice(0, numbered.length).map(chunk => String(chunk['seq']))).toEqual(numbered.map(event => event.id))
+  expect(
+    client
+      .of('a')
+      .map(message => message['type'])
+      .at(0)
+  ).toBe('started')
+})
+
+it('carries many requests at once, each under its own id', async () => {
+  await using house = await openHouse()
+  const client = await house.connect()
+  const ids = Array.from({ length: 12 }, (_, index) => `request ${index}`)
+  for (const [index, id] of ids.entries()) client.send(create(id, { max_tokens: 1 + index }))
+  for (const [index, id] of ids.entries()) {
+    await client.until(isDone(id))
+    expect(client.of(id).filter(message => message['type'] === 'chunk')).toHaveLength(1 + index)
+  }
+})
+
+it('tells who waits where it stands', async () => {
+  await using house = await openHouse(1)
+  const client = await house.connect()
+  client.send(create('holds', HOLD))
+  await client.until(message => message['type'] === 'chunk')
+  client.send(create('waits'))
+  expect(await client.until(message => message['type'] === 'queue')).toMatchObject({ id: 'waits', position: 1 })
+  client.send({ type: 'cancel', id: 'holds' })
+  await client.until(isDone('waits'))
+  expect(client.of('holds').at(-1)).toMatchObject({ type: 'error', error: { code: 'request_cancelled' } })
+})
+
+it('resumes behind any number on another socket', async () => {
+  await using house = await openHouse()
+  const first = await house.connect()
+  first.send(create('a', { background: true, max_tokens: 6 }))
+  await first.until(isDone('a'))
+  const { stream_id } = first.of('a')[0] as { stream_id: string }
+  const chunks = first.of('a').filter(message => message['type'] === 'chunk')
+  const second = await house.connect()
+  for (const [seen, { seq }] of chunks.entries()) {
+    const id = `after ${seq}`
+    second.send({ type: 'resume', id, stream_id, after: seq })
+    await second.until(isDone(id))
+    expect(second.of(id).flatMap(message => (message['type'] === 'chunk' ? [message['data']] : []))).toEqual(
+      chunks.slice(seen + 1).map(chunk => chunk['data'])
+    )
+  }
+})
+
+it('cancels what it leaves behind, and lets run what is in the background', async () => {
+  await using house = await openHouse()
+  const client = await house.connect()
+  client.send(create('left', HOLD))
+  client.send(create('kept', { ...HOLD, background: true }))
+  const streamOf = async (id: string) =>
+    String((await client.until(message => message['type'] === 'started' && message['id'] === id))['stream_id'])
+  const [left, kept] = [await streamOf('left'), await streamOf('kept')]
+  for (const id of ['left', 'kept']) await client.until(message => message['type'] === 'chunk' && message['id'] === id)
+  client.socket.close()
+  const end = await readToEnd(house, left)
+  expect(end).toMatchObject({ kind: 'failed', failure: { code: 'cancelled' } })
+  expect((await house.queue.snapshot(kept)).entries.at(-1)?.event).toMatchObject({ kind: 'token' })
+  await house.queue.cancel(kept)
+})
+
+it.each([
+  ['no JSON', '{', null, /not valid JSON/],
+  ['no object', '[]', null, /./],
+  ['an unknown type', '{"type":"sing","id":"a"}', 'a', /type/],
+  ['no id', '{"type":"cancel"}', null, /id/],
+  ['a bad body', JSON.stringify(create('a', { max_tokens: -1 })), 'a', /max_tokens.*-1/],
+  ['an unknown stream', '{"type":"resume","id":"a","stream_id":"cmpl-none"}', 'a', /no stream/],
+  ['a cancel of nothing', '{"type":"cancel","id":"a"}', 'a', /follows no request/]
+])('answers %s with an error and stays open', async (_name, frame, id, message) => {
+  await using house = await openHouse()
+  const client = await house.connect()
+  client.send(frame)
+  expect(await client.until(one => one['type'] === 'error')).toEqual({
+    type: 'error',
+    id,
+    error: {
+      message: expect.stringMatching(message),
+      type: 'invalid_request_error',
+      param: expect.toSatisfy(isNullOrText),
+      code: expect.toSatisfy(isNullOrText)
+    }
+  })
+  client.send(create('b'))
+  await client.until(isDone('b'))
+})
+
+it('refuses an id that is in use', async () => {
+  await using house = await openHouse()
+  const client = await house.connect()
+  client.send(create('a', HOLD))
+  await client.until(message => message['type'] === 'chunk')
+  client.send(create('a'))
+  expect(await client.until(message => message['type'] === 'error')).toMatchObject({ id: 'a', error: { param: 'id' } })
+})
+
+it('closes with 1009 when a frame is too large', async () => {
+  await using house = await openHouse()
+  const client = await house.connect()
+  client.send('x'.repeat(1_100_000))
+  expect(await client.closed).toBe(1009)
+})
+
+it('tells sockets to come again when the server goes', async () => {
+  const house = await openHouse()
+  const client = await house.connect()
+  await house.app.close()
+  expect(await client.closed).toBe(1012)
+})
+
+it.each([
+  ['http://evil.example', 403],
+  ['null', 403]
+])('lets no page of another origin open a socket: %s', async (origin, status) => {
+  await using house = await openHouse()
+  const client = new ASocket(`ws://${house.host}/v1/completions`, { origin })
+  const error = await new Promise<Error>(resolve => client.socket.once('error', resolve))
+  expect(error.message).toContain(String(status))
+})
+
+it('lets its own pages open a socket', async () => {
+  await using house = await openHouse()
+  const client = await house.connect({ origin: `http://${house.host}` })
+  client.send(create('a'))
+  await client.until(isDone('a'))
+})
+
+function isNullOrText(value: unknown): boolean {
+  return value === null || typeof value === 'string'
+}
+
+async function readToEnd(house: Awaited<ReturnType<typeof openHouse>>, streamId: string) {
+  let last: unknown = null
+  for await (const batch of house.queue.events(streamId, 0, AbortSignal.timeout(10_000))) last = batch.at(-1)?.event
+  return last
+}
