@@ -59,7 +59,7 @@ async function complete(request: IncomingMessage, reply: ServerResponse, behavio
   for (const [at, token] of tokens.entries()) {
     if (behaviour.gapMs !== undefined) await sleep(behaviour.gapMs)
     if (fault !== null && at === 1) {
-      if (fault === 'error event') reply.write(event({ error: { message: 'worker died', code: 'worker_lost' } }))
+      if (fault === 'error event') reply.write(event({ error: { message: 'the engine broke', code: 'engine_failure' } }))
       reply.end()
       return
     }

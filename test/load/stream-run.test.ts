@@ -38,7 +38,7 @@ it('finds the text that differs from its solo run, and shows where', async () =>
 it.each([
   { fault: 'refuse', kind: 'http 503' },
   { fault: 'cut', kind: 'cut short' },
-  { fault: 'error event', kind: 'stream worker_lost' }
+  { fault: 'error event', kind: 'stream engine_failure' }
 ] as const)('counts a stream that ends badly: $fault', async ({ fault, kind }) => {
   const { report } = await loadOn({ fault: request => (request === 2 ? fault : null) }, '--clients 2 --max-tokens 4')
   expect(report.levels[0]).toMatchObject({ errors: 1, errorsByKind: { [kind]: 1 } })

@@ -13,9 +13,9 @@ async function post(queue: LiteralQueue, fields: object = {}) {
   return await app.inject({ method: 'POST', url: '/v1/completions', payload: { model: 'tiny', prompt: 'hi', ...fields } })
 }
 
-const FAILED: LoggedEvent = { kind: 'failed', failure: { code: 'worker_lost', message: 'The worker died.', param: null } }
+const FAILED: LoggedEvent = { kind: 'failed', failure: { code: 'poisoned', message: 'Workers die of it.', param: null } }
 const TOKEN: LoggedEvent = { kind: 'token', choice: 0, position: 0, tokenId: 1, text: 'a', score: null, end: null }
-const WORKER_LOST = { error: { message: 'The worker died.', type: 'server_error', param: null, code: 'worker_lost' } }
+const POISONED = { error: { message: 'Workers die of it.', type: 'server_error', param: null, code: 'request_poisoned' } }
 
 it('answers with the whole text, its id in body and header', async () => {
   const queue = literalQueue(saying('a', 'b'))
@@ -71,13 +71,13 @@ it.each([false, true])('answers a failure before the first byte with a status (s
   const response = await post(literalQueue(inBatches([FAILED])), { stream })
   expect(response.statusCode).toBe(500)
   expect(response.headers['x-should-retry']).toBe('false')
-  expect(response.json()).toEqual(WORKER_LOST)
+  expect(response.json()).toEqual(POISONED)
 })
 
 it('answers a failure of a whole request with a status, whatever was generated', async () => {
   const response = await post(literalQueue(inBatches([TOKEN, FAILED])))
   expect(response.statusCode).toBe(500)
-  expect(response.json()).toEqual(WORKER_LOST)
+  expect(response.json()).toEqual(POISONED)
 })
 
 it('ends a stream that fails in its error, without [DONE]', async () => {
@@ -85,7 +85,7 @@ it('ends a stream that fails in its error, without [DONE]', async () => {
   const events = readSse(response.body)
   expect(response.statusCode).toBe(200)
   expect(events.map(event => event.id)).toEqual(['1', '2'])
-  expect(JSON.parse(events[1]?.data ?? '')).toEqual(WORKER_LOST)
+  expect(JSON.parse(events[1]?.data ?? '')).toEqual(POISONED)
   expect(response.body).not.toContain('[DONE]')
 })
 
