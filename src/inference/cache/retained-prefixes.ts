@@ -1,10 +1,12 @@
-/** The prompt of a finished sequence, still in its row. */
+/** What a row keeps that nobody sits in: the prompt of a finished sequence, or a legacy. */
 export interface RetainedPrefix {
-  /** Prompt-class positions only: what was generated behind them is another numeric class and never reused. */
+  /** Of a legacy, none: whose it is tells only the mark. Prompt-class positions only: what was generated behind them is another numeric class and never reused. */
   readonly promptTokenIds: readonly number[]
   readonly cacheSalt: string
   /** Positions of the row that hold memory. */
   readonly residentTokens: number
+  /** Of a sequence that a killed process was working on: the mark by which it is claimed. All resident positions are its. */
+  readonly legacyMark: string | null
 }
 
 /** Which free rows keep a prefix, least recently used first. */
@@ -45,11 +47,22 @@ export class RetainedPrefixes {
     if (this.#order.delete(row)) this.#order.set(row, true)
   }
 
-  move(from: number, to: number): void {
+  /** @param tokens  positions that went with it */
+  move(from: number, to: number, tokens: number): void {
     const prefix = this.#byRow[from]
     if (prefix === undefined) return
     this.forget(from)
-    this.keep(to, { ...prefix, residentTokens: prefix.promptTokenIds.length })
+    this.keep(to, { ...prefix, residentTokens: tokens })
+  }
+
+  /** The row of a legacy; null where nobody left it, or it was given up. */
+  rowOfLegacy(mark: string): number | null {
+    const row = this.#byRow.findIndex(prefix => prefix?.legacyMark === mark)
+    return row < 0 ? null : row
+  }
+
+  legacies(): readonly number[] {
+    return [...this.#order.keys()].filter(row => this.#byRow[row]?.legacyMark != null)
   }
 
   /** The least recently used row other than `except`; null if there is none. */

@@ -1,12 +1,10 @@
 import { invariant } from '../contract/invariant.ts'
-import type { ModelRunner } from '../contract/model-runner.ts'
-import { RetainedPrefixes } from './retained-prefixes.ts'
-
-/** What the table needs of native memory: both calls happen between runs. */
-export type RowMemory = Pick<ModelRunner, 'copyRow' | 'releaseRow'>
+import { type Legacy, RowContents, type RowMemory } from './row-contents.ts'
 
 /** Whoever holds a row of the cache. */
 export interface RowOwner {
+  /** Its name in the ledger (`rowMark`). */
+  readonly mark: string
   readonly promptTokenIds: readonly number[]
   readonly cacheSalt: string
   /** Positions of the row that are computed; the first `promptTokenIds.length` of them at most are prompt-class. */
@@ -38,18 +36,16 @@ const MIN_COMPUTED_TOKENS = 2
  * prefilled sits behind them; every other slot is free. Free slots, and parked rows behind the slots, keep the prompts of finished sequences for reuse.
  */
 export class RowTable<Owner extends RowOwner> {
-  readonly #memory: RowMemory
+  readonly #contents: RowContents
   readonly #options: RowTableOptions
   readonly #owners: (Owner | null)[]
-  readonly #retained: RetainedPrefixes
   #decodingRows = 0
   #reservedTokens = 0
 
   constructor(memory: RowMemory, options: RowTableOptions) {
-    this.#memory = memory
+    this.#contents = new RowContents(memory, options.rows)
     this.#options = options
     this.#owners = new Array<Owner | null>(options.slots).fill(null)
-    this.#retained = new RetainedPrefixes(options.rows)
   }
 
   get decodingRows(): number {
@@ -65,7 +61,7 @@ export class RowTable<Owner extends RowOwner> {
   }
 
   get retainedTokens(): number {
-    return this.#retained.tokens
+    return this.#contents.kept.tokens
   }
 
   /** Who decodes, in the order of the rows. */
@@ -79,10 +75,49 @@ export class RowTable<Owner extends RowOwner> {
     return row
   }
 
+  /** See `RowContents.inherit`. */
+  inherit(identity: string): void {
+    this.#contents.inherit(identity)
+  }
+
+  /** What the sequence left in an earlier process; null where there is nothing (any more). */
+  legacyOf(mark: string): Legacy | null {
+    return this.#contents.legacyOf(mark)
+  }
+
+  /**
+   * Puts a sequence whose prompt is computed behind the decoding ones, with what it left: from now on it decodes. Nothing is
+   * copied where its row is the next one already, so of several that of the lowest row goes first.
+   */
+  adopt(owner: Owner): void {
+    const legacy = this.#contents.legacyOf(owner.mark)
+    invariant(legacy !== null && owner.computed <= legacy.computed, 'a sequence claims what it did not leave')
+    invariant(this.roomFor(owner.reservedTokens) > 0, 'a row was adopted without room for it')
+    const target = this.#decodingRows
+    invariant(this.#owners[target] === null, 'a row is adopted while a prompt is prefilled')
+    if (legacy.row !== target) {
+      this.#vacate(target, legacy.row)
+      this.#contents.copy(legacy.row, target, owner.computed)
+    }
+    this.#seat(owner, target, owner.computed)
+    this.#dropLegacy(owner)
+    this.#decodingRows++
+  }
+
+  /** Nobody will claim what is left of earlier sequences. */
+  dropLegacies(): void {
+    this.#contents.dropLegacies()
+  }
+
+  /** To be called when an owner's `computed` has grown, before anybody learns of it. */
+  note(owner: Owner): void {
+    this.#contents.note(this.rowOf(owner), owner.computed)
+  }
+
   /** A position of a row that a dummy decode step may write: behind all that is of use there. */
   dummyPast(row: number, contextLength: number): number {
-    const resident = this.#owners[row]?.computed ?? this.#retained.at(row)?.residentTokens ?? 0
-    if (resident >= contextLength) this.#drop(row)
+    const resident = this.#owners[row]?.computed ?? this.#contents.kept.at(row)?.residentTokens ?? 0
+    if (resident >= contextLength) this.#contents.drop(row)
     return Math.min(Math.max(resident, 1), contextLength - 1)
   }
 
@@ -104,10 +139,11 @@ export class RowTable<Owner extends RowOwner> {
     const source = this.#longestPrefix(owner, Math.min(reusableTokens, owner.promptTokenIds.length - MIN_COMPUTED_TOKENS))
     if (source.row !== target) {
       this.#vacate(target, source.row)
-      if (source.tokens > 0) this.#memory.copyRow(source.row, target, source.tokens)
+      if (source.tokens > 0) this.#contents.copy(source.row, target, source.tokens)
     }
-    this.#retained.touch(source.row)
-    this.#seat(owner, target)
+    this.#contents.kept.touch(source.row)
+    this.#seat(owner, target, source.tokens)
+    this.#dropLegacy(owner)
     return source.tokens
   }
 
@@ -127,8 +163,8 @@ export class RowTable<Owner extends RowOwner> {
     const target = this.#decodingRows
     invariant(source < target && this.#owners[target] === null, 'a fork comes right after its prompt was promoted')
     this.#vacate(target, source)
-    this.#memory.copyRow(source, target, from.computed)
-    this.#seat(to, target)
+    this.#contents.copy(source, target, from.computed)
+    this.#seat(to, target, from.computed)
     this.#decodingRows++
   }
 
@@ -137,6 +173,7 @@ export class RowTable<Owner extends RowOwner> {
     const row = this.rowOf(owner)
     this.#reservedTokens -= owner.reservedTokens
     this.#owners[row] = null
+    this.#contents.unassign(row)
     this.#retain(row, owner)
     if (row >= this.#decodingRows) return
     const last = this.#decodingRows - 1
@@ -144,17 +181,26 @@ export class RowTable<Owner extends RowOwner> {
     this.#decodingRows--
   }
 
-  #seat(owner: Owner, row: number): void {
-    this.#retained.forget(row)
+  /** @param computed  positions that are in the row already */
+  #seat(owner: Owner, row: number, computed: number): void {
+    this.#contents.assign(row, owner.mark, computed)
     this.#owners[row] = owner
     this.#reservedTokens += owner.reservedTokens
     this.#shrink(row)
   }
 
+  /** What is left of its legacy: it sits elsewhere now. */
+  #dropLegacy(owner: Owner): void {
+    const legacy = this.#contents.legacyOf(owner.mark)
+    if (legacy !== null) this.#contents.drop(legacy.row)
+  }
+
   /** The row with the longest prefix of the prompt, and how much of it is worth reusing. */
   #longestPrefix(owner: RowOwner, usable: number): { readonly row: number; readonly tokens: number } {
-    let best = { row: -1, tokens: 0 }
-    if (!this.#options.reusePrefixes) return best
+    const legacy = this.#contents.legacyOf(owner.mark)
+    let best = legacy !== null && usable > 0 ? { row: legacy.row, tokens: Math.min(legacy.computed, usable) } : { row: -1, tokens: 0 }
+    // A legacy that is used whole is cut where its own chunks were.
+    if (!this.#options.reusePrefixes) return best.tokens === legacy?.computed ? best : { row: -1, tokens: 0 }
     for (let row = 0; row < this.#options.rows; row++) {
       const tokens = this.#sharedWith(row, owner, usable)
       if (tokens > best.tokens && tokens >= MIN_REUSED_TOKENS) best = { row, tokens }
@@ -165,7 +211,7 @@ export class RowTable<Owner extends RowOwner> {
   /** Prompt-class positions of a row that begin like the owner's prompt, at most `limit`. */
   #sharedWith(row: number, owner: RowOwner, limit: number): number {
     const holder = this.#owners[row]
-    const kept = holder ?? this.#retained.at(row)
+    const kept = holder ?? this.#contents.kept.at(row)
     if (kept === undefined || kept.cacheSalt !== owner.cacheSalt) return 0
     const held = Math.min(kept.promptTokenIds.length, holder?.computed ?? kept.promptTokenIds.length, limit)
     let length = 0
@@ -176,16 +222,17 @@ export class RowTable<Owner extends RowOwner> {
   #retain(row: number, owner: Owner): void {
     const tokens = Math.min(owner.computed, owner.promptTokenIds.length)
     const twin = this.#twin(row, owner, tokens)
-    this.#retained.touch(twin)
+    this.#contents.kept.touch(twin)
     const room = this.#options.budgetTokens - this.#reservedTokens
     if (!this.#options.reusePrefixes || tokens < MIN_REUSED_TOKENS || twin >= 0 || owner.computed > room) {
-      this.#memory.releaseRow(row)
+      this.#contents.release(row)
       return
     }
-    this.#retained.keep(row, {
+    this.#contents.kept.keep(row, {
       promptTokenIds: owner.promptTokenIds.slice(0, tokens),
       cacheSalt: owner.cacheSalt,
-      residentTokens: owner.computed
+      residentTokens: owner.computed,
+      legacyMark: null
     })
     this.#shrink(row)
   }
@@ -200,24 +247,23 @@ export class RowTable<Owner extends RowOwner> {
 
   /** Gives up the oldest prefixes until all that is held fits the budget. */
   #shrink(keepRow: number): void {
-    while (this.#reservedTokens + this.#retained.tokens > this.#options.budgetTokens) {
-      const oldest = this.#retained.oldest(keepRow)
+    while (this.#reservedTokens + this.#contents.kept.tokens > this.#options.budgetTokens) {
+      const oldest = this.#contents.kept.oldest(keepRow)
       if (oldest === null) return
-      this.#drop(oldest)
+      this.#contents.drop(oldest)
     }
   }
 
   /** Makes a free row writable: a prefix kept there moves to an empty row, or over an older one, or is given up. */
   #vacate(row: number, keepRow: number): void {
-    const kept = this.#retained.at(row)
+    const kept = this.#contents.kept.at(row)
     if (kept === undefined) return
-    const target = this.#emptyRow(row) ?? this.#retained.oldest(keepRow)
+    const target = this.#emptyRow(row) ?? this.#contents.kept.oldest(keepRow)
     if (target !== null && target !== row) {
-      this.#drop(target)
-      this.#memory.copyRow(row, target, kept.promptTokenIds.length)
-      this.#retained.move(row, target)
+      this.#contents.drop(target)
+      this.#contents.moveKept(row, target, kept)
     }
-    this.#drop(row)
+    this.#contents.drop(row)
   }
 
   /** The content of `from` goes to `to`, which is free; `from` is empty afterwards. */
@@ -225,23 +271,18 @@ export class RowTable<Owner extends RowOwner> {
     const owner = this.#owners[from] ?? null
     invariant(owner !== null && this.#owners[to] === null, 'a row moves from its owner into a free row')
     this.#vacate(to, from)
-    this.#memory.copyRow(from, to, owner.computed)
+    this.#contents.copy(from, to, owner.computed)
+    this.#contents.assign(to, owner.mark, owner.computed)
     this.#owners[to] = owner
     this.#owners[from] = null
-    this.#memory.releaseRow(from)
-  }
-
-  #drop(row: number): void {
-    if (this.#retained.at(row) === undefined) return
-    this.#retained.forget(row)
-    this.#memory.releaseRow(row)
+    this.#contents.release(from)
   }
 
   /** A row that nobody holds and that keeps nothing, other than `row` and the one that is opened next; parked rows first. */
   #emptyRow(row: number): number | null {
     for (let candidate = this.#options.rows - 1; candidate > this.#decodingRows; candidate--) {
       const isFree = candidate >= this.#options.slots || this.#owners[candidate] === null
-      if (candidate !== row && isFree && this.#retained.at(candidate) === undefined) return candidate
+      if (candidate !== row && isFree && this.#contents.kept.at(candidate) === undefined) return candidate
     }
     return null
   }

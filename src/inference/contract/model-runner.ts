@@ -1,3 +1,6 @@
+/** Of `ModelRunner.notes`. */
+export const ROW_NOTE_BYTES = 64
+
 /**
  * The model as the engine sees it: rows of a batch, each with its own key/value cache, and one native run at a time.
  *
@@ -13,6 +16,11 @@ export interface ModelRunner {
   /** Rows there are: those from `slots` on take part in no run and only keep copies. A row is named by its index. */
   readonly rows: number
   readonly cacheBytesPerToken: number
+  /**
+   * Zeros at first, kept beside the cache and as long as it: ROW_NOTE_BYTES for each row and as many for all rows together.
+   * Whoever owns the rows notes here what they hold.
+   */
+  readonly notes: ArrayBuffer
 
   /**
    * Computes `tokenIds` of one row behind its `past` positions.

@@ -1,38 +1,24 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { RowTable } from '../cache/row-table.ts'
-import type { Engine, EngineDescription, EngineListener } from '../contract/engine.ts'
+import type { Engine, EngineDescription } from '../contract/engine.ts'
 import { ServiceError } from '../contract/errors.ts'
 import type { LoggedEvent } from '../contract/events.ts'
 import { readHistory } from '../contract/history.ts'
 import { invariant } from '../contract/invariant.ts'
-import type { ModelRunner } from '../contract/model-runner.ts'
 import type { GenerationRequest } from '../contract/request.ts'
-import type { TokenText } from '../contract/token-text.ts'
 import { SamplingScratch } from '../sampling/sampling-scratch.ts'
 import { planChunk } from '../scheduler/prefill-chunk.ts'
 import { WaitLine } from '../scheduler/wait-line.ts'
+import type { BatchEngineOptions } from './batch-engine-options.ts'
+import { decodeInputs } from './decode-inputs.ts'
+import { Heirs } from './heirs.ts'
 import { Job } from './job.ts'
+import { Outbox } from './outbox.ts'
 import { PromptRun, type WaitingChoice } from './prompt-run.ts'
 import { RunWitness } from './run-witness.ts'
-import type { Recovery, Sequence } from './sequence.ts'
+import type { Sequence } from './sequence.ts'
 import { StepClock } from './step-clock.ts'
 import { waitingGroups } from './waiting-groups.ts'
-
-export interface BatchEngineOptions {
-  readonly runner: ModelRunner
-  readonly text: TokenText
-  readonly description: EngineDescription
-  /** Most tokens of one prefill chunk: what running streams wait for at most. */
-  readonly chunkTokens: number
-  /** 2 where a lone row is in another numeric class than a row in a batch (DESIGN section 4): a dummy row joins it. */
-  readonly minDecodeRows: 1 | 2
-  readonly reusePrefixes: boolean
-  readonly recovery: Recovery
-  /** Unix milliseconds. */
-  readonly now: () => number
-  readonly listener: EngineListener
-  /** A bug of ours ended the loop; the process should end too. */
-  readonly onCrash: (error: unknown) => void
-}
 
 /** Continuous batching: plan → run → pick → apply, one prefill chunk and one decode step in turn, for as long as there is work. */
 export class BatchEngine implements Engine {
@@ -45,9 +31,11 @@ export class BatchEngine implements Engine {
   readonly #scratch: SamplingScratch
   readonly #clock: StepClock
   readonly #witness: RunWitness
+  readonly #outbox: Outbox
+  /** Of a process that had the cache before us. */
+  readonly #heirs: Heirs
   readonly #loop: Promise<void>
   #prefilling: PromptRun | null = null
-  #outbox: { requestId: string; event: LoggedEvent }[] = []
   #wake: () => void = () => {}
   #isClosing = false
 
@@ -64,6 +52,8 @@ export class BatchEngine implements Engine {
       budgetTokens: Math.floor(description.cacheBudgetBytes / runner.cacheBytesPerToken),
       reusePrefixes: options.reusePrefixes
     })
+    this.#heirs = new Heirs(this.#rows)
+    this.#outbox = new Outbox(options.listener.events)
     this.#loop = this.#serve().catch(options.onCrash)
   }
 
@@ -73,6 +63,15 @@ export class BatchEngine implements Engine {
 
   get stepStartedAtMs(): number | null {
     return this.#clock.startedAtMs
+  }
+
+  /**
+   * Goes on with what lies in the runner's cache: rows of another process that has ended. To be called once, before any request comes.
+   *
+   * @param identity  of all that the bits in a row depend on: model, shape, kernels. Rows of another one are dropped
+   */
+  inherit(identity: string): void {
+    this.#heirs.open(identity, () => this.#wake())
   }
 
   submit(request: GenerationRequest, history: readonly LoggedEvent[] = []): void {
@@ -85,7 +84,7 @@ export class BatchEngine implements Engine {
     this.#jobs.set(request.id, job)
     const { text, recovery, runner } = this.#options
     const parts = { text, recovery, scratch: this.#scratch, vocabularySize: runner.vocabularySize }
-    for (const choices of waitingGroups(job, parts)) this.#line.push({ requestId: request.id, choices })
+    for (const choices of waitingGroups(job, parts)) this.#line.push({ requestId: request.id, choices: this.#heirs.claim(choices) })
     // A worker may have died between the last token and the end.
     this.#finishIfDone(job)
     this.#wake()
@@ -109,6 +108,7 @@ export class BatchEngine implements Engine {
   async #serve(): Promise<void> {
     while (!this.#isClosing) {
       this.#sweep()
+      this.#seatHeirs()
       this.#admit()
       if (this.#prefilling !== null) await this.#prefillStep(this.#prefilling)
       this.#sweep()
@@ -118,13 +118,27 @@ export class BatchEngine implements Engine {
   }
 
   /** Resolves when something was submitted, cancelled or closed. */
-  #rest(): Promise<void> {
-    this.#deliver()
+  async #rest(): Promise<void> {
+    this.#outbox.deliver()
     this.#witness.before([])
-    if (this.#isClosing) return Promise.resolve()
-    return new Promise(resolve => {
+    if (this.stepsDone > 0) this.#heirs.close()
+    if (this.#isClosing) return
+    await new Promise<void>(resolve => {
       this.#wake = resolve
     })
+    // Requests of a process that has ended come all at once, in a turn of the event loop: seated together, their rows need not be moved.
+    if (this.#heirs.isOpen) await nextTurn()
+  }
+
+  #seatHeirs(): void {
+    this.#heirs.sweep()
+    if (this.#prefilling !== null) return
+    for (const choice of this.#heirs.take()) {
+      const { job, sequence } = choice
+      this.#jobOf.set(sequence, job)
+      job.start(this.#options.now())
+      if (!this.#heirs.seat(choice, this.#options.text)) this.#line.push({ requestId: job.request.id, choices: [choice] })
+    }
   }
 
   #admit(): void {
@@ -140,12 +154,12 @@ export class BatchEngine implements Engine {
     const run = new PromptRun([choices[0], ...choices.slice(1)], this.#options.text)
     this.#prefilling = run
     for (const { job, sequence } of choices) this.#jobOf.set(sequence, job)
-    if (run.job.start(this.#options.now())) this.#say(run.job, { kind: 'started' })
+    if (run.job.start(this.#options.now())) this.#outbox.say(run.job, { kind: 'started' })
     const reused = this.#rows.open(run.leader, run.isScored ? 0 : run.leader.promptTokenIds.length)
     run.leader.computed = reused
     run.job.countCached(run.promptIndex, reused)
-    for (const event of run.echo?.events() ?? []) this.#say(run.job, event)
-    this.#deliver()
+    for (const event of run.echo?.events() ?? []) this.#outbox.say(run.job, event)
+    this.#outbox.deliver()
   }
 
   async #prefillStep(run: PromptRun): Promise<void> {
@@ -157,13 +171,13 @@ export class BatchEngine implements Engine {
       this.#options.runner.prefill(row, chunk.from, ids.slice(chunk.from, chunk.to), chunk.wanted)
     )
     if (logits === null || job.isOver) return
-    leader.computed = chunk.to
+    this.#computed(leader, chunk.to)
     if (run.isScored && run.echo !== null) {
       for (const index of chunk.wanted) run.echo.score(this.#rowOf(logits, index))
-      for (const event of run.echo.events()) this.#say(job, event)
+      for (const event of run.echo.events()) this.#outbox.say(job, event)
     }
     if (run.isComputed) this.#finishPrompt(run, this.#rowOf(logits, chunk.wanted.length - 1))
-    this.#deliver()
+    this.#outbox.deliver()
   }
 
   /** Every choice of the prompt that has said nothing yet draws its first token from the same logits. */
@@ -189,21 +203,22 @@ export class BatchEngine implements Engine {
 
   async #decodeStep(): Promise<void> {
     const sequences = this.#rows.decoding()
-    const tokenIds = sequences.map(sequence => sequence.nextTokenId)
-    const pasts = sequences.map(sequence => sequence.computed)
-    if (sequences.length < this.#options.minDecodeRows) {
-      tokenIds.push(0)
-      pasts.push(this.#rows.dummyPast(sequences.length, this.#options.runner.contextLength))
-    }
+    const { tokenIds, pasts } = decodeInputs(sequences, this.#rows, this.#options)
     const jobs = sequences.map(sequence => this.#job(sequence))
     const logits = await this.#run(jobs, () => this.#options.runner.decode(tokenIds, pasts))
     if (logits === null) return
     // All before any: a sequence that ends makes another move, with all that it has computed.
-    for (const sequence of sequences) sequence.computed++
+    for (const sequence of sequences) this.#computed(sequence, sequence.computed + 1)
     sequences.forEach((sequence, row) => {
       if (!this.#job(sequence).isOver) this.#catchUp(sequence, this.#rowOf(logits, row))
     })
-    this.#deliver()
+    this.#outbox.deliver()
+  }
+
+  /** So many positions of it are there. */
+  #computed(sequence: Sequence, positions: number): void {
+    sequence.computed = positions
+    this.#rows.note(sequence)
   }
 
   /** @param logits  behind the last position that is computed: while there are known tokens behind it, they tell nothing new */
@@ -211,7 +226,7 @@ export class BatchEngine implements Engine {
     if (!sequence.isCaughtUp) return
     const job = this.#job(sequence)
     const event = job.countToken(sequence.advance(logits), this.#options.now())
-    this.#say(job, event)
+    this.#outbox.say(job, event)
     if (event.end === null) return
     this.#close(sequence)
     this.#finishIfDone(job)
@@ -230,9 +245,9 @@ export class BatchEngine implements Engine {
       for (const job of new Set(jobs)) {
         if (job.isOver) continue
         this.#end(job)
-        this.#say(job, { kind: 'failed', failure: error.toFailure() })
+        this.#outbox.say(job, { kind: 'failed', failure: error.toFailure() })
       }
-      this.#deliver()
+      this.#outbox.deliver()
       return null
     }
   }
@@ -240,7 +255,7 @@ export class BatchEngine implements Engine {
   #finishIfDone(job: Job): void {
     const finished = job.finished(this.#options.now())
     if (finished === null) return
-    this.#say(job, finished)
+    this.#outbox.say(job, finished)
     this.#end(job)
   }
 
@@ -275,16 +290,5 @@ export class BatchEngine implements Engine {
   #rowOf(logits: Float32Array, index: number): Float32Array {
     const width = this.#options.runner.vocabularySize
     return logits.subarray(index * width, (index + 1) * width)
-  }
-
-  #say(job: Job, event: LoggedEvent): void {
-    this.#outbox.push({ requestId: job.request.id, event })
-  }
-
-  #deliver(): void {
-    if (this.#outbox.length === 0) return
-    const events = this.#outbox
-    this.#outbox = []
-    this.#options.listener.events(events)
   }
 }

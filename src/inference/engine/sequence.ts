@@ -1,5 +1,6 @@
+import { rowMark } from '../cache/row-ledger.ts'
 import type { RowOwner } from '../cache/row-table.ts'
-import type { ChoiceEnd, GeneratedTokenEvent, TokenScore } from '../contract/events.ts'
+import type { ChoiceEnd, GeneratedTokenEvent, ScoredAlternative, TokenScore } from '../contract/events.ts'
 import { invariant } from '../contract/invariant.ts'
 import type { GenerationRequest } from '../contract/request.ts'
 import type { TextDecoderPort, TokenText } from '../contract/token-text.ts'
@@ -7,8 +8,7 @@ import { Sampler } from '../sampling/sampler.ts'
 import type { SamplingScratch } from '../sampling/sampling-scratch.ts'
 import { scoreToken } from '../sampling/scores.ts'
 import { StopStrings } from '../stop/stop-strings.ts'
-import { codePoints } from './token-label.ts'
-import { toTokenScore } from './token-score.ts'
+import { codePoints, tokenLabel } from './token-label.ts'
 
 /**
  * How a choice that goes on behind a history gets its cache back. `exact`: the prompt is prefilled and the tokens said are computed again as
@@ -27,6 +27,7 @@ export interface SequenceParts {
 export class Sequence implements RowOwner {
   readonly request: GenerationRequest
   readonly choice: number
+  readonly mark: string
   readonly promptTokenIds: readonly number[]
   /** What is prefilled before the first single step: the prompt, and in fast recovery all that was said but its last token. */
   readonly prefillTokenIds: readonly number[]
@@ -34,8 +35,6 @@ export class Sequence implements RowOwner {
   readonly #sampler: Sampler
   readonly #stops: StopStrings
   readonly #decoder: TextDecoderPort
-  /** End and stop tokens. */
-  readonly #endTokenIds: readonly number[]
   /** Code points before the next token's text; meaningful only if scores were asked for. */
   #textOffset = 0
   /** Known, whether computed or not. */
@@ -53,13 +52,12 @@ export class Sequence implements RowOwner {
   ) {
     this.request = request
     this.choice = choice
+    this.mark = rowMark(request.id, choice)
     this.promptTokenIds = promptTokenIds
     this.#parts = parts
-    this.#endTokenIds = request.ignoreEos ? request.stopTokenIds : [...parts.text.endTokenIds, ...request.stopTokenIds]
-    const sampled = { choice, promptTokenIds, endTokenIds: this.#endTokenIds }
-    this.#sampler = new Sampler(request.sampling, sampled, parts.vocabularySize, parts.scratch)
-    this.#stops = new StopStrings(request.stopStrings, { isIncluded: request.includeStop })
-    this.#decoder = parts.text.decoder({ skipSpecial: request.skipSpecialTokens })
+    this.#sampler = new Sampler(request.sampling, choice, parts.vocabularySize, parts.scratch)
+    this.#stops = new StopStrings(request.stopStrings)
+    this.#decoder = parts.text.decoder({ skipSpecial: true })
     this.prefillTokenIds = parts.recovery === 'fast' ? [...promptTokenIds, ...said.slice(0, -1)] : promptTokenIds
     for (const tokenId of said) this.#take(tokenId)
   }
@@ -72,9 +70,14 @@ export class Sequence implements RowOwner {
     return this.promptTokenIds.length + this.request.maxNewTokens
   }
 
+  /** Of the prompt and behind it, whether computed or not. */
+  get knownTokens(): number {
+    return this.promptTokenIds.length + this.#generatedIds.length
+  }
+
   /** Every known token is computed: the logits behind the last one tell the next. */
   get isCaughtUp(): boolean {
-    return this.computed === this.promptTokenIds.length + this.#generatedIds.length
+    return this.computed === this.knownTokens
   }
 
   /** The token that the next decode step computes. */
@@ -105,24 +108,31 @@ export class Sequence implements RowOwner {
   }
 
   #say(tokenId: number): { readonly text: string; readonly end: ChoiceEnd | null } {
-    const { request } = this
-    const isEnd = this.#endTokenIds.includes(tokenId)
-    const decoded = isEnd && !request.includeStop ? '' : this.#decoder.push(tokenId)
-    if (request.topLogprobs !== null) this.#textOffset += codePoints(decoded)
-    const { text, stoppedBy } = this.#stops.push(decoded, this.#generatedIds.length > request.sampling.minNewTokens)
-    if (stoppedBy !== null) return { text, end: { reason: 'stop', stopString: stoppedBy } }
-    if (isEnd) {
-      const stopTokenId = request.stopTokenIds.includes(tokenId) ? { stopTokenId: tokenId } : {}
-      return { text: text + this.#stops.flush(), end: { reason: 'stop', stopString: null, ...stopTokenId } }
+    if (!this.request.ignoreEos && this.#parts.text.endTokenIds.includes(tokenId)) {
+      return { text: this.#stops.flush(), end: { reason: 'stop', stopString: null } }
     }
-    if (this.#generatedIds.length < request.maxNewTokens) return { text, end: null }
+    const decoded = this.#decoder.push(tokenId)
+    if (this.request.topLogprobs !== null) this.#textOffset += codePoints(decoded)
+    const { text, stoppedBy } = this.#stops.push(decoded)
+    if (stoppedBy !== null) return { text, end: { reason: 'stop', stopString: stoppedBy } }
+    if (this.#generatedIds.length < this.request.maxNewTokens) return { text, end: null }
     return { text: text + this.#stops.flush(), end: { reason: 'length', stopString: null } }
   }
 
   #score(logits: Float32Array, tokenId: number): TokenScore | null {
-    const { topLogprobs, scoredTokenIds } = this.request
+    const { topLogprobs } = this.request
     if (topLogprobs === null) return null
-    const score = scoreToken(logits, tokenId, { top: topLogprobs, only: scoredTokenIds })
-    return toTokenScore(score, tokenId, this.#textOffset, this.#parts.text)
+    return toTokenScore(scoreToken(logits, tokenId, topLogprobs), tokenId, this.#textOffset, this.#parts.text)
   }
+}
+
+/** A score of ids and numbers, put into words. */
+export function toTokenScore(
+  score: { readonly logprob: number | null; readonly top: readonly { readonly tokenId: number; readonly logprob: number }[] },
+  tokenId: number,
+  textOffset: number,
+  text: TokenText
+): TokenScore {
+  const top: ScoredAlternative[] = score.top.map(alternative => ({ ...alternative, text: tokenLabel(text, alternative.tokenId) }))
+  return { tokenId, text: tokenLabel(text, tokenId), logprob: score.logprob, top, textOffset }
 }

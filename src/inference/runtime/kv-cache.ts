@@ -1,4 +1,6 @@
+import { fstatSync, ftruncateSync } from 'node:fs'
 import { invariant } from '../contract/invariant.ts'
+import { ROW_NOTE_BYTES } from '../contract/model-runner.ts'
 import type { Address, PagedMemory } from './paged-memory.ts'
 
 export interface KvShape {
@@ -18,11 +20,16 @@ const FLOAT_BYTES = 4
  * Keys and values of all rows: for each layer and side one buffer, float32 [rows, kvHeads, capacity, headDim].
  * A row of a buffer is contiguous, so that rows 0..B-1, or one row, are a tensor of their own at an address in it.
  * The capacity is raised until each head begins at a page: a row's pages are then nobody else's.
+ * All of it is one range, with the notes on its rows in front, so that it can lie in a file that outlives this process.
  */
 export class KvCache {
   readonly shape: KvShape
   readonly #memory: PagedMemory
-  readonly #buffers: readonly { readonly key: Address; readonly value: Address }[]
+  /** ROW_NOTE_BYTES for each row and as many for all. */
+  readonly notes: ArrayBuffer
+  readonly #start: Address
+  readonly #bytes: number
+  readonly #noteBytes: number
   readonly #headBytes: number
   readonly #rowBytes: number
   /** Rows that may have been written since their memory was given back. */
@@ -34,8 +41,11 @@ export class KvCache {
     this.shape = { ...shape, capacity: pageAligned(shape, memory.pageBytes) }
     this.#headBytes = this.shape.capacity * shape.headDim * FLOAT_BYTES
     this.#rowBytes = this.#headBytes * shape.kvHeads
-    const bytes = this.#rowBytes * shape.rows
-    this.#buffers = Array.from({ length: shape.layers }, () => ({ key: memory.reserve(bytes), value: memory.reserve(bytes) }))
+    const noteBytes = ROW_NOTE_BYTES * (shape.rows + 1)
+    this.#noteBytes = Math.ceil(noteBytes / memory.pageBytes) * memory.pageBytes
+    this.#bytes = this.#noteBytes + this.#rowBytes * shape.rows * 2 * shape.layers
+    this.#start = memory.reserve(this.#bytes)
+    this.notes = memory.view(this.#start, noteBytes)
   }
 
   get bytesPerToken(): number {
@@ -45,9 +55,8 @@ export class KvCache {
 
   /** Where a row of a layer begins: `rows` rows from here are a tensor [rows, kvHeads, capacity, headDim]. */
   address(layer: number, side: CacheSide, row: number): Address {
-    const buffer = this.#buffers[layer]
-    invariant(buffer !== undefined && this.#has(row), `the cache has no layer ${layer}, row ${row}`)
-    return buffer[side] + this.#offset(row)
+    invariant(layer >= 0 && layer < this.shape.layers && this.#has(row), `the cache has no layer ${layer}, row ${row}`)
+    return this.#buffer(2 * layer + (side === 'key' ? 0 : 1)) + this.#offset(row)
   }
 
   /** To be called before a row is written: it takes memory from now on. */
@@ -76,8 +85,23 @@ export class KvCache {
     for (const buffer of this.#sides()) this.#memory.giveBack(buffer + this.#offset(row), this.#rowBytes)
   }
 
+  /**
+   * Goes on in the file, with all that it holds; a file of another size is emptied first. Addresses stay what they are.
+   *
+   * @throws {ServiceError} `engine_failure` when the system refuses; the cache is then of no use any more
+   */
+  moveTo(descriptor: number): void {
+    if (fstatSync(descriptor).size !== this.#bytes) {
+      ftruncateSync(descriptor, 0)
+      ftruncateSync(descriptor, this.#bytes)
+    }
+    this.#memory.share(this.#start, this.#bytes, descriptor)
+    for (let row = 0; row < this.shape.rows; row++) this.touch(row)
+  }
+
   free(): void {
-    for (const buffer of this.#sides()) this.#memory.free(buffer, this.#rowBytes * this.shape.rows)
+    this.notes.transfer(0)
+    this.#memory.free(this.#start, this.#bytes)
   }
 
   #has(row: number): boolean {
@@ -88,11 +112,13 @@ export class KvCache {
     return BigInt(row * this.#rowBytes)
   }
 
+  /** Where the keys (even) or values (odd) of a layer begin. */
+  #buffer(index: number): Address {
+    return this.#start + BigInt(this.#noteBytes + index * this.#rowBytes * this.shape.rows)
+  }
+
   *#sides(): Generator<Address> {
-    for (const { key, value } of this.#buffers) {
-      yield key
-      yield value
-    }
+    for (let index = 0; index < 2 * this.shape.layers; index++) yield this.#buffer(index)
   }
 }
 

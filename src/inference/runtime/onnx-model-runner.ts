@@ -19,6 +19,18 @@ export interface ModelRunnerOptions extends SessionOptions {
   readonly parkedRows: number
 }
 
+/** A runner whose cache can outlive its process. */
+export interface MovableRunner extends ModelRunner {
+  /**
+   * Cache and notes are those of this file from now on, with all that it holds, and outlive this process in it; what they held so far is dropped.
+   * A file of another size is emptied first. Between runs.
+   *
+   * @param descriptor  open in this process; from `createCacheFile`
+   * @throws {ServiceError} `engine_failure` when the system refuses: the runner is then of no use any more
+   */
+  moveCacheTo(descriptor: number): void
+}
+
 /** Most tokens of one prefill run. */
 export const MAX_CHUNK_TOKENS = 512
 
@@ -27,7 +39,7 @@ export const MAX_CHUNK_TOKENS = 512
  *
  * @throws {ServiceError} `unavailable` where ONNX Runtime has no library for this machine, `engine_failure` when it refuses the graph or there is no room for the cache
  */
-export async function openModelRunner(options: ModelRunnerOptions): Promise<ModelRunner> {
+export async function openModelRunner(options: ModelRunnerOptions): Promise<MovableRunner> {
   using parts = new DisposableStack()
   const session = parts.adopt(await DecoderSession.open(options), session => session.close())
   const memory = openMemory()
@@ -47,7 +59,7 @@ interface Parts {
   readonly all: DisposableStack
 }
 
-class OnnxModelRunner implements ModelRunner {
+class OnnxModelRunner implements MovableRunner {
   readonly vocabularySize: number
   readonly contextLength: number
   readonly slots: number
@@ -65,6 +77,10 @@ class OnnxModelRunner implements ModelRunner {
 
   get cacheBytesPerToken(): number {
     return this.#parts.cache.bytesPerToken
+  }
+
+  get notes(): ArrayBuffer {
+    return this.#parts.cache.notes
   }
 
   async prefill(row: number, past: number, tokenIds: readonly number[], wanted: readonly number[]): Promise<Float32Array> {
@@ -120,6 +136,11 @@ class OnnxModelRunner implements ModelRunner {
   releaseRow(row: number): void {
     this.#expectIdle()
     this.#parts.cache.releaseRow(row)
+  }
+
+  moveCacheTo(descriptor: number): void {
+    this.#expectIdle()
+    this.#parts.cache.moveTo(descriptor)
   }
 
   terminate(): void {

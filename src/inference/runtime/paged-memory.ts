@@ -17,6 +17,12 @@ export interface PagedMemory {
   free(address: Address, bytes: number): void
   /** Whole pages go back to the system; what is read there until they are written again is undefined. */
   giveBack(address: Address, bytes: number): void
+  /**
+   * A reserved range becomes a window on a file in memory (`createCacheFile`) that is at least as long: same addresses, the file's content.
+   *
+   * @throws {ServiceError} `engine_failure` where the system cannot: the range must not be touched any more
+   */
+  share(address: Address, bytes: number, descriptor: number): void
   /** The ranges do not overlap. */
   copy(from: Address, to: Address, bytes: number): void
   /** JavaScript's window on native memory. Detach it (`transfer`) before the memory is freed: a later read would end the process. */

@@ -6,20 +6,26 @@ import { loadLibrary } from './native-library.ts'
 import type { Address, PagedMemory } from './paged-memory.ts'
 
 const PROT_READ_WRITE = 0x3
+const MAP_SHARED = 0x01
 const MAP_PRIVATE = 0x02
+const MAP_FIXED = 0x10
 const MAP_FAILED = -1n
 /** <sys/mman.h>: MAP_ANONYMOUS, MAP_NORESERVE; MADV_DONTNEED on Linux, MADV_FREE on macOS (there the memory goes once somebody needs it). */
 const { anonymous, noReserve, giveBack } =
   platform === 'darwin' ? { anonymous: 0x1000, noReserve: 0x40, giveBack: 5 } : { anonymous: 0x20, noReserve: 0x4000, giveBack: 4 }
 const MADV_NOHUGEPAGE = 15
+/** Linux: the pages of a shared file go, which MADV_DONTNEED would only unmap. */
+const MADV_REMOVE = 9
 
-/** Anonymous private mappings (Linux, macOS). */
+/** Anonymous private mappings (Linux, macOS), which can become windows on a file. */
 export class PosixMemory implements PagedMemory {
   readonly pageBytes: number
   readonly #map
   readonly #unmap
   readonly #advise
   readonly #copy
+  /** Ranges that are windows on a file. */
+  readonly #shared = new Map<Address, number>()
 
   constructor() {
     const library = loadLibrary(null)
@@ -33,17 +39,27 @@ export class PosixMemory implements PagedMemory {
   reserve(bytes: number): Address {
     const address = BigInt(this.#map(0, bytes, PROT_READ_WRITE, MAP_PRIVATE | anonymous | noReserve, -1, 0))
     if (address === MAP_FAILED) throw new ServiceError('engine_failure', `the system refused to reserve ${bytes} bytes of addresses`)
-    // Where huge pages are the system's default, one token of each head would take megabytes. A kernel without them refuses: no matter.
-    if (platform === 'linux') this.#advise(address, bytes, MADV_NOHUGEPAGE)
+    this.#wantSmallPages(address, bytes)
     return address
+  }
+
+  share(address: Address, bytes: number, descriptor: number): void {
+    const mapped = BigInt(this.#map(address, bytes, PROT_READ_WRITE, MAP_SHARED | MAP_FIXED | noReserve, descriptor, 0))
+    if (mapped !== address) throw new ServiceError('engine_failure', `the system refused to map ${bytes} bytes of a file`)
+    this.#wantSmallPages(address, bytes)
+    this.#shared.set(address, bytes)
   }
 
   free(address: Address, bytes: number): void {
     invariant(this.#unmap(address, bytes) === 0, 'memory was freed that is not ours')
+    this.#shared.delete(address)
   }
 
   giveBack(address: Address, bytes: number): void {
-    invariant(this.#advise(address, bytes, giveBack) === 0, 'the range given back is not whole pages of ours')
+    invariant(
+      this.#advise(address, bytes, this.#isShared(address) ? MADV_REMOVE : giveBack) === 0,
+      'the range given back is not whole pages of ours'
+    )
   }
 
   copy(from: Address, to: Address, bytes: number): void {
@@ -52,5 +68,14 @@ export class PosixMemory implements PagedMemory {
 
   view(address: Address, bytes: number): ArrayBuffer {
     return koffi.view(address, bytes)
+  }
+
+  #isShared(address: Address): boolean {
+    return this.#shared.entries().some(([start, bytes]) => address >= start && address < start + BigInt(bytes))
+  }
+
+  /** Where huge pages are the system's default, one token of each head would take megabytes. A kernel without them refuses: no matter. */
+  #wantSmallPages(address: Address, bytes: number): void {
+    if (platform === 'linux') this.#advise(address, bytes, MADV_NOHUGEPAGE)
   }
 }

@@ -39,6 +39,10 @@ export class WindowsMemory implements PagedMemory {
     invariant(this.#discard(address, bytes) === 0, 'the range given back is not whole pages of ours')
   }
 
+  share(): never {
+    throw new ServiceError('engine_failure', 'Windows has no cache that outlives its process')
+  }
+
   copy(from: Address, to: Address, bytes: number): void {
     this.#move(to, from, bytes)
   }

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { rowMark } from '../../../src/inference/cache/row-ledger.ts'
 import { type RowOwner, RowTable } from '../../../src/inference/cache/row-table.ts'
 import { FakeRunner } from '../engine/fake-runner.ts'
 
@@ -32,7 +33,13 @@ it('keeps every row whole, decoding rows dense, and memory within its budget, wh
         const decoding = table.decoding()
         if (step.kind === 'open') {
           const prompt = [...Array.from({ length: step.shared }, (_, index) => index), ...Array.from({ length: step.own }, () => next++)]
-          const owner: Owner = { promptTokenIds: prompt, cacheSalt: '', computed: 0, reservedTokens: prompt.length + step.more }
+          const owner: Owner = {
+            mark: rowMark('r', next),
+            promptTokenIds: prompt,
+            cacheSalt: '',
+            computed: 0,
+            reservedTokens: prompt.length + step.more
+          }
           if (table.roomFor(owner.reservedTokens) < 1) continue
           owner.computed = table.open(owner, prompt.length)
           expect(memory.cache[table.rowOf(owner)]?.slice(0, owner.computed)).toEqual(prompt.slice(0, owner.computed))
@@ -42,7 +49,7 @@ it('keeps every row whole, decoding rows dense, and memory within its budget, wh
         } else if (step.kind === 'fork') {
           const from = decoding.at(-1)
           if (from === undefined || from.computed !== from.promptTokenIds.length || table.roomFor(from.reservedTokens) < 1) continue
-          table.fork(from, { ...from })
+          table.fork(from, { ...from, mark: rowMark('f', next++) })
         } else if (step.kind === 'decode') {
           const isFull = decoding.some(owner => owner.computed === owner.reservedTokens)
           if (decoding.length === 0 || isFull) continue
@@ -71,7 +78,7 @@ it('keeps every row whole, decoding rows dense, and memory within its budget, wh
 it('gives the memory of all rows back once nothing can be reused', () => {
   const memory = new FakeRunner({ slots: 2 })
   const table = new RowTable<Owner>(memory, { slots: 2, rows: memory.rows, budgetTokens: 100, reusePrefixes: false })
-  const owner: Owner = { promptTokenIds: [1, 2, 3], cacheSalt: '', computed: 0, reservedTokens: 10 }
+  const owner: Owner = { mark: rowMark('r', 0), promptTokenIds: [1, 2, 3], cacheSalt: '', computed: 0, reservedTokens: 10 }
   table.open(owner, 3)
   memory.cache[0]?.push(1, 2, 3)
   owner.computed = 3

@@ -1,6 +1,6 @@
 import { ServiceError } from '../../../src/inference/contract/errors.ts'
 import { invariant } from '../../../src/inference/contract/invariant.ts'
-import type { ModelRunner } from '../../../src/inference/contract/model-runner.ts'
+import { type ModelRunner, ROW_NOTE_BYTES } from '../../../src/inference/contract/model-runner.ts'
 
 export interface FakeRunnerOptions {
   readonly slots?: number
@@ -9,7 +9,12 @@ export interface FakeRunnerOptions {
   readonly vocabularySize?: number
   /** Single steps are in the numeric class of prompts. */
   readonly oneClass?: boolean
+  /** What a runner of the same shape left behind. */
+  readonly legacy?: Legacy
 }
+
+/** A cache that outlives its runner. */
+export type Legacy = Pick<FakeRunner, 'cache' | 'notes'>
 
 export interface Step {
   readonly kind: 'prefill' | 'decode'
@@ -28,6 +33,7 @@ export class FakeRunner implements ModelRunner {
   readonly cacheBytesPerToken = 1
   readonly rows: number
   readonly cache: number[][]
+  readonly notes: ArrayBuffer
   readonly steps: Step[] = []
   /** Awaited before a run answers: a test holds it to look at what happens meanwhile. */
   gate: Promise<void> = Promise.resolve()
@@ -36,13 +42,14 @@ export class FakeRunner implements ModelRunner {
   readonly #stepMark: number
   #inFlight = false
 
-  constructor({ slots = 4, parkedRows = 2, contextLength = 256, vocabularySize = 32, oneClass = false }: FakeRunnerOptions = {}) {
+  constructor({ slots = 4, parkedRows = 2, contextLength = 256, vocabularySize = 32, oneClass = false, legacy }: FakeRunnerOptions = {}) {
     this.#stepMark = oneClass ? 0 : 0.5
     this.slots = slots
     this.contextLength = contextLength
     this.vocabularySize = vocabularySize
     this.rows = slots + parkedRows
-    this.cache = Array.from({ length: this.rows }, () => [])
+    this.cache = legacy?.cache ?? Array.from({ length: this.rows }, () => [])
+    this.notes = legacy?.notes ?? new ArrayBuffer(ROW_NOTE_BYTES * (this.rows + 1))
   }
 
   prefill(row: number, past: number, tokenIds: readonly number[], wanted: readonly number[]): Promise<Float32Array> {

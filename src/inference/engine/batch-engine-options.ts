@@ -1,0 +1,21 @@
+import type { EngineDescription, EngineListener } from '../contract/engine.ts'
+import type { ModelRunner } from '../contract/model-runner.ts'
+import type { TokenText } from '../contract/token-text.ts'
+import type { Recovery } from './sequence.ts'
+
+export interface BatchEngineOptions {
+  readonly runner: ModelRunner
+  readonly text: TokenText
+  readonly description: EngineDescription
+  /** Most tokens of one prefill chunk: what running streams wait for at most. */
+  readonly chunkTokens: number
+  /** 2 where a lone row is in another numeric class than a row in a batch (DESIGN section 4): a dummy row joins it. */
+  readonly minDecodeRows: 1 | 2
+  readonly reusePrefixes: boolean
+  readonly recovery: Recovery
+  /** Unix milliseconds. */
+  readonly now: () => number
+  readonly listener: EngineListener
+  /** A bug of ours ended the loop; the process should end too. */
+  readonly onCrash: (error: unknown) => void
+}
