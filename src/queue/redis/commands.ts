@@ -1,4 +1,4 @@
-import type { Redis, RedisOptions, Result } from 'ioredis'
+import type { Cluster, Redis, Result } from 'ioredis'
 import { APPEND } from './log-scripts.ts'
 import { ADMIT, ATTEND, CLAIM, CLAIM_IDEMPOTENCY, END, HAND_BACK, MARK } from './request-scripts.ts'
 
@@ -19,7 +19,7 @@ declare module 'ioredis' {
 }
 
 /** Our scripts as commands of a connection: sent by their digest, loaded again after a restart of Redis. Their contracts stand beside the Lua. */
-export const SCRIPTS: NonNullable<RedisOptions['scripts']> = {
+export const SCRIPTS: Record<string, { lua: string; numberOfKeys?: number }> = {
   streamAdmit: { lua: ADMIT, numberOfKeys: 2 },
   streamClaim: { lua: CLAIM, numberOfKeys: 3 },
   streamHandBack: { lua: HAND_BACK, numberOfKeys: 3 },
@@ -31,4 +31,4 @@ export const SCRIPTS: NonNullable<RedisOptions['scripts']> = {
 }
 
 /** A connection with our commands. */
-export type ScriptedRedis = Redis
+export type ScriptedRedis = Redis | Cluster

@@ -1,0 +1,57 @@
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { SCRIPTS, type ScriptedRedis } from './commands.ts'
+import type { RedisAddress } from './redis-url.ts'
+
+/**
+ * `prompt`: a command fails at once while Redis is away, and within seconds when it does not answer. `patient`: a command waits until Redis is back;
+ * after a cut it may be sent twice, so it must bear that.
+ */
+export type Temper = 'prompt' | 'patient'
+
+/** A peer that is gone without a word: a command, a blocking one too, that hears nothing for so long ends its connection. */
+const SILENCE_MS = 5000
+const LONGEST_RETRY_MS = 500
+
+/** Opens a connection with our commands; it comes back by itself after every cut. Whoever opens it ends it with `disconnect()`. */
+export function openRedis(address: RedisAddress, temper: Temper, onError: (error: Error) => void): ScriptedRedis {
+  const redis =
+    address.kind === 'cluster' ? openCluster(address, temper) : new Redis({ ...optionsOf(address, temper), ...placeOf(address) })
+  redis.on('error', onError)
+  return redis
+}
+
+function openCluster(address: RedisAddress, temper: Temper): Cluster {
+  return new Cluster([...address.nodes], {
+    scripts: SCRIPTS,
+    enableOfflineQueue: temper === 'patient',
+    clusterRetryStrategy: retryMs,
+    redisOptions: optionsOf(address, temper)
+  })
+}
+
+function placeOf({ kind, nodes, master, tls }: RedisAddress) {
+  if (kind === 'single') return nodes[0]
+  return { sentinels: [...nodes], name: master, enableTLSForSentinelMode: tls }
+}
+
+function optionsOf({ tls, username, password, database }: RedisAddress, temper: Temper) {
+  return {
+    ...(username === null ? {} : { username }),
+    ...(password === null ? {} : { password }),
+    ...(tls ? { tls: {} } : {}),
+    db: database,
+    scripts: SCRIPTS,
+    connectTimeout: 2000,
+    socketTimeout: SILENCE_MS,
+    retryStrategy: retryMs,
+    // A master that became a replica answers READONLY for ever: the next connection asks again who is master.
+    reconnectOnError: error => error.message.startsWith('READONLY'),
+    enableOfflineQueue: temper === 'patient',
+    autoResendUnfulfilledCommands: temper === 'patient',
+    maxRetriesPerRequest: temper === 'patient' ? null : 0
+  } satisfies RedisOptions
+}
+
+function retryMs(attempts: number): number {
+  return Math.min(50 * attempts, LONGEST_RETRY_MS)
+}
