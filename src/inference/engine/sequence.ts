@@ -1,6 +1,6 @@
 import { rowMark } from '../cache/row-ledger.ts'
 import type { RowOwner } from '../cache/row-table.ts'
-import type { ChoiceEnd, GeneratedTokenEvent, ScoredAlternative, TokenScore } from '../contract/events.ts'
+import type { ChoiceEnd, GeneratedTokenEvent, TokenScore } from '../contract/events.ts'
 import { invariant } from '../contract/invariant.ts'
 import type { GenerationRequest } from '../contract/request.ts'
 import type { TextDecoderPort, TokenText } from '../contract/token-text.ts'
@@ -8,7 +8,8 @@ import { Sampler } from '../sampling/sampler.ts'
 import type { SamplingScratch } from '../sampling/sampling-scratch.ts'
 import { scoreToken } from '../sampling/scores.ts'
 import { StopStrings } from '../stop/stop-strings.ts'
-import { codePoints, tokenLabel } from './token-label.ts'
+import { codePoints } from './token-label.ts'
+import { toTokenScore } from './token-score.ts'
 
 /**
  * How a choice that goes on behind a history gets its cache back. `exact`: the prompt is prefilled and the tokens said are computed again as
@@ -35,6 +36,8 @@ export class Sequence implements RowOwner {
   readonly #sampler: Sampler
   readonly #stops: StopStrings
   readonly #decoder: TextDecoderPort
+  /** End and stop tokens. */
+  readonly #endTokenIds: readonly number[]
   /** Code points before the next token's text; meaningful only if scores were asked for. */
   #textOffset = 0
   /** Known, whether computed or not. */
@@ -55,9 +58,11 @@ export class Sequence implements RowOwner {
     this.mark = rowMark(request.id, choice)
     this.promptTokenIds = promptTokenIds
     this.#parts = parts
-    this.#sampler = new Sampler(request.sampling, choice, parts.vocabularySize, parts.scratch)
-    this.#stops = new StopStrings(request.stopStrings)
-    this.#decoder = parts.text.decoder({ skipSpecial: true })
+    this.#endTokenIds = request.ignoreEos ? request.stopTokenIds : [...parts.text.endTokenIds, ...request.stopTokenIds]
+    const sampled = { choice, promptTokenIds, endTokenIds: this.#endTokenIds }
+    this.#sampler = new Sampler(request.sampling, sampled, parts.vocabularySize, parts.scratch)
+    this.#stops = new StopStrings(request.stopStrings, { isIncluded: request.includeStop })
+    this.#decoder = parts.text.decoder({ skipSpecial: request.skipSpecialTokens })
     this.prefillTokenIds = parts.recovery === 'fast' ? [...promptTokenIds, ...said.slice(0, -1)] : promptTokenIds
     for (const tokenId of said) this.#take(tokenId)
   }
@@ -108,31 +113,24 @@ export class Sequence implements RowOwner {
   }
 
   #say(tokenId: number): { readonly text: string; readonly end: ChoiceEnd | null } {
-    if (!this.request.ignoreEos && this.#parts.text.endTokenIds.includes(tokenId)) {
-      return { text: this.#stops.flush(), end: { reason: 'stop', stopString: null } }
-    }
-    const decoded = this.#decoder.push(tokenId)
-    if (this.request.topLogprobs !== null) this.#textOffset += codePoints(decoded)
-    const { text, stoppedBy } = this.#stops.push(decoded)
+    const { request } = this
+    const isEnd = this.#endTokenIds.includes(tokenId)
+    const decoded = isEnd && !request.includeStop ? '' : this.#decoder.push(tokenId)
+    if (request.topLogprobs !== null) this.#textOffset += codePoints(decoded)
+    const { text, stoppedBy } = this.#stops.push(decoded, this.#generatedIds.length > request.sampling.minNewTokens)
     if (stoppedBy !== null) return { text, end: { reason: 'stop', stopString: stoppedBy } }
-    if (this.#generatedIds.length < this.request.maxNewTokens) return { text, end: null }
+    if (isEnd) {
+      const stopTokenId = request.stopTokenIds.includes(tokenId) ? { stopTokenId: tokenId } : {}
+      return { text: text + this.#stops.flush(), end: { reason: 'stop', stopString: null, ...stopTokenId } }
+    }
+    if (this.#generatedIds.length < request.maxNewTokens) return { text, end: null }
     return { text: text + this.#stops.flush(), end: { reason: 'length', stopString: null } }
   }
 
   #score(logits: Float32Array, tokenId: number): TokenScore | null {
-    const { topLogprobs } = this.request
+    const { topLogprobs, scoredTokenIds } = this.request
     if (topLogprobs === null) return null
-    return toTokenScore(scoreToken(logits, tokenId, topLogprobs), tokenId, this.#textOffset, this.#parts.text)
+    const score = scoreToken(logits, tokenId, { top: topLogprobs, only: scoredTokenIds })
+    return toTokenScore(score, tokenId, this.#textOffset, this.#parts.text)
   }
-}
-
-/** A score of ids and numbers, put into words. */
-export function toTokenScore(
-  score: { readonly logprob: number | null; readonly top: readonly { readonly tokenId: number; readonly logprob: number }[] },
-  tokenId: number,
-  textOffset: number,
-  text: TokenText
-): TokenScore {
-  const top: ScoredAlternative[] = score.top.map(alternative => ({ ...alternative, text: tokenLabel(text, alternative.tokenId) }))
-  return { tokenId, text: tokenLabel(text, tokenId), logprob: score.logprob, top, textOffset }
 }
