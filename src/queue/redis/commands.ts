@@ -1,6 +1,6 @@
 import type { Cluster, Redis, Result } from 'ioredis'
 import { APPEND } from './log-scripts.ts'
-import { ADMIT, ATTEND, CLAIM, CLAIM_IDEMPOTENCY, END, HAND_BACK, MARK } from './request-scripts.ts'
+import { ADMIT, ATTEND, CLAIM, CLAIM_IDEMPOTENCY, END, HAND_BACK, MARK, RELEASE_IDEMPOTENCY } from './request-scripts.ts'
 
 type Argument = string | number
 
@@ -15,6 +15,7 @@ declare module 'ioredis' {
     streamAttend(...keysAndArguments: Argument[]): Result<unknown, Context>
     streamAppend(...keysAndArguments: Argument[]): Result<unknown, Context>
     streamClaimIdempotency(...keysAndArguments: Argument[]): Result<unknown, Context>
+    streamReleaseIdempotency(...keysAndArguments: Argument[]): Result<unknown, Context>
   }
 }
 
@@ -27,7 +28,8 @@ export const SCRIPTS: Record<string, { lua: string; numberOfKeys?: number }> = {
   streamEnd: { lua: END, numberOfKeys: 3 },
   streamAttend: { lua: ATTEND, numberOfKeys: 2 },
   streamAppend: { lua: APPEND, numberOfKeys: 2 },
-  streamClaimIdempotency: { lua: CLAIM_IDEMPOTENCY, numberOfKeys: 1 }
+  streamClaimIdempotency: { lua: CLAIM_IDEMPOTENCY, numberOfKeys: 1 },
+  streamReleaseIdempotency: { lua: RELEASE_IDEMPOTENCY, numberOfKeys: 1 }
 }
 
 /** A connection with our commands. */

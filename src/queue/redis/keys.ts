@@ -16,7 +16,7 @@ export interface RedisKeys {
   readonly workers: string
   /** Stream of one entry: wakes the blocking read of an API process. TTL, renewed by it. */
   wake(apiId: string): string
-  /** String, `<digest> <request id>`: what an idempotency key stands for. TTL as the request's. */
+  /** String, `<digest> <request id> <ms>`: what an idempotency key stands for, and since when. TTL as that of a request; renewed when it is asked for. */
   idempotency(owner: string, key: string): string
   /** String: the hash of the model that this prefix serves. Set by whoever comes first; TTL, renewed by all. */
   readonly model: string

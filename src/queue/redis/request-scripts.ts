@@ -1,27 +1,30 @@
 /**
  * Lua that moves a request between its states. The request's hash:
- * `body` JSON of the GenerationRequest · `state` waiting|running|finished|failed|cancelled · `epoch` grows with each claim and each end from outside ·
+ * `body` JSON of the GenerationRequest · `ticket` JSON of its ticket, for those who need no more · `state` waiting|running|finished|failed|cancelled · `epoch` grows with each claim and each end from outside ·
  * `worker` who claimed it last · `weight` its choices · `tokens` prompt tokens · `last` ordinal of the log's last entry · `leaseUntil` ms, 0 never ends ·
  * `deadline` ms, 0 none · `inRun` epoch whose worker's current run computes for it · `advanced` epoch in which something of it was computed · `deaths`.
  */
 
 /**
+ * Said twice, it is done once.
+ *
  * KEYS request, waiting
- * ARGV id, body, weight, promptTokens, leaseUntilMs, deadlineMs, ttlMs, waitingLimit, waitingTokenLimit, freeRows
- * Returns {'ok'} | {'full', waiting, tokens}. A request is never refused while nothing waits and `freeRows` workers' rows could take it.
+ * ARGV id, body, ticket, weight, promptTokens, leaseUntilMs, deadlineMs, ttlMs, waitingLimit, waitingTokenLimit, freeRows, rows
+ * Returns {'ok'} | {'full', waiting, tokens}. Never refused is what could run at once: `freeRows` of all workers take its `rows` and one of each that waits.
  */
 export const ADMIT = `
+if redis.call('EXISTS', KEYS[1]) == 1 then return {'ok'} end
 local waiting = redis.call('HLEN', KEYS[2])
 local tokens = 0
 for _, value in ipairs(redis.call('HVALS', KEYS[2])) do tokens = tokens + tonumber(value) end
-local fits = waiting == 0 and tonumber(ARGV[10]) >= 1
-if not fits and (waiting >= tonumber(ARGV[8]) or (waiting > 0 and tokens + tonumber(ARGV[4]) > tonumber(ARGV[9]))) then
+local runs = waiting + tonumber(ARGV[12]) <= tonumber(ARGV[11])
+if not runs and (waiting >= tonumber(ARGV[9]) or (waiting > 0 and tokens + tonumber(ARGV[5]) > tonumber(ARGV[10]))) then
   return {'full', waiting, tokens}
 end
-redis.call('HSET', KEYS[1], 'body', ARGV[2], 'state', 'waiting', 'epoch', 0, 'worker', '', 'weight', ARGV[3], 'tokens', ARGV[4],
-  'last', 0, 'leaseUntil', ARGV[5], 'deadline', ARGV[6], 'inRun', -1, 'advanced', -1, 'deaths', 0)
-redis.call('PEXPIRE', KEYS[1], ARGV[7])
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[4])
+redis.call('HSET', KEYS[1], 'body', ARGV[2], 'ticket', ARGV[3], 'state', 'waiting', 'epoch', 0, 'worker', '', 'weight', ARGV[4], 'tokens', ARGV[5],
+  'last', 0, 'leaseUntil', ARGV[6], 'deadline', ARGV[7], 'inRun', -1, 'advanced', -1, 'deaths', 0)
+redis.call('PEXPIRE', KEYS[1], ARGV[8])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[5])
 return {'ok'}
 `
 
@@ -134,4 +137,14 @@ local held = redis.call('GET', KEYS[1])
 if held and held ~= ARGV[3] then return held end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return ''
+`
+
+/**
+ * Gives an idempotency key back: its request was not admitted.
+ *
+ * KEYS idempotency
+ * ARGV value
+ */
+export const RELEASE_IDEMPOTENCY = `
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 `

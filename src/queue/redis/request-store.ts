@@ -1,0 +1,174 @@
+import { z } from 'zod'
+import type { Failure } from '../../inference/contract/errors.ts'
+import type { FailedEvent, LogEntry, LoggedEvent } from '../../inference/contract/events.ts'
+import { choiceCount, type GenerationRequest } from '../../inference/contract/request.ts'
+import type { Ticket } from '../../inference/contract/ticket.ts'
+import type { ScriptedRedis } from './commands.ts'
+import type { RedisKeys } from './keys.ts'
+import { LIFE_MS } from './lifetimes.ts'
+
+const AdmitReply = z.union([z.tuple([z.literal('ok')]), z.tuple([z.literal('full'), z.number(), z.number()])])
+const Done = z.literal([0, 1]).transform(done => done === 1)
+const State = z.enum(['waiting', 'running', 'finished', 'failed', 'cancelled'])
+const Standing = z.tuple([State, z.coerce.number(), z.coerce.number(), z.coerce.number(), z.coerce.number(), z.coerce.number()])
+const STANDING = ['state', 'epoch', 'last', 'leaseUntil', 'deadline', 'weight'] as const
+
+export type RequestState = z.infer<typeof State>
+
+/** Where a request stands, without its body. */
+export interface Standing {
+  readonly state: RequestState
+  readonly epoch: number
+  /** Ordinal of the log's last entry; 0 for none. */
+  readonly last: number
+  /** Unix milliseconds; 0 for ever. */
+  readonly leaseUntilMs: number
+  /** Unix milliseconds; 0 for none. */
+  readonly deadlineMs: number
+  /** Its choices. */
+  readonly weight: number
+}
+
+export interface AdmissionTerms {
+  /** Unix milliseconds until which it goes on without a reader; 0 for ever. */
+  readonly leaseUntilMs: number
+  readonly waitingLimit: number
+  readonly waitingTokenLimit: number
+  /** Rows that no request has, of all workers. */
+  readonly freeRows: number
+  /** Of the free rows, those that this request would take. */
+  readonly rows: number
+}
+
+export type Admission = { readonly ok: true } | { readonly ok: false; readonly waiting: number; readonly tokens: number }
+
+export function hasEnded({ state }: Pick<Standing, 'state'>): boolean {
+  return state !== 'waiting' && state !== 'running'
+}
+
+/** The API's side of the requests of one shard. Replies are parsed here and nowhere else; whatever Redis cannot answer now rejects. */
+export class RequestStore {
+  readonly redis: ScriptedRedis
+  readonly keys: RedisKeys
+
+  constructor(redis: ScriptedRedis, keys: RedisKeys) {
+    this.redis = redis
+    this.keys = keys
+  }
+
+  async admit(request: GenerationRequest, terms: AdmissionTerms): Promise<Admission> {
+    const { id, ticket } = request
+    const raw = await this.redis.streamAdmit(
+      this.keys.request(id),
+      this.keys.waiting,
+      id,
+      JSON.stringify(request),
+      JSON.stringify(ticket),
+      choiceCount(request),
+      promptTokensOf(request),
+      terms.leaseUntilMs,
+      ticket.deadlineAtMs ?? 0,
+      LIFE_MS,
+      terms.waitingLimit,
+      terms.waitingTokenLimit,
+      terms.freeRows,
+      terms.rows
+    )
+    const reply = AdmitReply.parse(raw)
+    return reply[0] === 'ok' ? { ok: true } : { ok: false, waiting: reply[1], tokens: reply[2] }
+  }
+
+  /**
+   * Ends a request from outside its worker.
+   *
+   * @returns false when it had ended or is not known
+   */
+  async end(requestId: string, failure: Failure, retentionMs: number): Promise<boolean> {
+    const event: FailedEvent = { kind: 'failed', failure }
+    const { request, log, waiting, endChannel } = this.keys
+    const state: RequestState = failure.code === 'cancelled' ? 'cancelled' : 'failed'
+    return Done.parse(
+      await this.redis.streamEnd(
+        request(requestId),
+        log(requestId),
+        waiting,
+        requestId,
+        state,
+        JSON.stringify(event),
+        retentionMs,
+        endChannel
+      )
+    )
+  }
+
+  /** They are attended until then. */
+  async attend(requestIds: readonly string[], leaseUntilMs: number): Promise<void> {
+    const pipeline = this.redis.pipeline()
+    for (const id of requestIds) pipeline.streamAttend(this.keys.request(id), this.keys.log(id), leaseUntilMs, LIFE_MS)
+    await answersOf(pipeline)
+  }
+
+  async ticket(requestId: string): Promise<Ticket | null> {
+    const json = await this.redis.hget(this.keys.request(requestId), 'ticket')
+    // Written by an API process of ours, which had parsed it at the HTTP border.
+    return json === null ? null : (JSON.parse(json) as Ticket)
+  }
+
+  /** Where requests stand; null for those that are not known (any more). */
+  async standings(requestIds: readonly string[]): Promise<readonly (Standing | null)[]> {
+    if (requestIds.length === 0) return []
+    const pipeline = this.redis.pipeline()
+    for (const id of requestIds) pipeline.hmget(this.keys.request(id), ...STANDING)
+    return (await answersOf(pipeline)).map(standingOf)
+  }
+
+  /** Where a request stands, and what comes after an ordinal in its log, at most `count`; null when it is not known (any more). */
+  async look(requestId: string, afterOrdinal: number, count: number): Promise<{ standing: Standing; entries: LogEntry[] } | null> {
+    const pipeline = this.redis.pipeline()
+    pipeline.hmget(this.keys.request(requestId), ...STANDING)
+    pipeline.xrange(this.keys.log(requestId), `(${afterOrdinal}-0`, '+', 'COUNT', count)
+    const [rawStanding, rawEntries] = await answersOf(pipeline)
+    const standing = standingOf(rawStanding)
+    return standing === null ? null : { standing, entries: entriesOf(rawEntries) }
+  }
+
+  /** Takes an idempotency key, unless it is held by another than `replaces`: then it says by whom. */
+  async claimIdempotency(owner: string, key: string, value: string, replaces: string): Promise<string | null> {
+    const held = await this.redis.streamClaimIdempotency(this.keys.idempotency(owner, key), value, LIFE_MS, replaces)
+    return z.string().parse(held) || null
+  }
+
+  async releaseIdempotency(owner: string, key: string, value: string): Promise<void> {
+    await this.redis.streamReleaseIdempotency(this.keys.idempotency(owner, key), value)
+  }
+}
+
+const RawEntries = z.array(z.tuple([z.string(), z.tuple([z.literal('e'), z.string()])]))
+
+/** Of a log, as XRANGE and XREAD give them. */
+export function entriesOf(raw: unknown): LogEntry[] {
+  return RawEntries.parse(raw).map(([id, [, json]]) => ({
+    ordinal: Number.parseInt(id, 10),
+    // Written by a worker or an API process of ours.
+    event: JSON.parse(json) as LoggedEvent
+  }))
+}
+
+/** @throws the first error among the answers */
+export async function answersOf(pipeline: ReturnType<ScriptedRedis['pipeline']>): Promise<unknown[]> {
+  const answers = (await pipeline.exec()) ?? []
+  return answers.map(([error, answer]) => {
+    if (error !== null) throw error
+    return answer
+  })
+}
+
+function standingOf(raw: unknown): Standing | null {
+  if (Array.isArray(raw) && raw[0] === null) return null
+  const [state, epoch, last, leaseUntilMs, deadlineMs, weight] = Standing.parse(raw)
+  return { state, epoch, last, leaseUntilMs, deadlineMs, weight }
+}
+
+function promptTokensOf({ prompts }: GenerationRequest): number {
+  return prompts.reduce((sum, prompt) => sum + prompt.tokenIds.length, 0)
+}
