@@ -8,21 +8,22 @@ import { simulatedLabel } from './vocabulary.ts'
 /** One choice of a request: what it says next. */
 export class SimulatedChoice {
   readonly promptIndex: number
+  /** Among all choices of the request. */
+  readonly index: number
   readonly #request: GenerationRequest
-  readonly #choice: number
   readonly #stops: StopStrings
   readonly #key: number
   #position = 0
   /** Code points before the next token's text; meaningful only if scores were asked for. */
   #textOffset = 0
 
-  constructor(request: GenerationRequest, promptIndex: number, choice: number) {
+  constructor(request: GenerationRequest, promptIndex: number, index: number) {
     const promptTokenIds = request.prompts[promptIndex]?.tokenIds ?? []
     this.promptIndex = promptIndex
     this.#request = request
-    this.#choice = choice
+    this.index = index
     this.#stops = new StopStrings(request.stopStrings, { isIncluded: request.includeStop })
-    this.#key = textKey(request, promptTokenIds, choice)
+    this.#key = textKey(request, promptTokenIds, index)
     if (request.topLogprobs !== null) this.#textOffset = promptCodePoints(promptTokenIds)
   }
 
@@ -33,7 +34,7 @@ export class SimulatedChoice {
     const word = simulatedLabel(tokenId)
     const score = topLogprobs === null ? null : scoreAt(tokenId, position, topLogprobs, this.#textOffset)
     this.#textOffset += codePoints(word)
-    return { kind: 'token', choice: this.#choice, position, tokenId, score, ...this.#release(word) }
+    return { kind: 'token', choice: this.index, position, tokenId, score, ...this.#release(word) }
   }
 
   #release(word: string): { readonly text: string; readonly end: ChoiceEnd | null } {

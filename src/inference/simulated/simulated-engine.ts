@@ -32,6 +32,9 @@ class SimulatedEngine implements Engine {
   readonly #jobs = new Map<string, SimulatedJob>()
   readonly #waiting = new Map<SimulatedChoice, SimulatedJob>()
   readonly #active = new Map<SimulatedChoice, SimulatedJob>()
+  /** Requests that had said everything but their end. */
+  readonly #complete = new Set<SimulatedJob>()
+  #running: ReadonlySet<SimulatedJob> = new Set()
   #isClosed = false
 
   constructor(options: SimulatedEngineOptions) {
@@ -58,12 +61,14 @@ class SimulatedEngine implements Engine {
     return this.#timer.startedAtMs
   }
 
-  submit(request: GenerationRequest, _history: readonly LoggedEvent[] = []): void {
+  submit(request: GenerationRequest, history: readonly LoggedEvent[] = []): void {
     invariant(!this.#isClosed, 'a request was submitted to a closed engine')
     invariant(!this.#jobs.has(request.id), `request ${request.id} was submitted twice`)
-    const job = new SimulatedJob(request)
+    const job = new SimulatedJob(request, history)
     this.#jobs.set(request.id, job)
     for (const choice of job.choices) this.#waiting.set(choice, job)
+    if (job.choices.length === 0) this.#complete.add(job)
+    this.#tellRunning()
     this.#timer.run()
   }
 
@@ -74,7 +79,9 @@ class SimulatedEngine implements Engine {
       this.#waiting.delete(choice)
       this.#active.delete(choice)
     }
+    this.#complete.delete(job)
     this.#jobs.delete(requestId)
+    this.#tellRunning()
     if (this.#jobs.size === 0) this.#timer.rest()
   }
 
@@ -96,17 +103,35 @@ class SimulatedEngine implements Engine {
       this.#active.set(choice, job)
       for (const event of job.begin(choice, nowMs)) say(job, event)
     }
+    const moved = new Set([...this.#active.values()].filter(job => !job.hasAdvanced))
     for (const [choice, job] of this.#active) {
+      job.hasAdvanced = true
       const token = job.step(choice, nowMs)
       say(job, token)
       if (token !== null && token.end === null) continue
       this.#active.delete(choice)
       const finished = job.finished(nowMs)
-      if (finished === null) continue
       say(job, finished)
+      if (finished !== null) this.#jobs.delete(job.request.id)
+    }
+    for (const job of this.#complete) {
+      say(job, job.finished(nowMs))
       this.#jobs.delete(job.request.id)
     }
+    this.#complete.clear()
+    if (moved.size > 0) this.#listener.advanced(Array.from(moved, job => job.request.id))
     this.#listener.events(events)
+    this.#tellRunning()
     return this.#jobs.size > 0
+  }
+
+  /** The step that is waited for is for those with a slot, and those that get one at its end. */
+  #tellRunning(): void {
+    const running = new Set(this.#active.values())
+    const free = this.#slots - this.#active.size
+    for (const job of this.#waiting.values().take(free)) running.add(job)
+    if (running.size === this.#running.size && running.isSubsetOf(this.#running)) return
+    this.#running = running
+    this.#listener.running(Array.from(running, job => job.request.id))
   }
 }

@@ -1,4 +1,5 @@
-import type { FinishedEvent, GeneratedTokenEvent, LoggedEvent } from '../contract/events.ts'
+import type { FinishedEvent, GeneratedTokenEvent, LoggedEvent, PromptEvent } from '../contract/events.ts'
+import { type History, readHistory } from '../contract/history.ts'
 import { rankChoices } from '../contract/ranking.ts'
 import { choiceCount, type GenerationRequest } from '../contract/request.ts'
 import { promptEvents } from './prompt-text.ts'
@@ -7,8 +8,12 @@ import { SimulatedChoice } from './simulated-choice.ts'
 /** A request in the simulated engine: its choices, and what it has said so far. */
 export class SimulatedJob {
   readonly request: GenerationRequest
-  /** In the order in which they want a slot. Without new tokens one stands for all choices of a prompt. */
+  /** Those with more to say, in the order in which they want a slot. Without new tokens one stands for all choices of a prompt. */
   readonly choices: readonly SimulatedChoice[]
+  /** A step since it came here has moved it. */
+  hasAdvanced = false
+  readonly #history: History
+  /** Prompts told since it came here. */
   readonly #told = new Set<number>()
   #open: number
   /** Of each choice. */
@@ -16,25 +21,26 @@ export class SimulatedJob {
   #startedAtMs: number | null = null
   #firstTokenAtMs: number | null = null
 
-  constructor(request: GenerationRequest) {
+  /** @param events  what was said of it before it came here */
+  constructor(request: GenerationRequest, events: readonly LoggedEvent[]) {
     const { choicesPerPrompt, maxNewTokens } = request
     this.request = request
+    this.#history = readHistory(request, events)
+    this.#scores = Array.from({ length: choiceCount(request) }, () => ({ tokens: 0, logprob: 0 }))
     this.choices = Array.from({ length: choiceCount(request) }, (_, choice) => choice)
       .filter(choice => maxNewTokens > 0 || choice % choicesPerPrompt === 0)
       .map(choice => new SimulatedChoice(request, Math.floor(choice / choicesPerPrompt), choice))
-    this.#scores = Array.from({ length: choiceCount(request) }, () => ({ tokens: 0, logprob: 0 }))
+      .filter(choice => !this.#goBehind(choice, this.#history.tokenIds[choice.index]?.length ?? 0))
     this.#open = this.choices.length
   }
 
   /** A choice gets its slot. */
   begin(choice: SimulatedChoice, nowMs: number): LoggedEvent[] {
-    const events: LoggedEvent[] = this.#startedAtMs === null ? [{ kind: 'started' }] : []
+    const events: LoggedEvent[] = this.#startedAtMs === null && !this.#history.isStarted ? [{ kind: 'started' }] : []
     this.#startedAtMs ??= nowMs
     const tellsPrompt = this.request.echo && !this.#told.has(choice.promptIndex)
     this.#told.add(choice.promptIndex)
-    const prompt = this.request.prompts[choice.promptIndex]
-    if (tellsPrompt && prompt !== undefined) events.push(...promptEvents(choice.promptIndex, prompt.tokenIds, this.request.promptLogprobs))
-    return events
+    return tellsPrompt ? [...events, ...this.#untoldPrompt(choice.promptIndex)] : events
   }
 
   /** One step of a choice; null where no token is wanted at all. The choice has ended if that is null or has an `end`. */
@@ -42,11 +48,7 @@ export class SimulatedJob {
     const token = this.request.maxNewTokens === 0 ? null : choice.next()
     if (token !== null) {
       this.#firstTokenAtMs ??= nowMs
-      const score = this.#scores[token.choice]
-      if (score !== undefined) {
-        score.tokens++
-        score.logprob += token.score?.logprob ?? 0
-      }
+      this.#count(token)
     }
     if (token === null || token.end !== null) this.#open--
     return token
@@ -72,5 +74,33 @@ export class SimulatedJob {
       },
       ...(ranking !== null && { ranking })
     }
+  }
+
+  /** Says again to itself what a choice has said. @returns whether that was all */
+  #goBehind(choice: SimulatedChoice, said: number): boolean {
+    let hasEnded = false
+    for (let position = 0; position < said; position++) {
+      const token = choice.next()
+      this.#count(token)
+      hasEnded = token.end !== null
+    }
+    return hasEnded
+  }
+
+  #count(token: GeneratedTokenEvent): void {
+    const score = this.#scores[token.choice]
+    if (score === undefined) return
+    score.tokens++
+    score.logprob += token.score?.logprob ?? 0
+  }
+
+  /** Events are cut at the same places each time: those told are the first. */
+  #untoldPrompt(promptIndex: number): PromptEvent[] {
+    const tokenIds = this.request.prompts[promptIndex]?.tokenIds ?? []
+    let told = this.#history.toldPromptTokens[promptIndex] ?? 0
+    return promptEvents(promptIndex, tokenIds, this.request.promptLogprobs).filter(event => {
+      told -= event.tokenIds.length
+      return told < 0
+    })
   }
 }

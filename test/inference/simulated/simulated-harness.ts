@@ -15,6 +15,8 @@ export function request(id: string, changes: Partial<GenerationRequest> = {}): G
 export class SimulatedHarness {
   readonly steps: StepEvents[] = []
   readonly engine: Engine
+  /** What was told of steps, in order. */
+  readonly told: string[] = []
   /** Called after each step. */
   onStep: () => void = () => {}
 
@@ -26,10 +28,11 @@ export class SimulatedHarness {
       listener: {
         events: events => {
           this.steps.push(events)
+          this.told.push('step')
           this.onStep()
         },
-        running: () => {},
-        advanced: () => {}
+        running: requestIds => void this.told.push(`running ${requestIds.join(' ')}`),
+        advanced: requestIds => void this.told.push(`advanced ${requestIds.join(' ')}`)
       }
     })
   }

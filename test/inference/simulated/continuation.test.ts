@@ -1,0 +1,85 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { encodeSimulated } from '../../../src/inference/simulated/vocabulary.ts'
+import { alone, request, SimulatedHarness } from './simulated-harness.ts'
+
+const generation = fc.record({
+  prompts: fc.array(
+    fc.string({ unit: 'binary', minLength: 1 }).map(text => ({ tokenIds: encodeSimulated(text) })),
+    { minLength: 1, maxLength: 3 }
+  ),
+  choicesPerPrompt: fc.integer({ min: 1, max: 3 }),
+  shownPerPrompt: fc.integer({ min: 1, max: 3 }),
+  maxNewTokens: fc.nat(12),
+  stopStrings: fc.constantFrom([], ['.'], ['水', '🌊ra'], ['ra d']),
+  topLogprobs: fc.constantFrom(null, 0, 5),
+  promptLogprobs: fc.constantFrom(null, 2),
+  echo: fc.boolean()
+})
+
+/** Without durations, and choice by choice: a log may be cut within a step. */
+function settled(events: Awaited<ReturnType<typeof alone>>): unknown {
+  const ended = events.map(event => (event.kind === 'finished' ? { ...event, timings: null } : event))
+  const place = (event: (typeof ended)[number]): number => (event.kind === 'token' ? event.choice : event.kind === 'finished' ? 1000 : -1)
+  return ended.sort((a, b) => place(a) - place(b))
+}
+
+it('goes on behind any cut of a log with exactly the rest of it', async () => {
+  await fc.assert(
+    fc.asyncProperty(generation, async plan => {
+      const one = request('r', plan)
+      const log = await alone(one)
+      for (let cut = 0; cut < log.length; cut++) {
+        const harness = new SimulatedHarness({ slots: 128 })
+        harness.engine.submit(one, log.slice(0, cut))
+        await harness.until(() => harness.isOver('r'))
+        expect(settled(harness.events('r'))).toEqual(settled(log.slice(cut)))
+      }
+    }),
+    { numRuns: 30 }
+  )
+})
+
+it('tells of a long prompt only what was not told', async () => {
+  const one = request('r', { prompts: [{ tokenIds: encodeSimulated('水🌊'.repeat(200)) }], echo: true, promptLogprobs: 1, maxNewTokens: 1 })
+  const log = await alone(one)
+  for (let cut = 0; cut < log.length; cut++) {
+    const harness = new SimulatedHarness()
+    harness.engine.submit(one, log.slice(0, cut))
+    await harness.until(() => harness.isOver('r'))
+    expect(settled(harness.events('r'))).toEqual(settled(log.slice(cut)))
+  }
+})
+
+it('tells whom steps are for, and once of each request that a step has moved it', async () => {
+  const harness = new SimulatedHarness({ slots: 2 })
+  await harness.run(request('wide', { choicesPerPrompt: 2, maxNewTokens: 2 }), request('late', { maxNewTokens: 3 }))
+  expect(harness.told).toEqual([
+    'running wide',
+    'advanced wide',
+    'step',
+    'step',
+    'running late',
+    'advanced late',
+    'step',
+    'step',
+    'step',
+    'running '
+  ])
+})
+
+it('tells that nobody runs once the last is cancelled', async () => {
+  const harness = new SimulatedHarness()
+  harness.engine.submit(request('gone'))
+  harness.engine.cancel('gone')
+  expect(harness.told).toEqual(['running gone', 'running '])
+})
+
+it('tells of a request that goes on as of a new one', async () => {
+  const one = request('r')
+  const log = await alone(one)
+  const harness = new SimulatedHarness()
+  harness.engine.submit(one, log.slice(0, 6))
+  await harness.until(() => harness.isOver('r'))
+  expect(harness.told.slice(0, 3)).toEqual(['running r', 'advanced r', 'step'])
+})
