@@ -1,0 +1,28 @@
+import { z } from 'zod'
+import type { ScriptedRedis } from './commands.ts'
+import type { RedisKeys } from './keys.ts'
+import { WORKER_TTL_MS } from './worker-scripts.ts'
+
+/** A worker that has said nothing for this long is not counted. */
+const SILENT_MS = 15_000
+
+const WorkerNote = z.object({ modelHash: z.string(), slots: z.int(), freeRows: z.int(), seenAtMs: z.number() })
+
+/** What a worker tells of itself every few seconds. */
+export type WorkerNote = z.infer<typeof WorkerNote>
+
+export async function registerWorker(redis: ScriptedRedis, keys: RedisKeys, workerId: string, note: WorkerNote): Promise<void> {
+  await redis.hset(keys.workers, workerId, JSON.stringify(note))
+  await redis.pexpire(keys.workers, WORKER_TTL_MS)
+}
+
+/** Workers that live. Those that have been silent are struck from the register. */
+export async function readWorkers(redis: ScriptedRedis, keys: RedisKeys, nowMs: number): Promise<readonly WorkerNote[]> {
+  const live: WorkerNote[] = []
+  for (const [workerId, json] of Object.entries(await redis.hgetall(keys.workers))) {
+    const note = WorkerNote.parse(JSON.parse(json))
+    if (nowMs - note.seenAtMs < SILENT_MS) live.push(note)
+    else await redis.hdel(keys.workers, workerId)
+  }
+  return live
+}

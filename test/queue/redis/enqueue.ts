@@ -1,0 +1,77 @@
+import { Queue } from 'bullmq'
+import type { LogEntry } from '../../../src/inference/contract/events.ts'
+import { choiceCount, type GenerationRequest } from '../../../src/inference/contract/request.ts'
+import type { ScriptedRedis } from '../../../src/queue/redis/commands.ts'
+import type { RedisKeys } from '../../../src/queue/redis/keys.ts'
+
+/** What an API process does of the queue, and no more: puts requests into the line, reads logs, cancels. */
+export class TestClient {
+  readonly #redis: ScriptedRedis
+  readonly #keys: RedisKeys
+  readonly #queue: Queue
+
+  constructor(redis: ScriptedRedis, keys: RedisKeys) {
+    this.#redis = redis
+    this.#keys = keys
+    this.#queue = new Queue(keys.queueName, {
+      connection: redis,
+      prefix: keys.bullPrefix,
+      streams: { events: { maxLen: 100 } },
+      defaultJobOptions: { removeOnComplete: true, removeOnFail: true, attempts: 1 }
+    })
+    this.#queue.on('error', () => {})
+  }
+
+  async submit(request: GenerationRequest, leaseUntilMs = 0): Promise<string> {
+    const { id, prompts, ticket } = request
+    const weight = choiceCount(request)
+    const tokens = prompts.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0)
+    const keys = this.#keys
+    const body = JSON.stringify(request)
+    await this.#redis.streamAdmit(
+      keys.request(id),
+      keys.waiting,
+      id,
+      body,
+      JSON.stringify(ticket),
+      weight,
+      tokens,
+      leaseUntilMs,
+      ticket.deadlineAtMs ?? 0,
+      600_000,
+      1000,
+      1e9,
+      0,
+      weight
+    )
+    await this.#queue.add('generate', { weight, tokens }, { jobId: id, priority: 1_000_000 + ticket.priority })
+    await this.#redis.publish(keys.workChannel, '')
+    return id
+  }
+
+  async log(requestId: string): Promise<LogEntry[]> {
+    const entries = await this.#redis.xrange(this.#keys.log(requestId), '-', '+')
+    return entries.map(([id, fields]) => ({ ordinal: Number.parseInt(id, 10), event: JSON.parse(fields[1] ?? '') }))
+  }
+
+  async state(requestId: string): Promise<string | null> {
+    return await this.#redis.hget(this.#keys.request(requestId), 'state')
+  }
+
+  /** What workers and BullMQ should have forgotten once all has ended: empty when they have. */
+  async leftovers(): Promise<string[]> {
+    const { bullPrefix, queueName } = this.#keys
+    // BullMQ's own handful of each queue, whatever its number of jobs.
+    const standing = ['meta', 'events', 'id', 'marker', 'pc', 'stalled-check'].map(name => `${bullPrefix}:${queueName}:${name}`)
+    const left: string[] = []
+    for (const key of await this.#redis.keys(`${bullPrefix}:*`)) {
+      if (standing.includes(key)) continue
+      if (key.startsWith(`${bullPrefix}:${queueName}:`) || (await this.#redis.pttl(key)) === -1) left.push(key)
+    }
+    return left
+  }
+
+  async close(): Promise<void> {
+    await this.#queue.close()
+  }
+}

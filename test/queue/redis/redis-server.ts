@@ -1,0 +1,80 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ScriptedRedis } from '../../../src/queue/redis/commands.ts'
+import { openRedis } from '../../../src/queue/redis/connect.ts'
+import { parseRedisUrl } from '../../../src/queue/redis/redis-url.ts'
+
+/** A Redis of our own: it can be killed, stopped and started again, and nothing of it stays. */
+export interface RedisServer extends AsyncDisposable {
+  readonly url: string
+  readonly port: number
+  readonly pid: number
+  /** Keeps trying while the server is away. */
+  connect(): ScriptedRedis
+  /** As a power cut does. Its append-only file stays. */
+  kill(): Promise<void>
+  /** On the same port, with what its file holds. */
+  startAgain(): Promise<void>
+}
+
+/** @param persistence  `aof`: every write is on disk before it is answered */
+export async function startRedis(persistence: 'none' | 'aof' = 'none'): Promise<RedisServer> {
+  const port = await freePort()
+  const folder = await mkdtemp(join(tmpdir(), 'everstream-redis-'))
+  const connections: ScriptedRedis[] = []
+  let server = await launch(port, folder, persistence)
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    get pid() {
+      return server.pid ?? 0
+    },
+    connect() {
+      const address = parseRedisUrl(`redis://127.0.0.1:${port}`)
+      if (address === null) throw new Error('no address of Redis')
+      const redis = openRedis(address, 'patient', () => {})
+      connections.push(redis)
+      return redis
+    },
+    async kill() {
+      await end(server)
+    },
+    async startAgain() {
+      server = await launch(port, folder, persistence)
+    },
+    async [Symbol.asyncDispose]() {
+      for (const redis of connections) redis.disconnect()
+      await end(server)
+      await rm(folder, { recursive: true, force: true })
+    }
+  }
+}
+
+async function launch(port: number, folder: string, persistence: 'none' | 'aof'): Promise<ChildProcess> {
+  const durable = persistence === 'aof' ? ['--appendonly', 'yes', '--appendfsync', 'always'] : []
+  const options = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...durable]
+  const server = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'inherit'] })
+  for await (const chunk of server.stdout ?? []) if (String(chunk).includes('Ready to accept connections')) break
+  server.stdout?.resume()
+  return server
+}
+
+async function end(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return
+  const exited = once(server, 'exit')
+  server.kill('SIGKILL')
+  await exited
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  return typeof address === 'object' && address !== null ? address.port : 0
+}

@@ -1,0 +1,147 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { redisKeys } from '../../../src/queue/redis/keys.ts'
+import { RedisWorker } from '../../../src/queue/redis/redis-worker.ts'
+import { JobRunner } from '../../../src/queue/worker/job-runner.ts'
+import { aRequest } from '../a-request.ts'
+import { FakeEngine, TRICKS } from '../fake-engine.ts'
+import { TestClient } from './enqueue.ts'
+import { type RedisServer, startRedis } from './redis-server.ts'
+
+let server: RedisServer
+beforeAll(async () => {
+  server = await startRedis()
+})
+afterAll(() => server[Symbol.asyncDispose]())
+
+/** A queue of its own, with as many workers as the test opens. */
+function aQueue() {
+  const keys = redisKeys(`test-${randomUUID()}`, 0, text => text)
+  const client = new TestClient(server.connect(), keys)
+  async function open(slots: number, stepMs = 0) {
+    const workerId = randomUUID()
+    const worker = new RedisWorker({
+      redis: server.connect(),
+      subscriber: server.connect(),
+      shards: [keys],
+      workerId,
+      retentionMs: 600_000,
+      stepTimeoutMs: 10_000,
+      log: { warn: () => {} },
+      endProcess: reason => {
+        throw new Error(reason)
+      }
+    })
+    const runner = new JobRunner(worker, 50)
+    const engine = new FakeEngine({ slots, stepMs, listener: runner.listener })
+    runner.serve(engine)
+    await worker.open(runner, engine.description)
+    return { worker, engine, workerId, leave: () => worker.drain(AbortSignal.abort()) }
+  }
+  const ended = (requestId: string) =>
+    expect.poll(() => client.state(requestId), { timeout: 10_000, interval: 20 }).toMatch(/finished|failed|cancelled/)
+  return { keys, client, open, ended }
+}
+
+describe('a worker at the queue in Redis', () => {
+  it('writes what the engine says, and leaves nothing behind', async () => {
+    const { client, open, ended } = aQueue()
+    const { leave } = await open(4)
+    const ids = await Promise.all(Array.from({ length: 10 }, () => client.submit(aRequest({ choicesPerPrompt: 2 }))))
+    for (const id of ids) {
+      await ended(id)
+      const log = await client.log(id)
+      expect(log.map(({ ordinal }) => ordinal)).toEqual(log.map((_, index) => index + 1))
+      expect(log.map(({ event }) => event.kind)).toEqual(['started', ...Array(6).fill('token'), 'finished'])
+    }
+    await leave()
+    await expect.poll(() => client.leftovers()).toEqual([])
+  })
+
+  it('hands back what does not end in time; another goes on behind the log', async () => {
+    const { client, open, ended } = aQueue()
+    const first = await open(4, 5)
+    const id = await client.submit(aRequest({ maxNewTokens: 100 }))
+    await expect.poll(async () => (await client.log(id)).length).toBeGreaterThan(5)
+    await first.leave()
+    expect(await client.state(id)).toBe('waiting')
+    const second = await open(4)
+    await ended(id)
+    const log = await client.log(id)
+    expect(log.map(({ ordinal }) => ordinal)).toEqual(Array.from({ length: 102 }, (_, index) => index + 1))
+    expect(log.flatMap(({ event }) => (event.kind === 'token' ? event.position : []))).toEqual(Array.from({ length: 100 }, (_, p) => p))
+    await second.leave()
+    await expect.poll(() => client.leftovers()).toEqual([])
+  })
+
+  it('takes no narrow request before a wide one that waits for room', async () => {
+    const { client, open, ended } = aQueue()
+    const { engine, leave } = await open(4, 2)
+    const order: string[] = []
+    const submit = (name: string, choicesPerPrompt: number, maxNewTokens: number) =>
+      client.submit(aRequest({ id: `cmpl-${name}-${randomUUID()}`, choicesPerPrompt, maxNewTokens })).then(id => {
+        void ended(id).then(() => order.push(name))
+        return id
+      })
+    await submit('long', 2, 60)
+    await expect.poll(() => engine.rows).toBe(2)
+    const wide = await submit('wide', 9, 2)
+    const narrow = await submit('narrow', 1, 1)
+    await ended(narrow)
+    await ended(wide)
+    const [wideLog, narrowLog] = [await client.log(wide), await client.log(narrow)]
+    expect(wideLog.filter(({ event }) => event.kind === 'token')).toHaveLength(18)
+    expect(narrowLog.at(-1)?.event.kind).toBe('finished')
+    await leave()
+  })
+
+  it('frees the rows of a request that was ended from outside', async () => {
+    const { client, keys, open, ended } = aQueue()
+    const { engine, leave } = await open(1)
+    const held = await client.submit(aRequest({ prompts: [{ tokenIds: [TRICKS.hold] }] }))
+    await expect.poll(() => engine.rows).toBe(1)
+    const next = await client.submit(aRequest())
+    const failure = { kind: 'failed', failure: { code: 'cancelled', message: '', param: null } }
+    await server
+      .connect()
+      .streamEnd(keys.request(held), keys.log(held), keys.waiting, held, 'cancelled', JSON.stringify(failure), 60_000, keys.endChannel)
+    await ended(next)
+    expect((await client.log(held)).at(-1)?.event.kind).toBe('failed')
+    await leave()
+    await expect.poll(() => client.leftovers()).toEqual([])
+  })
+
+  it('ends what nobody reads any more, and what has passed its deadline', async () => {
+    const { client, open, ended } = aQueue()
+    const { leave } = await open(4)
+    const hold = () => aRequest({ prompts: [{ tokenIds: [TRICKS.hold] }] })
+    const unread = await client.submit(hold(), Date.now() + 300)
+    const late = hold()
+    await client.submit({ ...late, ticket: { ...late.ticket, deadlineAtMs: Date.now() + 300 } })
+    await ended(unread)
+    await ended(late.id)
+    const code = async (id: string) => {
+      const event = (await client.log(id)).at(-1)?.event
+      return event?.kind === 'failed' ? event.failure.code : event?.kind
+    }
+    expect([await code(unread), await code(late.id)]).toEqual(['cancelled', 'deadline_exceeded'])
+    await leave()
+    await expect.poll(() => client.leftovers()).toEqual([])
+  })
+
+  it('shares a load with others', async () => {
+    const { client, open, ended } = aQueue()
+    const workers = [await open(2, 5), await open(2, 5)]
+    const ids = await Promise.all(Array.from({ length: 12 }, () => client.submit(aRequest({ maxNewTokens: 10 }))))
+    for (const id of ids) await ended(id)
+    for (const { engine } of workers) expect(engine.stepsDone).toBeGreaterThan(10)
+    for (const { leave } of workers) await leave()
+    await expect.poll(() => client.leftovers()).toEqual([])
+  })
+
+  it('refuses to serve beside another model', async () => {
+    const { keys, open } = aQueue()
+    await server.connect().set(keys.model, 'another', 'PX', 60_000)
+    await expect(open(1)).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('another model is served') })
+  })
+})
