@@ -1,0 +1,48 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { PLAIN_TICKET, type Ticket } from '../../../src/inference/contract/ticket.ts'
+import { Lease } from '../../../src/queue/embedded/lease.ts'
+
+const DAY_MS = 86_400_000
+
+function lease(ticket: Partial<Ticket>): { lease: Lease; ends: string[] } {
+  const ends: string[] = []
+  return { lease: new Lease({ ...PLAIN_TICKET, ...ticket }, 1000, code => ends.push(code)), ends }
+}
+
+describe('a lease', () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  it('runs out when the grace has passed since the last of several readers left', () => {
+    const { lease: held, ends } = lease({ unattended: 'grace' })
+    vi.advanceTimersByTime(999)
+    held.attend()
+    held.attend()
+    held.neglect()
+    vi.advanceTimersByTime(5000)
+    held.neglect()
+    vi.advanceTimersByTime(999)
+    expect(ends).toEqual([])
+    vi.advanceTimersByTime(1)
+    expect(ends).toEqual(['cancelled'])
+  })
+
+  it('runs out at the deadline to the millisecond, read or not, however far it is', () => {
+    const { lease: held, ends } = lease({ unattended: 'run', deadlineAtMs: Date.now() + 60 * DAY_MS })
+    held.attend()
+    vi.advanceTimersByTime(60 * DAY_MS - 1)
+    expect(ends).toEqual([])
+    vi.advanceTimersByTime(1)
+    expect(ends).toEqual(['deadline_exceeded'])
+  })
+
+  it('of a request that has ended never runs out, even if a reader leaves later', () => {
+    const { lease: held, ends } = lease({ unattended: 'cancel', deadlineAtMs: Date.now() + 10 })
+    held.attend()
+    held.close()
+    held.neglect()
+    vi.advanceTimersByTime(DAY_MS)
+    expect(ends).toEqual([])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})
