@@ -12,21 +12,40 @@ export const anyGeneration = fc
   .record({
     prompts: fc.array(prompt, { minLength: 1, maxLength: 2 }),
     choicesPerPrompt: fc.constantFrom(1, 1, 1, 2, 3, 6),
+    shownPerPrompt: fc.constantFrom(1, 6),
     maxNewTokens: fc.constantFrom(0, 1, 2, 9, 30),
     temperature: fc.constantFrom(0, 1),
     seed: fc.integer({ min: -9, max: 9 }),
     penalty: fc.constantFrom(0, 0, 1.5),
+    repetitionPenalty: fc.constantFrom(1, 1, 1.3),
+    minNewTokens: fc.constantFrom(0, 0, 4),
+    badWords: fc.constantFrom([], [[7], [8, 9]]),
     logitBias: fc.constantFrom([], [], [[3, 4] as const, [4, 4] as const, [5, 4] as const]),
     stopStrings: fc.constantFrom([], ['g'], ['ab', '€']),
+    stopTokenIds: fc.constantFrom([], [10, 11]),
+    includeStop: fc.boolean(),
     ignoreEos: fc.boolean(),
+    skipSpecialTokens: fc.boolean(),
     topLogprobs: fc.constantFrom(null, 0, 2),
+    scoredTokenIds: fc.constantFrom([], [12, 13]),
+    promptLogprobs: fc.constantFrom(null, 0, 2),
     echo: fc.boolean()
   })
-  .map(({ prompts, temperature, seed, penalty, logitBias, ...rest }) => ({
+  .map(({ prompts, temperature, seed, penalty, repetitionPenalty, minNewTokens, badWords, logitBias, ...rest }) => ({
     ...request('', []),
     ...rest,
     prompts: prompts.map(tokenIds => ({ tokenIds })),
-    sampling: { ...GREEDY, temperature, seed, logitBias, presencePenalty: penalty, frequencyPenalty: penalty / 2 }
+    sampling: {
+      ...GREEDY,
+      temperature,
+      seed,
+      logitBias,
+      repetitionPenalty,
+      minNewTokens,
+      badWords,
+      presencePenalty: penalty,
+      frequencyPenalty: penalty / 2
+    }
   }))
 
 /** Engines that serve them. */

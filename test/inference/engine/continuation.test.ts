@@ -74,10 +74,10 @@ it('ends at once what had said everything but its end', async () => {
   await harness.engine.close()
 })
 
-it.each([null, 2])('tells of a long prompt only what was not told: topLogprobs %s', async topLogprobs => {
+it.each([null, 2])('tells of a long prompt only what was not told: promptLogprobs %s', async promptLogprobs => {
   const prompt = Array.from({ length: 1200 }, (_, index) => 3 + (index % 25))
   for (const maxNewTokens of [0, 1]) {
-    const one = request('r', prompt, { echo: true, maxNewTokens, topLogprobs })
+    const one = request('r', prompt, { echo: true, maxNewTokens, promptLogprobs })
     const undisturbed = new EngineHarness({ contextLength: 1400 })
     const log = await undisturbed.run(one)
     for (let cut = 0; cut < log.length; cut++) {
