@@ -190,6 +190,11 @@ it.each([
 
 it('says which methods a URL knows', async () => {
   expect((await testApp().inject({ method: 'DELETE', url: '/v1/models/owner/tiny' })).headers['allow']).toBe('GET, HEAD')
+  // A socket is opened there with GET; without an upgrade it is no method of that URL.
+  for (const method of ['GET', 'HEAD', 'DELETE'] as const) {
+    const response = await testApp().inject({ method, url: '/v1/completions' })
+    expect({ method, status: response.statusCode, allow: response.headers['allow'] }).toEqual({ method, status: 405, allow: 'POST' })
+  }
 })
 
 it.each([

@@ -28,11 +28,15 @@ export const socketRoute: FastifyPluginAsync<SocketRouteOptions> = async (app, o
       done()
     }
   })
-  app.get(
-    '/v1/completions',
-    { websocket: true, preValidation: async request => assertOwnOrigin(request.headers.origin, request.headers.host) },
-    (socket, request) => serveSocket(socket, request, options)
-  )
+  app.route({
+    method: 'GET',
+    url: '/v1/completions',
+    exposeHeadRoute: false,
+    preValidation: async request => assertOwnOrigin(request.headers.origin, request.headers.host),
+    // Without an upgrade there is nothing to get.
+    handler: (_request, reply) => reply.callNotFound(),
+    wsHandler: (socket, request) => serveSocket(socket, request, options)
+  })
 }
 
 function serveSocket(socket: WebSocket, request: FastifyRequest, options: SocketRouteOptions): void {

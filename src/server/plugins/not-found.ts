@@ -4,7 +4,8 @@ import { errorBody } from '../../routes/wire/error-body.ts'
 /** Answers for URLs that nobody declared, 404, and for methods that nobody declared for a URL, 405. */
 export function answerUnknownUrls(app: FastifyInstance): void {
   const methodsByUrl = new Map<string, Set<string>>()
-  app.addHook('onRoute', ({ url, method }) => {
+  app.addHook('onRoute', ({ url, method, wsHandler }) => {
+    if (wsHandler !== undefined) return
     const methods = methodsByUrl.get(url) ?? new Set()
     for (const one of [method].flat()) methods.add(one)
     methodsByUrl.set(url, methods)
