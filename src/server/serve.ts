@@ -84,8 +84,9 @@ function isCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
 }
 
-function sayMemory({ engine }: ServedModel, { workers }: ServeConfig, reporter: Reporter): void {
-  const many = workers === 1 ? 'a worker' : `${workers} workers`
+function sayMemory({ engine }: ServedModel, { workers, spareWorkers }: ServeConfig, reporter: Reporter): void {
+  const spare = spareWorkers === 0 ? '' : ` (and ${spareWorkers} to spare)`
+  const many = `${workers === 1 ? 'a worker' : `${workers} workers`}${spare}`
   if (engine.engine === 'simulated') {
     reporter.line(`Starting ${many} of the simulated engine: no model is loaded`)
     return
