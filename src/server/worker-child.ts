@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import type { EngineDescription } from '../inference/contract/engine.ts'
-import type { WorkerPool, WorkerSeat } from '../queue/embedded/worker-pool.ts'
+import type { WorkerSeat } from '../queue/embedded/worker-pool.ts'
+import type { ChildPool } from './child-pool.ts'
 import type { Logger } from './logger.ts'
 import { ProgressWatch } from './progress-watch.ts'
 import { type ParentMessage, parseWorkerMessage, type WorkerMessage } from './worker-protocol.ts'
@@ -13,7 +14,7 @@ export interface WorkerChildOptions {
   readonly entry: URL
   /** Its one argument. */
   readonly argument: string
-  readonly pool: WorkerPool
+  readonly pool: ChildPool
   readonly log: Logger
   /** A worker is killed when it takes longer than this to load. */
   readonly loadTimeoutMs: number
@@ -82,7 +83,8 @@ export class WorkerChild {
     this.#seat = this.#options.pool.join({
       slots: this.#slots,
       start: (request, history) => this.#send({ kind: 'start', request, history }),
-      cancel: requestId => this.#send({ kind: 'cancel', requestId })
+      cancel: requestId => this.#send({ kind: 'cancel', requestId }),
+      seat: settings => this.#send({ kind: 'seat', settings })
     })
   }
 

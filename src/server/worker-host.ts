@@ -1,68 +1,118 @@
-import type { Engine, EngineListener, StepEvents } from '../inference/contract/engine.ts'
+import type { Engine, EngineDescription, EngineListener } from '../inference/contract/engine.ts'
 import { ServiceError } from '../inference/contract/errors.ts'
-import { JobRunner, type Progress } from '../queue/worker/job-runner.ts'
+import { invariant } from '../inference/contract/invariant.ts'
+import { JobRunner, type Uplink } from '../queue/worker/job-runner.ts'
+import type { RedisSeat } from './redis-seat.ts'
+import type { RedisSeatSettings } from './redis-seat-settings.ts'
 import { FATAL_EXIT_CODE, type ParentMessage, parseParentMessage, type WorkerMessage } from './worker-protocol.ts'
 
 export type BuildEngine = (listener: EngineListener) => Promise<Engine>
 
 /**
- * The life of a worker process: load, serve what the parent sends, drain on its word.
- * Signals that reach the whole group are the parent's affair; without a parent there is nobody to work for.
+ * The life of a worker process: load, serve, drain on its parent's word. It is given requests by its parent, or told where in Redis it finds them.
+ * Signals that reach the whole group are the parent's affair.
  */
 export async function hostWorker(heartbeatMs: number, buildEngine: BuildEngine): Promise<void> {
-  process.on('SIGINT', () => {})
-  process.on('SIGTERM', () => {})
-  // SIGKILL: an orderly exit would wait for the native run in flight.
-  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+  await new WorkerHost(heartbeatMs).live(buildEngine)
+}
 
-  const uplink = {
-    events: (events: StepEvents) => post({ kind: 'events', events }),
-    running: (requestIds: readonly string[]) => post({ kind: 'running', requestIds }),
-    advanced: (requestIds: readonly string[]) => post({ kind: 'advanced', requestIds }),
-    heartbeat: (progress: Progress) => post({ kind: 'heartbeat', progress })
+class WorkerHost {
+  readonly #runner: JobRunner
+  #description: EngineDescription | null = null
+  /** Set once it works for a queue in Redis. */
+  #seat: RedisSeat | null = null
+  #seating: Promise<void> = Promise.resolve()
+  #isLeaving = false
+
+  constructor(heartbeatMs: number) {
+    const uplink: Uplink = {
+      events: events => (this.#seat === null ? post({ kind: 'events', events }) : this.#seat.events(events)),
+      running: requestIds => (this.#seat === null ? post({ kind: 'running', requestIds }) : this.#seat.running(requestIds)),
+      advanced: requestIds => (this.#seat === null ? post({ kind: 'advanced', requestIds }) : this.#seat.advanced(requestIds)),
+      heartbeat: progress => {
+        this.#seat?.heartbeat(progress)
+        post({ kind: 'heartbeat', progress })
+      }
+    }
+    this.#runner = new JobRunner(uplink, heartbeatMs)
   }
-  const runner = new JobRunner(uplink, heartbeatMs)
-  process.on('message', raw => obey(parseParentMessage(raw), runner))
-  try {
-    const engine = await buildEngine(runner.listener)
-    post({ kind: 'ready', description: engine.description })
-    runner.serve(engine)
-  } catch (error) {
-    if (!(error instanceof ServiceError)) console.error(error)
-    await send({ kind: 'fatal', message: firstLine(error) })
-    process.exit(FATAL_EXIT_CODE)
+
+  async live(buildEngine: BuildEngine): Promise<void> {
+    process.on('SIGINT', () => {})
+    process.on('SIGTERM', () => {})
+    process.on('disconnect', () => this.#loseParent())
+    process.on('message', raw => this.#obey(parseParentMessage(raw)))
+    try {
+      const engine = await buildEngine(this.#runner.listener)
+      this.#description = engine.description
+      post({ kind: 'ready', description: engine.description })
+      this.#runner.serve(engine)
+    } catch (error) {
+      await dieOf(error)
+    }
+  }
+
+  #obey(message: ParentMessage): void {
+    switch (message.kind) {
+      case 'start':
+        this.#runner.start(message.request, message.history)
+        break
+      case 'cancel':
+        this.#runner.cancel(message.requestId)
+        break
+      case 'seat':
+        this.#seating = this.#takeSeat(message.settings).catch(dieOf)
+        break
+      case 'drain':
+        void this.#leave()
+        break
+      default:
+        message satisfies never
+    }
+  }
+
+  async #takeSeat(settings: RedisSeatSettings): Promise<void> {
+    invariant(this.#description !== null, 'a seat was given before the model was loaded')
+    // Who is given requests by its parent needs none of this.
+    const { RedisSeat } = await import('./redis-seat.ts')
+    this.#seat = new RedisSeat(settings)
+    await this.#seat.open(this.#runner, this.#description)
+  }
+
+  /** At a queue of others, what runs can still be finished. */
+  #loseParent(): void {
+    if (this.#seat !== null) void this.#leave()
+    // SIGKILL: an orderly exit would wait for the native run in flight.
+    else process.kill(process.pid, 'SIGKILL')
+  }
+
+  async #leave(): Promise<void> {
+    if (this.#isLeaving) return
+    this.#isLeaving = true
+    await this.#seating
+    await this.#seat?.leave()
+    await this.#runner.drain()
+    await send({ kind: 'drained' })
+    process.exit(0)
   }
 }
 
-function obey(message: ParentMessage, runner: JobRunner): void {
-  switch (message.kind) {
-    case 'start':
-      runner.start(message.request, message.history)
-      break
-    case 'cancel':
-      runner.cancel(message.requestId)
-      break
-    case 'drain':
-      void leave(runner)
-      break
-    default:
-      message satisfies never
-  }
-}
-
-async function leave(runner: JobRunner): Promise<void> {
-  await runner.drain()
-  await send({ kind: 'drained' })
-  process.exit(0)
+async function dieOf(error: unknown): Promise<void> {
+  if (!(error instanceof ServiceError)) console.error(error)
+  await send({ kind: 'fatal', message: firstLine(error) })
+  process.exit(FATAL_EXIT_CODE)
 }
 
 function post(message: WorkerMessage): void {
   void send(message)
 }
 
-/** Resolves when this message, and so all before it, has left the process; also when the parent is gone, which ends us anyway. */
+/** Resolves when this message, and so all before it, has left the process, or cannot any more. */
 function send(message: WorkerMessage): Promise<void> {
-  return new Promise(resolve => process.send?.(message, undefined, undefined, () => resolve()))
+  return new Promise(resolve => {
+    if (process.connected) process.send?.(message, undefined, undefined, () => resolve())
+    else resolve()
+  })
 }
 
 function firstLine(error: unknown): string {

@@ -4,11 +4,14 @@ import type { LoggedEvent } from '../inference/contract/events.ts'
 import { InvariantError } from '../inference/contract/invariant.ts'
 import type { GenerationRequest } from '../inference/contract/request.ts'
 import type { Progress } from '../queue/worker/job-runner.ts'
+import { RedisSeatSettings } from './redis-seat-settings.ts'
 
 /** Parent to worker. Both ends are ours: what does not fit is a bug. */
 export type ParentMessage =
   | { readonly kind: 'start'; readonly request: GenerationRequest; readonly history: readonly LoggedEvent[] }
   | { readonly kind: 'cancel'; readonly requestId: string }
+  /** To a worker that finds its requests in Redis. */
+  | { readonly kind: 'seat'; readonly settings: RedisSeatSettings }
   | { readonly kind: 'drain' }
 
 /** Worker to parent. */
@@ -37,6 +40,7 @@ const EventOutline = z.custom<LoggedEvent>(value => isRecord(value) && typeof va
 const ParentMessage = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('start'), request: RequestOutline, history: z.array(EventOutline) }),
   z.strictObject({ kind: z.literal('cancel'), requestId: z.string() }),
+  z.strictObject({ kind: z.literal('seat'), settings: RedisSeatSettings }),
   z.strictObject({ kind: z.literal('drain') })
 ])
 

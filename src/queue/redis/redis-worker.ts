@@ -31,7 +31,8 @@ export interface RedisWorkerOptions {
   readonly retentionMs: number
   /** A run that takes longer hangs. */
   readonly stepTimeoutMs: number
-  readonly log: { warn(fields: object, message: string): void }
+  /** Redis is away, or does not do as it is told; the worker goes on. */
+  readonly onTrouble: (error: unknown) => void
   /** A native run hangs, or the queue cannot be read any more: this process must end, without ceremony. */
   readonly endProcess: (reason: string) => void
 }
@@ -48,7 +49,7 @@ export class RedisWorker implements Uplink {
   constructor(options: RedisWorkerOptions) {
     this.#options = options
     const { redis, shards, workerId } = options
-    this.#seats = shards.map(keys => new BullSeat({ redis, keys, workerId, onError: error => this.#warn(error) }))
+    this.#seats = shards.map(keys => new BullSeat({ redis, keys, workerId, onError: options.onTrouble }))
   }
 
   /**
@@ -147,7 +148,7 @@ export class RedisWorker implements Uplink {
         onEnded: request => this.#lose(request, 'ended'),
         onDoubt: requests => outbox.probe(requests),
         onTick: () => watchdog.check(performance.now()),
-        onError: error => this.#warn(error)
+        onError: this.#options.onTrouble
       }),
       poll: setInterval(() => this.#parts?.claims.wake(), POLL_MS)
     }
@@ -164,7 +165,7 @@ export class RedisWorker implements Uplink {
       retentionMs,
       onClaimed: start,
       onReclaimed: (request, epoch, log) => this.#reclaim(request, epoch, log),
-      onError: error => this.#warn(error)
+      onError: this.#options.onTrouble
     })
   }
 
@@ -172,10 +173,10 @@ export class RedisWorker implements Uplink {
   async #rebuild(start: (request: GenerationRequest, taken: HeldRequest) => void): Promise<void> {
     const parts = this.#parts
     if (parts === null) return
-    this.#options.log.warn({}, 'work waits and is not claimed: its queue is opened anew')
+    this.#options.onTrouble(new Error('work waits and is not claimed: its queue is opened anew'))
     void parts.claims.stop()
     parts.claims = this.#newClaims(parts.held, start)
-    for (const seat of this.#seats) await seat.rebuild().catch(error => this.#warn(error))
+    for (const seat of this.#seats) await seat.rebuild().catch(this.#options.onTrouble)
     parts.claims.wake()
   }
 
@@ -199,7 +200,7 @@ export class RedisWorker implements Uplink {
     const { redis, workerId } = this.#options
     if (this.#parts?.held.remove(request) !== true) return
     void releaseJob()
-    redis.srem(request.seat.keys.worker(workerId), request.id).catch(error => this.#warn(error))
+    redis.srem(request.seat.keys.worker(workerId), request.id).catch(this.#options.onTrouble)
     this.#parts.claims.wake()
     if (this.#parts.held.all.length === 0) this.#becameIdle()
   }
@@ -235,10 +236,6 @@ export class RedisWorker implements Uplink {
     }
     const request = this.#parts?.held.get(requestId)
     if (request !== undefined) this.#lose(request, 'ended')
-  }
-
-  #warn(error: unknown): void {
-    this.#options.log.warn({ err: error }, 'Redis, to a worker')
   }
 }
 

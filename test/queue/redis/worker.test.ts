@@ -27,7 +27,7 @@ function aQueue() {
       workerId,
       retentionMs: 600_000,
       stepTimeoutMs: 10_000,
-      log: { warn: () => {} },
+      onTrouble: () => {},
       endProcess: reason => {
         throw new Error(reason)
       }

@@ -1,0 +1,69 @@
+import { randomUUID } from 'node:crypto'
+import type { WorkerSeat } from '../queue/embedded/worker-pool.ts'
+import type { ScriptedRedis } from '../queue/redis/commands.ts'
+import { HandBackDesk } from '../queue/redis/hand-back.ts'
+import { claimModel } from '../queue/redis/model-guard.ts'
+import type { ChildLink, ChildPool } from './child-pool.ts'
+import type { Logger } from './logger.ts'
+import { connectTo, keysOf } from './redis-seat.ts'
+import type { RedisSeatSettings } from './redis-seat-settings.ts'
+
+/** Handing back takes milliseconds, unless Redis is away: then the dead worker's locks run out. */
+const CLOSE_MS = 2000
+
+/** Seats worker processes at a queue in Redis, and hands back at once what one of them held when it died. */
+export class RedisPool implements ChildPool {
+  readonly #settings: Omit<RedisSeatSettings, 'workerId'>
+  readonly #log: Logger
+  readonly #redis: ScriptedRedis
+  readonly #desk: HandBackDesk
+  readonly #pending = new Set<Promise<void>>()
+
+  constructor(settings: Omit<RedisSeatSettings, 'workerId'>, log: Logger) {
+    this.#settings = settings
+    this.#log = log
+    // Its workers complain of what they miss; one voice more would say the same.
+    this.#redis = connectTo(settings.place, 'patient', () => {})
+    this.#desk = new HandBackDesk(this.#redis, keysOf(settings.place))
+  }
+
+  /** @throws {ServiceError} another model is served there */
+  async claimModel(modelHash: string): Promise<void> {
+    await claimModel(this.#redis, keysOf(this.#settings.place), modelHash)
+  }
+
+  join(link: ChildLink): WorkerSeat {
+    const workerId = randomUUID()
+    link.seat({ ...this.#settings, workerId })
+    return {
+      // Whatever it has to say, it says to Redis.
+      deliver: () => {},
+      running: () => {},
+      advanced: () => {},
+      retire: () => {},
+      leave: () => this.#handBack(workerId)
+    }
+  }
+
+  /** Other workers of the queue go on. */
+  giveUp(): void {}
+
+  /** Waits, not for long, until all has been handed back. */
+  async close(): Promise<void> {
+    await Promise.race([Promise.all(this.#pending), new Promise(resolve => setTimeout(resolve, CLOSE_MS).unref())])
+    this.#redis.disconnect()
+  }
+
+  #handBack(workerId: string): void {
+    const done = this.#desk
+      .handBackAll(workerId)
+      .then(
+        requests => {
+          if (requests > 0) this.#log.info({ workerId, requests }, 'what a worker had was handed back')
+        },
+        error => this.#log.error({ workerId, err: error }, 'what a worker had could not be handed back')
+      )
+      .finally(() => this.#pending.delete(done))
+    this.#pending.add(done)
+  }
+}

@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto'
+import { pino } from 'pino'
+import type { EngineDescription, StepEvents } from '../inference/contract/engine.ts'
+import { invariant } from '../inference/contract/invariant.ts'
+import type { ScriptedRedis } from '../queue/redis/commands.ts'
+import { openRedis, type Temper } from '../queue/redis/connect.ts'
+import { type RedisKeys, redisKeys } from '../queue/redis/keys.ts'
+import { parseRedisUrl } from '../queue/redis/redis-url.ts'
+import { RedisWorker } from '../queue/redis/redis-worker.ts'
+import type { JobRunner, Progress, Uplink } from '../queue/worker/job-runner.ts'
+import type { RedisPlace, RedisSeatSettings } from './redis-seat-settings.ts'
+
+export function keysOf({ prefix, shards }: RedisPlace): readonly RedisKeys[] {
+  return Array.from({ length: shards }, (_, shard) => redisKeys(prefix, shard, digest))
+}
+
+export function connectTo({ url }: RedisPlace, temper: Temper, onError: (error: Error) => void): ScriptedRedis {
+  const address = parseRedisUrl(url)
+  invariant(address !== null, 'an address of Redis that was not checked')
+  return openRedis(address, temper, onError)
+}
+
+const STANDARD_ERROR = 2
+/** While Redis is away, every attempt fails alike. */
+const SAME_COMPLAINT_MS = 10_000
+
+/** A worker process at a queue in Redis: its connections, and the end of them. */
+export class RedisSeat implements Uplink {
+  readonly #settings: RedisSeatSettings
+  readonly #worker: RedisWorker
+  readonly #connections: readonly ScriptedRedis[]
+
+  constructor(settings: RedisSeatSettings) {
+    this.#settings = settings
+    const { place, workerId, retentionMs, stepTimeoutMs, logLevel } = settings
+    const log = pino({ level: logLevel }, pino.destination(STANDARD_ERROR))
+    const warn = oncePer(SAME_COMPLAINT_MS, (err: unknown) => log.warn({ err, workerId }, 'a worker has trouble with Redis'))
+    const [redis, subscriber] = [connectTo(place, 'patient', warn), connectTo(place, 'patient', warn)]
+    this.#connections = [redis, subscriber]
+    this.#worker = new RedisWorker({
+      redis,
+      subscriber,
+      shards: keysOf(place),
+      workerId,
+      retentionMs,
+      stepTimeoutMs,
+      onTrouble: warn,
+      endProcess: reason => {
+        console.error(`everstream: a worker ends itself: ${reason}`)
+        process.kill(process.pid, 'SIGKILL')
+      }
+    })
+  }
+
+  /** @throws {ServiceError} another model is served there */
+  async open(runner: JobRunner, description: EngineDescription): Promise<void> {
+    await this.#worker.open(runner, description)
+  }
+
+  events(events: StepEvents): void {
+    this.#worker.events(events)
+  }
+
+  running(requestIds: readonly string[]): void {
+    this.#worker.running(requestIds)
+  }
+
+  advanced(requestIds: readonly string[]): void {
+    this.#worker.advanced(requestIds)
+  }
+
+  heartbeat(progress: Progress): void {
+    this.#worker.heartbeat(progress)
+  }
+
+  /** Finishes what can be finished in time, and gives the rest back. */
+  async leave(): Promise<void> {
+    await this.#worker.drain(AbortSignal.timeout(this.#settings.drainMs))
+    for (const redis of this.#connections) redis.disconnect()
+  }
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+/** Drops what says the same as within the last while. */
+function oncePer(ms: number, complain: (error: unknown) => void): (error: unknown) => void {
+  const saidAtMs = new Map<string, number>()
+  return error => {
+    const text = error instanceof Error ? error.message : String(error)
+    if (performance.now() - (saidAtMs.get(text) ?? Number.NEGATIVE_INFINITY) < ms) return
+    saidAtMs.clear()
+    saidAtMs.set(text, performance.now())
+    complain(error)
+  }
+}
