@@ -1,6 +1,9 @@
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
 import type { TextPort } from '../inference/contract/text-port.ts'
 import type { GenerationQueue } from '../queue/queue.ts'
+import { chatDialect } from '../routes/chat/dialect.ts'
+import { chatOpener } from '../routes/chat/open.ts'
+import { chatRoute } from '../routes/chat/route.ts'
 import { completionDialect } from '../routes/completions/dialect.ts'
 import { completionOpener } from '../routes/completions/open.ts'
 import { completionRoute } from '../routes/completions/route.ts'
@@ -10,6 +13,8 @@ import type { ModelCard } from '../routes/models/model-card.ts'
 import { modelsRoute } from '../routes/models/route.ts'
 import { socketRoute } from '../routes/socket/route.ts'
 import { streamRoute } from '../routes/streams/route.ts'
+import { renderRoute } from '../routes/tokenize/render-route.ts'
+import { tokenizeRoute } from '../routes/tokenize/route.ts'
 import { newId } from '../routes/wire/ids.ts'
 import { requireApiKey } from './plugins/auth.ts'
 import { refuseWhileDraining } from './plugins/drain.ts'
@@ -44,7 +49,7 @@ export interface AppOptions {
  * Hooks run in the order of these lines: a request is named and logged before it can be refused, and refused before its body is read.
  */
 export function buildApp(options: AppOptions): FastifyInstance {
-  const { queue, text, card, status, clock } = options
+  const { queue, text, card, status, clock, strictParams } = options
   const app = fastify({
     ...HTTP_LIMITS,
     ...(options.logger !== undefined && { loggerInstance: options.logger }),
@@ -65,13 +70,19 @@ export function buildApp(options: AppOptions): FastifyInstance {
   answerUnknownUrls(app)
 
   app.register(healthRoute, { status })
-  app.register(modelsRoute, { card })
-  const dialects = [completionDialect]
+  app.register(modelsRoute, { card, text })
+  const dialects = [completionDialect, chatDialect]
   const leaving = options.leaving ?? new AbortController().signal
   const { callerOf } = auth
-  app.register(completionRoute, { queue, text, card, journal, dialects, leaving, strictParams: options.strictParams, callerOf, clock })
-  const completions = completionOpener({ text, card, strictParams: options.strictParams })
-  const openers = { 'completion.create': completions }
+  const generation = { queue, text, card, journal, dialects, leaving, strictParams, callerOf, clock }
+  app.register(completionRoute, generation)
+  app.register(chatRoute, generation)
+  app.register(tokenizeRoute, { text, card, strictParams })
+  app.register(renderRoute, { text, card, strictParams, clock })
+  const openers = {
+    'completion.create': completionOpener({ text, card, strictParams }),
+    'chat.create': chatOpener({ text, card, strictParams })
+  }
   app.register(socketRoute, {
     queue,
     dialects,

@@ -1,17 +1,35 @@
 import type { FastifyPluginAsync } from 'fastify'
+import type { TextFacts, TextPort } from '../../inference/contract/text-port.ts'
 import { assertServed, type ModelCard } from './model-card.ts'
 
-/** GET /v1/models and /v1/models/{id}: the one model of this server. `max_model_len` is vLLM's. */
-export const modelsRoute: FastifyPluginAsync<{ readonly card: ModelCard }> = async (app, { card }) => {
-  app.get('/v1/models', async () => ({ object: 'list', data: [toModel(card)] }))
+export interface ModelsRouteOptions {
+  readonly card: ModelCard
+  readonly text: Pick<TextPort, 'facts'>
+}
+
+/** GET /v1/models and /v1/models/{id}: the one model of this server. `max_model_len` is vLLM's, `capabilities` our own. */
+export const modelsRoute: FastifyPluginAsync<ModelsRouteOptions> = async (app, { card, text }) => {
+  app.get('/v1/models', async () => ({ object: 'list', data: [toModel(card, text.facts)] }))
 
   // A wildcard, because names such as `owner/model` are sent with and without their slash escaped.
   app.get<{ Params: { '*': string } }>('/v1/models/*', async request => {
     assertServed(card, request.params['*'])
-    return toModel(card)
+    return toModel(card, text.facts)
   })
 }
 
-function toModel(card: ModelCard) {
-  return { id: card.servedModelName, object: 'model', created: card.created, owned_by: 'everstream', max_model_len: card.contextLength }
+function toModel(card: ModelCard, { chat, fillInTheMiddle }: TextFacts) {
+  return {
+    id: card.servedModelName,
+    object: 'model',
+    created: card.created,
+    owned_by: 'everstream',
+    max_model_len: card.contextLength,
+    capabilities: {
+      completions: true,
+      chat: chat !== null,
+      tools: chat !== null && chat.toolCalls !== null,
+      suffix: fillInTheMiddle !== null
+    }
+  }
 }

@@ -14,7 +14,7 @@ import type { Outbox } from './outbox.ts'
 const MAX_REQUESTS = 64
 
 export interface SessionParts {
-  readonly queue: Pick<GenerationQueue, 'submit' | 'ticket' | 'events' | 'cancel'>
+  readonly queue: Pick<GenerationQueue, 'submit' | 'ticket' | 'snapshot' | 'events' | 'cancel'>
   readonly dialects: readonly Dialect[]
   /** By the type of message that asks for it. */
   readonly openers: Readonly<Partial<Record<CreateMessage['type'], Opener>>>
@@ -128,7 +128,12 @@ export class SocketSession {
       }
       followed.streamId = stream_id
       this.#of.outbox.send({ type: 'started', id, stream_id })
-      await this.#relay(id, stream_id, after, presenterOf(ticket.presentation, dialects), followed, null)
+      const presenter = presenterOf(ticket.presentation, dialects)
+      if (presenter.recall !== undefined) {
+        const { entries } = await queue.snapshot(stream_id)
+        for (const { event } of entries.slice(0, after)) presenter.recall(event)
+      }
+      await this.#relay(id, stream_id, after, presenter, followed, null)
     })
   }
 

@@ -69,6 +69,7 @@ export const streamRoute: FastifyPluginAsync<StreamRouteOptions> = async (app, o
         const batches = follow(queue, { requestId: params.id, afterOrdinal, signal: either(until), cancels: false })
         const { keepAliveMs } = options
         const presenter = presenterOf(ticket.presentation, dialects)
+        for (const { event } of snapshot.entries.slice(0, afterOrdinal)) presenter.recall?.(event)
         await answerStream(reply, presenter, batches, { ...until, failsEarly: false, ...(keepAliveMs !== undefined && { keepAliveMs }) })
         return reply
       }

@@ -17,9 +17,12 @@ export interface Dialect {
 export interface Presenter {
   /**
    * What an event adds, as chunks to be sent in this order; empty when it adds nothing that a client could see.
-   * A function of the event alone, so that a stream can be taken up at any entry. `failed` adds nothing: its error is the same in all dialects.
+   * A function of the event alone, so that a stream can be taken up at any entry, or of it and those that came before.
+   * `failed` adds nothing: its error is the same in all dialects.
    */
   chunks(event: LoggedEvent): readonly object[]
+  /** Only where what came before matters: takes the events, in their order, behind which a stream is taken up. */
+  recall?(event: LoggedEvent): void
   open(): AnswerInProgress
 }
 

@@ -1,0 +1,64 @@
+import { ServiceError } from '../../inference/contract/errors.ts'
+import type { ChatFacts, Conversation, TemplateMessage, TextPort, TextWait } from '../../inference/contract/text-port.ts'
+import type { ChatBody } from './body.ts'
+import type { ChatMessages } from './message-fields.ts'
+
+/** What of a body decides its prompt. */
+export type ChatWords = Pick<ChatBody, 'messages' | 'tools' | 'tool_choice' | 'add_generation_prompt' | 'chat_template_kwargs'>
+
+/**
+ * The client's conversation in the words of the model's template.
+ *
+ * @throws {ServiceError} `invalid_request` when the model cannot chat, or not with tools
+ */
+export function toConversation(words: ChatWords, chat: ChatFacts | null): Conversation {
+  if (chat === null) {
+    throw invalid('messages', `Invalid 'messages': this model has no chat template. Use /v1/completions instead.`)
+  }
+  return {
+    messages: words.messages.map(message => toTemplateMessage(message, chat)),
+    tools: usesTools(words, chat) ? words.tools : null,
+    addGenerationPrompt: words.add_generation_prompt,
+    settings: words.chat_template_kwargs
+  }
+}
+
+/** With `tool_choice` `none` the model is not told of its tools, and then calls none. */
+export function usesTools({ tools, tool_choice }: Pick<ChatWords, 'tools' | 'tool_choice'>, chat: ChatFacts): boolean {
+  const choice = tool_choice ?? 'auto'
+  if (choice !== 'auto' && choice !== 'none') {
+    throw invalid('tool_choice', `Invalid 'tool_choice': nothing forces a model to call here. Expected 'auto' or 'none'.`)
+  }
+  if (tools.length === 0 || choice === 'none') return false
+  if (chat.toolCalls !== null) return true
+  throw invalid(
+    'tools',
+    `Invalid 'tools': this model's chat template knows no tools, or its calls have a form that this server does not read.`
+  )
+}
+
+/** @returns the prompt: the rendered text and its ids, with one start token at most */
+export async function renderPrompt(conversation: Conversation, text: TextPort, wait: TextWait) {
+  const rendered = await text.renderChat(conversation, wait)
+  const { startToken } = text.facts
+  const hasStart = startToken !== null && startToken !== '' && rendered.startsWith(startToken)
+  return { rendered, tokenIds: await text.encode(rendered, { ...wait, addSpecialTokens: !hasStart }) }
+}
+
+function toTemplateMessage({ role, content, name, tool_call_id, tool_calls }: ChatMessages[number], chat: ChatFacts): TemplateMessage {
+  return {
+    role: role === 'developer' && !chat.knowsDeveloper ? 'system' : role,
+    content,
+    ...(typeof name === 'string' && { name }),
+    ...(typeof tool_call_id === 'string' && { tool_call_id }),
+    ...(Array.isArray(tool_calls) && tool_calls.length > 0 && { tool_calls: tool_calls.map(toTemplateCall) })
+  }
+}
+
+function toTemplateCall({ id, function: { name, arguments: given } }: NonNullable<ChatMessages[number]['tool_calls']>[number]) {
+  return { ...(id !== undefined && { id }), type: 'function' as const, function: { name, arguments: given } }
+}
+
+function invalid(param: string, message: string): ServiceError {
+  return new ServiceError('invalid_request', message, { param })
+}

@@ -1,0 +1,72 @@
+import type { FastifyPluginAsync, FastifyReply } from 'fastify'
+import { ServiceError } from '../../inference/contract/errors.ts'
+import type { TextPort, TextWait } from '../../inference/contract/text-port.ts'
+import { renderPrompt, toConversation } from '../chat/conversation.ts'
+import { assertServed, type ModelCard } from '../models/model-card.ts'
+import { clientGone } from '../wire/client-gone.ts'
+import { reportIgnored, unknownParams } from '../wire/ignored-params.ts'
+import { type ZodTypes, zodValidator } from '../wire/zod-validator.ts'
+import { DetokenizeBody, TokenizeBody } from './body.ts'
+
+export interface TokenizeRouteOptions {
+  readonly text: TextPort
+  readonly card: ModelCard
+  readonly strictParams: boolean
+}
+
+/** POST /tokenize and /detokenize, and what lm-evaluation-harness asks of a remote tokenizer at GET /tokenizer_info: all as vLLM has them. */
+export const tokenizeRoute: FastifyPluginAsync<TokenizeRouteOptions> = async (app, { text, card, strictParams }) => {
+  function accept(reply: FastifyReply, body: { readonly model: string | null }, known: object): TextWait {
+    reportIgnored(reply, unknownParams(body, known), strictParams)
+    if (body.model !== null) assertServed(card, body.model)
+    return { signal: clientGone(reply) }
+  }
+
+  app
+    .withTypeProvider<ZodTypes>()
+    .post('/tokenize', { schema: { body: TokenizeBody }, validatorCompiler: zodValidator }, async ({ body }, reply) => {
+      const wait = accept(reply, body, TokenizeBody.shape)
+      const tokens = await encode(body, text, wait)
+      return {
+        tokens,
+        count: tokens.length,
+        max_model_len: card.contextLength,
+        ...(body.return_token_strs && { token_strs: await text.labels(tokens, wait) })
+      }
+    })
+
+  app
+    .withTypeProvider<ZodTypes>()
+    .post('/detokenize', { schema: { body: DetokenizeBody }, validatorCompiler: zodValidator }, async ({ body }, reply) => {
+      const wait = accept(reply, body, DetokenizeBody.shape)
+      const outside = body.tokens.find(tokenId => tokenId >= text.vocabularySize)
+      if (outside !== undefined) {
+        const fault = `token id outside the vocabulary. Expected an id below ${text.vocabularySize}, but got ${outside} instead.`
+        throw new ServiceError('invalid_request', `Invalid 'tokens': ${fault}`, { param: 'tokens' })
+      }
+      return { prompt: await text.decode(body.tokens, { ...wait, skipSpecialTokens: false }) }
+    })
+
+  app.get('/tokenizer_info', async () => ({
+    tokenizer_class: 'everstream',
+    bos_token: text.facts.startToken,
+    eos_token: text.facts.endToken,
+    pad_token: text.facts.padToken,
+    chat_template: text.facts.chat?.template ?? null,
+    vocab_size: text.vocabularySize,
+    model_max_length: card.contextLength
+  }))
+}
+
+async function encode(body: TokenizeBody, text: TextPort, wait: TextWait): Promise<readonly number[]> {
+  const { prompt, messages, add_special_tokens: addSpecialTokens } = body
+  if ((prompt === null) === (messages === null)) {
+    throw new ServiceError('invalid_request', `Expected one of 'prompt' and 'messages', but got ${prompt === null ? 'neither' : 'both'}.`, {
+      param: 'prompt'
+    })
+  }
+  if (prompt !== null) return await text.encode(prompt, { ...wait, addSpecialTokens })
+  const conversation = toConversation({ ...body, messages: messages ?? [] }, text.facts.chat)
+  if (addSpecialTokens) return (await renderPrompt(conversation, text, wait)).tokenIds
+  return await text.encode(await text.renderChat(conversation, wait), { ...wait, addSpecialTokens })
+}
