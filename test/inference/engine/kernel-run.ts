@@ -1,0 +1,72 @@
+import { isTerminal, type LoggedEvent } from '../../../src/inference/contract/events.ts'
+import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
+import type { TokenText } from '../../../src/inference/contract/token-text.ts'
+import { BatchEngine } from '../../../src/inference/engine/batch-engine.ts'
+import { type Determinism, probeDeterminism } from '../../../src/inference/engine/determinism-probe.ts'
+import type { PreparedModel } from '../../../src/inference/model/prepared-model.ts'
+import { openModelRunner } from '../../../src/inference/runtime/onnx-model-runner.ts'
+
+const SLOTS = 5
+
+/** Every token is a byte, so that characters and stop strings come in parts. */
+const byteText: TokenText = {
+  endTokenIds: [2],
+  isSpecial: () => false,
+  bytes: tokenId => Uint8Array.of(tokenId % 256),
+  decoder: () => {
+    const decoder = new TextDecoder()
+    return { push: tokenId => decoder.decode(byteText.bytes(tokenId), { stream: true }), flush: () => decoder.decode() }
+  }
+}
+
+export interface Submission {
+  readonly request: GenerationRequest
+  readonly history: readonly LoggedEvent[]
+}
+
+/** Everything that requests say in an engine of their own, side by side. */
+export async function runOnKernels(
+  model: PreparedModel,
+  { loneRowDiffers, cutsDiffer }: Determinism,
+  chunkTokens: number,
+  submissions: readonly Submission[]
+): Promise<LoggedEvent[][]> {
+  const runner = await openModelRunner({ ...model, slots: SLOTS, parkedRows: 2, threads: 1, spinning: false })
+  const said = new Map(submissions.map(({ request }) => [request.id, [] as LoggedEvent[]]))
+  const { promise: ended, resolve, reject } = Promise.withResolvers<void>()
+  let running = submissions.length
+  const engine = new BatchEngine({
+    runner,
+    text: byteText,
+    description: { ...model, slots: SLOTS, cacheBudgetBytes: 100 * model.contextLength * model.cacheBytesPerToken },
+    chunkTokens,
+    minDecodeRows: loneRowDiffers ? 2 : 1,
+    reusePrefixes: !cutsDiffer,
+    recovery: 'exact',
+    now: () => 0,
+    listener: {
+      events: events => {
+        for (const { requestId, event } of events) {
+          said.get(requestId)?.push(event)
+          if (isTerminal(event) && --running === 0) resolve()
+        }
+      },
+      running: () => {},
+      advanced: () => {}
+    },
+    onCrash: reject
+  })
+  for (const { request, history } of submissions) engine.submit(request, history)
+  await ended
+  await engine.close()
+  return [...said.values()]
+}
+
+export async function determinismOf(model: PreparedModel): Promise<Determinism> {
+  const runner = await openModelRunner({ ...model, slots: 2, parkedRows: 0, threads: 1, spinning: false })
+  try {
+    return await probeDeterminism(runner)
+  } finally {
+    runner.close()
+  }
+}
