@@ -14,7 +14,7 @@ export interface SupervisorOptions extends WorkerChildOptions {
 
 export const SUPERVISOR_DEFAULTS = {
   entry: new URL('./worker-process.ts', import.meta.url),
-  backoff: { firstMs: 100, maxMs: 10_000, healthyMs: 30_000 },
+  backoff: { firstMs: 50, maxMs: 2_000, healthyMs: 1_000 },
   loadTimeoutMs: 600_000
 } as const
 

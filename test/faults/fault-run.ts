@@ -10,6 +10,7 @@ import { type ReadText, readResuming } from './resuming-reader.ts'
 const CASES = 45
 /** A frozen worker wakes after its lock has run out. */
 const FREEZE_MS = 14_000
+const PROGRESS_FAULTS = 20
 const STREAM_TIMEOUT_MS = 300_000
 
 export interface FaultReport {
@@ -25,7 +26,10 @@ export interface FaultReport {
 export async function faultRun(fleet: Fleet, options: FaultOptions, say: (line: string) => void): Promise<FaultReport> {
   const cases = mixedCases(CASES, options.maxTokens, await servedModel(fleet))
   const undisturbed: string[] = []
-  for (const body of cases) undisturbed.push(canonical(await read(fleet, body, () => {})))
+  for (let at = 0; at < cases.length; at += options.streams) {
+    const few = cases.slice(at, at + options.streams)
+    undisturbed.push(...(await Promise.all(few.map(async body => canonical(await read(fleet, body, () => {}))))))
+  }
   say(`${cases.length} requests read undisturbed`)
 
   const before = fleet.apiPids().map(openFiles)
@@ -77,7 +81,7 @@ async function inject(
     if (!(await injectOne(kind, fleet, random, pauses))) continue
     counts[kind] = (counts[kind] ?? 0) + 1
     count++
-    if (count % 20 === 0) progress(count)
+    if (count % PROGRESS_FAULTS === 0) progress(count)
   }
   return counts
 }

@@ -101,6 +101,7 @@ export class Fleet {
       String(workers),
       '--spare-workers',
       String(spareWorkers),
+      ...(engine === 'simulated' ? ['--simulated-step-ms', '10'] : []),
       ...redis
     ]
     return spawn(process.execPath, [MAIN, ...argv], { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, LOG_LEVEL: 'fatal' } })
