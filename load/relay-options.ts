@@ -6,15 +6,16 @@ export const RELAY_HELP = `What the way from the engine to the reader costs. Sta
   npm run load:relay -- [options]
 
   --queue embedded|redis   (default embedded)
-  --parts LIST             of engine,relay,idle (default all three):
+  --parts LIST             of engine,prefix,relay,idle (default all):
                            engine  tokens/s of 16 streams through HTTP over those of the bare engine, same requests, in turn
+                           prefix  time to the first token of a prompt of about 1,000 tokens, new and again
                            relay   simulated engine: tokens/s that one API process relays, and the latency that it adds
                            idle    memory that a stream takes in the API process while nothing happens
   --streams N              of relay (default 500)
   --step-ms MS             pace of relay: each stream gets a token each step (default 16)
   --idle N                 streams of idle (default 2000)
   --seconds S              of relay (default 15)
-  --rounds N               of engine (default 4)
+  --rounds N               of engine and prefix (default 4)
   --api-processes N, --workers N   of relay on Redis (default 1, 1)
   --help`
 
@@ -37,7 +38,7 @@ export function parseRelayOptions(args: readonly string[]): RelayOptions | null 
     args: [...args],
     options: {
       queue: { type: 'string', default: 'embedded' },
-      parts: { type: 'string', default: 'engine,relay,idle' },
+      parts: { type: 'string', default: 'engine,prefix,relay,idle' },
       streams: { type: 'string', default: '500' },
       'step-ms': { type: 'string', default: '16' },
       idle: { type: 'string', default: '2000' },

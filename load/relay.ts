@@ -1,5 +1,6 @@
 import { thisMachine } from './bench-machine.ts'
 import { measureOverHttp } from './over-http.ts'
+import { measurePrefix } from './prefix.ts'
 import { parseRelayOptions, RELAY_HELP, type RelayOptions } from './relay-options.ts'
 import { measureIdle, measureRelay } from './relay-parts.ts'
 
@@ -7,7 +8,7 @@ import { measureIdle, measureRelay } from './relay-parts.ts'
 const options = optionsOrExit()
 const machine = thisMachine()
 const report: Record<string, unknown> = {}
-const measures = { engine: measureOverHttp, relay: measureRelay, idle: measureIdle }
+const measures = { engine: measureOverHttp, prefix: measurePrefix, relay: measureRelay, idle: measureIdle }
 for (const [part, measure] of Object.entries(measures)) {
   if (!options.parts.includes(part)) continue
   report[part] = await measure(options)
