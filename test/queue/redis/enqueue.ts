@@ -58,6 +58,11 @@ export class TestClient {
     return await this.#redis.hget(this.#keys.request(requestId), 'state')
   }
 
+  /** Workers in the register. */
+  async workers(): Promise<number> {
+    return await this.#redis.hlen(this.#keys.workers)
+  }
+
   /** What workers and BullMQ should have forgotten once all has ended: empty when they have. */
   async leftovers(): Promise<string[]> {
     const { bullPrefix, queueName } = this.#keys

@@ -1,0 +1,208 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { LogEntry } from '../../../src/inference/contract/events.ts'
+import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
+import { RedisPool } from '../../../src/server/redis-pool.ts'
+import { keysOf } from '../../../src/server/redis-seat.ts'
+import type { RedisSeatSettings } from '../../../src/server/redis-seat-settings.ts'
+import { Supervisor } from '../../../src/server/supervisor.ts'
+import type { FakeWorkerOptions } from '../../server/start-workers.ts'
+import { aRequest } from '../a-request.ts'
+import { TRICKS } from '../fake-engine.ts'
+import { TestClient } from './enqueue.ts'
+import { type RedisServer, startRedis } from './redis-server.ts'
+
+let server: RedisServer
+beforeAll(async () => {
+  server = await startRedis('aof')
+})
+afterAll(() => server[Symbol.asyncDispose]())
+
+const LONG_MS = 25_000
+const silent = { info: () => {}, warn: () => {}, error: () => {} }
+
+/** A queue of its own; a group is a supervisor with its worker processes around fake engines. */
+function aQueue() {
+  const place = { url: server.url, prefix: `test-${randomUUID()}`, shards: 1 }
+  const [keys] = keysOf(place)
+  if (keys === undefined) throw new Error('no shard')
+  const client = new TestClient(server.connect(), keys)
+  const groups: { stop(): Promise<void> }[] = []
+  const seat: Omit<RedisSeatSettings, 'workerId'> = {
+    place,
+    retentionMs: 600_000,
+    drainMs: 200,
+    stepTimeoutMs: 60_000,
+    logLevel: 'silent'
+  }
+
+  async function open(worker: Partial<FakeWorkerOptions> = {}, workers = 1) {
+    const argument: FakeWorkerOptions = { slots: 4, stepMs: 10, heartbeatMs: 50, loading: 'works', ...worker }
+    const pool = new RedisPool(seat, silent)
+    const supervisor = new Supervisor({
+      workers,
+      spareWorkers: 0,
+      entry: new URL('../../server/fake-worker.ts', import.meta.url),
+      argument: JSON.stringify(argument),
+      pool,
+      log: silent,
+      loadTimeoutMs: 20_000,
+      stepTimeoutMs: 60_000,
+      backoff: { firstMs: 1, maxMs: 10, healthyMs: 30_000 }
+    })
+    supervisor.start()
+    const group = {
+      supervisor,
+      pids: () => supervisor.workers.map(({ pid }) => pid ?? 0),
+      async stop() {
+        const deadline = new AbortController()
+        const timer = setTimeout(() => deadline.abort(), 3000)
+        await supervisor.stop(deadline.signal)
+        clearTimeout(timer)
+        await pool.close()
+      }
+    }
+    groups.push(group)
+    await expect.poll(() => client.workers(), { timeout: LONG_MS }).toBeGreaterThanOrEqual(workers)
+    return group
+  }
+
+  return {
+    client,
+    open,
+    ended: (requestId: string) =>
+      expect.poll(() => client.state(requestId), { timeout: LONG_MS, interval: 20 }).toMatch(/finished|failed|cancelled/),
+    hasBegun: (requestId: string, entries = 5) =>
+      expect.poll(async () => (await client.log(requestId)).length, { timeout: LONG_MS, interval: 10 }).toBeGreaterThan(entries),
+    async [Symbol.asyncDispose]() {
+      for (const group of groups) await group.stop()
+      await client.close()
+    }
+  }
+}
+
+/** What the fake engine says of a request that nothing disturbs, but for the timings. */
+function undisturbed({ choicesPerPrompt, maxNewTokens }: GenerationRequest): unknown[] {
+  const steps = Array.from({ length: maxNewTokens }, (_, position) =>
+    Array.from({ length: choicesPerPrompt }, (_, choice) => ['token', choice, position, `${choice}.${position} `])
+  )
+  return [['started'], ...steps.flat(), ['finished', choicesPerPrompt * maxNewTokens]].map((event, index) => [index + 1, ...event])
+}
+
+function told(log: readonly LogEntry[]): unknown[] {
+  return log.map(({ ordinal, event }) => {
+    if (event.kind === 'token') return [ordinal, event.kind, event.choice, event.position, event.text]
+    if (event.kind === 'finished') return [ordinal, event.kind, event.usage.completionTokens]
+    return [ordinal, event.kind]
+  })
+}
+
+describe('worker processes at a queue in Redis', () => {
+  it('that are killed in mid-stream are a pause: the log is that of an undisturbed run', async () => {
+    await using queue = aQueue()
+    const group = await queue.open()
+    const requests = [aRequest({ maxNewTokens: 150, choicesPerPrompt: 2 }), aRequest({ maxNewTokens: 120 })]
+    for (const request of requests) await queue.client.submit(request)
+    for (const request of requests) await queue.hasBegun(request.id)
+    process.kill(group.pids()[0] ?? 0, 'SIGKILL')
+    for (const request of requests) {
+      await queue.ended(request.id)
+      expect(told(await queue.client.log(request.id))).toEqual(undisturbed(request))
+    }
+    await group.stop()
+    await expect.poll(() => queue.client.leftovers()).toEqual([])
+  })
+
+  it('that stood still for longer than their locks write nothing more, and stop computing', async () => {
+    await using queue = aQueue()
+    const zombies = await queue.open()
+    const request = aRequest({ maxNewTokens: 400 })
+    await queue.client.submit(request)
+    await queue.hasBegun(request.id)
+    const [zombie = 0] = zombies.pids()
+    process.kill(zombie, 'SIGSTOP')
+    const others = await queue.open()
+    const length = (await queue.client.log(request.id)).length
+    await queue.hasBegun(request.id, length)
+    process.kill(zombie, 'SIGCONT')
+    await queue.ended(request.id)
+    expect(told(await queue.client.log(request.id))).toEqual(undisturbed(request))
+    // It serves again: with the others gone, what comes is its.
+    await others.stop()
+    const next = aRequest()
+    await queue.client.submit(next)
+    await queue.ended(next.id)
+    expect(zombies.pids()).toEqual([zombie])
+    await zombies.stop()
+    await expect.poll(() => queue.client.leftovers()).toEqual([])
+  }, 60_000)
+
+  it('of whose death nobody tells are missed within seconds', async () => {
+    await using queue = aQueue()
+    const orphans = await queue.open()
+    const request = aRequest({ maxNewTokens: 400 })
+    await queue.client.submit(request)
+    await queue.hasBegun(request.id)
+    // As if their supervisor had died with them: it hands nothing back.
+    for (const pid of orphans.pids()) process.kill(pid, 'SIGSTOP')
+    const others = await queue.open()
+    const length = (await queue.client.log(request.id)).length
+    await expect.poll(async () => (await queue.client.log(request.id)).length, { timeout: 15_000, interval: 20 }).toBeGreaterThan(length)
+    await queue.ended(request.id)
+    expect(told(await queue.client.log(request.id))).toEqual(undisturbed(request))
+    for (const pid of orphans.pids()) process.kill(pid, 'SIGKILL')
+    await others.stop()
+  }, 60_000)
+
+  it('write again what Redis has missed while it was away', async () => {
+    await using own = await startRedis('aof')
+    const shared = server
+    server = own
+    await using queue = aQueue()
+    server = shared
+    const group = await queue.open({ stepMs: 20 })
+    const request = aRequest({ maxNewTokens: 300 })
+    await queue.client.submit(request)
+    await queue.hasBegun(request.id)
+    await own.kill()
+    await own.startAgain()
+    await queue.ended(request.id)
+    expect(told(await queue.client.log(request.id))).toEqual(undisturbed(request))
+    const next = aRequest()
+    await queue.client.submit(next)
+    await queue.ended(next.id)
+    await group.stop()
+    await expect.poll(() => queue.client.leftovers()).toEqual([])
+  }, 60_000)
+
+  it('do not die of a request for ever: it fails, and nothing else does', async () => {
+    await using queue = aQueue()
+    const group = await queue.open({}, 2)
+    const good = Array.from({ length: 6 }, () => aRequest({ maxNewTokens: 40 }))
+    const bad = aRequest({ prompts: [{ tokenIds: [TRICKS.crash] }] })
+    for (const request of [...good.slice(0, 3), bad, ...good.slice(3)]) await queue.client.submit(request)
+    await queue.ended(bad.id)
+    expect((await queue.client.log(bad.id)).at(-1)?.event).toMatchObject({ kind: 'failed', failure: { code: 'poisoned' } })
+    for (const request of good) {
+      await queue.ended(request.id)
+      expect(told(await queue.client.log(request.id))).toEqual(undisturbed(request))
+    }
+    await group.stop()
+    await expect.poll(() => queue.client.leftovers()).toEqual([])
+  }, 60_000)
+
+  it('that are told to drain give back what does not end in time, and exit', async () => {
+    await using queue = aQueue()
+    const first = await queue.open()
+    const request = aRequest({ maxNewTokens: 200 })
+    await queue.client.submit(request)
+    await queue.hasBegun(request.id)
+    await first.stop()
+    expect(await queue.client.state(request.id)).toBe('waiting')
+    const second = await queue.open()
+    await queue.ended(request.id)
+    expect(told(await queue.client.log(request.id))).toEqual(undisturbed(request))
+    await second.stop()
+    await expect.poll(() => queue.client.leftovers()).toEqual([])
+  }, 60_000)
+})
