@@ -1,0 +1,188 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { z } from 'zod'
+import { ServiceError } from '../../inference/contract/errors.ts'
+import { isTerminal, type LogEntry } from '../../inference/contract/events.ts'
+import { Bell } from '../log/bell.ts'
+import type { QueueEvent } from '../queue.ts'
+import type { ScriptedRedis } from './commands.ts'
+import { checkContinuity } from './continuity.ts'
+import { entriesOf, hasEnded, type RequestStore } from './request-store.ts'
+import { Tail } from './tail.ts'
+
+/** Entries that one command asks of one log. */
+const PAGE = 500
+const BLOCK_MS = 1000
+const WAKE_TTL_MS = 60_000
+const AWAY_RETRY_MS = 50
+/** Also without a broken connection, a log may go: then it is noticed so late. */
+const CHECK_MS = 10_000
+
+const Streams = z.array(z.tuple([z.string(), z.array(z.tuple([z.string(), z.array(z.string())]))]))
+
+export interface LogReaderOptions {
+  readonly store: RequestStore
+  /** For the blocking read alone; the reader ends it. */
+  readonly blocking: ScriptedRedis
+  /** Names this process among the readers. */
+  readonly apiId: string
+  /** Of each log that is followed here, once, as they come. */
+  readonly onEntries: (entries: readonly LogEntry[]) => void
+  readonly onError: (error: unknown) => void
+}
+
+/** Reads the logs of one shard: one blocking read follows all that are read here, and whoever falls behind reads pages. */
+export class LogReader {
+  readonly #options: LogReaderOptions
+  readonly #tails = new Map<string, Tail>()
+  readonly #news = new Bell()
+  readonly #closing = new AbortController()
+  #wakeId = '0-0'
+  #isBlocked = false
+  #checkedAtMs = performance.now()
+  readonly #followed: Promise<void>
+
+  constructor(options: LogReaderOptions) {
+    this.#options = options
+    this.#followed = this.#follow()
+  }
+
+  /** Of the requests that are read here. */
+  get tails(): readonly Tail[] {
+    return [...this.#tails.values()]
+  }
+
+  /**
+   * Entries after an ordinal, and positions while there are none; ends with the log, or when `signal` aborts.
+   *
+   * @throws {ServiceError} `not_found`, `stream_lost`; and what Redis throws that is away at the first look. Later it is waited for
+   */
+  async *read(requestId: string, afterOrdinal: number, signal: AbortSignal): AsyncGenerator<readonly QueueEvent[], void, undefined> {
+    const look = await this.#options.store.look(requestId, afterOrdinal, PAGE)
+    if (look === null) throw new ServiceError('not_found', `there is no request ${requestId}, or it ended too long ago`)
+    const { standing, entries } = look
+    if (entries.length === 0 && afterOrdinal < standing.last) throw streamLost()
+    if (entries.length === 0 && hasEnded(standing)) return
+    const tail = this.#tails.get(requestId) ?? new Tail(requestId, entries.at(-1)?.ordinal ?? standing.last)
+    const bell = this.#join(tail)
+    signal.addEventListener('abort', bell.ring)
+    try {
+      let seen = afterOrdinal
+      let toldPosition: number | null = null
+      let batch = entries.length > 0 ? entries : tail.after(seen)
+      while (!signal.aborted) {
+        batch ??= await this.#page(requestId, seen, signal)
+        const last = batch.at(-1)
+        if (last !== undefined) {
+          seen = last.ordinal
+          yield batch
+          if (isTerminal(last.event)) return
+        } else if (tail.hasEnded) {
+          return
+        } else if (tail.queued !== null && tail.queued.position !== toldPosition) {
+          toldPosition = tail.queued.position
+          yield [{ ordinal: null, event: tail.queued }]
+        } else {
+          await bell.rung()
+        }
+        batch = tail.after(seen)
+      }
+    } finally {
+      signal.removeEventListener('abort', bell.ring)
+      tail.leave(bell)
+      if (!tail.isRead && this.#tails.get(requestId) === tail) this.#tails.delete(requestId)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+    this.#news.ring()
+    this.#options.blocking.disconnect()
+    await this.#followed
+    const { store, apiId } = this.#options
+    await store.redis.unlink(store.keys.wake(apiId)).catch(() => {})
+  }
+
+  #join(tail: Tail): Bell {
+    const bell = tail.join()
+    if (this.#tails.get(tail.requestId) !== tail) {
+      this.#tails.set(tail.requestId, tail)
+      this.#news.ring()
+      if (this.#isBlocked) this.#wake()
+    }
+    return bell
+  }
+
+  /** A blocking read takes no further logs: it has to return first. Should this be lost, it does so by itself soon. */
+  #wake(): void {
+    this.#isBlocked = false
+    const { store, apiId } = this.#options
+    const pipeline = store.redis.pipeline()
+    pipeline.xadd(store.keys.wake(apiId), 'MAXLEN', 1, '*', 'w', '')
+    pipeline.pexpire(store.keys.wake(apiId), WAKE_TTL_MS)
+    pipeline.exec().catch(() => {})
+  }
+
+  /** What follows an ordinal, from the log itself. Waits for Redis. */
+  async #page(requestId: string, afterOrdinal: number, signal: AbortSignal): Promise<readonly LogEntry[]> {
+    while (!signal.aborted) {
+      try {
+        const look = await this.#options.store.look(requestId, afterOrdinal, PAGE)
+        if (look === null || look.entries.length === 0) throw streamLost()
+        return look.entries
+      } catch (error) {
+        if (error instanceof ServiceError) throw error
+        await pause(AWAY_RETRY_MS)
+      }
+    }
+    return []
+  }
+
+  async #follow(): Promise<void> {
+    let isCut = false
+    while (!this.#closing.signal.aborted) {
+      if (this.tails.every(({ hasEnded }) => hasEnded)) {
+        await this.#news.rung()
+        continue
+      }
+      try {
+        if (isCut || this.#isCheckDue) await this.#check()
+        isCut = false
+        await this.#readOn()
+      } catch (error) {
+        isCut = true
+        if (this.#options.blocking.status === 'ready' && !this.#closing.signal.aborted) this.#options.onError(error)
+        await pause(AWAY_RETRY_MS)
+      }
+    }
+  }
+
+  get #isCheckDue(): boolean {
+    const sinceMs = performance.now() - this.#checkedAtMs
+    return sinceMs > CHECK_MS || (sinceMs > BLOCK_MS && this.tails.some(({ shortage }) => shortage !== null))
+  }
+
+  async #check(): Promise<void> {
+    this.#checkedAtMs = performance.now()
+    await checkContinuity(this.#options.store, this.tails, this.#checkedAtMs)
+  }
+
+  async #readOn(): Promise<void> {
+    const { store, blocking, apiId, onEntries } = this.#options
+    const followed = new Map(this.tails.filter(({ hasEnded }) => !hasEnded).map(tail => [store.keys.log(tail.requestId), tail]))
+    const names = [store.keys.wake(apiId), ...followed.keys()]
+    const ids = [this.#wakeId, ...[...followed.values()].map(({ last }) => `${last}-0`)]
+    this.#isBlocked = true
+    const raw: unknown = await blocking.xread('COUNT', PAGE, 'BLOCK', BLOCK_MS, 'STREAMS', ...names, ...ids).finally(() => {
+      this.#isBlocked = false
+    })
+    for (const [name, entries] of Streams.parse(raw ?? [])) {
+      const tail = followed.get(name)
+      if (tail === undefined) this.#wakeId = entries.at(-1)?.[0] ?? this.#wakeId
+      else onEntries(tail.push(entriesOf(entries)))
+    }
+  }
+}
+
+function streamLost(): ServiceError {
+  return new ServiceError('stream_lost', 'the stream is lost: entries of its log are missing')
+}

@@ -1,0 +1,265 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type ErrorCode, ServiceError } from '../../inference/contract/errors.ts'
+import type { LogEntry } from '../../inference/contract/events.ts'
+import { InvariantError } from '../../inference/contract/invariant.ts'
+import { choiceCount, type GenerationRequest } from '../../inference/contract/request.ts'
+import type { Ticket } from '../../inference/contract/ticket.ts'
+import type { GenerationQueue, QueueDepth, QueueEvent, RequestSnapshot } from '../queue.ts'
+import { StartEstimate } from '../start-estimate.ts'
+import { openRedis } from './connect.ts'
+import { claimKey } from './idempotency.ts'
+import { redisKeys, shardOf } from './keys.ts'
+import { Leases } from './leases.ts'
+import { OwnRequests } from './own-requests.ts'
+import type { RedisAddress } from './redis-url.ts'
+import { Shard } from './shard.ts'
+import { readWorkers } from './worker-register.ts'
+
+export interface RedisQueueOptions {
+  readonly address: RedisAddress
+  /** Of all our keys. */
+  readonly prefix: string
+  /** The same for all processes that share a prefix. */
+  readonly shards: number
+  /** Requests that may wait, in each shard. */
+  readonly waitingLimit: number
+  /** Prompt tokens of all that wait in a shard; one request alone may exceed it. */
+  readonly waitingTokenLimit: number
+  /** How long a request goes on without a reader, unless its ticket says that it runs by itself. */
+  readonly resumeGraceMs: number
+  /** How long the log of a request that may be resumed lives after its end. */
+  readonly streamRetentionMs: number
+  /** Redis is away, or something of ours is wrong there; told again and again while it is. */
+  readonly onError: (error: unknown) => void
+}
+
+/** Positions, deadlines and leases are as exact as this. */
+const TICK_MS = 500
+const CONNECT_LOOK_MS = 20
+
+/** The queue in Redis, as an API process sees it: any number of these, and of workers, share the requests. */
+export class RedisQueue implements GenerationQueue {
+  readonly #options: RedisQueueOptions
+  readonly #shards: readonly Shard[]
+  readonly #estimate = new StartEstimate()
+  readonly #leases: Leases
+  readonly #own: OwnRequests
+  /** Cancelled while Redis was away. */
+  readonly #uncancelled = new Set<string>()
+  readonly #ticker: NodeJS.Timeout
+  #ticking: Promise<void> | null = null
+  /** Why nothing is admitted any more. */
+  #refusal: string | null = null
+
+  /**
+   * Opens the queue where Redis answers.
+   *
+   * @throws {ServiceError} `unavailable` when it does not within `withinMs`
+   */
+  static async open(options: RedisQueueOptions, withinMs = 5000): Promise<RedisQueue> {
+    const queue = new RedisQueue(options)
+    const untilMs = performance.now() + withinMs
+    for (;;) {
+      try {
+        await queue.depth()
+        return queue
+      } catch (error) {
+        if (performance.now() > untilMs) {
+          await queue.close()
+          throw error
+        }
+        await pause(CONNECT_LOOK_MS)
+      }
+    }
+  }
+
+  private constructor(options: RedisQueueOptions) {
+    const { address, prefix, resumeGraceMs, streamRetentionMs, onError } = options
+    this.#options = options
+    const apiId = randomUUID()
+    this.#shards = Array.from({ length: options.shards }, (_, shard) => {
+      return new Shard({
+        commands: openRedis(address, 'prompt', onError),
+        blocking: openRedis(address, 'prompt', onError),
+        keys: redisKeys(prefix, shard, digest),
+        apiId,
+        estimate: this.#estimate,
+        retentionMs: streamRetentionMs,
+        onError
+      })
+    })
+    this.#own = new OwnRequests(id => this.#shard(id))
+    this.#leases = new Leases({ graceMs: resumeGraceMs, attend: (ids, untilMs) => this.#attend(ids, untilMs) })
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS).unref()
+  }
+
+  async submit(request: GenerationRequest): Promise<string> {
+    return await reached(this.#submit(request))
+  }
+
+  async ticket(requestId: string): Promise<Ticket> {
+    const ticket = await reached(this.#shard(requestId).store.ticket(requestId))
+    if (ticket === null) throw new ServiceError('not_found', `there is no request ${requestId}, or it ended too long ago`)
+    return ticket
+  }
+
+  async snapshot(requestId: string): Promise<RequestSnapshot> {
+    const ticket = await this.ticket(requestId)
+    const queued = await reached(this.#shard(requestId).queued(requestId))
+    const entries = await reached(this.#entries(requestId))
+    return { ticket, queued, entries }
+  }
+
+  async *events(requestId: string, afterOrdinal: number, signal: AbortSignal): AsyncGenerator<readonly QueueEvent[], void, undefined> {
+    const batches = this.#shard(requestId).reader.read(requestId, afterOrdinal, signal)
+    this.#leases.attend(requestId)
+    try {
+      for (;;) {
+        const next = await reached(batches.next())
+        if (next.done === true) return
+        yield next.value
+      }
+    } finally {
+      this.#leases.neglect(requestId)
+      await batches.return()
+    }
+  }
+
+  async cancel(requestId: string): Promise<void> {
+    this.#uncancelled.add(requestId)
+    await this.#cancelAll().catch(this.#options.onError)
+  }
+
+  async position(requestId: string): Promise<number | null> {
+    return (await reached(this.#shard(requestId).queued(requestId)))?.position ?? null
+  }
+
+  async depth(): Promise<QueueDepth> {
+    const live = await reached(Promise.all(this.#shards.map(shard => shard.live())))
+    const states = live.flatMap(({ standings }) => [...standings.values()].map(({ state }) => state))
+    return { waiting: states.filter(state => state === 'waiting').length, running: states.filter(state => state === 'running').length }
+  }
+
+  /** Requests of other processes go on, and so do those of ours that may be resumed: what is left of the rest fails when `signal` aborts. */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#refusal ??= 'the server is shutting down'
+    await this.#own.ended(signal)
+    for (const id of this.#own.ids) await this.#end(id, 'unavailable', 'the server shut down before the request ended')
+  }
+
+  /** Ends the connections; readers that are left wait for ever, so drain first. */
+  async close(): Promise<void> {
+    clearInterval(this.#ticker)
+    this.#leases.close()
+    await this.#ticking
+    await Promise.all(this.#shards.map(shard => shard.close()))
+  }
+
+  async #submit(request: GenerationRequest): Promise<string> {
+    const { id, ticket } = request
+    const keyStore = this.#shard(`${ticket.owner} ${ticket.idempotency?.key}`).store
+    const claim = await claimKey(request, keyStore, requestId => this.#shard(requestId).store)
+    if (claim !== null && 'heldBy' in claim) return claim.heldBy
+    try {
+      if (this.#refusal !== null) throw new ServiceError('unavailable', this.#refusal)
+      await this.#admit(request)
+    } catch (error) {
+      if (claim !== null && ticket.idempotency !== null) {
+        await keyStore.releaseIdempotency(ticket.owner, ticket.idempotency.key, claim.value).catch(() => {})
+      }
+      throw error
+    }
+    return id
+  }
+
+  async #admit(request: GenerationRequest): Promise<void> {
+    const { waitingLimit, waitingTokenLimit } = this.#options
+    const shard = this.#shard(request.id)
+    const leaseUntilMs = request.ticket.unattended === 'run' ? 0 : this.#leases.leaseUntilMs
+    const terms = { leaseUntilMs, waitingLimit, waitingTokenLimit, freeRows: 0, rows: choiceCount(request) }
+    let admission = await shard.store.admit(request, terms)
+    if (!admission.ok) admission = await shard.store.admit(request, { ...terms, ...(await this.#room(shard, terms.rows)) })
+    if (!admission.ok) {
+      const { waiting, tokens } = admission
+      throw new ServiceError('queue_full', `${waiting} requests with ${tokens} prompt tokens are waiting, and no more may`)
+    }
+    try {
+      await shard.line.add(request)
+    } catch (error) {
+      await shard.end(request.id, 'unavailable', 'the queue was lost while it took the request').catch(() => {})
+      throw error
+    }
+    if (request.ticket.unattended === 'cancel') this.#own.add(request.id)
+  }
+
+  /** Rows of all workers that no request has; a request with more choices than a worker has rows needs all of that worker's. */
+  async #room(shard: Shard, choices: number): Promise<{ readonly freeRows: number; readonly rows: number }> {
+    const workers = await readWorkers(shard.store.redis, shard.store.keys, Date.now())
+    const widest = Math.max(0, ...workers.map(({ slots }) => slots))
+    const live = await Promise.all(this.#shards.map(each => each.live()))
+    const running = live.flatMap(({ standings }) => [...standings.values()].filter(({ state }) => state === 'running'))
+    const taken = running.reduce((sum, { weight }) => sum + Math.min(weight, widest), 0)
+    return { freeRows: workers.reduce((sum, { slots }) => sum + slots, 0) - taken, rows: Math.min(choices, widest) }
+  }
+
+  async #entries(requestId: string): Promise<LogEntry[]> {
+    const entries: LogEntry[] = []
+    for (;;) {
+      const look = await this.#shard(requestId).store.look(requestId, entries.length, 1000)
+      if (look === null || look.entries.length === 0) return entries
+      entries.push(...look.entries)
+    }
+  }
+
+  async #end(requestId: string, code: ErrorCode, message: string): Promise<void> {
+    await this.#shard(requestId).end(requestId, code, message).catch(this.#options.onError)
+  }
+
+  /** Those too that could not be cancelled before. */
+  async #cancelAll(): Promise<void> {
+    for (const id of this.#uncancelled) {
+      await this.#shard(id).end(id, 'cancelled', 'the request was cancelled')
+      this.#uncancelled.delete(id)
+    }
+  }
+
+  async #attend(requestIds: readonly string[], leaseUntilMs: number): Promise<void> {
+    const byShard = Map.groupBy(requestIds, id => this.#shard(id))
+    await Promise.all([...byShard].map(([shard, ids]) => shard.store.attend(ids, leaseUntilMs)))
+  }
+
+  #tick(): void {
+    this.#ticking ??= this.#tickNow()
+      .catch(this.#options.onError)
+      .finally(() => {
+        this.#ticking = null
+      })
+  }
+
+  async #tickNow(): Promise<void> {
+    await this.#cancelAll()
+    await Promise.all(this.#shards.map(shard => shard.tick()))
+    await this.#own.forgetEnded()
+  }
+
+  #shard(text: string): Shard {
+    const shard = this.#shards[shardOf(text, this.#shards.length)]
+    if (shard === undefined) throw new InvariantError('there is no such shard')
+    return shard
+  }
+}
+
+/** @throws {ServiceError} `unavailable` in place of whatever Redis throws when it is away */
+async function reached<Value>(answer: Promise<Value>): Promise<Value> {
+  try {
+    return await answer
+  } catch (cause) {
+    if (cause instanceof ServiceError || cause instanceof InvariantError) throw cause
+    throw new ServiceError('unavailable', 'the queue cannot be reached', { cause })
+  }
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('base64url')
+}

@@ -1,0 +1,122 @@
+import { randomUUID } from 'node:crypto'
+import { HandBackDesk } from '../../../src/queue/redis/hand-back.ts'
+import { redisKeys } from '../../../src/queue/redis/keys.ts'
+import { RedisQueue, type RedisQueueOptions } from '../../../src/queue/redis/redis-queue.ts'
+import { parseRedisUrl } from '../../../src/queue/redis/redis-url.ts'
+import { RedisWorker } from '../../../src/queue/redis/redis-worker.ts'
+import { JobRunner } from '../../../src/queue/worker/job-runner.ts'
+import { FakeEngine } from '../fake-engine.ts'
+import type { RigOptions, RigWorker } from '../rig.ts'
+import type { RedisServer } from './redis-server.ts'
+
+/** One queue in a Redis that others may use too, with API processes and workers that share this process. */
+export class RedisRig implements AsyncDisposable {
+  readonly prefix = `test-${randomUUID()}`
+  #queue: RedisQueue | null = null
+  readonly #server: RedisServer
+  readonly #options: Partial<RigOptions & RedisQueueOptions>
+  readonly #ends: (() => Promise<void>)[] = []
+
+  private constructor(server: RedisServer, options: Partial<RigOptions & RedisQueueOptions> = {}) {
+    this.#server = server
+    this.#options = options
+  }
+
+  static async open(server: RedisServer, options: Partial<RigOptions & RedisQueueOptions> = {}): Promise<RedisRig> {
+    const rig = new RedisRig(server, options)
+    rig.#queue = await rig.openQueue()
+    return rig
+  }
+
+  get queue(): RedisQueue {
+    if (this.#queue === null) throw new Error('the rig is not open')
+    return this.#queue
+  }
+
+  get keys() {
+    return redisKeys(this.prefix, 0, text => text)
+  }
+
+  /** As another API process does. */
+  async openQueue(url = this.#server.url): Promise<RedisQueue> {
+    const address = parseRedisUrl(url)
+    if (address === null) throw new Error('no address of Redis')
+    const queue = await RedisQueue.open({
+      prefix: this.prefix,
+      shards: 1,
+      waitingLimit: 100,
+      waitingTokenLimit: 4_000_000,
+      resumeGraceMs: 60_000,
+      streamRetentionMs: 60_000,
+      onError: () => {},
+      ...this.#options,
+      address
+    })
+    this.#ends.push(async () => {
+      await queue.drain(AbortSignal.abort())
+      await queue.close()
+    })
+    return queue
+  }
+
+  async startWorker(slots: number, stepMs = 0): Promise<RigWorker> {
+    const workerId = randomUUID()
+    const [redis, subscriber] = [this.#server.connect(), this.#server.connect()]
+    const worker = new RedisWorker({
+      redis,
+      subscriber,
+      shards: Array.from({ length: this.#options.shards ?? 1 }, (_, shard) => redisKeys(this.prefix, shard, text => text)),
+      workerId,
+      retentionMs: 60_000,
+      stepTimeoutMs: 10_000,
+      onTrouble: () => {},
+      endProcess: reason => {
+        throw new Error(reason)
+      }
+    })
+    const runner = new JobRunner(worker, 50)
+    const engine = new FakeEngine({ slots, stepMs, listener: runner.listener })
+    runner.serve(engine)
+    await worker.open(runner, engine.description)
+    let isGone = false
+    const leave = async (): Promise<void> => {
+      if (isGone) return
+      isGone = true
+      await worker.drain(AbortSignal.abort()).catch(() => {})
+      await engine.close()
+      redis.disconnect()
+      subscriber.disconnect()
+    }
+    this.#ends.push(leave)
+    return {
+      engine,
+      kill: async () => {
+        // What it has said is on its way: a killed process's socket is read to its end.
+        await redis.ping()
+        redis.disconnect()
+        subscriber.disconnect()
+        await leave()
+        const supervisor = this.#server.connect()
+        const desk = new HandBackDesk(supervisor, [this.keys])
+        await desk.handBackAll(workerId)
+        await desk.close()
+        supervisor.disconnect()
+      }
+    }
+  }
+
+  /** Keys under our prefix that are left, without those that BullMQ has once for each queue. */
+  async keysLeft(): Promise<string[]> {
+    const redis = this.#server.connect()
+    const once = ['meta', 'events', 'id', 'marker', 'pc', 'stalled-check'].map(
+      name => `${this.keys.bullPrefix}:${this.keys.queueName}:${name}`
+    )
+    const all = await redis.keys(`${this.prefix}:*`)
+    redis.disconnect()
+    return all.filter(key => !once.includes(key)).sort()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#ends.map(end => end()))
+  }
+}
