@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { ServiceError } from '../../src/inference/contract/errors.ts'
-import type { LoggedEvent } from '../../src/inference/contract/events.ts'
+import type { FinishedEvent, LoggedEvent } from '../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../src/inference/contract/request.ts'
 import type { TextPort } from '../../src/inference/contract/text-port.ts'
 import { PLAIN_TICKET } from '../../src/inference/contract/ticket.ts'
@@ -17,7 +17,7 @@ export const CARD: ModelCard = { servedModelName: 'tiny', contextLength: 64, cre
 /** One token for each character: its code unit, which must be below 256. */
 export const TEXT: TextPort = {
   vocabularySize: 256,
-  facts: { startToken: null, endToken: null, padToken: null, chat: null },
+  facts: { startToken: null, endToken: null, padToken: null, chat: null, fillInTheMiddle: null },
   encode: async text => Array.from(text, char => char.charCodeAt(0)),
   decode: async tokenIds => String.fromCharCode(...tokenIds),
   labels: async tokenIds => tokenIds.map(tokenId => String.fromCharCode(tokenId)),
@@ -95,7 +95,7 @@ export function said(request: GenerationRequest, texts: readonly string[]): read
   return [{ kind: 'started' }, ...tokens, finished({ promptTokens, completionTokens: choices * texts.length, cachedTokens: 0 })]
 }
 
-export function finished(usage: { promptTokens: number; completionTokens: number; cachedTokens: number }): LoggedEvent {
+export function finished(usage: { promptTokens: number; completionTokens: number; cachedTokens: number }): FinishedEvent {
   return { kind: 'finished', usage, timings: { queueMs: 1, prefillMs: 2, decodeMs: 3 } }
 }
 

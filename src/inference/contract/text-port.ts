@@ -43,6 +43,15 @@ export interface TextFacts {
   readonly padToken: string | null
   /** null for a model without a chat template. */
   readonly chat: ChatFacts | null
+  /** null for a model that was not taught to fill gaps. */
+  readonly fillInTheMiddle: FillInTheMiddle | null
+}
+
+/** Ids of the tokens that stand before the text, before what follows the gap, and before what fills it. */
+export interface FillInTheMiddle {
+  readonly prefix: number
+  readonly suffix: number
+  readonly middle: number
 }
 
 export interface ChatFacts {

@@ -1,5 +1,6 @@
 import type { Conversation, TextFacts } from '../contract/text-port.ts'
 import { ChatTemplate } from './chat-template.ts'
+import { fillInTheMiddleOf } from './fill-in-the-middle.ts'
 import { openChatSource, openTokenizer, type TextSource } from './text-source.ts'
 import { tokenLabel } from './token-label.ts'
 import type { Tokenizer } from './tokenizer.ts'
@@ -35,7 +36,8 @@ export async function openTextWork(source: TextSource): Promise<TextWork> {
       startToken,
       endToken: endToken ?? (firstEnd === undefined ? null : tokenLabel(tokenizer, firstEnd)),
       padToken,
-      chat: chat.facts
+      chat: chat.facts,
+      fillInTheMiddle: fillInTheMiddleOf(source, tokenizer)
     },
     run(task) {
       switch (task.kind) {

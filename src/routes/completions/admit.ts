@@ -1,14 +1,13 @@
 import { ServiceError } from '../../inference/contract/errors.ts'
-import { LIMITS } from '../../inference/contract/limits.ts'
 import { type GenerationRequest, PLAIN_REQUEST } from '../../inference/contract/request.ts'
+import { isGreedy, type SamplingParams } from '../../inference/contract/sampling.ts'
 import type { TextPort } from '../../inference/contract/text-port.ts'
 import { PLAIN_TICKET } from '../../inference/contract/ticket.ts'
 import { assertServed, type ModelCard } from '../models/model-card.ts'
-import { toSamplingParams } from '../wire/sampling-fields.ts'
-import type { CompletionBody } from './body.ts'
-import type { PromptInput } from './prompt-field.ts'
-
-const DEFAULT_MAX_TOKENS = 16
+import { admitSampling } from '../wire/admit-sampling.ts'
+import { assertBody, invalid } from './assert-body.ts'
+import { type CompletionBody, DEFAULT_MAX_TOKENS } from './body.ts'
+import { encodePrompts } from './encode-prompts.ts'
 
 export interface Admission {
   readonly text: TextPort
@@ -28,75 +27,51 @@ export interface Admission {
  * @throws {ServiceError} `invalid_request`, `model_not_found`, `context_overflow`
  */
 export async function admit(body: CompletionBody, admission: Admission): Promise<GenerationRequest> {
-  const { card, text } = admission
+  const { card, text, callerSalt } = admission
   if (body.model === null) throw new ServiceError('invalid_request', 'you must provide a model parameter')
   assertServed(card, body.model)
   if (body.prompt === null) throw invalid('prompt', 'you must provide a prompt parameter')
-  assertSupported(body)
-  assertChoices(promptCount(body.prompt), body.n)
-  assertBiasIds(body, text.vocabularySize)
+  assertBody(body, body.prompt, text)
 
-  const prompts = await encode(body.prompt, text)
+  const sampling = await admitSampling(body, admission)
+  const prompts = await encodePrompts(body.prompt, body, text, card.contextLength)
+  const choices = toChoices(body, sampling)
   return {
     ...PLAIN_REQUEST,
+    ...choices,
+    ...toScores(body, choices.choicesPerPrompt > choices.shownPerPrompt),
     id: admission.id,
     prompts: prompts.map(tokenIds => ({ tokenIds })),
-    choicesPerPrompt: body.n,
-    shownPerPrompt: body.n,
     maxNewTokens: maxNewTokens(body.max_tokens, prompts, card.contextLength),
-    sampling: toSamplingParams(body, admission.newSeed),
+    sampling,
     stopStrings: body.stop,
+    stopTokenIds: body.stop_token_ids ?? [],
+    includeStop: body.include_stop_str_in_output,
     ignoreEos: body.ignore_eos,
-    topLogprobs: body.logprobs,
-    echo: body.echo,
-    promptLogprobs: body.echo ? body.logprobs : null,
-    cacheSalt: body.cache_salt === null ? admission.callerSalt : `${admission.callerSalt}:${body.cache_salt}`,
+    skipSpecialTokens: body.skip_special_tokens,
+    cacheSalt: body.cache_salt === null ? callerSalt : `${callerSalt}:${body.cache_salt}`,
     admittedAtMs: admission.admittedAtMs,
-    ticket: { ...PLAIN_TICKET, owner: admission.callerSalt }
+    ticket: { ...PLAIN_TICKET, owner: callerSalt, priority: body.priority }
   }
 }
 
-function assertSupported(body: CompletionBody): void {
-  if (body.stream_options !== null && !body.stream) {
-    throw invalid('stream_options', `Stream options can only be defined when 'stream' is true, but got 'stream' false.`)
-  }
-  if (body.suffix !== null) throw invalid('suffix', `Invalid 'suffix': this model does not support it. Expected null.`)
-  if (body.best_of !== null && body.best_of !== body.n) {
-    throw invalid('best_of', `Invalid 'best_of': not supported beyond 'n'. Expected null or ${body.n}, but got ${body.best_of} instead.`)
-  }
+/** Where nothing is left to chance, one choice is computed and stands for all. */
+function toChoices({ n, best_of }: CompletionBody, sampling: SamplingParams) {
+  const candidates = best_of ?? n
+  if (isGreedy(sampling)) return { choicesPerPrompt: 1, shownPerPrompt: n, standsFor: candidates }
+  return { choicesPerPrompt: candidates, shownPerPrompt: n, standsFor: 1 }
 }
 
-function promptCount(prompt: PromptInput): number {
-  return prompt.kind === 'texts' ? prompt.texts.length : prompt.prompts.length
-}
-
-function assertChoices(prompts: number, n: number): void {
-  const choices = prompts * n
-  if (choices <= LIMITS.choicesPerRequest) return
-  throw invalid(
-    'n',
-    `Invalid 'n': too many choices. Expected at most ${LIMITS.choicesPerRequest} prompts × n, but got ${prompts} × ${n} = ${choices} instead.`
-  )
-}
-
-function assertBiasIds(body: CompletionBody, vocabularySize: number): void {
-  for (const [tokenId] of body.logit_bias) {
-    if (tokenId >= vocabularySize) throw invalid('logit_bias', outsideVocabulary('logit_bias', tokenId, vocabularySize))
+/** Ranking needs the score of every token; one pass over the prompt serves both of those who want its scores. */
+function toScores(body: CompletionBody, isRanked: boolean) {
+  const { echo, logprobs, logprob_token_ids, prompt_logprobs } = body
+  const echoed = echo ? logprobs : null
+  return {
+    topLogprobs: logprobs ?? (isRanked || logprob_token_ids !== null ? 0 : null),
+    scoredTokenIds: logprob_token_ids ?? [],
+    echo: echo || prompt_logprobs !== null,
+    promptLogprobs: echoed === null && prompt_logprobs === null ? null : Math.max(echoed ?? 0, prompt_logprobs ?? 0)
   }
-}
-
-async function encode(prompt: PromptInput, text: TextPort): Promise<readonly (readonly number[])[]> {
-  if (prompt.kind === 'texts') {
-    const prompts = await Promise.all(prompt.texts.map(async one => await text.encode(one)))
-    if (prompts.some(ids => ids.length === 0)) throw invalid('prompt', `Invalid 'prompt': the text has no tokens. Expected at least one.`)
-    return prompts
-  }
-  for (const ids of prompt.prompts) {
-    for (const id of ids) {
-      if (id >= text.vocabularySize) throw invalid('prompt', outsideVocabulary('prompt', id, text.vocabularySize))
-    }
-  }
-  return prompt.prompts
 }
 
 /**
@@ -115,12 +90,4 @@ function maxNewTokens(asked: number | null, prompts: readonly (readonly number[]
     `This model's maximum context length is ${contextLength} tokens, however you requested ${promptTokens + completionTokens} tokens ` +
       `(${promptTokens} in your prompt; ${completionTokens} for the completion). Please reduce your prompt; or completion length.`
   )
-}
-
-function outsideVocabulary(field: string, tokenId: number, vocabularySize: number): string {
-  return `Invalid '${field}': token id outside the vocabulary. Expected an id below ${vocabularySize}, but got ${tokenId} instead.`
-}
-
-function invalid(param: string, message: string): ServiceError {
-  return new ServiceError('invalid_request', message, { param })
 }

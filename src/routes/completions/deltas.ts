@@ -1,5 +1,6 @@
-import type { GeneratedTokenEvent, LoggedEvent, PromptEvent } from '../../inference/contract/events.ts'
-import { type LegacyLogprobs, toLegacyLogprobs } from './legacy-logprobs.ts'
+import type { GeneratedTokenEvent, LoggedEvent, PromptEvent, TokenScore } from '../../inference/contract/events.ts'
+import { type LegacyLogprobs, tokenNames, toLegacyLogprobs } from './legacy-logprobs.ts'
+import { type PromptLogprob, toPromptLogprobs } from './prompt-logprobs.ts'
 import type { CompletionView } from './view.ts'
 
 /** One choice of a response or of a chunk: the two share their shape. */
@@ -8,12 +9,14 @@ export interface CompletionChoice {
   readonly index: number
   readonly logprobs: LegacyLogprobs | null
   readonly finish_reason: 'stop' | 'length' | null
-  /** vLLM's: the stop string that ended the choice. */
-  readonly stop_reason: string | null
+  /** vLLM's: the stop string or stop token that ended the choice. */
+  readonly stop_reason: string | number | null
   /** vLLM's, with `return_token_ids`: generated tokens only. */
   readonly token_ids?: readonly number[]
   /** Once for each choice. */
   readonly prompt_token_ids?: readonly number[]
+  /** vLLM's, of whole responses only. */
+  readonly prompt_logprobs?: readonly PromptLogprob[]
 }
 
 /**
@@ -38,31 +41,54 @@ export function toDeltas(view: CompletionView, event: LoggedEvent): readonly Com
 
 /** An echoed prompt is read once and belongs to all of its choices. */
 function promptDeltas(view: CompletionView, event: PromptEvent): readonly CompletionChoice[] {
-  const logprobs = event.scores === null || event.scores.length === 0 ? null : toLegacyLogprobs(event.scores)
-  if (event.text === '' && logprobs === null) return []
-  const first = event.promptIndex * view.choicesPerPrompt
-  return Array.from({ length: view.choicesPerPrompt }, (_, i) => ({
-    text: event.text,
-    index: first + i,
+  const text = view.echo ? event.text : ''
+  const logprobs = view.echo ? echoedLogprobs(view, event.scores) : null
+  const names = tokenNames(view.tokensAsIds)
+  const prompt = view.promptLogprobs === null ? null : toPromptLogprobs(event.scores ?? [], view.promptLogprobs, names)
+  if (text === '' && logprobs === null && prompt === null) return []
+  return indexes(view, event.promptIndex).map(index => ({
+    text,
+    index,
     logprobs,
     finish_reason: null,
-    stop_reason: null
+    stop_reason: null,
+    ...(prompt !== null && { prompt_logprobs: prompt })
   }))
 }
 
+/** Of a prompt whose log may hold more alternatives than `logprobs` asked for. */
+function echoedLogprobs(view: CompletionView, scores: readonly TokenScore[] | null): LegacyLogprobs | null {
+  const { topLogprobs, tokensAsIds } = view
+  if (topLogprobs === null || scores === null || scores.length === 0) return null
+  return toLegacyLogprobs(
+    scores.map(score => ({ ...score, top: score.top.slice(0, topLogprobs) })),
+    tokenNames(tokensAsIds)
+  )
+}
+
 function tokenDelta(view: CompletionView, event: GeneratedTokenEvent): readonly CompletionChoice[] {
-  if (event.text === '' && event.score === null && event.end === null && view.tokenIds === null) return []
-  return [
-    {
-      text: event.text,
-      index: event.choice,
-      logprobs: event.score === null ? null : toLegacyLogprobs([event.score]),
-      finish_reason: event.end?.reason ?? null,
-      stop_reason: event.end?.stopString ?? null,
-      ...(view.tokenIds !== null && { token_ids: [event.tokenId] }),
-      ...(event.position === 0 && promptIds(view, event.choice))
-    }
-  ]
+  const logprobs = event.score === null || view.topLogprobs === null ? null : toLegacyLogprobs([event.score], tokenNames(view.tokensAsIds))
+  if (event.text === '' && logprobs === null && event.end === null && view.tokenIds === null) return []
+  return shownAs(view, event.choice).map(index => ({
+    text: event.text,
+    index,
+    logprobs,
+    finish_reason: event.end?.reason ?? null,
+    stop_reason: event.end?.stopString ?? event.end?.stopTokenId ?? null,
+    ...(view.tokenIds !== null && { token_ids: [event.tokenId] }),
+    ...(event.position === 0 && promptIds(view, index))
+  }))
+}
+
+/** The indexes of a choice of the log: its own, those of all that it stands for, or none before the best of many are known. */
+function shownAs(view: CompletionView, choice: number): readonly number[] {
+  if (view.computedPerPrompt === view.choicesPerPrompt) return [choice]
+  return view.computedPerPrompt === 1 ? indexes(view, choice) : []
+}
+
+/** All of one prompt. */
+function indexes(view: CompletionView, promptIndex: number): readonly number[] {
+  return Array.from({ length: view.choicesPerPrompt }, (_, i) => promptIndex * view.choicesPerPrompt + i)
 }
 
 function endDeltas(view: CompletionView): readonly CompletionChoice[] {

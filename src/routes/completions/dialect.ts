@@ -1,6 +1,6 @@
 import type { LoggedEvent } from '../../inference/contract/events.ts'
 import type { Dialect } from '../wire/dialect.ts'
-import { openCompletion, toChunk, toUsageChunk } from './present.ts'
+import { openCompletion, toChunk, toLastChunk } from './present.ts'
 import { CompletionView } from './view.ts'
 
 /** OpenAI's completions API. */
@@ -15,5 +15,5 @@ export const completionDialect: Dialect = {
 function* toChunks(view: CompletionView, event: LoggedEvent) {
   const chunk = toChunk(view, event)
   if (chunk !== null) yield chunk
-  if (event.kind === 'finished' && view.includeUsage) yield toUsageChunk(view, event.usage)
+  if (event.kind === 'finished' && (view.includeUsage || view.withTimings)) yield toLastChunk(view, event)
 }

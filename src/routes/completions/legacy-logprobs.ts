@@ -18,12 +18,17 @@ export function emptyLogprobs(): LegacyLogprobs {
   return { tokens: [], token_logprobs: [], top_logprobs: [], text_offset: [] }
 }
 
-export function toLegacyLogprobs(scores: readonly TokenScore[]): LegacyLogprobs {
+/** How tokens are written: as their texts, or with vLLM's `return_tokens_as_token_ids` as their ids. */
+export type TokenName = (token: { readonly tokenId: number; readonly text: string }) => string
+
+export const tokenNames = (asIds: boolean): TokenName => (asIds ? ({ tokenId }) => `token_id:${tokenId}` : ({ text }) => text)
+
+export function toLegacyLogprobs(scores: readonly TokenScore[], nameOf: TokenName): LegacyLogprobs {
   const logprobs = emptyLogprobs()
   for (const score of scores) {
-    logprobs.tokens.push(score.text)
+    logprobs.tokens.push(nameOf(score))
     logprobs.token_logprobs.push(score.logprob === null ? null : finite(score.logprob))
-    logprobs.top_logprobs.push(score.logprob === null ? null : topLogprobs(score, score.logprob))
+    logprobs.top_logprobs.push(score.logprob === null ? null : topLogprobs(score, score.logprob, nameOf))
     logprobs.text_offset.push(score.textOffset)
   }
   return logprobs
@@ -40,14 +45,15 @@ export function appendLogprobs(to: LegacyLogprobs, from: LegacyLogprobs): void {
  * Keyed by text, so tokens of the same text collapse: the token's own value stands before all, lm-eval compares the two floats; else the likeliest.
  * Texts are the model's: `Object.fromEntries` makes even `__proto__` a plain key.
  */
-function topLogprobs(score: TokenScore, own: number): Record<string, number> {
-  const byText = new Map<string, number>()
-  for (const { text, logprob } of score.top) {
-    if (!byText.has(text)) byText.set(text, finite(logprob))
+function topLogprobs(score: TokenScore, own: number, nameOf: TokenName): Record<string, number> {
+  const byName = new Map<string, number>()
+  for (const alternative of score.top) {
+    const name = nameOf(alternative)
+    if (!byName.has(name)) byName.set(name, finite(alternative.logprob))
   }
-  return Object.fromEntries(byText.set(score.text, finite(own)))
+  return Object.fromEntries(byName.set(nameOf(score), finite(own)))
 }
 
-function finite(logprob: number): number {
+export function finite(logprob: number): number {
   return Math.max(logprob, MINUS_INFINITY)
 }

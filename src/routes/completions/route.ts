@@ -2,6 +2,7 @@ import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import type { TextPort } from '../../inference/contract/text-port.ts'
 import type { ModelCard } from '../models/model-card.ts'
 import { clientGone } from '../wire/client-gone.ts'
+import { CLIENT_REQUEST_ID } from '../wire/client-request-id.ts'
 import { newId, newSeed } from '../wire/ids.ts'
 import { reportIgnored } from '../wire/ignored-params.ts'
 import { readTerms } from '../wire/request-terms.ts'
@@ -32,6 +33,7 @@ export const completionRoute: FastifyPluginAsync<CompletionRouteOptions> = async
       const gone = clientGone(reply)
       const admittedAtMs = clock()
       reportIgnored(reply, ignoredFields(body), options.strictParams)
+      if (body.request_id !== null) reply.header(CLIENT_REQUEST_ID, body.request_id)
       const terms = readTerms(request, body.background, admittedAtMs)
 
       const id = newId('cmpl-')

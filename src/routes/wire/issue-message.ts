@@ -21,6 +21,8 @@ export function issueMessage(issue: Issue): string {
       return `Invalid '${field}': ${outOfBounds(issue.origin, 'maximum', issue.inclusive === false ? '<' : '<=', issue.maximum, issue.input)}`
     case 'too_small':
       return `Invalid '${field}': ${outOfBounds(issue.origin, 'minimum', issue.inclusive === false ? '>' : '>=', issue.minimum, issue.input)}`
+    case 'invalid_format':
+      return `Invalid '${field}': ${issue.message}, but got ${describe(issue.input)} instead.`
     case 'custom':
       return issue.message
     default:

@@ -1,33 +1,51 @@
 import { z } from 'zod'
-import { PLAIN_SAMPLING, type SamplingParams } from '../../inference/contract/sampling.ts'
+import { LIMITS } from '../../inference/contract/limits.ts'
+import type { SamplingParams } from '../../inference/contract/sampling.ts'
+import { badWordsField } from './bad-words-field.ts'
 import { logitBiasField } from './logit-bias-field.ts'
 import { nullDefault } from './null-default.ts'
+import { tokenIdsField } from './token-ids-field.ts'
 
-/** The fields of a body that say how tokens are drawn, in the client's spelling; `top_k` and `min_p` are vLLM's. */
+/** The fields of a body that say how tokens are drawn, in the client's spelling: OpenAI's, vLLM's, and llama.cpp's `typical_p`. */
 export const samplingFields = {
   temperature: nullDefault(z.number().min(0).max(2), 1),
   top_p: nullDefault(z.number().gt(0).max(1), 1),
   top_k: nullDefault(z.int().min(-1), 0),
   min_p: nullDefault(z.number().min(0).max(1), 0),
+  typical_p: nullDefault(z.number().gt(0).max(1), 1),
+  repetition_penalty: nullDefault(z.number().gt(0).max(2), 1),
   presence_penalty: nullDefault(z.number().min(-2).max(2), 0),
   frequency_penalty: nullDefault(z.number().min(-2).max(2), 0),
   logit_bias: logitBiasField,
+  allowed_token_ids: tokenIdsField('allowed_token_ids', LIMITS.allowedTokenIds, { isEmptyAllowed: false }),
+  bad_words: badWordsField,
+  min_tokens: nullDefault(z.int().min(0), 0),
   seed: nullDefault(z.int(), null)
 }
 
-type SamplingBody = { readonly [Field in keyof typeof samplingFields]: z.output<(typeof samplingFields)[Field]> }
+export type SamplingBody = { readonly [Field in keyof typeof samplingFields]: z.output<(typeof samplingFields)[Field]> }
 
-/** @param drawSeed  called only where the client gave no seed */
-export function toSamplingParams(body: SamplingBody, drawSeed: () => number): SamplingParams {
+export interface SamplingParts {
+  /** Called only where the client gave no seed. */
+  readonly newSeed: () => number
+  /** What `toBadWordIds` made of `bad_words`. */
+  readonly badWords: readonly (readonly number[])[]
+}
+
+export function toSamplingParams(body: SamplingBody, { newSeed, badWords }: SamplingParts): SamplingParams {
   return {
-    ...PLAIN_SAMPLING,
     temperature: body.temperature,
     topP: body.top_p,
     topK: Math.max(body.top_k, 0),
     minP: body.min_p,
+    typicalP: body.typical_p,
+    repetitionPenalty: body.repetition_penalty,
     presencePenalty: body.presence_penalty,
     frequencyPenalty: body.frequency_penalty,
     logitBias: body.logit_bias,
-    seed: body.seed ?? drawSeed()
+    allowedTokenIds: body.allowed_token_ids,
+    badWords,
+    minNewTokens: body.min_tokens,
+    seed: body.seed ?? newSeed()
   }
 }

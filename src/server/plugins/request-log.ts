@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { CLIENT_REQUEST_ID } from '../../routes/wire/client-request-id.ts'
 import type { Journal, RequestFacts } from '../../routes/wire/tally.ts'
 
 /** Nginx's status for a client that went before its answer; the wire never carries it. */
@@ -19,6 +20,7 @@ export function logRequests(app: FastifyInstance, clock: () => number): Journal 
         route: request.routeOptions.url ?? null,
         status,
         durationMs: Math.round(clock() - startedAtMs),
+        clientRequestId: reply.getHeader(CLIENT_REQUEST_ID),
         ...outcomeAt(status, facts.get(request)?.())
       }
       request.log.info(line, 'request')

@@ -1,18 +1,23 @@
 import { fastify } from 'fastify'
 import { expect, it } from 'vitest'
+import { PLAIN_REQUEST } from '../../../src/inference/contract/request.ts'
+import { PLAIN_SAMPLING } from '../../../src/inference/contract/sampling.ts'
+import type { TextPort } from '../../../src/inference/contract/text-port.ts'
 import { PLAIN_TICKET } from '../../../src/inference/contract/ticket.ts'
 import { completionRoute } from '../../../src/routes/completions/route.ts'
 import { answerErrors } from '../../../src/server/plugins/error-handler.ts'
-import { literalQueue, routeOptions, saying } from '../literal-parts.ts'
+import { literalQueue, routeOptions, saying, TEXT } from '../literal-parts.ts'
 
 const GOOD = { model: 'tiny', prompt: 'hi' }
+const IDS_129 = Array.from({ length: 129 }, (_, id) => id)
+const IDS_4097 = Array.from({ length: 4097 }, (_, id) => id)
 const BIAS_301 = Object.fromEntries(Array.from({ length: 301 }, (_, i) => [i, 1]))
 
-async function post(payload: unknown, strictParams = false) {
+async function post(payload: unknown, strictParams = false, text: TextPort = TEXT) {
   const queue = literalQueue(saying('!'))
   const app = fastify()
   answerErrors(app)
-  await app.register(completionRoute, routeOptions(queue, { strictParams }))
+  await app.register(completionRoute, routeOptions(queue, { strictParams, text }))
   const headers = { 'content-type': 'application/json' }
   const response = await app.inject({ method: 'POST', url: '/v1/completions', headers, payload: JSON.stringify(payload) })
   return { response, queue, request: queue.submitted[0] }
@@ -46,8 +51,55 @@ it.each([
   { fields: { logit_bias: BIAS_301 }, param: 'logit_bias', says: ['logit_bias', '300', '301'] },
   { fields: { stream_options: {} }, param: 'stream_options', says: ['stream'] },
   { fields: { stream: true, stream_options: { include_usage: 1 } }, param: 'stream_options.include_usage', says: ['a boolean', '1'] },
-  { fields: { best_of: 2 }, param: 'best_of', says: ['best_of', '1', '2'] },
-  { fields: { suffix: 'end' }, param: 'suffix', says: ['suffix'] },
+  { fields: { best_of: 0 }, param: 'best_of', says: ['best_of', '>= 1', 'got 0'] },
+  { fields: { best_of: 129 }, param: 'best_of', says: ['best_of', '<= 128', '129'] },
+  { fields: { n: 3, best_of: 2 }, param: 'best_of', says: ["'n' (currently 3)", "'best_of' (currently 2)"] },
+  { fields: { n: 1, best_of: 2, stream: true }, param: 'best_of', says: ['best_of', 'streamed', 'at most 1', 'got 2'] },
+  { fields: { prompt: ['a', 'b'], best_of: 65 }, param: 'best_of', says: ['128', '2 × 65 = 130'] },
+  { fields: { suffix: 'end' }, param: 'suffix', says: ['suffix', 'not taught'] },
+  { fields: { suffix: 1 }, param: 'suffix', says: ['suffix', 'a string', 'got 1'] },
+  { fields: { min_tokens: -1 }, param: 'min_tokens', says: ['min_tokens', '>= 0', '-1'] },
+  { fields: { min_tokens: 5, max_tokens: 4 }, param: 'min_tokens', says: ['min_tokens', 'max_tokens', '<= 4', 'got 5'] },
+  { fields: { min_tokens: 17 }, param: 'min_tokens', says: ['min_tokens', '<= 16', 'got 17'] },
+  { fields: { typical_p: 0 }, param: 'typical_p', says: ['typical_p', '> 0', 'got 0'] },
+  { fields: { typical_p: 1.5 }, param: 'typical_p', says: ['typical_p', '<= 1', '1.5'] },
+  { fields: { repetition_penalty: 0 }, param: 'repetition_penalty', says: ['repetition_penalty', '> 0', 'got 0'] },
+  { fields: { repetition_penalty: 2.1 }, param: 'repetition_penalty', says: ['repetition_penalty', '<= 2', '2.1'] },
+  { fields: { allowed_token_ids: [] }, param: 'allowed_token_ids', says: ['allowed_token_ids', '1', 'length 0'] },
+  { fields: { allowed_token_ids: [256] }, param: 'allowed_token_ids', says: ['allowed_token_ids', 'below 256', 'got 256'] },
+  { fields: { allowed_token_ids: IDS_4097 }, param: 'allowed_token_ids', says: ['allowed_token_ids', '4096', '4097'] },
+  { fields: { allowed_token_ids: [1.5] }, param: 'allowed_token_ids', says: ['allowed_token_ids', '1.5'] },
+  { fields: { stop_token_ids: 7 }, param: 'stop_token_ids', says: ['stop_token_ids', 'an array', 'got 7'] },
+  { fields: { stop_token_ids: ['7'] }, param: 'stop_token_ids', says: ['stop_token_ids', 'string of length 1'] },
+  { fields: { stop_token_ids: [256] }, param: 'stop_token_ids', says: ['stop_token_ids', 'below 256', 'got 256'] },
+  { fields: { stop_token_ids: IDS_129 }, param: 'stop_token_ids', says: ['stop_token_ids', '128', '129'] },
+  { fields: { logprob_token_ids: IDS_129 }, param: 'logprob_token_ids', says: ['logprob_token_ids', '128', '129'] },
+  { fields: { logprob_token_ids: [-1] }, param: 'logprob_token_ids', says: ['logprob_token_ids', '-1'] },
+  { fields: { logprob_token_ids: [300] }, param: 'logprob_token_ids', says: ['logprob_token_ids', 'below 256', '300'] },
+  { fields: { bad_words: 'no' }, param: 'bad_words', says: ['bad_words', 'array of strings', 'string of length 2'] },
+  { fields: { bad_words: [1] }, param: 'bad_words', says: ['bad_words', 'got 1'] },
+  { fields: { bad_words: [' '] }, param: 'bad_words', says: ['bad_words', 'spaces'] },
+  { fields: { bad_words: IDS_129.map(String) }, param: 'bad_words', says: ['bad_words', '128', '129'] },
+  { fields: { bad_words: ['x'.repeat(257)] }, param: 'bad_words', says: ['bad_words', '256', '257'] },
+  { fields: { prompt_logprobs: 21 }, param: 'prompt_logprobs', says: ['prompt_logprobs', '<= 20', '21'] },
+  { fields: { prompt_logprobs: 1, stream: true }, param: 'prompt_logprobs', says: ['prompt_logprobs', 'stream', 'got 1'] },
+  { fields: { truncate_prompt_tokens: -2 }, param: 'truncate_prompt_tokens', says: ['truncate_prompt_tokens', '>= -1', '-2'] },
+  { fields: { truncate_prompt_tokens: 0 }, param: 'truncate_prompt_tokens', says: ['truncate_prompt_tokens', '>= 1', 'got 0'] },
+  { fields: { priority: 1001 }, param: 'priority', says: ['priority', '<= 1000', '1001'] },
+  { fields: { priority: -1001 }, param: 'priority', says: ['priority', '>= -1000', '-1001'] },
+  { fields: { priority: 0.5 }, param: 'priority', says: ['priority', 'an integer', '0.5'] },
+  { fields: { request_id: 'with space' }, param: 'request_id', says: ['request_id', '128', 'string of length 10'] },
+  { fields: { request_id: 'x'.repeat(129) }, param: 'request_id', says: ['request_id', '128', '129'] },
+  { fields: { timings: 'yes' }, param: 'timings', says: ['timings', 'a boolean'] },
+  { fields: { skip_special_tokens: 0 }, param: 'skip_special_tokens', says: ['skip_special_tokens', 'a boolean', 'got 0'] },
+  { fields: { add_special_tokens: 'no' }, param: 'add_special_tokens', says: ['add_special_tokens', 'a boolean'] },
+  { fields: { include_stop_str_in_output: 1 }, param: 'include_stop_str_in_output', says: ['include_stop_str_in_output', 'a boolean'] },
+  { fields: { return_tokens_as_token_ids: 1 }, param: 'return_tokens_as_token_ids', says: ['return_tokens_as_token_ids', 'a boolean'] },
+  {
+    fields: { stream: true, stream_options: { continuous_usage_stats: 2 } },
+    param: 'stream_options.continuous_usage_stats',
+    says: ['a boolean', 'got 2']
+  },
   { fields: { cache_salt: '' }, param: 'cache_salt', says: ['cache_salt', '1', '0'] },
   { fields: { prompt: '' }, param: 'prompt', says: ['prompt', 'non-empty'] },
   { fields: { prompt: [] }, param: 'prompt', says: ['prompt', 'non-empty'] },
@@ -97,33 +149,22 @@ it.each([[[]], ['text'], [3]])('refuses a body that is no object: %j', async bod
 it('takes null for the default of every option', async () => {
   const names =
     'max_tokens temperature top_p top_k min_p n stop seed stream stream_options background logprobs echo presence_penalty frequency_penalty'
-  const more = 'logit_bias ignore_eos return_token_ids best_of suffix user cache_salt'
-  const nulls = Object.fromEntries(`${names} ${more}`.split(' ').map(name => [name, null]))
+  const more = `logit_bias ignore_eos return_token_ids best_of suffix user cache_salt min_tokens stop_token_ids include_stop_str_in_output
+    repetition_penalty typical_p bad_words allowed_token_ids prompt_logprobs return_tokens_as_token_ids logprob_token_ids
+    truncate_prompt_tokens skip_special_tokens add_special_tokens priority request_id timings background`
+  const nulls = Object.fromEntries(`${names} ${more}`.split(/\s+/).map(name => [name, null]))
   const { response, request } = await post({ ...GOOD, ...nulls })
   expect(response.statusCode).toBe(200)
   expect(response.headers['x-ignored-params']).toBeUndefined()
   expect(request).toEqual({
+    ...PLAIN_REQUEST,
     id: expect.stringMatching(/^cmpl-[0-9a-f]{32}$/),
     prompts: [{ tokenIds: [104, 105] }],
-    choicesPerPrompt: 1,
     maxNewTokens: 16,
-    sampling: {
-      temperature: 1,
-      topP: 1,
-      topK: 0,
-      minP: 0,
-      presencePenalty: 0,
-      frequencyPenalty: 0,
-      logitBias: [],
-      seed: expect.any(Number)
-    },
-    stopStrings: [],
-    ignoreEos: false,
-    topLogprobs: null,
-    echo: false,
+    sampling: { ...PLAIN_SAMPLING, temperature: 1, seed: expect.any(Number) },
     cacheSalt: 'caller',
     admittedAtMs: 1_700_000_000_500,
-    ticket: { ...PLAIN_TICKET, owner: request?.ticket.owner, presentation: expect.any(String) }
+    ticket: { ...PLAIN_TICKET, owner: 'caller', presentation: request?.ticket.presentation }
   })
 })
 
@@ -134,47 +175,114 @@ it('carries every option in house words', async () => {
       [1, 2],
       [3, 4]
     ],
-    max_tokens: 0,
-    temperature: 0,
+    max_tokens: 9,
+    min_tokens: 3,
+    temperature: 0.5,
     top_p: 0.5,
     top_k: -1,
     min_p: 0.1,
+    typical_p: 0.7,
     n: 2,
-    best_of: 2,
+    best_of: 3,
     stop: 'END',
+    stop_token_ids: [9, 9, 8],
+    include_stop_str_in_output: true,
     seed: -7,
-    logprobs: 0,
-    echo: true,
+    logprobs: 1,
+    logprob_token_ids: [4, 5],
+    prompt_logprobs: 4,
     presence_penalty: -2,
     frequency_penalty: 2,
+    repetition_penalty: 1.5,
     logit_bias: { 5: -100, 6: 0.5 },
+    allowed_token_ids: [7, 8],
+    bad_words: ['no', ' x'],
     ignore_eos: true,
+    skip_special_tokens: false,
     user: 'someone',
-    cache_salt: 'pepper'
+    cache_salt: 'pepper',
+    priority: -3
   })
   expect(request).toMatchObject({
     prompts: [{ tokenIds: [1, 2] }, { tokenIds: [3, 4] }],
-    choicesPerPrompt: 2,
-    maxNewTokens: 0,
+    choicesPerPrompt: 3,
+    shownPerPrompt: 2,
+    standsFor: 1,
+    maxNewTokens: 9,
     stopStrings: ['END'],
-    topLogprobs: 0,
+    stopTokenIds: [9, 8],
+    includeStop: true,
+    topLogprobs: 1,
+    scoredTokenIds: [4, 5],
     echo: true,
+    promptLogprobs: 4,
     ignoreEos: true,
-    cacheSalt: 'caller:pepper'
+    skipSpecialTokens: false,
+    cacheSalt: 'caller:pepper',
+    ticket: { priority: -3 }
   })
   expect(request?.sampling).toEqual({
-    temperature: 0,
+    temperature: 0.5,
     topP: 0.5,
     topK: 0,
     minP: 0.1,
+    typicalP: 0.7,
+    repetitionPenalty: 1.5,
     presencePenalty: -2,
     frequencyPenalty: 2,
     logitBias: [
       [5, -100],
       [6, 0.5]
     ],
+    allowedTokenIds: [7, 8],
+    badWords: [[110, 111], [120]],
+    minNewTokens: 3,
     seed: -7
   })
+})
+
+it.each([
+  { asked: { n: 3 }, choices: { choicesPerPrompt: 1, shownPerPrompt: 3, standsFor: 3 } },
+  { asked: { n: 2, best_of: 5 }, choices: { choicesPerPrompt: 1, shownPerPrompt: 2, standsFor: 5 } }
+])('computes one choice for all where nothing is left to chance: $asked', async ({ asked, choices }) => {
+  expect((await post({ ...GOOD, ...asked, temperature: 0 })).request).toMatchObject(choices)
+})
+
+it.each([
+  { asked: { best_of: 2 }, scores: { topLogprobs: 0, promptLogprobs: null, echo: false } },
+  { asked: { logprob_token_ids: [1] }, scores: { topLogprobs: 0, promptLogprobs: null, echo: false } },
+  { asked: { echo: true }, scores: { topLogprobs: null, promptLogprobs: null, echo: true } },
+  { asked: { echo: true, logprobs: 2 }, scores: { topLogprobs: 2, promptLogprobs: 2, echo: true } },
+  { asked: { prompt_logprobs: 3 }, scores: { topLogprobs: null, promptLogprobs: 3, echo: true } },
+  { asked: { echo: true, logprobs: 2, prompt_logprobs: 1 }, scores: { topLogprobs: 2, promptLogprobs: 2, echo: true } }
+])('scores what $asked needs, and no more', async ({ asked, scores }) => {
+  expect((await post({ ...GOOD, ...asked })).request).toMatchObject(scores)
+})
+
+it.each([
+  { truncate_prompt_tokens: 3, max_tokens: 1, ids: [99, 100, 101] },
+  { truncate_prompt_tokens: 9, max_tokens: 1, ids: [97, 98, 99, 100, 101] },
+  { truncate_prompt_tokens: -1, max_tokens: 61, ids: [99, 100, 101] }
+])('keeps the last tokens of a prompt that is to be truncated to $truncate_prompt_tokens', async ({ ids, ...asked }) => {
+  expect((await post({ ...GOOD, ...asked, prompt: 'abcde' })).request?.prompts).toEqual([{ tokenIds: ids }])
+})
+
+it('puts prompt and suffix around the gap that the model was taught to fill', async () => {
+  const text = { ...TEXT, facts: { ...TEXT.facts, fillInTheMiddle: { prefix: 1, suffix: 2, middle: 3 } } }
+  const { request } = await post({ ...GOOD, prompt: 'abcd', suffix: 'yz', truncate_prompt_tokens: 2 }, false, text)
+  expect(request?.prompts).toEqual([{ tokenIds: [1, 99, 100, 2, 121, 122, 3] }])
+  const { response } = await post({ ...GOOD, suffix: 'yz', echo: true }, false, text)
+  expect(response.json().error).toMatchObject({ param: 'suffix' })
+})
+
+it('takes an empty suffix for none', async () => {
+  expect((await post({ ...GOOD, suffix: '' })).request?.prompts).toEqual([{ tokenIds: [104, 105] }])
+})
+
+it('tells a client its own name for the request, which names nothing here', async () => {
+  const { response, request } = await post({ ...GOOD, request_id: 'mine/7' })
+  expect(response.headers['x-client-request-id']).toBe('mine/7')
+  expect(request?.id).not.toContain('mine')
 })
 
 it.each([

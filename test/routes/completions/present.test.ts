@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { LoggedEvent, TokenScore } from '../../../src/inference/contract/events.ts'
 import type { CompletionChoice } from '../../../src/routes/completions/deltas.ts'
+import { completionDialect } from '../../../src/routes/completions/dialect.ts'
 import { type CompletionObject, openCompletion, toChunk } from '../../../src/routes/completions/present.ts'
 import type { CompletionView } from '../../../src/routes/completions/view.ts'
 import { finished } from '../literal-parts.ts'
@@ -42,14 +43,15 @@ function concatenated(view: CompletionView, chunks: readonly CompletionObject[])
     return {
       text: parts.map(part => part.text).join(''),
       index,
-      logprobs: view.withLogprobs
-        ? {
-            tokens: scored.flatMap(one => one.tokens),
-            token_logprobs: scored.flatMap(one => one.token_logprobs),
-            top_logprobs: scored.flatMap(one => one.top_logprobs),
-            text_offset: scored.flatMap(one => one.text_offset)
-          }
-        : null,
+      logprobs:
+        view.topLogprobs !== null
+          ? {
+              tokens: scored.flatMap(one => one.tokens),
+              token_logprobs: scored.flatMap(one => one.token_logprobs),
+              top_logprobs: scored.flatMap(one => one.top_logprobs),
+              text_offset: scored.flatMap(one => one.text_offset)
+            }
+          : null,
       finish_reason: parts.at(-1)?.finish_reason ?? null,
       stop_reason: parts.at(-1)?.stop_reason ?? null,
       ...(view.tokenIds !== null && { token_ids: parts.flatMap(part => part.token_ids ?? []), prompt_token_ids: promptIds[0] })
@@ -92,7 +94,7 @@ it('writes usage null into every chunk before the usage chunk', () => {
 })
 
 it('gives an echoed prompt to all of its choices in one chunk', () => {
-  const view = { ...VIEW, promptCount: 2, choicesPerPrompt: 2 }
+  const view = { ...VIEW, echo: true, promptCount: 2, choicesPerPrompt: 2, computedPerPrompt: 2 }
   const chunk = toChunk(view, { kind: 'prompt', promptIndex: 1, tokenIds: [1], text: 'hi', scores: null })
   expect(chunk?.choices.map(({ index, text }) => [index, text])).toEqual([
     [2, 'hi'],
@@ -147,8 +149,64 @@ it.each([
   { name: 'as -9999 where it is impossible', given: { logprob: Number.NEGATIVE_INFINITY }, top: { a: -9999 } },
   { name: 'as null where nothing predicts it', given: { logprob: null }, top: null }
 ])('reports the token itself $name', ({ given, top }) => {
-  const logprobs = toChunk(VIEW, token({ score: scoreOf(given) }))?.choices[0]?.logprobs
+  const logprobs = toChunk({ ...VIEW, topLogprobs: 5 }, token({ score: scoreOf(given) }))?.choices[0]?.logprobs
   expect(JSON.stringify(logprobs?.top_logprobs)).toBe(JSON.stringify([top]))
   const own = top === null ? null : top[given.text ?? 'a']
   expect(logprobs).toMatchObject({ tokens: [given.text ?? 'a'], token_logprobs: [own], text_offset: [3] })
+})
+
+const LENGTH = { reason: 'length', stopString: null } as const
+
+it('shows the best of many choices as they are ranked, without the scores that only the ranking wanted', () => {
+  const view = { ...VIEW, promptCount: 2, choicesPerPrompt: 2, computedPerPrompt: 3 }
+  const tokens = Array.from({ length: 6 }, (_, choice) => token({ choice, text: `c${choice}`, score: scoreOf({}), end: LENGTH }))
+  const events = [...tokens, { ...finished(USAGE), ranking: [2, 0, 4, 5] }]
+  expect(whole(view, events).choices.map(({ index, text, logprobs }) => ({ index, text, logprobs }))).toEqual(
+    ['c2', 'c0', 'c4', 'c5'].map((text, index) => ({ index, text, logprobs: null }))
+  )
+  expect(whole(view, tokens).choices.map(({ index, text }) => [index, text])).toEqual(['c0', 'c1', 'c3', 'c4'].map((text, i) => [i, text]))
+})
+
+it('tells the stop token that ended a choice', () => {
+  const end = { reason: 'stop', stopString: null, stopTokenId: 9 }
+  expect(toChunk(VIEW, token({ end }))?.choices[0]).toMatchObject({ finish_reason: 'stop', stop_reason: 9 })
+})
+
+it('says of a prompt in prompt_logprobs what echo says of it, and leaves it out of the text', () => {
+  const scores = [
+    scoreOf({ logprob: null }),
+    scoreOf({ tokenId: 8, text: 'b', logprob: -3, rank: 4, top: [{ tokenId: 1, text: 'x', logprob: -1 }] })
+  ]
+  const prompt: LoggedEvent = { kind: 'prompt', promptIndex: 0, tokenIds: [7, 8], text: 'ab', scores }
+  const events = [prompt, token({ end: LENGTH }), finished(USAGE)]
+  const [scored] = whole({ ...VIEW, promptLogprobs: 1 }, events).choices
+  expect(scored).toMatchObject({
+    text: 'a',
+    logprobs: null,
+    prompt_logprobs: [null, { 1: { logprob: -1, rank: 1, decoded_token: 'x' }, 8: { logprob: -3, rank: 4, decoded_token: 'b' } }]
+  })
+  const [echoed] = whole({ ...VIEW, echo: true, topLogprobs: 1 }, events).choices
+  expect(echoed).toMatchObject({ text: 'aba', logprobs: { token_logprobs: [null, -3], top_logprobs: [null, { x: -1, b: -3 }] } })
+})
+
+it('names tokens by their ids where that was asked for', () => {
+  const view = { ...VIEW, topLogprobs: 1, tokensAsIds: true }
+  const score = scoreOf({ top: [{ tokenId: 1, text: 'a', logprob: -1 }] })
+  expect(toChunk(view, token({ score }))?.choices[0]?.logprobs).toMatchObject({
+    tokens: ['token_id:7'],
+    top_logprobs: [{ 'token_id:1': -1, 'token_id:7': -2 }]
+  })
+})
+
+it('tells in each chunk the usage of the choice so far, where that was asked for', () => {
+  const view = { ...VIEW, includeUsage: true, promptTokens: [5, 6], promptCount: 2 }
+  expect(toChunk(view, token({ choice: 1, position: 2 }))?.usage).toMatchObject({ prompt_tokens: 6, completion_tokens: 3, total_tokens: 9 })
+})
+
+it('tells where the time went, in a whole response and behind the last chunk of a stream', () => {
+  const view = { ...VIEW, withTimings: true }
+  const timings = { queue_ms: 1, prefill_ms: 2, decode_ms: 3, prefill_ms_per_token: 2, decode_ms_per_token: 3 }
+  expect(whole(view, [finished(USAGE)]).timings).toEqual(timings)
+  expect(completionDialect.presenter(view).chunks(finished(USAGE))).toEqual([expect.objectContaining({ choices: [], timings })])
+  expect(whole(VIEW, [finished(USAGE)])).not.toHaveProperty('timings')
 })

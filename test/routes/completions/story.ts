@@ -10,9 +10,15 @@ export const VIEW: CompletionView = {
   systemFingerprint: 'fp_1',
   promptCount: 1,
   choicesPerPrompt: 1,
+  computedPerPrompt: 1,
   scoresOnly: false,
-  withLogprobs: false,
+  topLogprobs: null,
+  echo: false,
+  promptLogprobs: null,
+  tokensAsIds: false,
   includeUsage: false,
+  promptTokens: null,
+  withTimings: false,
   tokenIds: null
 }
 
@@ -39,15 +45,25 @@ export const story = fc
   .record({
     promptCount: fc.integer({ min: 1, max: 3 }),
     choicesPerPrompt: fc.integer({ min: 1, max: 3 }),
+    isGreedy: fc.boolean(),
     scoresOnly: fc.boolean(),
-    withLogprobs: fc.boolean(),
+    topLogprobs: fc.constantFrom(null, 0, 3),
+    tokensAsIds: fc.boolean(),
     includeUsage: fc.boolean(),
     echo: fc.boolean(),
     ids: fc.boolean()
   })
-  .chain(({ echo, ids, ...shape }) => {
-    const view = { ...VIEW, ...shape, tokenIds: ids ? Array.from({ length: shape.promptCount }, (_, i) => [i, i + 1]) : null }
-    const scores = (count: number) => (shape.withLogprobs ? fc.array(score, { minLength: count, maxLength: count }) : fc.constant(null))
+  .chain(({ ids, isGreedy, ...shape }) => {
+    const { echo, choicesPerPrompt } = shape
+    const computedPerPrompt = isGreedy ? 1 : choicesPerPrompt
+    const view = {
+      ...VIEW,
+      ...shape,
+      computedPerPrompt,
+      tokenIds: ids ? Array.from({ length: shape.promptCount }, (_, i) => [i, i + 1]) : null
+    }
+    const scores = (count: number) =>
+      shape.topLogprobs !== null ? fc.array(score, { minLength: count, maxLength: count }) : fc.constant(null)
     const promptPart = (promptIndex: number): fc.Arbitrary<LoggedEvent> =>
       fc
         .tuple(fc.string({ maxLength: 3 }), scores(2))
@@ -64,14 +80,12 @@ export const story = fc
             position,
             tokenId: scored.tokenId,
             text,
-            score: shape.withLogprobs ? scored : null,
+            score: shape.topLogprobs !== null ? scored : null,
             end: position === tokens.length - 1 ? how : null
           })
         )
       )
-    const choices = fc.tuple(
-      ...Array.from({ length: shape.scoresOnly ? 0 : shape.promptCount * shape.choicesPerPrompt }, (_, i) => choice(i))
-    )
+    const choices = fc.tuple(...Array.from({ length: shape.scoresOnly ? 0 : shape.promptCount * computedPerPrompt }, (_, i) => choice(i)))
     return fc.tuple(prompts, choices, fc.infiniteStream(fc.nat(8))).map(([before, after, picks]) => {
       const events: LoggedEvent[] = [{ kind: 'started' }, ...before.flat(), ...interleaved(after, picks), finished(USAGE)]
       return { view, events }

@@ -5,20 +5,10 @@ import type { QueueEvent } from '../../../src/queue/queue.ts'
 import { completionDialect } from '../../../src/routes/completions/dialect.ts'
 import type { CompletionView } from '../../../src/routes/completions/view.ts'
 import { toSseBlocks } from '../../../src/routes/wire/sse-blocks.ts'
+import { VIEW as PLAIN_VIEW } from '../completions/story.ts'
 import { finished } from '../literal-parts.ts'
 
-const VIEW: CompletionView = {
-  id: 'cmpl-1',
-  created: 1,
-  model: 'tiny',
-  systemFingerprint: null,
-  promptCount: 1,
-  choicesPerPrompt: 1,
-  scoresOnly: false,
-  withLogprobs: false,
-  includeUsage: true,
-  tokenIds: null
-}
+const VIEW: CompletionView = { ...PLAIN_VIEW, includeUsage: true }
 
 async function written(batches: readonly (readonly QueueEvent[])[]): Promise<string[]> {
   const blocks: string[] = []
