@@ -20,7 +20,7 @@ export class ProgressWatch {
     return this.#nowMs() - this.#provedAtMs
   }
 
-  hear(progress: Progress): void {
+  hear(progress: Pick<Progress, 'stepsDone' | 'activeRequests'>): void {
     if (progress.stepsDone !== this.#stepsDone || progress.activeRequests === 0) this.prove()
     this.#stepsDone = progress.stepsDone
   }

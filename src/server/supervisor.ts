@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { EngineDescription } from '../inference/contract/engine.ts'
+import { type EngineStatistics, NO_DEEDS, NO_LOAD, sumOfDeeds } from '../inference/contract/statistics.ts'
 import type { BackoffOptions } from './restart-backoff.ts'
 import { RestartBackoff } from './restart-backoff.ts'
 import { WorkerChild, type WorkerChildOptions, type WorkerDeath, type WorkerState } from './worker-child.ts'
@@ -44,6 +45,10 @@ export class Supervisor {
   readonly #becameReady = Promise.withResolvers<EngineDescription>()
   readonly #becameFatal = Promise.withResolvers<string>()
   #keptWorkers = 0
+  #deathCount = 0
+  /** What workers that have died had done. */
+  #deedsOfTheDead = NO_DEEDS
+  readonly #living = new Set<WorkerChild>()
 
   constructor(options: SupervisorOptions) {
     this.#options = options
@@ -62,6 +67,16 @@ export class Supervisor {
       state,
       lastProgressAtMs: Math.round(Date.now() - progressAgeMs)
     }))
+  }
+
+  /** Of each worker; what those did that have died is the last one, so that sums only grow. */
+  get statistics(): readonly EngineStatistics[] {
+    return [...Array.from(this.#living, ({ statistics }) => statistics), { load: NO_LOAD, deeds: this.#deedsOfTheDead }]
+  }
+
+  /** Workers that have died, other than by the end of the supervisor. */
+  get deathCount(): number {
+    return this.#deathCount
   }
 
   /** Whether a request would be worked on now. */
@@ -110,12 +125,16 @@ export class Supervisor {
     while (!signal.aborted) {
       const child = new WorkerChild(this.#options)
       this.#children.set(index, child)
+      this.#living.add(child)
       void child.ready.then(description => {
         this.#fillSeats()
         this.#becameReady.resolve(description)
       })
       const death = await child.death
+      this.#living.delete(child)
+      this.#deedsOfTheDead = sumOfDeeds([this.#deedsOfTheDead, child.statistics.deeds])
       if (signal.aborted) return
+      this.#deathCount++
       this.#fillSeats()
       wasReady ||= death.readyMs !== null
       loadingDeaths = death.readyMs === null ? loadingDeaths + 1 : 0

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import type { EngineDescription } from '../inference/contract/engine.ts'
+import { type EngineStatistics, NO_DEEDS, NO_LOAD } from '../inference/contract/statistics.ts'
 import type { WorkerSeat } from '../queue/embedded/worker-pool.ts'
 import type { ChildPool } from './child-pool.ts'
 import type { Logger } from './logger.ts'
@@ -46,6 +47,7 @@ export class WorkerChild {
   #slots = 0
   #readyAtMs: number | null = null
   #fatal: string | null = null
+  #statistics: EngineStatistics = { load: NO_LOAD, deeds: NO_DEEDS }
 
   constructor(options: WorkerChildOptions) {
     this.#options = options
@@ -74,6 +76,11 @@ export class WorkerChild {
   /** Milliseconds since it last proved progress. */
   get progressAgeMs(): number {
     return this.#progress.ageMs
+  }
+
+  /** As of its last heartbeat. */
+  get statistics(): EngineStatistics {
+    return this.#statistics
   }
 
   /** From now on it is given requests. A no-op unless it is a spare. */
@@ -126,6 +133,7 @@ export class WorkerChild {
         break
       case 'heartbeat':
         this.#progress.hear(message.progress)
+        this.#statistics = message.progress.statistics
         break
       case 'running':
         this.#seat?.running(message.requestIds)

@@ -3,6 +3,7 @@ import type { EngineDescription, StepEvents } from '../inference/contract/engine
 import type { LoggedEvent } from '../inference/contract/events.ts'
 import { InvariantError } from '../inference/contract/invariant.ts'
 import type { GenerationRequest } from '../inference/contract/request.ts'
+import type { EngineStatistics } from '../inference/contract/statistics.ts'
 import type { Progress } from '../queue/worker/job-runner.ts'
 import { RedisSeatSettings } from './redis-seat-settings.ts'
 
@@ -37,6 +38,9 @@ const RequestOutline = z.custom<GenerationRequest>(
 /** Written by an engine of ours. */
 const EventOutline = z.custom<LoggedEvent>(value => isRecord(value) && typeof value['kind'] === 'string')
 
+/** Measured by an engine of ours. */
+const StatisticsOutline = z.custom<EngineStatistics>(value => isRecord(value) && isRecord(value['load']) && isRecord(value['deeds']))
+
 const ParentMessage = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('start'), request: RequestOutline, history: z.array(EventOutline) }),
   z.strictObject({ kind: z.literal('cancel'), requestId: z.string() }),
@@ -59,7 +63,12 @@ const WorkerMessage = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('ready'), description: Description }),
   z.strictObject({
     kind: z.literal('heartbeat'),
-    progress: z.strictObject({ stepsDone: z.int(), stepStartedAtMs: z.number().nullable(), activeRequests: z.int() })
+    progress: z.strictObject({
+      stepsDone: z.int(),
+      stepStartedAtMs: z.number().nullable(),
+      activeRequests: z.int(),
+      statistics: StatisticsOutline
+    })
   }),
   z.strictObject({ kind: z.literal('running'), requestIds: z.array(z.string()) }),
   z.strictObject({ kind: z.literal('advanced'), requestIds: z.array(z.string()) }),

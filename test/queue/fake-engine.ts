@@ -1,6 +1,7 @@
 import type { Engine, EngineDescription, EngineListener } from '../../src/inference/contract/engine.ts'
 import type { LoggedEvent } from '../../src/inference/contract/events.ts'
 import { choiceCount, type GenerationRequest } from '../../src/inference/contract/request.ts'
+import { type EngineStatistics, NO_DEEDS, NO_LOAD } from '../../src/inference/contract/statistics.ts'
 
 /** First token ids of prompts that make the engine misbehave. */
 export const TRICKS = {
@@ -64,6 +65,10 @@ export class FakeEngine implements Engine {
   /** Rows that are taken. */
   get rows(): number {
     return [...this.#jobs.values()].reduce((sum, job) => sum + job.rows.size, 0)
+  }
+
+  get statistics(): EngineStatistics {
+    return { load: { ...NO_LOAD, decodingRows: this.rows }, deeds: { ...NO_DEEDS, decodeRuns: this.stepsDone } }
   }
 
   submit(request: GenerationRequest, history: readonly LoggedEvent[] = []): void {

@@ -7,7 +7,7 @@ describe('a progress watch', () => {
     const watch = new ProgressWatch(() => nowMs)
     const ageAfter = (stepsDone: number, activeRequests: number): number => {
       nowMs += 100
-      watch.hear({ stepsDone, stepStartedAtMs: null, activeRequests })
+      watch.hear({ stepsDone, activeRequests })
       return watch.ageMs
     }
     expect(ageAfter(0, 0)).toBe(0)

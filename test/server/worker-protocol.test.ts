@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { InvariantError } from '../../src/inference/contract/invariant.ts'
+import { NO_DEEDS, NO_LOAD } from '../../src/inference/contract/statistics.ts'
 import { type ParentMessage, parseParentMessage, parseWorkerMessage, type WorkerMessage } from '../../src/server/worker-protocol.ts'
 import { aRequest } from '../queue/a-request.ts'
 import { aToken } from '../queue/events.ts'
@@ -16,7 +17,10 @@ const toWorker: ParentMessage[] = [
 const toParent: WorkerMessage[] = [
   { kind: 'ready', description },
   { kind: 'events', events: [{ requestId: 'cmpl-1', event: aToken(0) }] },
-  { kind: 'heartbeat', progress: { stepsDone: 1, stepStartedAtMs: null, activeRequests: 0 } },
+  {
+    kind: 'heartbeat',
+    progress: { stepsDone: 1, stepStartedAtMs: null, activeRequests: 0, statistics: { load: NO_LOAD, deeds: NO_DEEDS } }
+  },
   { kind: 'fatal', message: 'no such file' },
   { kind: 'drained' }
 ]

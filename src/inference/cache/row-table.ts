@@ -1,4 +1,5 @@
 import { invariant } from '../contract/invariant.ts'
+import type { EngineLoad } from '../contract/statistics.ts'
 import { type Legacy, RowContents, type RowMemory } from './row-contents.ts'
 
 /** Whoever holds a row of the cache. */
@@ -56,12 +57,13 @@ export class RowTable<Owner extends RowOwner> {
     return this.#owners.filter(owner => owner === null).length
   }
 
-  get reservedTokens(): number {
-    return this.#reservedTokens
-  }
-
-  get retainedTokens(): number {
-    return this.#contents.kept.tokens
+  get load(): Omit<EngineLoad, 'waitingPrompts'> {
+    return {
+      decodingRows: this.#decodingRows,
+      reservedTokens: this.#reservedTokens,
+      retainedTokens: this.#contents.kept.tokens,
+      budgetTokens: this.#options.budgetTokens
+    }
   }
 
   /** Who decodes, in the order of the rows. */

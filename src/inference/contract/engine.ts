@@ -1,5 +1,6 @@
 import type { LoggedEvent } from './events.ts'
 import type { GenerationRequest } from './request.ts'
+import type { EngineStatistics } from './statistics.ts'
 
 /** Events of one step, over all requests that it moved: one delivery per step, in order within each request. */
 export type StepEvents = readonly { readonly requestId: string; readonly event: LoggedEvent }[]
@@ -40,6 +41,8 @@ export interface Engine {
 
   /** Unix milliseconds at which the current native run began; null between runs. */
   readonly stepStartedAtMs: number | null
+
+  readonly statistics: EngineStatistics
 
   /**
    * Takes a request. Every request taken ends in exactly one terminal event, unless it is cancelled.

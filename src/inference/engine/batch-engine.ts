@@ -6,18 +6,19 @@ import type { LoggedEvent } from '../contract/events.ts'
 import { readHistory } from '../contract/history.ts'
 import { invariant } from '../contract/invariant.ts'
 import type { GenerationRequest } from '../contract/request.ts'
+import type { EngineStatistics } from '../contract/statistics.ts'
 import { SamplingScratch } from '../sampling/sampling-scratch.ts'
 import { planChunk } from '../scheduler/prefill-chunk.ts'
 import { WaitLine } from '../scheduler/wait-line.ts'
 import type { BatchEngineOptions } from './batch-engine-options.ts'
 import { decodeInputs } from './decode-inputs.ts'
+import { EngineLedger, type RunWork } from './engine-ledger.ts'
 import { Heirs } from './heirs.ts'
 import { Job } from './job.ts'
 import { Outbox } from './outbox.ts'
 import { PromptRun, type WaitingChoice } from './prompt-run.ts'
 import { RunWitness } from './run-witness.ts'
 import type { Sequence } from './sequence.ts'
-import { StepClock } from './step-clock.ts'
 import { waitingGroups } from './waiting-groups.ts'
 
 /** Continuous batching: plan → run → pick → apply, one prefill chunk and one decode step in turn, for as long as there is work. */
@@ -29,7 +30,7 @@ export class BatchEngine implements Engine {
   readonly #jobs = new Map<string, Job>()
   readonly #jobOf = new Map<Sequence, Job>()
   readonly #scratch: SamplingScratch
-  readonly #clock: StepClock
+  readonly #ledger: EngineLedger
   readonly #witness: RunWitness
   readonly #outbox: Outbox
   /** Of a process that had the cache before us. */
@@ -44,7 +45,7 @@ export class BatchEngine implements Engine {
     this.#options = options
     this.description = description
     this.#scratch = new SamplingScratch(runner.vocabularySize)
-    this.#clock = new StepClock(options.now)
+    this.#ledger = new EngineLedger(options.now)
     this.#witness = new RunWitness(options.listener)
     this.#rows = new RowTable(runner, {
       slots: runner.slots,
@@ -58,11 +59,15 @@ export class BatchEngine implements Engine {
   }
 
   get stepsDone(): number {
-    return this.#clock.stepsDone
+    return this.#ledger.stepsDone
   }
 
   get stepStartedAtMs(): number | null {
-    return this.#clock.startedAtMs
+    return this.#ledger.startedAtMs
+  }
+
+  get statistics(): EngineStatistics {
+    return { load: { ...this.#rows.load, waitingPrompts: this.#line.length }, deeds: this.#ledger.deeds }
   }
 
   /**
@@ -82,8 +87,7 @@ export class BatchEngine implements Engine {
     }
     const job = new Job(request, readHistory(request, history))
     this.#jobs.set(request.id, job)
-    const { text, recovery, runner } = this.#options
-    const parts = { text, recovery, scratch: this.#scratch, vocabularySize: runner.vocabularySize }
+    const parts = { ...this.#options, scratch: this.#scratch, vocabularySize: this.#options.runner.vocabularySize }
     for (const choices of waitingGroups(job, parts)) this.#line.push({ requestId: request.id, choices: this.#heirs.claim(choices) })
     // A worker may have died between the last token and the end.
     this.#finishIfDone(job)
@@ -155,9 +159,10 @@ export class BatchEngine implements Engine {
     this.#prefilling = run
     for (const { job, sequence } of choices) this.#jobOf.set(sequence, job)
     if (run.job.start(this.#options.now())) this.#outbox.say(run.job, { kind: 'started' })
-    const reused = this.#rows.open(run.leader, run.isScored ? 0 : run.leader.promptTokenIds.length)
-    run.leader.computed = reused
-    run.job.countCached(run.promptIndex, reused)
+    const reusable = run.isScored ? 0 : run.leader.promptTokenIds.length
+    run.leader.computed = this.#rows.open(run.leader, reusable)
+    this.#ledger.reused(reusable, run.leader.computed)
+    run.job.countCached(run.promptIndex, run.leader.computed)
     for (const event of run.echo?.events() ?? []) this.#outbox.say(run.job, event)
     this.#outbox.deliver()
   }
@@ -167,7 +172,7 @@ export class BatchEngine implements Engine {
     const ids = leader.prefillTokenIds
     const chunk = planChunk({ computed: leader.computed, promptTokens: ids.length }, this.#options.chunkTokens, run.wantedLogits)
     const row = this.#rows.rowOf(leader)
-    const logits = await this.#run([job], () =>
+    const logits = await this.#run({ kind: 'prefill', tokens: chunk.to - chunk.from }, [job], () =>
       this.#options.runner.prefill(row, chunk.from, ids.slice(chunk.from, chunk.to), chunk.wanted)
     )
     if (logits === null || job.isOver) return
@@ -205,7 +210,7 @@ export class BatchEngine implements Engine {
     const sequences = this.#rows.decoding()
     const { tokenIds, pasts } = decodeInputs(sequences, this.#rows, this.#options)
     const jobs = sequences.map(sequence => this.#job(sequence))
-    const logits = await this.#run(jobs, () => this.#options.runner.decode(tokenIds, pasts))
+    const logits = await this.#run({ kind: 'decode', rows: jobs.length }, jobs, () => this.#options.runner.decode(tokenIds, pasts))
     if (logits === null) return
     // All before any: a sequence that ends makes another move, with all that it has computed.
     for (const sequence of sequences) this.#computed(sequence, sequence.computed + 1)
@@ -233,10 +238,10 @@ export class BatchEngine implements Engine {
   }
 
   /** One native run. A refusal of the runtime ends the requests in it, and no other: null is returned. */
-  async #run(jobs: readonly Job[], run: () => Promise<Float32Array>): Promise<Float32Array | null> {
+  async #run(work: RunWork, jobs: readonly Job[], run: () => Promise<Float32Array>): Promise<Float32Array | null> {
     this.#witness.before(jobs)
     try {
-      const logits = await this.#clock.time(run)
+      const logits = await this.#ledger.time(work, run)
       this.#witness.after(jobs)
       return logits
     } catch (error) {
@@ -288,7 +293,7 @@ export class BatchEngine implements Engine {
 
   /** View of row `index` of logits [R, V]. */
   #rowOf(logits: Float32Array, index: number): Float32Array {
-    const width = this.#options.runner.vocabularySize
-    return logits.subarray(index * width, (index + 1) * width)
+    const { vocabularySize } = this.#options.runner
+    return logits.subarray(index * vocabularySize, (index + 1) * vocabularySize)
   }
 }

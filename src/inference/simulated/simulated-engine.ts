@@ -2,6 +2,7 @@ import type { Engine, EngineDescription, EngineListener } from '../contract/engi
 import type { LoggedEvent } from '../contract/events.ts'
 import { invariant } from '../contract/invariant.ts'
 import type { GenerationRequest } from '../contract/request.ts'
+import { type EngineStatistics, NO_DEEDS, NO_LOAD } from '../contract/statistics.ts'
 import type { SimulatedChoice } from './simulated-choice.ts'
 import { SimulatedJob } from './simulated-job.ts'
 import { StepTimer } from './step-timer.ts'
@@ -27,6 +28,7 @@ export function createSimulatedEngine(options: SimulatedEngineOptions): Engine {
 class SimulatedEngine implements Engine {
   readonly description: EngineDescription
   readonly #slots: number
+  readonly #stepMs: number
   readonly #listener: EngineListener
   readonly #timer: StepTimer
   readonly #jobs = new Map<string, SimulatedJob>()
@@ -36,6 +38,7 @@ class SimulatedEngine implements Engine {
   readonly #complete = new Set<SimulatedJob>()
   #running: ReadonlySet<SimulatedJob> = new Set()
   #isClosed = false
+  #decodedRows = 0
 
   constructor(options: SimulatedEngineOptions) {
     this.description = {
@@ -49,6 +52,7 @@ class SimulatedEngine implements Engine {
       cacheBudgetBytes: 0
     }
     this.#slots = options.slots
+    this.#stepMs = options.stepMs
     this.#listener = options.listener
     this.#timer = new StepTimer(options.stepMs, () => this.#step())
   }
@@ -59,6 +63,15 @@ class SimulatedEngine implements Engine {
 
   get stepStartedAtMs(): number | null {
     return this.#timer.startedAtMs
+  }
+
+  /** It has neither cache nor prefill. */
+  get statistics(): EngineStatistics {
+    const decodeMs = this.#timer.stepsDone * this.#stepMs
+    return {
+      load: { ...NO_LOAD, decodingRows: this.#active.size, waitingPrompts: this.#waiting.size },
+      deeds: { ...NO_DEEDS, decodeRuns: this.#timer.stepsDone, decodedRows: this.#decodedRows, decodeMs }
+    }
   }
 
   submit(request: GenerationRequest, history: readonly LoggedEvent[] = []): void {
@@ -103,6 +116,7 @@ class SimulatedEngine implements Engine {
       this.#active.set(choice, job)
       for (const event of job.begin(choice, nowMs)) say(job, event)
     }
+    this.#decodedRows += this.#active.size
     const moved = new Set([...this.#active.values()].filter(job => !job.hasAdvanced))
     for (const [choice, job] of this.#active) {
       job.hasAdvanced = true

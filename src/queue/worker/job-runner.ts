@@ -2,6 +2,7 @@ import type { Engine, EngineListener, StepEvents } from '../../inference/contrac
 import { isTerminal, type LoggedEvent } from '../../inference/contract/events.ts'
 import { invariant } from '../../inference/contract/invariant.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
+import type { EngineStatistics } from '../../inference/contract/statistics.ts'
 
 /** What a worker proves that it lives and works with. */
 export interface Progress {
@@ -11,6 +12,7 @@ export interface Progress {
   readonly stepStartedAtMs: number | null
   /** Requests that have not ended. While there are some, steps must advance. */
   readonly activeRequests: number
+  readonly statistics: EngineStatistics
 }
 
 /** The worker's way to the queue. Calls arrive in order; none of them throws or waits. */
@@ -87,7 +89,7 @@ export class JobRunner {
 
   #beat(): void {
     invariant(this.#engine !== null, 'a heart beats without an engine')
-    const { stepsDone, stepStartedAtMs } = this.#engine
-    this.#uplink.heartbeat({ stepsDone, stepStartedAtMs, activeRequests: this.#active.size })
+    const { stepsDone, stepStartedAtMs, statistics } = this.#engine
+    this.#uplink.heartbeat({ stepsDone, stepStartedAtMs, activeRequests: this.#active.size, statistics })
   }
 }

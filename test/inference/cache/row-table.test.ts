@@ -62,7 +62,7 @@ it('keeps every row whole, decoding rows dense, and memory within its budget, wh
           const owner = decoding[step.which]
           if (owner !== undefined) table.close(owner)
         }
-        expect(table.reservedTokens + table.retainedTokens).toBeLessThanOrEqual(BUDGET)
+        expect(table.load.reservedTokens + table.load.retainedTokens).toBeLessThanOrEqual(BUDGET)
         table.decoding().forEach((owner, row) => {
           expect(table.rowOf(owner)).toBe(row)
           const content = memory.cache[row] ?? []
@@ -85,5 +85,5 @@ it('gives the memory of all rows back once nothing can be reused', () => {
   table.promote(owner)
   table.close(owner)
   expect(memory.cache).toEqual([[], [], [], []])
-  expect(table.reservedTokens).toBe(0)
+  expect(table.load.reservedTokens).toBe(0)
 })

@@ -34,9 +34,9 @@ describe('a job runner', () => {
     vi.advanceTimersByTime(50)
     runner.start(aRequest({ prompts: [{ tokenIds: [TRICKS.hang] }] }), [])
     vi.advanceTimersByTime(500)
-    expect(beats).toEqual([
+    expect(beats).toMatchObject([
       { stepsDone: 0, stepStartedAtMs: null, activeRequests: 0 },
-      { stepsDone: 6, stepStartedAtMs: 60, activeRequests: 2 }
+      { stepsDone: 6, stepStartedAtMs: 60, activeRequests: 2, statistics: { load: { decodingRows: 2 }, deeds: { decodeRuns: 6 } } }
     ])
   })
 

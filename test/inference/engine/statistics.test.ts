@@ -1,0 +1,42 @@
+import { expect, it } from 'vitest'
+import { EngineHarness, request } from './engine-harness.ts'
+
+const PROMPT = Array.from({ length: 40 }, (_, index) => 3 + (index % 20))
+
+it('counts its runs, their rows and tokens as the runner sees them', async () => {
+  const harness = new EngineHarness({ slots: 4 })
+  for (const id of ['a', 'b', 'c', 'd', 'e']) harness.engine.submit(request(id, [9, 8, 7], { ignoreEos: true, maxNewTokens: 12 }))
+  await Promise.all(['a', 'b', 'c', 'd', 'e'].map(id => harness.ended(id)))
+  const { deeds, load } = harness.engine.statistics
+  const decodes = harness.runner.steps.filter(({ kind }) => kind === 'decode')
+  expect(deeds).toMatchObject({
+    prefillRuns: harness.runner.steps.length - decodes.length,
+    prefillTokens: 5 * 3,
+    decodeRuns: decodes.length,
+    decodedRows: decodes.reduce((sum, { rows }) => sum + rows, 0)
+  })
+  expect(deeds.prefillRuns + deeds.decodeRuns).toBe(harness.engine.stepsDone)
+  expect(load).toMatchObject({ decodingRows: 0, waitingPrompts: 0, reservedTokens: 0 })
+  await harness.engine.close()
+})
+
+it('counts how much of a prompt was asked for and found among kept prefixes', async () => {
+  const harness = new EngineHarness({ slots: 2 })
+  harness.engine.submit(request('first', PROMPT))
+  await harness.ended('first')
+  expect(harness.engine.statistics.deeds).toMatchObject({ prefixTokensAsked: 40, prefixTokensFound: 0, prefillTokens: 40 })
+  harness.engine.submit(request('again', PROMPT))
+  await harness.ended('again')
+  expect(harness.engine.statistics.deeds).toMatchObject({ prefixTokensAsked: 80, prefixTokensFound: 38, prefillTokens: 42 })
+  expect(harness.engine.statistics.load.retainedTokens).toBeGreaterThanOrEqual(40)
+  await harness.engine.close()
+})
+
+it('says what is in use while requests run', async () => {
+  const harness = new EngineHarness({ slots: 2 })
+  for (const id of ['a', 'b', 'c']) harness.engine.submit(request(id, [9, 8, 7], { ignoreEos: true, maxNewTokens: 40 }))
+  await harness.until(() => harness.engine.statistics.load.decodingRows === 2)
+  expect(harness.engine.statistics.load).toMatchObject({ waitingPrompts: 1, reservedTokens: 2 * 43 })
+  await Promise.all(['a', 'b', 'c'].map(id => harness.ended(id)))
+  await harness.engine.close()
+})
