@@ -41,7 +41,7 @@ it('gives the OpenAI client a stream', async () => {
 it('lists its model to the OpenAI client', async () => {
   const { client } = await listen({ card: { servedModelName: 'owner/tiny', contextLength: 64, created: 5, modelHash: null } })
   const model = { id: 'owner/tiny', object: 'model', created: 5, owned_by: 'everstream', max_model_len: 64 }
-  expect((await client.models.list()).data).toEqual([model])
+  expect((await client.models.list()).data).toMatchObject([model])
   expect(await client.models.retrieve('owner/tiny')).toMatchObject(model)
   await expect(client.models.retrieve('other')).rejects.toMatchObject({ status: 404, code: 'model_not_found' })
 })

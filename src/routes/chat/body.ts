@@ -29,7 +29,7 @@ export const ChatBody = z.looseObject({
   top_logprobs: nullDefault(z.int().min(0).max(LIMITS.topLogprobs), null),
   response_format: nullDefault(z.looseObject({ type: z.string() }), null),
   tools: nullDefault(toolsField, []),
-  tool_choice: z.unknown(),
+  tool_choice: z.unknown().optional(),
   parallel_tool_calls: nullDefault(z.boolean(), true),
   user: requestFields.user,
   priority: requestFields.priority,

@@ -25,7 +25,7 @@ const contentField = z
     return texts.join('\n')
   })
 
-const Part = z.looseObject({ type: z.unknown(), text: z.unknown() })
+const Part = z.looseObject({ type: z.unknown().optional(), text: z.unknown().optional() })
 
 function got(type: unknown): string {
   return typeof type === 'string' && /^[a-z_]{1,32}$/.test(type) ? `, but got '${type}' instead` : ''

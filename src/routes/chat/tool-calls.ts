@@ -38,6 +38,8 @@ const CLOSE = '</tool_call>'
 /** `<tool_call>{"name": …, "arguments": {…}}</tool_call>`, between texts if the model likes. White space around calls is nobody's. */
 function taggedCalls(): ToolCallReader {
   let held = ''
+  /** What stands for the beginning of a call that turns out to be none. */
+  let opening = OPEN
   let isInside = false
   let hasCalled = false
 
@@ -50,8 +52,13 @@ function taggedCalls(): ToolCallReader {
       if (at < 0) break
       const before = held.slice(0, at)
       held = held.slice(at + tag.length)
-      if (!isInside) content += before.trimEnd()
-      else content += take(before, OPEN + before + CLOSE, calls)
+      if (isInside) {
+        content += take(before, opening + before + CLOSE, calls)
+      } else {
+        const said = before.trimEnd()
+        opening = before.slice(said.length) + OPEN
+        content += said
+      }
       isInside = !isInside
     }
     if (isEnd) return { content: content + rest(calls), calls }
@@ -73,7 +80,7 @@ function taggedCalls(): ToolCallReader {
 
   /** A call that the model's end cut off behind its JSON is a call. */
   function rest(calls: ToolCall[]): string {
-    if (isInside) return take(held, OPEN + held, calls)
+    if (isInside) return take(held, opening + held, calls)
     return hasCalled ? held.trimEnd() : held
   }
 

@@ -8,7 +8,7 @@ export const TokenizeBody = z.looseObject({
   prompt: nullDefault(z.string(), null),
   messages: nullDefault(messagesField, null),
   tools: nullDefault(toolsField, []),
-  tool_choice: z.unknown(),
+  tool_choice: z.unknown().optional(),
   add_generation_prompt: nullDefault(z.boolean(), true),
   chat_template_kwargs: nullDefault(z.record(z.string(), z.unknown()), {}),
   add_special_tokens: nullDefault(z.boolean(), true),

@@ -1,0 +1,202 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
+import { chatDialect } from '../../../src/routes/chat/dialect.ts'
+import type { ChatView } from '../../../src/routes/chat/view.ts'
+import { finished } from '../literal-parts.ts'
+
+const VIEW: ChatView = {
+  id: 'chatcmpl-1',
+  created: 1_700_000_000,
+  model: 'tiny',
+  systemFingerprint: 'fp_1',
+  choices: 1,
+  withLogprobs: false,
+  includeUsage: false,
+  toolCalls: null,
+  parallelToolCalls: true,
+  promptTokenIds: null
+}
+const USAGE = { promptTokens: 2, completionTokens: 1, cachedTokens: 1 }
+const HEAD = { id: 'chatcmpl-1', created: 1_700_000_000, model: 'tiny', system_fingerprint: 'fp_1' }
+
+/** Said by choice 0, a token each. */
+function saying(...texts: readonly string[]): LoggedEvent[] {
+  return texts.map((text, position) => ({
+    kind: 'token',
+    choice: 0,
+    position,
+    tokenId: 100 + position,
+    text,
+    score: null,
+    end: position === texts.length - 1 ? { reason: 'stop', stopString: null } : null
+  }))
+}
+
+function chunksOf(view: ChatView, events: readonly LoggedEvent[]): readonly object[] {
+  const presenter = chatDialect.presenter(view)
+  return events.flatMap(event => presenter.chunks(event))
+}
+
+function wholeOf(view: ChatView, events: readonly LoggedEvent[]): object {
+  const answer = chatDialect.presenter(view).open()
+  for (const event of events) answer.push(event)
+  return answer.toResponse()
+}
+
+it('streams the role first, then texts, then the reason for the end, then usage', () => {
+  const choice = { index: 0, logprobs: null, finish_reason: null, stop_reason: null }
+  const head = { ...HEAD, object: 'chat.completion.chunk', usage: null }
+  expect(chunksOf({ ...VIEW, includeUsage: true }, [...saying('Hel', '', 'lo'), finished(USAGE)])).toEqual([
+    { ...head, choices: [{ ...choice, delta: { role: 'assistant', content: 'Hel' } }] },
+    { ...head, choices: [{ ...choice, delta: { content: 'lo' }, finish_reason: 'stop' }] },
+    { ...head, choices: [], usage: expect.objectContaining({ prompt_tokens: 2, total_tokens: 3 }) }
+  ])
+})
+
+it('answers whole in the shape of a chat completion', () => {
+  expect(wholeOf(VIEW, [...saying('Hel', 'lo'), finished(USAGE)])).toEqual({
+    ...HEAD,
+    object: 'chat.completion',
+    choices: [
+      {
+        index: 0,
+        message: { role: 'assistant', content: 'Hello', refusal: null },
+        logprobs: null,
+        finish_reason: 'stop',
+        stop_reason: null
+      }
+    ],
+    usage: { prompt_tokens: 2, completion_tokens: 1, total_tokens: 3, prompt_tokens_details: { cached_tokens: 1 } }
+  })
+})
+
+it('writes log-probabilities with the bytes of their tokens, of half characters too, and −9999 for −∞', () => {
+  const top = [{ tokenId: 1, text: 'é', logprob: -0.5 }]
+  const score = { tokenId: 2, text: 'bytes:\\xe2\\x80', logprob: Number.NEGATIVE_INFINITY, top, textOffset: 0 }
+  const event: LoggedEvent = { kind: 'token', choice: 0, position: 0, tokenId: 2, text: '', score, end: null }
+  expect(chunksOf({ ...VIEW, withLogprobs: true }, [event])).toMatchObject([
+    {
+      choices: [
+        {
+          logprobs: {
+            content: [
+              {
+                token: 'bytes:\\xe2\\x80',
+                logprob: -9999,
+                bytes: [0xe2, 0x80],
+                top_logprobs: [{ token: 'é', logprob: -0.5, bytes: [0xc3, 0xa9] }]
+              }
+            ]
+          }
+        }
+      ]
+    }
+  ])
+})
+
+const CALLS = saying(
+  'One moment',
+  ' <tool',
+  '_call>{"name":"a","arguments":{"x":1}}</tool_call>',
+  '\n<tool_call>{"name":"b"}</tool_call>',
+  ''
+)
+
+it('streams a call once it is complete, and ends with tool_calls', () => {
+  const chunks = chunksOf({ ...VIEW, toolCalls: 'hermes' }, CALLS)
+  const call = (index: number, name: string, given: string) => ({
+    tool_calls: [{ index, id: expect.stringMatching(/^call_\w{24}$/), type: 'function', function: { name, arguments: given } }]
+  })
+  expect(chunks).toMatchObject([
+    { choices: [{ delta: { role: 'assistant', content: 'One moment' }, finish_reason: null }] },
+    { choices: [{ delta: call(0, 'a', '{"x":1}'), finish_reason: null }] },
+    { choices: [{ delta: call(1, 'b', '{}'), finish_reason: null }] },
+    { choices: [{ delta: {}, finish_reason: 'tool_calls' }] }
+  ])
+})
+
+it('has no content beside calls only, and the first call alone where more were not wanted', () => {
+  const calls = saying('<tool_call>{"name":"a"}</tool_call><tool_call>{"name":"b"}</tool_call>')
+  expect(wholeOf({ ...VIEW, toolCalls: 'hermes', parallelToolCalls: false }, calls)).toMatchObject({
+    choices: [{ message: { content: null, tool_calls: [{ function: { name: 'a' } }] }, finish_reason: 'tool_calls' }]
+  })
+})
+
+it('gives Mistral the short ids that its template wants', () => {
+  const calls = saying('[{"name":"a","arguments":{}}]')
+  expect(wholeOf({ ...VIEW, toolCalls: 'mistral' }, calls)).toMatchObject({
+    choices: [{ message: { tool_calls: [{ id: expect.stringMatching(/^[0-9a-f]{9}$/) }] } }]
+  })
+})
+
+const PIECES = ['<tool_call>', '</tool_call>', '{"name":"dice","arguments":{}}', '<tool', '_call>', ' ', 'é', 'ab', '']
+
+/** A view, and a log that keeps the promises of the contract, of choices interleaved at will. */
+const story = fc
+  .record({
+    choices: fc.integer({ min: 1, max: 3 }),
+    toolCalls: fc.constantFrom(null, 'hermes' as const),
+    parallelToolCalls: fc.boolean(),
+    withLogprobs: fc.boolean(),
+    includeUsage: fc.boolean(),
+    promptTokenIds: fc.constantFrom(null, [1, 2])
+  })
+  .chain(shape => {
+    const step = fc.record({ choice: fc.nat(shape.choices - 1), text: fc.constantFrom(...PIECES) })
+    return fc.record({ view: fc.constant<ChatView>({ ...VIEW, ...shape }), steps: fc.array(step, { minLength: 1, maxLength: 20 }) })
+  })
+  .map(({ view, steps }) => {
+    const positions = new Map<number, number>()
+    const lastOf = new Map(steps.map(({ choice }, at) => [choice, at]))
+    const events = steps.map(({ choice, text }, at): LoggedEvent => {
+      const position = positions.get(choice) ?? 0
+      positions.set(choice, position + 1)
+      const score = view.withLogprobs ? { tokenId: at, text, logprob: -at, top: [], textOffset: at } : null
+      const end = lastOf.get(choice) === at ? ({ reason: 'stop', stopString: null } as const) : null
+      return { kind: 'token', choice, position, tokenId: at, text, score, end }
+    })
+    return { view, events: [...events, finished(USAGE)] }
+  })
+
+interface Delta {
+  readonly content?: string
+  readonly tool_calls?: readonly { readonly id: string; readonly function: object }[]
+}
+interface Choice {
+  readonly index: number
+  readonly delta: Delta
+  readonly message: Delta
+  readonly logprobs: { readonly content: readonly object[] } | null
+  readonly finish_reason: string | null
+}
+const choicesOf = (answer: object): readonly Choice[] => (answer as { choices: readonly Choice[] }).choices
+
+it('says whole what the deltas of a stream say together', () => {
+  fc.assert(
+    fc.property(story, ({ view, events }) => {
+      const streamed = chunksOf(view, events).flatMap(choicesOf)
+      for (const { index, message, logprobs, finish_reason } of choicesOf(wholeOf(view, events))) {
+        const mine = streamed.filter(choice => choice.index === index)
+        expect(message.content ?? '').toBe(mine.map(({ delta }) => delta.content ?? '').join(''))
+        const calls = mine.flatMap(({ delta }) => delta.tool_calls ?? [])
+        expect((message.tool_calls ?? []).map(({ id, function: called }) => [id, called])).toEqual(
+          calls.map(({ id, function: called }) => [id, called])
+        )
+        expect(logprobs?.content ?? []).toEqual(mine.flatMap(choice => choice.logprobs?.content ?? []))
+        expect(finish_reason).toBe(mine.at(-1)?.finish_reason ?? null)
+      }
+    })
+  )
+})
+
+it('goes on behind any entry exactly as the undisturbed stream did', () => {
+  fc.assert(
+    fc.property(story, fc.nat(20), ({ view, events }, cut) => {
+      const resumed = chatDialect.presenter(JSON.parse(JSON.stringify(view)))
+      for (const event of events.slice(0, cut)) resumed.recall?.(event)
+      const first = chunksOf(view, events.slice(0, cut))
+      expect([...first, ...events.slice(cut).flatMap(event => resumed.chunks(event))]).toEqual(chunksOf(view, events))
+    })
+  )
+})

@@ -1,0 +1,42 @@
+import { expect, it } from 'vitest'
+import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
+import { chatDialect } from '../../../src/routes/chat/dialect.ts'
+import type { ChatView } from '../../../src/routes/chat/view.ts'
+import { toStored } from '../../../src/routes/wire/dialect.ts'
+import { VIEW as COMPLETION_VIEW } from '../completions/story.ts'
+import { finished, readSse } from '../literal-parts.ts'
+import { openStored } from '../streams/stored-stream.ts'
+
+const VIEW: ChatView = {
+  id: 'chatcmpl-1',
+  created: 1_700_000_000,
+  model: 'tiny',
+  systemFingerprint: null,
+  choices: 1,
+  withLogprobs: false,
+  includeUsage: false,
+  toolCalls: 'hermes',
+  parallelToolCalls: true,
+  promptTokenIds: null
+}
+const TEXTS = ['Now: <tool', '_call>{"name":"a"}</tool_call>', '<tool_call>{"name"', ':"b"}</tool_call>', '']
+const EVENTS: readonly LoggedEvent[] = [
+  ...TEXTS.map((text, position): LoggedEvent => {
+    const end = position === TEXTS.length - 1 ? ({ reason: 'stop', stopString: null } as const) : null
+    return { kind: 'token', choice: 0, position, tokenId: position, text, score: null, end }
+  }),
+  finished({ promptTokens: 1, completionTokens: 5, cachedTokens: 0 })
+]
+
+it('takes a stream of calls up in the middle of a call, and says exactly what remains', async () => {
+  const presentation = toStored({ dialect: chatDialect.name, view: VIEW })
+  const stored = { view: { ...COMPLETION_VIEW, id: VIEW.id }, events: EVENTS, ticket: { presentation } }
+  const { app, get } = await openStored(stored, { dialects: [chatDialect] })
+  const all = readSse((await get()).body)
+  expect(all.map(({ id }) => id)).toEqual(['1', '2', '4', '5', '6'])
+  for (const after of [1, 2, 3, 4, 5]) {
+    const rest = readSse((await get(`?starting_after=${after}`)).body)
+    expect(rest).toEqual(all.filter(({ id }) => Number(id) > after))
+  }
+  await app.close()
+})

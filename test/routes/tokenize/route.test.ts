@@ -1,0 +1,115 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { TextPort } from '../../../src/inference/contract/text-port.ts'
+import { openTextPort } from '../../../src/inference/tokenizer/threaded-text-port.ts'
+import { testApp } from '../../server/app-parts.ts'
+import { chatText } from '../chat/chat-text.ts'
+import { CARD, literalQueue, saying } from '../literal-parts.ts'
+
+const TEMPLATE =
+  '{% for message in messages %}<{{ message.role }}>{{ message.content }}{% endfor %}{% if add_generation_prompt %}>{% endif %}'
+
+let text: TextPort
+beforeAll(async () => {
+  text = await openTextPort({ kind: 'words', words: [' yes'], chatTemplate: TEMPLATE })
+})
+afterAll(() => text.close())
+
+async function ask(url: string, payload: object, port = text) {
+  return await testApp({ text: port }).inject({ method: 'POST', url, payload })
+}
+const codes = (written: string): number[] => Array.from(written, char => char.charCodeAt(0))
+
+it('gives ids for a text, and the text for the ids', async () => {
+  const app = testApp({ text })
+  await fc.assert(
+    fc.asyncProperty(fc.string({ unit: 'grapheme' }), async prompt => {
+      const encoded = await app.inject({ method: 'POST', url: '/tokenize', payload: { prompt } })
+      const { tokens, count, max_model_len } = encoded.json()
+      expect([count, max_model_len]).toEqual([tokens.length, CARD.contextLength])
+      const decoded = await app.inject({ method: 'POST', url: '/detokenize', payload: { tokens } })
+      expect(decoded.json()).toEqual({ prompt })
+    }),
+    { numRuns: 30 }
+  )
+})
+
+it('tells each token’s text where asked', async () => {
+  const response = await ask('/tokenize', { prompt: 'né', return_token_strs: true })
+  expect(response.json().token_strs).toEqual(['n', 'bytes:\\xc3', 'bytes:\\xa9'])
+})
+
+it('leaves the start token out where asked', async () => {
+  const tokensOf = async (body: object) => String.fromCharCode(...(await ask('/tokenize', body, chatText())).json().tokens)
+  expect(await tokensOf({ prompt: 'a' })).toBe('<s>a')
+  expect(await tokensOf({ prompt: 'a', add_special_tokens: false })).toBe('a')
+  const messages = [{ role: 'user', content: 'a' }]
+  expect(await tokensOf({ messages })).toBe('<s><user>a>')
+  expect(await tokensOf({ messages, add_special_tokens: false, add_generation_prompt: false })).toBe('<user>a')
+})
+
+it.each([
+  ['/tokenize', {}, 'prompt'],
+  ['/tokenize', { prompt: 'a', messages: [{ role: 'user', content: 'a' }] }, 'prompt'],
+  ['/tokenize', { prompt: 5 }, 'prompt'],
+  ['/detokenize', {}, 'tokens'],
+  ['/detokenize', { tokens: [1, 257] }, 'tokens'],
+  ['/detokenize', { tokens: [-1] }, 'tokens[0]']
+])('%s refuses %j', async (url, body, param) => {
+  const response = await ask(url, body)
+  expect(response.statusCode).toBe(400)
+  expect(response.json().error).toMatchObject({ param })
+})
+
+it('knows no other model', async () => {
+  expect((await ask('/tokenize', { prompt: 'a', model: 'other' })).statusCode).toBe(404)
+})
+
+it.each([
+  ['/v1/completions', { prompt: ['ab', 'cd'] }, ['ab', 'cd']],
+  ['/v1/completions', { prompt: codes('ab') }, ['ab']],
+  ['/v1/chat/completions', { messages: [{ role: 'user', content: 'hi' }] }, ['<user>hi>']]
+])('%s/render shows the very prompts that the same body is answered from', async (url, body, prompts) => {
+  const queue = literalQueue(saying('a'))
+  const app = testApp({ text, queue })
+  const payload = { model: 'tiny', ...body }
+  const rendered = await app.inject({ method: 'POST', url: `${url}/render`, payload })
+  expect(queue.submitted).toEqual([])
+  await app.inject({ method: 'POST', url, payload })
+  expect(rendered.json()).toEqual({
+    object: 'list',
+    model: 'tiny',
+    data: (queue.submitted[0]?.prompts ?? []).map(({ tokenIds }, index) => ({
+      index,
+      prompt: prompts[index],
+      token_ids: tokenIds,
+      count: tokenIds.length
+    })),
+    max_model_len: CARD.contextLength
+  })
+  expect(rendered.json().data).toHaveLength(prompts.length)
+})
+
+it('renders nothing that it would refuse to answer', async () => {
+  expect((await ask('/v1/completions/render', { model: 'tiny', prompt: 'a'.repeat(100) })).json().error.code).toBe(
+    'context_length_exceeded'
+  )
+  expect((await ask('/v1/chat/completions/render', { model: 'tiny', messages: [] })).json().error.param).toBe('messages')
+})
+
+it('tells lm-evaluation-harness what it asks of a remote tokenizer', async () => {
+  const response = await testApp({ text: chatText() }).inject({ url: '/tokenizer_info' })
+  expect(response.json()).toMatchObject({
+    bos_token: '<s>',
+    eos_token: '</s>',
+    pad_token: null,
+    chat_template: 'literal',
+    model_max_length: 64
+  })
+})
+
+it('says what the model can do', async () => {
+  const capabilitiesOf = async (port: TextPort) => (await testApp({ text: port }).inject({ url: '/v1/models/tiny' })).json().capabilities
+  expect(await capabilitiesOf(text)).toEqual({ completions: true, chat: true, tools: false, suffix: false })
+  expect(await capabilitiesOf(chatText())).toMatchObject({ chat: true, tools: true })
+})
