@@ -1,9 +1,9 @@
 import type { TokenText } from '../contract/token-text.ts'
 import type { WantedLogits } from '../scheduler/prefill-chunk.ts'
+import { codePoints } from './code-points.ts'
 import type { Job } from './job.ts'
 import { PromptEcho } from './prompt-echo.ts'
 import type { Sequence } from './sequence.ts'
-import { codePoints } from './token-label.ts'
 
 /** Choices of one prompt that wait for a row, and the request they belong to. */
 export interface WaitingChoice {

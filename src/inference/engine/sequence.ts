@@ -8,7 +8,7 @@ import { Sampler } from '../sampling/sampler.ts'
 import type { SamplingScratch } from '../sampling/sampling-scratch.ts'
 import { scoreToken } from '../sampling/scores.ts'
 import { StopStrings } from '../stop/stop-strings.ts'
-import { codePoints } from './token-label.ts'
+import { codePoints } from './code-points.ts'
 import { toTokenScore } from './token-score.ts'
 
 /**
