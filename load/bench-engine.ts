@@ -35,6 +35,7 @@ export async function measureEngine(
     },
     chunkTokens,
     minDecodeRows: 1,
+    lastingCache: null,
     reusePrefixes: false,
     recovery: 'exact',
     now: Date.now,

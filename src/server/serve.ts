@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import { createCacheFile } from '../inference/runtime/cache-file.ts'
 import { EmbeddedQueue } from '../queue/embedded/embedded-queue.ts'
 import { buildApp } from './app.ts'
 import { ExitError } from './config/exit-error.ts'
@@ -26,6 +27,7 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
     argument: JSON.stringify(served.engine),
     pool: queue,
     log,
+    cacheFiles: cacheFiles(served, config),
     stepTimeoutMs: config.stepTimeoutSeconds * 1000
   })
   const shutdown = handleShutdown({
@@ -66,6 +68,13 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
   supervisor.start()
   const isReady = await Promise.race([supervisor.ready.then(() => true), supervisor.fatal.then(() => false)])
   if (isReady) sayHello(url, served, config, reporter)
+}
+
+/** One for each seat; none where the engine has no cache, or the system no such files: what a dead worker ran is then computed again. */
+function cacheFiles({ engine }: ServedModel, { workers }: ServeConfig): readonly number[] {
+  if (engine.engine === 'simulated') return []
+  const files = Array.from({ length: workers }, createCacheFile)
+  return files.filter(file => file !== null)
 }
 
 async function listen(app: ReturnType<typeof buildApp>, { host, port }: ServeConfig, served: ServedModel): Promise<string> {

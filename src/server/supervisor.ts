@@ -107,11 +107,14 @@ export class Supervisor {
     for (const child of this.#children.values()) child.kill()
   }
 
-  /** Spares take the seats that are free. */
+  /** Spares take the seats that are free: a cache is only ever one worker's. */
   #fillSeats(): void {
+    if (this.#stopping.signal.aborted) return
     const children = [...this.#children.values()]
-    const free = this.#options.workers - children.filter(({ state }) => state === 'ready').length
-    for (const spare of children.filter(({ state }) => state === 'spare').slice(0, Math.max(0, free))) spare.takeSeat()
+    const taken = new Set(children.map(({ place }) => place))
+    const free = Array.from({ length: this.#options.workers }, (_, place) => place).filter(place => !taken.has(place))
+    const spares = children.filter(({ state }) => state === 'spare')
+    for (const [index, place] of free.entries()) spares[index]?.takeSeat(place)
   }
 
   /** One worker after the other in the same place, until the supervisor stops or the place is given up. */
@@ -123,7 +126,7 @@ export class Supervisor {
     let loadingDeaths = 0
     this.#keptWorkers++
     while (!signal.aborted) {
-      const child = new WorkerChild(this.#options)
+      const child = new WorkerChild(this.#options, () => this.#fillSeats())
       this.#children.set(index, child)
       this.#living.add(child)
       void child.ready.then(description => {
@@ -135,7 +138,6 @@ export class Supervisor {
       this.#deedsOfTheDead = sumOfDeeds([this.#deedsOfTheDead, child.statistics.deeds])
       if (signal.aborted) return
       this.#deathCount++
-      this.#fillSeats()
       wasReady ||= death.readyMs !== null
       loadingDeaths = death.readyMs === null ? loadingDeaths + 1 : 0
       const verdict = death.fatal ?? (!wasReady && loadingDeaths >= LOADING_DEATHS ? hopeless(death) : null)

@@ -1,11 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { ftruncateSync } from 'node:fs'
 import type { EngineDescription } from '../inference/contract/engine.ts'
 import { type EngineStatistics, NO_DEEDS, NO_LOAD } from '../inference/contract/statistics.ts'
 import type { WorkerSeat } from '../queue/embedded/worker-pool.ts'
 import type { ChildPool } from './child-pool.ts'
 import type { Logger } from './logger.ts'
 import { ProgressWatch } from './progress-watch.ts'
-import { type ParentMessage, parseWorkerMessage, type WorkerMessage } from './worker-protocol.ts'
+import { FIRST_CACHE_DESCRIPTOR, type ParentMessage, parseWorkerMessage, type WorkerMessage } from './worker-protocol.ts'
 
 /** `spare`: has the model and waits for a seat. `ready`: has a seat at the queue. */
 export type WorkerState = 'loading' | 'spare' | 'ready' | 'draining' | 'dead'
@@ -17,6 +18,8 @@ export interface WorkerChildOptions {
   readonly argument: string
   readonly pool: ChildPool
   readonly log: Logger
+  /** Of each seat, the file that its cache lies in, so that it outlives the worker; fewer where a cache dies with its worker. */
+  readonly cacheFiles: readonly number[]
   /** A worker is killed when it takes longer than this to load. */
   readonly loadTimeoutMs: number
   /** A worker is killed when it has work and no step of it ends for this long, or says nothing for this long. */
@@ -32,6 +35,8 @@ export interface WorkerDeath {
   readonly cause: string
 }
 
+const KILLED = 'signal SIGKILL'
+
 /** One worker process, from its start to its end. */
 export class WorkerChild {
   /** When the process is gone and all that it sent has been read: its seat is empty then. */
@@ -39,22 +44,26 @@ export class WorkerChild {
   /** When the model is loaded: it is a spare then. Stays open for a worker that dies before. */
   readonly ready: Promise<EngineDescription>
   readonly #options: WorkerChildOptions
+  readonly #onDeath: () => void
   readonly #process: ChildProcess
   readonly #progress = new ProgressWatch(() => performance.now())
   readonly #becameReady = Promise.withResolvers<EngineDescription>()
   #state: WorkerState = 'loading'
   #seat: WorkerSeat | null = null
+  #place: number | null = null
   #slots = 0
   #readyAtMs: number | null = null
   #fatal: string | null = null
   #statistics: EngineStatistics = { load: NO_LOAD, deeds: NO_DEEDS }
 
-  constructor(options: WorkerChildOptions) {
+  /** @param onDeath  called when its seat is free, the first time before what it ran is given to others: a spare that sits down then goes on with it */
+  constructor(options: WorkerChildOptions, onDeath: () => void) {
     this.#options = options
+    this.#onDeath = onDeath
     this.#process = fork(options.entry, [options.argument], {
       serialization: 'advanced',
       execArgv: [],
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc']
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...options.cacheFiles]
     })
     this.#process.on('message', raw => this.#hear(raw))
     this.ready = this.#becameReady.promise
@@ -67,6 +76,11 @@ export class WorkerChild {
 
   get state(): WorkerState {
     return this.#state
+  }
+
+  /** Which seat it has; null for none, or none any more. */
+  get place(): number | null {
+    return this.#state === 'dead' ? null : this.#place
   }
 
   get hasModel(): boolean {
@@ -84,11 +98,14 @@ export class WorkerChild {
   }
 
   /** From now on it is given requests. A no-op unless it is a spare. */
-  takeSeat(): void {
+  takeSeat(place: number): void {
     if (this.#state !== 'spare') return
     this.#state = 'ready'
+    this.#place = place
+    if (place < this.#options.cacheFiles.length) this.#send({ kind: 'inherit', descriptor: FIRST_CACHE_DESCRIPTOR + place })
     this.#seat = this.#options.pool.join({
       slots: this.#slots,
+      place,
       start: (request, history) => this.#send({ kind: 'start', request, history }),
       cancel: requestId => this.#send({ kind: 'cancel', requestId }),
       seat: settings => this.#send({ kind: 'seat', settings })
@@ -111,9 +128,17 @@ export class WorkerChild {
     const watch = this.#watchProgress()
     const cause = await endOf(this.#process)
     clearInterval(watch)
+    this.#emptyDoubtfulCache(cause)
     this.#state = 'dead'
-    this.#seat?.leave()
+    this.#seat?.leave(this.#onDeath)
+    this.#onDeath()
     return { readyMs: this.#readyAtMs === null ? null : performance.now() - this.#readyAtMs, fatal: this.#fatal, cause }
+  }
+
+  /** Who was killed from outside left a sound cache; whoever fell may have written anywhere, and who went left nothing of use. */
+  #emptyDoubtfulCache(cause: string): void {
+    const file = this.#place === null ? undefined : this.#options.cacheFiles[this.#place]
+    if (file !== undefined && cause !== KILLED) ftruncateSync(file, 0)
   }
 
   #hear(raw: unknown): void {
@@ -140,6 +165,9 @@ export class WorkerChild {
         break
       case 'advanced':
         this.#seat?.advanced(message.requestIds)
+        break
+      case 'adopted':
+        this.#options.log.info({ workerPid: this.pid, requests: message.requestIds.length }, 'a worker goes on where a dead one left off')
         break
       case 'ready':
         this.#beReady(message.description)

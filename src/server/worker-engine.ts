@@ -5,6 +5,7 @@ import { BatchEngine } from '../inference/engine/batch-engine.ts'
 import { probeDeterminism } from '../inference/engine/determinism-probe.ts'
 import type { PreparedModel } from '../inference/model/prepared-model.ts'
 import { openModelRunner } from '../inference/runtime/onnx-model-runner.ts'
+import { runtimeVersions } from '../inference/runtime/versions.ts'
 import { createSimulatedEngine } from '../inference/simulated/simulated-engine.ts'
 import { openTokenizer } from '../inference/tokenizer/text-source.ts'
 import { textSourceOf } from './text-source.ts'
@@ -83,6 +84,10 @@ async function createBatchEngine(options: z.infer<typeof Onnx>, listener: Engine
     chunkTokens: CHUNK_TOKENS,
     minDecodeRows: loneRowDiffers ? 2 : 1,
     reusePrefixes: !cutsDiffer,
+    lastingCache: {
+      identity: JSON.stringify([runtimeVersions(), model.modelHash, slots, runner.rows, options.contextLength, runner.cacheBytesPerToken]),
+      moveTo: descriptor => runner.moveCacheTo(descriptor)
+    },
     recovery: options.recovery,
     now: Date.now,
     listener,

@@ -29,6 +29,7 @@ class WorkerHost {
       events: events => (this.#seat === null ? post({ kind: 'events', events }) : this.#seat.events(events)),
       running: requestIds => (this.#seat === null ? post({ kind: 'running', requestIds }) : this.#seat.running(requestIds)),
       advanced: requestIds => (this.#seat === null ? post({ kind: 'advanced', requestIds }) : this.#seat.advanced(requestIds)),
+      adopted: requestIds => post({ kind: 'adopted', requestIds }),
       heartbeat: progress => {
         this.#seat?.heartbeat(progress)
         post({ kind: 'heartbeat', progress })
@@ -56,6 +57,9 @@ class WorkerHost {
     switch (message.kind) {
       case 'start':
         this.#runner.start(message.request, message.history)
+        break
+      case 'inherit':
+        this.#runner.inherit(message.descriptor)
         break
       case 'cancel':
         this.#runner.cancel(message.requestId)

@@ -10,6 +10,8 @@ import { RedisSeatSettings } from './redis-seat-settings.ts'
 /** Parent to worker. Both ends are ours: what does not fit is a bug. */
 export type ParentMessage =
   | { readonly kind: 'start'; readonly request: GenerationRequest; readonly history: readonly LoggedEvent[] }
+  /** The worker has a seat: its cache lies in this file of those that it was given. Comes before the first `start`. */
+  | { readonly kind: 'inherit'; readonly descriptor: number }
   | { readonly kind: 'cancel'; readonly requestId: string }
   /** To a worker that finds its requests in Redis. */
   | { readonly kind: 'seat'; readonly settings: RedisSeatSettings }
@@ -22,10 +24,14 @@ export type WorkerMessage =
   | { readonly kind: 'heartbeat'; readonly progress: Progress }
   | { readonly kind: 'running'; readonly requestIds: readonly string[] }
   | { readonly kind: 'advanced'; readonly requestIds: readonly string[] }
+  | { readonly kind: 'adopted'; readonly requestIds: readonly string[] }
   /** The engine cannot be built, and would not be the next time either. */
   | { readonly kind: 'fatal'; readonly message: string }
   /** The last word of a worker that was told to drain: all that it had has been said. */
   | { readonly kind: 'drained' }
+
+/** Descriptors of a worker: 0 to 2 are the usual ones, 3 is the way to the parent, from here on the cache files of all seats. */
+export const FIRST_CACHE_DESCRIPTOR = 4
 
 /** Exit code of a worker that said `fatal`. */
 export const FATAL_EXIT_CODE = 2
@@ -43,6 +49,7 @@ const StatisticsOutline = z.custom<EngineStatistics>(value => isRecord(value) &&
 
 const ParentMessage = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('start'), request: RequestOutline, history: z.array(EventOutline) }),
+  z.strictObject({ kind: z.literal('inherit'), descriptor: z.int() }),
   z.strictObject({ kind: z.literal('cancel'), requestId: z.string() }),
   z.strictObject({ kind: z.literal('seat'), settings: RedisSeatSettings }),
   z.strictObject({ kind: z.literal('drain') })
@@ -72,6 +79,7 @@ const WorkerMessage = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('running'), requestIds: z.array(z.string()) }),
   z.strictObject({ kind: z.literal('advanced'), requestIds: z.array(z.string()) }),
+  z.strictObject({ kind: z.literal('adopted'), requestIds: z.array(z.string()) }),
   z.strictObject({ kind: z.literal('fatal'), message: z.string() }),
   z.strictObject({ kind: z.literal('drained') })
 ])

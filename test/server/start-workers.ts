@@ -38,6 +38,7 @@ export function startWorkers(worker: Partial<FakeWorkerOptions> = {}, options: P
     argument: JSON.stringify(argument),
     pool: queue,
     log,
+    cacheFiles: [],
     loadTimeoutMs: 20_000,
     stepTimeoutMs: 10_000,
     backoff: { firstMs: 1, maxMs: 10, healthyMs: 30_000 },

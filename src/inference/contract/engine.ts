@@ -13,6 +13,8 @@ export interface EngineListener {
   readonly running: (requestIds: readonly string[]) => void
   /** After the first run that computed something of these requests since they were submitted here. */
   readonly advanced: (requestIds: readonly string[]) => void
+  /** Choices of these requests decode on in the cache that an earlier process left: nothing of them is computed again. */
+  readonly adopted?: (requestIds: readonly string[]) => void
 }
 
 /** What the rest of the house may know of a loaded model. Plain data: crosses IPC. */
@@ -51,6 +53,14 @@ export interface Engine {
    *                 on behind it and says nothing of it again; with the same engine and request, log and continuation are those of an undisturbed run.
    */
   submit(request: GenerationRequest, history?: readonly LoggedEvent[]): void
+
+  /**
+   * To be called before the first request, by those whose cache can outlive them: from now on it lies in this file, and what an earlier process of
+   * the same kind, which has ended, was working on there is gone on with as soon as it is submitted.
+   *
+   * @param descriptor  open in this process; from `createCacheFile`
+   */
+  inherit?(descriptor: number): void
 
   /** Frees the request's rows before the next step; no event of it follows. Unknown ids are ignored. */
   cancel(requestId: string): void

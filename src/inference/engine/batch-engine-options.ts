@@ -3,6 +3,13 @@ import type { ModelRunner } from '../contract/model-runner.ts'
 import type { TokenText } from '../contract/token-text.ts'
 import type { Recovery } from './sequence.ts'
 
+export interface LastingCache {
+  /** Names all that the bits of a row depend on (model, shape, kernels): rows that were left under another name are of no use. */
+  readonly identity: string
+  /** See `MovableRunner.moveCacheTo`. */
+  readonly moveTo: (descriptor: number) => boolean
+}
+
 export interface BatchEngineOptions {
   readonly runner: ModelRunner
   readonly text: TokenText
@@ -12,6 +19,8 @@ export interface BatchEngineOptions {
   /** 2 where a lone row is in another numeric class than a row in a batch (DESIGN section 4): a dummy row joins it. */
   readonly minDecodeRows: 1 | 2
   readonly reusePrefixes: boolean
+  /** null: the cache dies with this process. */
+  readonly lastingCache: LastingCache | null
   readonly recovery: Recovery
   /** Unix milliseconds. */
   readonly now: () => number

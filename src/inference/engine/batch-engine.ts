@@ -70,13 +70,9 @@ export class BatchEngine implements Engine {
     return { load: { ...this.#rows.load, waitingPrompts: this.#line.length }, deeds: this.#ledger.deeds }
   }
 
-  /**
-   * Goes on with what lies in the runner's cache: rows of another process that has ended. To be called once, before any request comes.
-   *
-   * @param identity  of all that the bits in a row depend on: model, shape, kernels. Rows of another one are dropped
-   */
-  inherit(identity: string): void {
-    this.#heirs.open(identity, () => this.#wake())
+  inherit(descriptor: number): void {
+    const { lastingCache } = this.#options
+    if (lastingCache?.moveTo(descriptor)) this.#heirs.open(lastingCache.identity, () => this.#wake())
   }
 
   submit(request: GenerationRequest, history: readonly LoggedEvent[] = []): void {
@@ -137,12 +133,16 @@ export class BatchEngine implements Engine {
   #seatHeirs(): void {
     this.#heirs.sweep()
     if (this.#prefilling !== null) return
+    const adopted = new Set<string>()
     for (const choice of this.#heirs.take()) {
       const { job, sequence } = choice
+      const isSeated = this.#heirs.seat(choice, this.#options.text)
       this.#jobOf.set(sequence, job)
       job.start(this.#options.now())
-      if (!this.#heirs.seat(choice, this.#options.text)) this.#line.push({ requestId: job.request.id, choices: [choice] })
+      if (isSeated) adopted.add(job.request.id)
+      else this.#line.push({ requestId: job.request.id, choices: [choice] })
     }
+    if (adopted.size > 0) this.#options.listener.adopted?.([...adopted])
   }
 
   #admit(): void {

@@ -88,15 +88,20 @@ export class KvCache {
   /**
    * Goes on in the file, with all that it holds; a file of another size is emptied first. Addresses stay what they are.
    *
-   * @throws {ServiceError} `engine_failure` when the system refuses; the cache is then of no use any more
+   * @returns false where the system cannot: the cache is then what it was
    */
-  moveTo(descriptor: number): void {
-    if (fstatSync(descriptor).size !== this.#bytes) {
-      ftruncateSync(descriptor, 0)
-      ftruncateSync(descriptor, this.#bytes)
+  moveTo(descriptor: number): boolean {
+    try {
+      if (fstatSync(descriptor).size !== this.#bytes) {
+        ftruncateSync(descriptor, 0)
+        ftruncateSync(descriptor, this.#bytes)
+      }
+    } catch {
+      return false
     }
-    this.#memory.share(this.#start, this.#bytes, descriptor)
+    if (!this.#memory.share(this.#start, this.#bytes, descriptor)) return false
     for (let row = 0; row < this.shape.rows; row++) this.touch(row)
+    return true
   }
 
   free(): void {

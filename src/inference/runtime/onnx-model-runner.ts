@@ -26,9 +26,9 @@ export interface MovableRunner extends ModelRunner {
    * A file of another size is emptied first. Between runs.
    *
    * @param descriptor  open in this process; from `createCacheFile`
-   * @throws {ServiceError} `engine_failure` when the system refuses: the runner is then of no use any more
+   * @returns false where the system cannot: nothing has changed then
    */
-  moveCacheTo(descriptor: number): void
+  moveCacheTo(descriptor: number): boolean
 }
 
 /** Most tokens of one prefill run. */
@@ -138,9 +138,9 @@ class OnnxModelRunner implements MovableRunner {
     this.#parts.cache.releaseRow(row)
   }
 
-  moveCacheTo(descriptor: number): void {
+  moveCacheTo(descriptor: number): boolean {
     this.#expectIdle()
-    this.#parts.cache.moveTo(descriptor)
+    return this.#parts.cache.moveTo(descriptor)
   }
 
   terminate(): void {

@@ -20,9 +20,9 @@ export interface PagedMemory {
   /**
    * A reserved range becomes a window on a file in memory (`createCacheFile`) that is at least as long: same addresses, the file's content.
    *
-   * @throws {ServiceError} `engine_failure` where the system cannot: the range must not be touched any more
+   * @returns false where the system cannot: the range is then what it was
    */
-  share(address: Address, bytes: number, descriptor: number): void
+  share(address: Address, bytes: number, descriptor: number): boolean
   /** The ranges do not overlap. */
   copy(from: Address, to: Address, bytes: number): void
   /** JavaScript's window on native memory. Detach it (`transfer`) before the memory is freed: a later read would end the process. */

@@ -43,11 +43,16 @@ export class PosixMemory implements PagedMemory {
     return address
   }
 
-  share(address: Address, bytes: number, descriptor: number): void {
+  share(address: Address, bytes: number, descriptor: number): boolean {
+    // Elsewhere first: a mapping in place of another that fails may leave nothing there.
+    const rehearsal = BigInt(this.#map(0, bytes, PROT_READ_WRITE, MAP_SHARED | noReserve, descriptor, 0))
+    if (rehearsal === MAP_FAILED) return false
+    this.free(rehearsal, bytes)
     const mapped = BigInt(this.#map(address, bytes, PROT_READ_WRITE, MAP_SHARED | MAP_FIXED | noReserve, descriptor, 0))
-    if (mapped !== address) throw new ServiceError('engine_failure', `the system refused to map ${bytes} bytes of a file`)
+    invariant(mapped === address, 'a file was mapped, and then was not')
     this.#wantSmallPages(address, bytes)
     this.#shared.set(address, bytes)
+    return true
   }
 
   free(address: Address, bytes: number): void {

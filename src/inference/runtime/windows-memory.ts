@@ -39,8 +39,8 @@ export class WindowsMemory implements PagedMemory {
     invariant(this.#discard(address, bytes) === 0, 'the range given back is not whole pages of ours')
   }
 
-  share(): never {
-    throw new ServiceError('engine_failure', 'Windows has no cache that outlives its process')
+  share(): boolean {
+    return false
   }
 
   copy(from: Address, to: Address, bytes: number): void {

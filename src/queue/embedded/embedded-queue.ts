@@ -63,6 +63,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
       lease: new Lease(ticket, this.#options.resumeGraceMs, (code, message) => this.#end(job, code, message)),
       arrival: this.#arrivals++,
       seat: null,
+      place: null,
       firstStartMs: null,
       isReturned: false,
       countedDeaths: 0,
@@ -125,7 +126,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
       running: requestIds => seat.noteRun(requestIds),
       advanced: requestIds => seat.noteAdvance(requestIds),
       retire: () => this.#retire(seat),
-      leave: () => this.#leave(seat)
+      leave: replace => this.#leave(seat, replace)
     }
   }
 
@@ -138,7 +139,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
   #refuseIfFull(request: GenerationRequest): void {
     const { waitingLimit, waitingTokenLimit } = this.#options
     const { length, promptTokens } = this.#line
-    if (length === 0 && this.#seating.seatFor(request) !== null) return
+    if (length === 0 && this.#seating.seatFor(request, null) !== null) return
     if (length >= waitingLimit) throw new ServiceError('queue_full', `${length} requests are waiting, and no more than ${waitingLimit} may`)
     if (length > 0 && promptTokens + promptTokensOf(request) > waitingTokenLimit) {
       throw new ServiceError('queue_full', `${promptTokens} prompt tokens are waiting, and no more than ${waitingTokenLimit} may`)
@@ -149,7 +150,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
   #dispatch(): void {
     this.#dispatchSuspect()
     for (let head = this.#line.head; head !== undefined; head = this.#line.head) {
-      const seat = this.#seating.seatFor(head.request)
+      const seat = this.#seating.seatFor(head.request, head.place)
       if (seat === null) break
       this.#start(head, seat)
     }
@@ -186,7 +187,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
     this.#dispatch()
   }
 
-  #leave(seat: Seat): void {
+  #leave(seat: Seat, replace?: () => void): void {
     this.#seating.delete(seat)
     for (const job of seat.jobs) {
       const { counted, verdict } = judgeDeath(job.countedDeaths, seat.deathOf(job))
@@ -200,6 +201,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
       job.isSuspect = verdict === 'alone'
       this.#line.push(job)
     }
+    replace?.()
     this.#dispatch()
   }
 

@@ -12,6 +12,8 @@ export interface Job {
   readonly arrival: number
   /** Where it runs; null while it waits. */
   seat: Seat | null
+  /** Of the worker that ran it last. */
+  place: number | null
   /** By a clock that never jumps; null before its first start. */
   firstStartMs: number | null
   /** A worker that ran it has died: it waits before all that were never started. */

@@ -18,6 +18,10 @@ export class Seat {
     this.#freeRows = link.slots
   }
 
+  get place(): number | null {
+    return this.#link.place ?? null
+  }
+
   get freeRows(): number {
     return this.#freeRows
   }
@@ -54,6 +58,7 @@ export class Seat {
     this.#jobs.set(job.request.id, { job, rows })
     this.#freeRows -= rows
     job.seat = this
+    job.place = this.place
     this.#link.start(
       job.request,
       job.log.entries.map(({ event }) => event)

@@ -20,9 +20,11 @@ export class Seating {
     if (this.#kept === seat) this.#kept = null
   }
 
-  /** The one with the most free rows among those that can take it. */
-  seatFor(request: GenerationRequest): Seat | null {
+  /** Of those that can take it the one of its place, else the one with the most free rows. */
+  seatFor(request: GenerationRequest, place: number | null): Seat | null {
     const able = [...this.#seats].filter(seat => seat !== this.#kept && seat.canTake(request))
+    const successor = able.find(seat => place !== null && seat.place === place)
+    if (successor !== undefined) return successor
     return able.reduce<Seat | null>((best, seat) => (best === null || seat.freeRows > best.freeRows ? seat : best), null)
   }
 

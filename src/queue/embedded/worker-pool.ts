@@ -6,6 +6,8 @@ import type { GenerationRequest } from '../../inference/contract/request.ts'
 export interface WorkerLink {
   /** Rows of its batch. */
   readonly slots: number
+  /** What a worker of this place ran, its successor there goes on with at less cost than others. */
+  readonly place?: number
   /** @param history what its log holds already: it goes on behind that */
   start(request: GenerationRequest, history: readonly LoggedEvent[]): void
   /** Its rows are free for whatever is started afterwards. */
@@ -22,8 +24,12 @@ export interface WorkerSeat {
   advanced(requestIds: readonly string[]): void
   /** Gets no more requests; those it runs go on. */
   retire(): void
-  /** Gone: what it still ran goes on at another worker, behind what its log holds; nothing more is heard from this one. */
-  leave(): void
+  /**
+   * Gone: what it still ran goes on at another worker, behind what its log holds; nothing more is heard from this one.
+   *
+   * @param replace  called before anything of it is given out: a successor that joins in it is there in time
+   */
+  leave(replace?: () => void): void
 }
 
 /** The queue as whoever keeps the workers sees it. */

@@ -22,6 +22,8 @@ export interface Uplink {
   running(requestIds: readonly string[]): void
   /** As the engine tells it. */
   advanced(requestIds: readonly string[]): void
+  /** As the engine tells it. */
+  adopted?(requestIds: readonly string[]): void
   heartbeat(progress: Progress): void
 }
 
@@ -46,6 +48,11 @@ export class JobRunner {
     this.#heart = setInterval(() => this.#beat(), this.#heartbeatMs)
   }
 
+  /** As the engine's; nothing where its cache dies with it. */
+  inherit(descriptor: number): void {
+    this.#engine?.inherit?.(descriptor)
+  }
+
   start(request: GenerationRequest, history: readonly LoggedEvent[]): void {
     invariant(this.#engine !== null, 'a request came before the model was loaded')
     this.#active.add(request.id)
@@ -61,7 +68,8 @@ export class JobRunner {
   readonly listener: EngineListener = {
     events: events => this.#hear(events),
     running: requestIds => this.#uplink.running(requestIds),
-    advanced: requestIds => this.#uplink.advanced(requestIds)
+    advanced: requestIds => this.#uplink.advanced(requestIds),
+    adopted: requestIds => this.#uplink.adopted?.(requestIds)
   }
 
   /** Lets all requests end, then closes the engine. The queue must have stopped giving out requests. */

@@ -21,6 +21,8 @@ export class EngineHarness {
   /** What was told of runs, and whose tokens came, with the number of runs that had ended then. */
   readonly journal: { readonly kind: 'running' | 'advanced' | 'tokens'; readonly requestIds: readonly string[]; readonly steps: number }[] =
     []
+  /** What was told of rows that went on as they were left. */
+  readonly adopted: (readonly string[])[] = []
   readonly #events = new Map<string, LoggedEvent[]>()
   readonly #watchers = new Set<() => void>()
   readonly #crashed: Promise<never>
@@ -48,11 +50,13 @@ export class EngineHarness {
       chunkTokens: options.chunkTokens ?? 8,
       minDecodeRows: options.minDecodeRows ?? 1,
       reusePrefixes: options.reusePrefixes ?? true,
+      lastingCache: options.lastingCache ?? { identity: 'a model', moveTo: () => true },
       recovery: options.recovery ?? 'exact',
       now: options.now ?? (() => 0),
       listener: {
         events: events => this.#hear(events),
         running: requestIds => void this.journal.push({ kind: 'running', requestIds, steps: this.runner.steps.length }),
+        adopted: requestIds => void this.adopted.push(requestIds),
         advanced: requestIds => void this.journal.push({ kind: 'advanced', requestIds, steps: this.runner.steps.length })
       },
       onCrash: crash

@@ -37,6 +37,8 @@ export class FakeRunner implements ModelRunner {
   readonly steps: Step[] = []
   /** Awaited before a run answers: a test holds it to look at what happens meanwhile. */
   gate: Promise<void> = Promise.resolve()
+  /** Called before and after all that changes the cache: instants at which a process may be killed. */
+  onInstant: () => void = () => {}
   failNext = false
   isClosed = false
   readonly #stepMark: number
@@ -86,12 +88,16 @@ export class FakeRunner implements ModelRunner {
     invariant(!this.#inFlight, 'a row was copied during a run')
     const source = this.#cache(from)
     invariant(source.length >= positions, `row ${from} holds ${source.length} positions, not ${positions}`)
+    this.onInstant()
     this.#cache(to).splice(0, Number.POSITIVE_INFINITY, ...source.slice(0, positions))
+    this.onInstant()
   }
 
   releaseRow(row: number): void {
     invariant(!this.#inFlight, 'a row was released during a run')
+    this.onInstant()
     this.#cache(row).length = 0
+    this.onInstant()
   }
 
   terminate(): void {}
@@ -111,7 +117,10 @@ export class FakeRunner implements ModelRunner {
         throw new ServiceError('engine_failure', 'the fake was told to fail')
       }
       this.steps.push(step)
-      return run()
+      this.onInstant()
+      const logits = run()
+      this.onInstant()
+      return logits
     } finally {
       this.#inFlight = false
     }

@@ -41,6 +41,7 @@ export async function runOnKernels(
     description: { ...model, slots: SLOTS, cacheBudgetBytes: 100 * model.contextLength * model.cacheBytesPerToken },
     chunkTokens,
     minDecodeRows: loneRowDiffers ? 2 : 1,
+    lastingCache: null,
     reusePrefixes: !cutsDiffer,
     recovery: 'exact',
     now: () => 0,

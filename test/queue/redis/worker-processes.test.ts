@@ -42,6 +42,7 @@ function aQueue() {
     const supervisor = new Supervisor({
       workers,
       spareWorkers: 0,
+      cacheFiles: [],
       entry: new URL('../../server/fake-worker.ts', import.meta.url),
       argument: JSON.stringify(argument),
       pool,

@@ -1,0 +1,106 @@
+import fc from 'fast-check'
+import { afterEach, expect, it, vi } from 'vitest'
+import { RowLedger, rowMark } from '../../../src/inference/cache/row-ledger.ts'
+import { ROW_NOTE_BYTES } from '../../../src/inference/contract/model-runner.ts'
+
+const ROWS = 4
+const IDENTITY = 'a model of a shape'
+
+const anyRow = fc.nat(ROWS - 1)
+const anyWrite = fc.oneof(
+  fc.record({ kind: fc.constant('assign' as const), row: anyRow, choice: fc.nat(3), computed: fc.integer({ min: 0, max: 2 ** 31 - 1 }) }),
+  fc.record({ kind: fc.constant('advance' as const), row: anyRow, by: fc.integer({ min: 1, max: 512 }) }),
+  fc.record({ kind: fc.constant('clear' as const), row: anyRow }),
+  fc.record({ kind: fc.constant('begin' as const) })
+)
+
+/** What a row truly holds. */
+interface Truth {
+  readonly mark: string
+  readonly computed: number
+}
+
+class Killed extends Error {}
+
+afterEach(() => vi.restoreAllMocks())
+
+/** The process dies before its store number `stores`. */
+function dieAt(stores: number): void {
+  const store = Atomics.store.bind(Atomics)
+  let left = stores
+  vi.spyOn(Atomics, 'store').mockImplementation(((words: Int32Array, index: number, value: number) => {
+    if (left-- === 0) throw new Killed()
+    return store(words, index, value)
+  }) as typeof Atomics.store)
+}
+
+it('never claims what is not there, whatever is written and whenever its process is killed', () => {
+  fc.assert(
+    fc.property(fc.array(anyWrite, { maxLength: 30 }), fc.nat(250), (writes, stores) => {
+      const notes = new ArrayBuffer(ROW_NOTE_BYTES * (ROWS + 1))
+      const ledger = new RowLedger(notes, ROWS)
+      ledger.begin(IDENTITY)
+      const truth: (Truth | null)[] = new Array<null>(ROWS).fill(null)
+      /** Of the write that was cut off: both are true, what was and what was to be. */
+      const before: (Truth | null)[] = [...truth]
+      dieAt(stores)
+      try {
+        for (const write of writes) {
+          truth.forEach((one, row) => {
+            before[row] = one
+          })
+          if (write.kind === 'assign') {
+            const mark = rowMark('request', write.choice)
+            truth[write.row] = { mark, computed: write.computed }
+            ledger.assign(write.row, mark, write.computed)
+          } else if (write.kind === 'advance') {
+            const one = truth[write.row]
+            if (one == null || one.computed === 0) continue
+            truth[write.row] = { ...one, computed: Math.min(one.computed + write.by, 2 ** 31 - 1) }
+            ledger.advance(write.row, truth[write.row]?.computed ?? 0)
+          } else if (write.kind === 'clear') {
+            truth[write.row] = null
+            ledger.clear(write.row)
+          } else {
+            truth.fill(null)
+            ledger.begin(IDENTITY)
+          }
+        }
+      } catch (error) {
+        if (!(error instanceof Killed)) throw error
+      }
+      vi.restoreAllMocks()
+      const successor = new RowLedger(notes, ROWS)
+      for (const { row, mark, computed } of successor.belongsTo(IDENTITY) ? successor.entries() : []) {
+        expect([truth[row], before[row]]).toContainEqual({ mark, computed })
+      }
+    }),
+    { numRuns: 500 }
+  )
+})
+
+it('tells a successor all that was written before', () => {
+  const notes = new ArrayBuffer(ROW_NOTE_BYTES * (ROWS + 1))
+  const ledger = new RowLedger(notes, ROWS)
+  ledger.begin(IDENTITY)
+  ledger.assign(2, rowMark('r', 0), 5)
+  ledger.assign(0, rowMark('r', 1), 7)
+  ledger.advance(2, 6)
+  ledger.assign(3, rowMark('s', 0), 9)
+  ledger.clear(3)
+  const successor = new RowLedger(notes, ROWS)
+  expect(successor.belongsTo(IDENTITY)).toBe(true)
+  expect(successor.entries()).toEqual([
+    { row: 0, mark: rowMark('r', 1), computed: 7 },
+    { row: 2, mark: rowMark('r', 0), computed: 6 }
+  ])
+})
+
+it('is nobody else’s: of another identity, of a new file, of any other bytes it knows nothing', () => {
+  const notes = new ArrayBuffer(ROW_NOTE_BYTES * (ROWS + 1))
+  expect(new RowLedger(notes, ROWS).belongsTo(IDENTITY)).toBe(false)
+  new RowLedger(notes, ROWS).begin('another')
+  expect(new RowLedger(notes, ROWS).belongsTo(IDENTITY)).toBe(false)
+  new Uint8Array(notes).fill(0xa5)
+  expect(new RowLedger(notes, ROWS).belongsTo(IDENTITY)).toBe(false)
+})

@@ -1,0 +1,119 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
+import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
+import { anyGeneration } from './any-generation.ts'
+import { alone, byChoice, EngineHarness, request } from './engine-harness.ts'
+import type { Legacy } from './fake-runner.ts'
+
+interface Remains {
+  readonly logs: readonly (readonly LoggedEvent[])[]
+  readonly legacy: Legacy
+}
+
+/** Runs the requests until the given instant, or to their ends, and is killed: what was told by then, and the cache. */
+async function killedAt(instant: number, requests: readonly GenerationRequest[], options: object = {}): Promise<Remains> {
+  const harness = new EngineHarness(options)
+  const { runner, engine } = harness
+  harness.engine.inherit(0)
+  const remains = (): Remains => ({
+    logs: requests.map(({ id }) => [...harness.events(id)]),
+    legacy: { cache: runner.cache.map(row => [...row]), notes: runner.notes.slice() }
+  })
+  let left = instant
+  let atDeath: Remains | null = null
+  runner.onInstant = () => {
+    if (left-- === 0) atDeath = remains()
+  }
+  for (const one of requests) engine.submit(one)
+  await Promise.all(requests.map(({ id }) => harness.ended(id)))
+  atDeath ??= remains()
+  await engine.close()
+  return atDeath
+}
+
+function withoutEnd(log: readonly LoggedEvent[]): LoggedEvent[] {
+  return log.filter(event => event.kind !== 'finished')
+}
+
+it('goes on in the cache of a killed engine as if nothing had happened, wherever that was killed and whatever it ran', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(anyGeneration, { minLength: 1, maxLength: 5 }),
+      fc.nat(120),
+      fc.constantFrom({}, { slots: 2 }, { reusePrefixes: false }, { minDecodeRows: 2 as const }, { recovery: 'fast' as const }),
+      fc.infiniteStream(fc.nat(1000)),
+      async (plans, instant, options, shuffle) => {
+        const requests = plans.map((plan, index) => ({ ...plan, id: `r${index}` }))
+        const { logs, legacy } = await killedAt(instant, requests, options)
+        const successor = new EngineHarness({ ...options, legacy })
+        successor.engine.inherit(0)
+        const open = requests
+          .map((one, index) => ({ one, log: logs[index] ?? [], rank: shuffle.next().value }))
+          .filter(({ log }) => log.at(-1)?.kind !== 'finished')
+          .toSorted((left, right) => left.rank - right.rank)
+        for (const { one, log } of open) successor.engine.submit(one, log)
+        for (const { one, log } of open) {
+          const rest = await successor.ended(one.id)
+          if (options.recovery !== 'fast') expect(byChoice([...log, ...rest])).toEqual(byChoice(await alone(one)))
+        }
+        await successor.engine.close()
+      }
+    ),
+    { numRuns: 200 }
+  )
+})
+
+it('computes nothing again: each stream goes on with its next token', async () => {
+  const requests = [3, 4, 5].map(first => request(`r${first}`, [first, 9, 8, 7, 6], { maxNewTokens: 20, ignoreEos: true }))
+  const { logs, legacy } = await killedAt(40, requests)
+  const successor = new EngineHarness({ legacy })
+  successor.engine.inherit(0)
+  for (const [index, one] of requests.entries()) successor.engine.submit(one, logs[index])
+  const rests = await Promise.all(requests.map(({ id }) => successor.ended(id)))
+  expect(successor.runner.steps.every(({ kind }) => kind === 'decode')).toBe(true)
+  expect(successor.runner.steps).toHaveLength(Math.max(...rests.map(rest => rest.length - 1)))
+  expect(successor.adopted).toEqual([requests.map(({ id }) => id)])
+  await successor.engine.close()
+})
+
+it('goes on in the middle of a prompt', async () => {
+  const long = request(
+    'r',
+    Array.from({ length: 80 }, (_, index) => 3 + (index % 20)),
+    { maxNewTokens: 2 }
+  )
+  const { legacy } = await killedAt(11, [long])
+  const successor = new EngineHarness({ legacy })
+  successor.engine.inherit(0)
+  const rest = await successor.run(long)
+  expect(successor.runner.steps.filter(({ kind }) => kind === 'prefill')).toHaveLength(5)
+  expect(byChoice(rest)).toEqual(byChoice(await alone(long)))
+  await successor.engine.close()
+})
+
+it('drops what another model left, and what nobody comes for', async () => {
+  const one = request('r', [3, 4, 5], { maxNewTokens: 20, ignoreEos: true })
+  const { logs, legacy } = await killedAt(12, [one])
+  const log = withoutEnd(logs[0] ?? [])
+
+  const other = new EngineHarness({
+    legacy: { cache: legacy.cache.map(row => [...row]), notes: legacy.notes.slice() },
+    lastingCache: { identity: 'other', moveTo: () => true }
+  })
+  other.engine.inherit(0)
+  expect(other.runner.cache.flat()).toEqual([])
+  await other.run(one, log)
+  expect(other.runner.steps[0]?.kind).toBe('prefill')
+  await other.engine.close()
+
+  const unclaimed = new EngineHarness({ legacy, reusePrefixes: false })
+  unclaimed.engine.inherit(0)
+  expect(unclaimed.runner.cache.flat()).not.toEqual([])
+  await unclaimed.run(request('s', [5, 5]))
+  await unclaimed.until(() => true)
+  unclaimed.engine.submit(one, log)
+  await unclaimed.ended('r')
+  expect(unclaimed.adopted).toEqual([])
+  await unclaimed.engine.close()
+})
