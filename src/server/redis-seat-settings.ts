@@ -13,7 +13,6 @@ export type RedisPlace = z.infer<typeof RedisPlace>
 export const RedisSeatSettings = z.strictObject({
   place: RedisPlace,
   workerId: z.string(),
-  retentionMs: z.number(),
   drainMs: z.number(),
   stepTimeoutMs: z.number(),
   logLevel: z.string()

@@ -32,7 +32,7 @@ export class RedisSeat implements Uplink {
 
   constructor(settings: RedisSeatSettings) {
     this.#settings = settings
-    const { place, workerId, retentionMs, stepTimeoutMs, logLevel } = settings
+    const { place, workerId, stepTimeoutMs, logLevel } = settings
     const log = pino({ level: logLevel }, pino.destination(STANDARD_ERROR))
     const warn = oncePer(SAME_COMPLAINT_MS, (err: unknown) => log.warn({ err, workerId }, 'a worker has trouble with Redis'))
     const [redis, subscriber] = [connectTo(place, 'patient', warn), connectTo(place, 'patient', warn)]
@@ -42,7 +42,6 @@ export class RedisSeat implements Uplink {
       subscriber,
       shards: keysOf(place),
       workerId,
-      retentionMs,
       stepTimeoutMs,
       onTrouble: warn,
       endProcess: reason => {

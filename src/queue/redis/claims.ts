@@ -4,7 +4,6 @@ import { POISONED_MESSAGE } from '../poison-rule.ts'
 import type { BullSeat } from './bull-seat.ts'
 import type { ScriptedRedis } from './commands.ts'
 import { HeldRequest, type HeldRequests } from './held-requests.ts'
-import { retentionOf } from './lifetimes.ts'
 import type { ExpiryJudge } from './request-expiry.ts'
 import { claim, endRequest, handBack, readLog } from './worker-scripts.ts'
 
@@ -18,7 +17,6 @@ export interface ClaimsOptions {
   readonly seats: readonly BullSeat[]
   readonly held: HeldRequests
   readonly expiry: ExpiryJudge
-  readonly retentionMs: number
   /** It runs here now, behind what its log holds. */
   readonly onClaimed: (request: GenerationRequest, held: HeldRequest) => void
   /** One of those that run here was claimed again by ourselves, its lock having been lost. */
@@ -118,7 +116,7 @@ export class Claims {
 
   /** What has run out of time is ended on the way; what is gone fits, so that its job is tidied away. */
   async #fits(seat: BullSeat, requestId: string): Promise<boolean> {
-    const { redis, held, retentionMs, expiry } = this.#options
+    const { redis, held, expiry } = this.#options
     const [weight, deaths, leaseUntil, deadline] = await redis.hmget(
       seat.keys.request(requestId),
       'weight',
@@ -129,23 +127,22 @@ export class Claims {
     if (held.get(requestId) !== undefined) return true
     const end = expiry.judge(leaseUntil, deadline, Date.now())
     if (end !== null) {
-      await endRequest(redis, seat.keys, requestId, end.code, end.message, retentionMs)
+      await endRequest(redis, seat.keys, requestId, end.code, end.message)
       return true
     }
     return held.hasRoom(Number(weight ?? 0), Number(deaths ?? 0) >= DEATHS_OF_A_SUSPECT)
   }
 
   async #start(seat: BullSeat, job: Job, id: string): Promise<Outcome> {
-    const { redis, workerId, held, retentionMs, onClaimed, onReclaimed } = this.#options
+    const { redis, workerId, held, onClaimed, onReclaimed } = this.#options
     const claimed = await claim(redis, seat.keys, id, workerId)
     if (claimed === null) {
       await seat.complete(job)
       return 'claimed'
     }
     const { epoch, request, deaths } = claimed
-    const retention = retentionOf(request.ticket, retentionMs)
     if (deaths >= DEATHS_OF_THE_POISONED) {
-      await endRequest(redis, seat.keys, id, 'poisoned', POISONED_MESSAGE, retention)
+      await endRequest(redis, seat.keys, id, 'poisoned', POISONED_MESSAGE)
       await seat.complete(job)
       return 'claimed'
     }
@@ -160,7 +157,7 @@ export class Claims {
       await seat.giveBack(id)
       return 'no room'
     }
-    const taken = new HeldRequest({ id, seat, job, epoch, rows: held.rowsOf(weight), isSuspect, retentionMs: retention, log })
+    const taken = new HeldRequest({ id, seat, job, epoch, rows: held.rowsOf(weight), isSuspect, log })
     held.add(taken)
     onClaimed(request, taken)
     return 'claimed'

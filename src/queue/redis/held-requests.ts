@@ -10,7 +10,6 @@ export interface NewlyHeld {
   /** Rows of the batch that it may fill. */
   readonly rows: number
   readonly isSuspect: boolean
-  readonly retentionMs: number
   /** Its log when it was claimed, as written. */
   readonly log: readonly string[]
 }
@@ -22,7 +21,6 @@ export class HeldRequest {
   readonly job: Job
   readonly rows: number
   readonly isSuspect: boolean
-  readonly retentionMs: number
   /** Under which it may write. */
   epoch: number
   /** Index + 1 is the ordinal. */
@@ -36,14 +34,13 @@ export class HeldRequest {
   /** Set once the engine has said its last word. */
   end: 'finished' | 'failed' | null = null
 
-  constructor({ id, seat, job, epoch, rows, isSuspect, retentionMs, log }: NewlyHeld) {
+  constructor({ id, seat, job, epoch, rows, isSuspect, log }: NewlyHeld) {
     this.id = id
     this.seat = seat
     this.job = job
     this.epoch = epoch
     this.rows = rows
     this.isSuspect = isSuspect
-    this.retentionMs = retentionMs
     this.entries = [...log]
     this.sent = log.length
     this.written = log.length

@@ -2,7 +2,7 @@
  * The one way into the token log. Refuses an older epoch (a worker that froze and woke), refuses gaps, takes a repeat as already written.
  *
  * KEYS request, log
- * ARGV epoch, ttlMs, end ('' | finished | failed), firstOrdinal, event …   (events have the ordinals firstOrdinal, firstOrdinal + 1 …)
+ * ARGV epoch, ttlMs (before the end), end ('' | finished | failed), firstOrdinal, event …   (events have the ordinals firstOrdinal, firstOrdinal + 1 …)
  * Returns {'ok', last} | {'fenced'} | {'ended'} | {'gone'} | {'gap', next}: `next` is the ordinal to write from
  */
 export const APPEND = `
@@ -27,8 +27,12 @@ for at = 5, #ARGV do
   ordinal = ordinal + 1
 end
 redis.call('HSET', KEYS[1], 'last', last)
-if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'state', ARGV[3]) end
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-redis.call('PEXPIRE', KEYS[2], ARGV[2])
+local ttl = ARGV[2]
+if ARGV[3] ~= '' then
+  redis.call('HSET', KEYS[1], 'state', ARGV[3])
+  ttl = redis.call('HGET', KEYS[1], 'retention')
+end
+redis.call('PEXPIRE', KEYS[1], ttl)
+redis.call('PEXPIRE', KEYS[2], ttl)
 return {'ok', last}
 `

@@ -72,8 +72,15 @@ export class Outbox {
       const from = request.sent
       const to = Math.min(entries.length, from + EVENTS_PER_APPEND)
       const isEnd = end !== null && to === entries.length
-      const ttlMs = isEnd ? request.retentionMs : LIFE_MS
-      pipeline.streamAppend(seat.keys.request(id), seat.keys.log(id), epoch, ttlMs, isEnd ? end : '', from + 1, ...entries.slice(from, to))
+      pipeline.streamAppend(
+        seat.keys.request(id),
+        seat.keys.log(id),
+        epoch,
+        LIFE_MS,
+        isEnd ? end : '',
+        from + 1,
+        ...entries.slice(from, to)
+      )
       request.sent = to
       sent.push({ request, epoch })
     }

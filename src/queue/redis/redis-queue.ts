@@ -28,7 +28,9 @@ export interface RedisQueueOptions {
   readonly waitingTokenLimit: number
   /** How long a request goes on without a reader, unless its ticket says that it runs by itself. */
   readonly resumeGraceMs: number
-  /** How long the log of a request that may be resumed lives after its end. */
+  /** How long the log of a plain request (`unattended: 'cancel'`) can be read after its end. */
+  readonly retentionMs: number
+  /** The same of all others: their readers may come back. */
   readonly streamRetentionMs: number
   /** Redis is away, or something of ours is wrong there; told again and again while it is. */
   readonly onError: (error: unknown) => void
@@ -75,7 +77,7 @@ export class RedisQueue implements GenerationQueue {
   }
 
   private constructor(options: RedisQueueOptions) {
-    const { address, prefix, resumeGraceMs, streamRetentionMs, onError } = options
+    const { address, prefix, resumeGraceMs, onError } = options
     this.#options = options
     const apiId = randomUUID()
     this.#shards = Array.from({ length: options.shards }, (_, shard) => {
@@ -85,7 +87,6 @@ export class RedisQueue implements GenerationQueue {
         keys: redisKeys(prefix, shard, digest),
         apiId,
         estimate: this.#estimate,
-        retentionMs: streamRetentionMs,
         onError
       })
     })
@@ -174,10 +175,17 @@ export class RedisQueue implements GenerationQueue {
   }
 
   async #admit(request: GenerationRequest): Promise<void> {
-    const { waitingLimit, waitingTokenLimit } = this.#options
+    const { waitingLimit, waitingTokenLimit, streamRetentionMs } = this.#options
     const shard = this.#shard(request.id)
-    const leaseUntilMs = request.ticket.unattended === 'run' ? 0 : this.#leases.leaseUntilMs
-    const terms = { leaseUntilMs, waitingLimit, waitingTokenLimit, freeRows: 0, rows: choiceCount(request) }
+    const { unattended } = request.ticket
+    const terms = {
+      leaseUntilMs: unattended === 'run' ? 0 : this.#leases.leaseUntilMs,
+      waitingLimit,
+      waitingTokenLimit,
+      freeRows: 0,
+      rows: choiceCount(request),
+      retentionMs: unattended === 'cancel' ? this.#options.retentionMs : streamRetentionMs
+    }
     let admission = await shard.store.admit(request, terms)
     if (!admission.ok) admission = await shard.store.admit(request, { ...terms, ...(await this.#room(shard, terms.rows)) })
     if (!admission.ok) {

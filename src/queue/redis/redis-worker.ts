@@ -27,8 +27,6 @@ export interface RedisWorkerOptions {
   readonly shards: readonly RedisKeys[]
   /** Of its own for each process. */
   readonly workerId: string
-  /** How long logs of requests that may be resumed live after their end. */
-  readonly retentionMs: number
   /** A run that takes longer hangs. */
   readonly stepTimeoutMs: number
   /** Redis is away, or does not do as it is told; the worker goes on. */
@@ -155,14 +153,13 @@ export class RedisWorker implements Uplink {
   }
 
   #newClaims(held: HeldRequests, start: (request: GenerationRequest, taken: HeldRequest) => void): Claims {
-    const { redis, workerId, retentionMs } = this.#options
+    const { redis, workerId } = this.#options
     return new Claims({
       redis,
       workerId,
       seats: this.#seats,
       held,
       expiry: this.#expiry,
-      retentionMs,
       onClaimed: start,
       onReclaimed: (request, epoch, log) => this.#reclaim(request, epoch, log),
       onError: this.#options.onTrouble

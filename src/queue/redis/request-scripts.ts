@@ -2,14 +2,14 @@
  * Lua that moves a request between its states. The request's hash:
  * `body` JSON of the GenerationRequest · `ticket` JSON of its ticket, for those who need no more · `state` waiting|running|finished|failed|cancelled · `epoch` grows with each claim and each end from outside ·
  * `worker` who claimed it last · `weight` its choices · `tokens` prompt tokens · `last` ordinal of the log's last entry · `leaseUntil` ms, 0 never ends ·
- * `deadline` ms, 0 none · `inRun` epoch whose worker's current run computes for it · `advanced` epoch in which something of it was computed · `deaths`.
+ * `deadline` ms, 0 none · `retention` ms for which it and its log live after the end · `inRun` epoch whose worker's current run computes for it · `advanced` epoch in which something of it was computed · `deaths`.
  */
 
 /**
  * Said twice, it is done once.
  *
  * KEYS request, waiting
- * ARGV id, body, ticket, weight, promptTokens, leaseUntilMs, deadlineMs, ttlMs, waitingLimit, waitingTokenLimit, freeRows, rows
+ * ARGV id, body, ticket, weight, promptTokens, leaseUntilMs, deadlineMs, ttlMs, waitingLimit, waitingTokenLimit, freeRows, rows, retentionMs
  * Returns {'ok'} | {'full', waiting, tokens}. Never refused is what could run at once: `freeRows` of all workers take its `rows` and one of each that waits.
  */
 export const ADMIT = `
@@ -22,7 +22,7 @@ if not runs and (waiting >= tonumber(ARGV[9]) or (waiting > 0 and tokens + tonum
   return {'full', waiting, tokens}
 end
 redis.call('HSET', KEYS[1], 'body', ARGV[2], 'ticket', ARGV[3], 'state', 'waiting', 'epoch', 0, 'worker', '', 'weight', ARGV[4], 'tokens', ARGV[5],
-  'last', 0, 'leaseUntil', ARGV[6], 'deadline', ARGV[7], 'inRun', -1, 'advanced', -1, 'deaths', 0)
+  'last', 0, 'leaseUntil', ARGV[6], 'deadline', ARGV[7], 'inRun', -1, 'advanced', -1, 'deaths', 0, 'retention', ARGV[13])
 redis.call('PEXPIRE', KEYS[1], ARGV[8])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[5])
 return {'ok'}
@@ -92,7 +92,7 @@ end
  * Ends a request from outside its worker: cancel, deadline, lease, poison. The epoch grows: what the worker still writes is refused.
  *
  * KEYS request, log, waiting
- * ARGV id, state (failed | cancelled), event, retentionMs, endChannel
+ * ARGV id, state (failed | cancelled), event, endChannel
  * Returns 1, or 0 when it had ended or is not known
  */
 export const END = `
@@ -102,10 +102,11 @@ local ordinal = redis.call('HINCRBY', KEYS[1], 'last', 1)
 redis.call('XADD', KEYS[2], ordinal .. '-0', 'e', ARGV[3])
 redis.call('HINCRBY', KEYS[1], 'epoch', 1)
 redis.call('HSET', KEYS[1], 'state', ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
-redis.call('PEXPIRE', KEYS[2], ARGV[4])
+local retention = redis.call('HGET', KEYS[1], 'retention')
+redis.call('PEXPIRE', KEYS[1], retention)
+redis.call('PEXPIRE', KEYS[2], retention)
 redis.call('HDEL', KEYS[3], ARGV[1])
-redis.call('PUBLISH', ARGV[5], ARGV[1])
+redis.call('PUBLISH', ARGV[4], ARGV[1])
 return 1
 `
 

@@ -38,6 +38,8 @@ export interface AdmissionTerms {
   readonly freeRows: number
   /** Of the free rows, those that this request would take. */
   readonly rows: number
+  /** Its log lives so long after its end. */
+  readonly retentionMs: number
 }
 
 export type Admission = { readonly ok: true } | { readonly ok: false; readonly waiting: number; readonly tokens: number }
@@ -72,7 +74,8 @@ export class RequestStore {
       terms.waitingLimit,
       terms.waitingTokenLimit,
       terms.freeRows,
-      terms.rows
+      terms.rows,
+      terms.retentionMs
     )
     const reply = AdmitReply.parse(raw)
     return reply[0] === 'ok' ? { ok: true } : { ok: false, waiting: reply[1], tokens: reply[2] }
@@ -83,21 +86,12 @@ export class RequestStore {
    *
    * @returns false when it had ended or is not known
    */
-  async end(requestId: string, failure: Failure, retentionMs: number): Promise<boolean> {
+  async end(requestId: string, failure: Failure): Promise<boolean> {
     const event: FailedEvent = { kind: 'failed', failure }
     const { request, log, waiting, endChannel } = this.keys
     const state: RequestState = failure.code === 'cancelled' ? 'cancelled' : 'failed'
     return Done.parse(
-      await this.redis.streamEnd(
-        request(requestId),
-        log(requestId),
-        waiting,
-        requestId,
-        state,
-        JSON.stringify(event),
-        retentionMs,
-        endChannel
-      )
+      await this.redis.streamEnd(request(requestId), log(requestId), waiting, requestId, state, JSON.stringify(event), endChannel)
     )
   }
 

@@ -4,7 +4,6 @@ import type { StartEstimate } from '../start-estimate.ts'
 import { BullLine, type Line } from './bull-line.ts'
 import type { ScriptedRedis } from './commands.ts'
 import type { RedisKeys } from './keys.ts'
-import { retentionOf } from './lifetimes.ts'
 import { LogReader } from './log-reader.ts'
 import { ExpiryJudge } from './request-expiry.ts'
 import { RequestStore, type Standing } from './request-store.ts'
@@ -18,8 +17,6 @@ export interface ShardOptions {
   readonly keys: RedisKeys
   readonly apiId: string
   readonly estimate: StartEstimate
-  /** How long logs of requests that may be resumed live after their end. */
-  readonly retentionMs: number
   readonly onError: (error: unknown) => void
 }
 
@@ -43,10 +40,7 @@ export class Shard {
 
   /** Ends a request from our side, waiting or running; without effect when it has ended or is not known. */
   async end(requestId: string, code: ErrorCode, message: string): Promise<void> {
-    const ticket = await this.store.ticket(requestId)
-    if (ticket === null) return
-    const retentionMs = retentionOf(ticket, this.#options.retentionMs)
-    if (await this.store.end(requestId, { code, message, param: null }, retentionMs)) await this.line.remove(requestId)
+    if (await this.store.end(requestId, { code, message, param: null })) await this.line.remove(requestId)
   }
 
   /** Ids and standings of all that have not ended. */

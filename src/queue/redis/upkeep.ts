@@ -111,7 +111,7 @@ export class WorkerUpkeep {
         const [epoch, leaseUntil, deadline] = reply
         const end = request.end === null ? expiry.judge(leaseUntil, deadline, nowMs) : null
         if (end !== null) {
-          await endRequest(redis, keys, request.id, end.code, end.message, request.retentionMs)
+          await endRequest(redis, keys, request.id, end.code, end.message)
           onEnded(request)
         } else if (epoch !== String(request.epoch)) onDoubt([request])
       }

@@ -80,8 +80,7 @@ export async function endRequest(
   keys: RedisKeys,
   requestId: string,
   code: 'cancelled' | 'deadline_exceeded' | 'poisoned',
-  message: string,
-  retentionMs: number
+  message: string
 ): Promise<void> {
   const event: LoggedEvent = { kind: 'failed', failure: { code, message, param: null } }
   await redis.streamEnd(
@@ -91,7 +90,6 @@ export async function endRequest(
     requestId,
     code === 'cancelled' ? 'cancelled' : 'failed',
     JSON.stringify(event),
-    retentionMs,
     keys.endChannel
   )
 }

@@ -42,7 +42,8 @@ export class TestClient {
       1000,
       1e9,
       0,
-      weight
+      weight,
+      600_000
     )
     await this.#queue.add('generate', { weight, tokens }, { jobId: id, priority: 1_000_000 + ticket.priority })
     await this.#redis.publish(keys.workChannel, '')

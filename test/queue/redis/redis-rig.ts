@@ -47,6 +47,7 @@ export class RedisRig implements AsyncDisposable {
       waitingLimit: 100,
       waitingTokenLimit: 4_000_000,
       resumeGraceMs: 60_000,
+      retentionMs: 60_000,
       streamRetentionMs: 60_000,
       onError: () => {},
       ...this.#options,
@@ -67,7 +68,6 @@ export class RedisRig implements AsyncDisposable {
       subscriber,
       shards: Array.from({ length: this.#options.shards ?? 1 }, (_, shard) => redisKeys(this.prefix, shard, text => text)),
       workerId,
-      retentionMs: 60_000,
       stepTimeoutMs: 10_000,
       onTrouble: () => {},
       endProcess: reason => {

@@ -30,7 +30,6 @@ function aQueue() {
   const groups: { stop(): Promise<void> }[] = []
   const seat: Omit<RedisSeatSettings, 'workerId'> = {
     place,
-    retentionMs: 600_000,
     drainMs: 200,
     stepTimeoutMs: 60_000,
     logLevel: 'silent'

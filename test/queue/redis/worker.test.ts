@@ -25,7 +25,6 @@ function aQueue() {
       subscriber: server.connect(),
       shards: [keys],
       workerId,
-      retentionMs: 600_000,
       stepTimeoutMs: 10_000,
       onTrouble: () => {},
       endProcess: reason => {
