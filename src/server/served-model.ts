@@ -58,7 +58,7 @@ export async function loadServedModel(config: LoadConfig, reporter: Reporter): P
   const location = await resolveModel(config, reporter)
   reporter.line(`Model ${location.name}: ${location.path}`)
   const model = await prepare(location.path, config, reporter)
-  const cacheBudgetBytes = Math.floor(config.cacheMemoryBytes / config.workers)
+  const cacheBudgetBytes = Math.floor(config.cacheMemoryBytes / Math.max(1, config.workers))
   const contextLength = contextWithin(model, cacheBudgetBytes, config)
   return {
     card: { servedModelName: config.servedModelName ?? location.name, contextLength, created, modelHash: model.modelHash },

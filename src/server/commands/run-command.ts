@@ -13,8 +13,9 @@ import { generateCommand } from './generate.ts'
 import { modelsCommand } from './models.ts'
 import { serveCommand } from './serve.ts'
 import { TerminalReporter } from './terminal-reporter.ts'
+import { workerCommand } from './worker.ts'
 
-const COMMANDS: readonly Command[] = [serveCommand, generateCommand, modelsCommand, doctorCommand]
+const COMMANDS: readonly Command[] = [serveCommand, workerCommand, generateCommand, modelsCommand, doctorCommand]
 
 /**
  * Runs one command line.

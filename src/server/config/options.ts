@@ -1,5 +1,17 @@
 import { join } from 'node:path'
-import { anyText, byteSize, headerToken, number, oneOf, onOrOff, seconds, type ValueSchema, wholeNumber } from './value-schemas.ts'
+import {
+  anyText,
+  byteSize,
+  headerToken,
+  number,
+  oneOf,
+  onOrOff,
+  redisPrefix,
+  redisUrl,
+  seconds,
+  type ValueSchema,
+  wholeNumber
+} from './value-schemas.ts'
 
 /** One row of the table of options: what the command line, the environment and `--help` know of it. */
 export interface Option<Value, Fallback> {
@@ -121,6 +133,29 @@ export const OPTIONS = {
     placeholder: null,
     help: 'Refuse requests with unknown fields (400); otherwise the response names them in the header x-ignored-params.'
   }),
+  redisUrl: option({
+    schema: redisUrl,
+    fallback: null,
+    group: 'Server',
+    placeholder: '<url>',
+    shownDefault: 'none: the queue is in the memory of the server',
+    help: 'Where the queue is shared by servers and workers on any machine: redis://host:6379, rediss://…, redis+sentinel://host,host/master, redis+cluster://host,host.',
+    isSecret: true
+  }),
+  redisPrefix: option({
+    schema: redisPrefix,
+    fallback: 'everstream',
+    group: 'Server',
+    placeholder: '<name>',
+    help: 'What the names of all keys in Redis begin with. Those who share it share a queue, and a model.'
+  }),
+  redisShards: option({
+    schema: wholeNumber(1, 256),
+    fallback: 1,
+    group: 'Server',
+    placeholder: '<number>',
+    help: 'Parts of the queue, each of which may lie on another node of a cluster. The same for all who share the queue.'
+  }),
   logLevel: option({
     schema: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
     fallback: 'info',
@@ -129,7 +164,7 @@ export const OPTIONS = {
     help: 'How much is logged: fatal, error, warn, info, debug, trace, or silent. Prompts and texts never are.'
   }),
   workers: option({
-    schema: wholeNumber(1, 64),
+    schema: wholeNumber(0, 64),
     fallback: 1,
     group: 'Engine',
     placeholder: '<number>',

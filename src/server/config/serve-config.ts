@@ -28,7 +28,12 @@ export interface ServeConfig extends Omit<OptionValues<ServeOption>, 'threads' |
 export function readServeConfig(argv: readonly string[], environment: Environment, machine: Machine = thisMachine()): ServeConfig {
   const { values, positionals, mistakes } = parseOptions(SERVE_OPTIONS, argv, environment)
   const { threads, cacheMemory, ...rest } = values
-  const wrong = [...mistakes, ...positionals.map(word => `unexpected argument ${JSON.stringify(word)}`), ...tooOpen(values)]
+  const wrong = [
+    ...mistakes,
+    ...positionals.map(word => `unexpected argument ${JSON.stringify(word)}`),
+    ...tooOpen(values),
+    ...idle(values)
+  ]
   if (wrong.length > 0) throw new ExitError(2, wrong.join('\n'))
   return {
     ...rest,
@@ -41,7 +46,7 @@ export function readServeConfig(argv: readonly string[], environment: Environmen
 /** What the operator leaves open, the machine decides. */
 export function shareOf(machine: Machine, { threads, cacheMemory, workers }: OptionValues<'threads' | 'cacheMemory' | 'workers'>) {
   return {
-    threads: threads ?? Math.max(1, Math.floor(machine.cores / workers)),
+    threads: threads ?? Math.max(1, Math.floor(machine.cores / Math.max(1, workers))),
     cacheMemoryBytes: cacheMemory ?? Math.floor(machine.memoryBytes / 2)
   }
 }
@@ -49,4 +54,8 @@ export function shareOf(machine: Machine, { threads, cacheMemory, workers }: Opt
 function tooOpen({ host, apiKey, insecureOpen }: OptionValues<ServeOption>): string[] {
   if (apiKey !== null || insecureOpen || isLoopback(host)) return []
   return [`--host ${host} lets other machines in, and no API key is set: set API_KEY (--api-key), or --insecure-open to serve everyone`]
+}
+
+function idle({ workers, redisUrl }: OptionValues<ServeOption>): string[] {
+  return workers === 0 && redisUrl === null ? ['--workers 0 leaves the work to others, who need --redis-url to find it'] : []
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parseRedisUrl } from '../../queue/redis/redis-url.ts'
 
 /** What an option's text means. The message of every issue is the bound, written to follow "must be". */
 export type ValueSchema<Value> = z.ZodType<Value, string>
@@ -30,6 +31,17 @@ export const onOrOff: ValueSchema<boolean> = z
 
 /** Sent as `Authorization: Bearer <key>`, so it must survive a header. */
 export const headerToken: ValueSchema<string> = z.string().regex(/^[\x21-\x7e]{1,512}$/, '1 to 512 visible ASCII characters without spaces')
+
+export const redisUrl: ValueSchema<string> = z
+  .string()
+  .trim()
+  .refine(
+    text => parseRedisUrl(text) !== null,
+    'an address such as redis://host:6379, rediss://…, redis+sentinel://host,host/master or redis+cluster://host,host'
+  )
+
+/** No braces: they decide where a cluster keeps a key. */
+export const redisPrefix: ValueSchema<string> = z.string().regex(/^[\w.-]{1,64}$/, '1 to 64 letters, digits, dots, dashes and underscores')
 
 const UNITS: Readonly<Record<string, number>> = {
   '': 1,

@@ -26,11 +26,11 @@ it('says its version', () => {
 })
 
 it('ends with 2 and a line for each mistake, and starts nothing', () => {
-  const { code, out, err } = everstream('serve', '--prot', '1', '--workers', '0')
+  const { code, out, err } = everstream('serve', '--prot', '1', '--workers', '65')
   expect({ code, out }).toEqual({ code: 2, out: '' })
   expect(err.trim().split('\n')).toEqual([
     'everstream: unknown option --prot: did you mean --port?',
-    'everstream: --workers must be a whole number from 1 to 64, not "0"',
+    'everstream: --workers must be a whole number from 0 to 64, not "65"',
     'everstream: try --help'
   ])
 })
