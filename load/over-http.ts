@@ -59,7 +59,7 @@ async function overHttp(endpoint: Endpoint, model: string, first: number): Promi
 }
 
 async function startBare() {
-  const child = fork(new URL('./bare-engine.ts', import.meta.url), [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const child = fork(new URL('./bench-bare-engine.ts', import.meta.url), [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   await once(child, 'message')
   return {
     async measure(first: number): Promise<number> {
