@@ -67,7 +67,7 @@ export function describeQueue(openRig: OpenRig): void {
       for await (const batch of rig.queue.events(request.id, 0, leaving.signal)) {
         if (batch.some(({ event }) => event.kind === 'token')) leaving.abort()
       }
-      expect(await rig.queue.depth()).toEqual({ waiting: 0, running: 1 })
+      await expect.poll(() => rig.queue.depth()).toEqual({ waiting: 0, running: 1 })
       expect(await collect(rig.queue.events(request.id, 0, leaving.signal))).toEqual([])
     })
 
@@ -82,7 +82,7 @@ export function describeQueue(openRig: OpenRig): void {
       await using rig = await rigOf({ slots: 1 })
       const [first, second, third] = [aRequest({ prompts: held }), aRequest({ prompts: held }), aRequest()]
       for (const request of [first, second, third]) await rig.queue.submit(request)
-      expect(await Promise.all([first, second, third].map(request => rig.queue.position(request.id)))).toEqual([null, 1, 2])
+      await expect.poll(() => Promise.all([first, second, third].map(request => rig.queue.position(request.id)))).toEqual([null, 1, 2])
       const told: number[] = []
       for await (const batch of rig.queue.events(third.id, 0, never)) {
         for (const { event } of batch) {
@@ -99,7 +99,7 @@ export function describeQueue(openRig: OpenRig): void {
       await using rig = await rigOf()
       const requests = Array.from({ length: 5 }, () => aRequest())
       for (const request of requests) await rig.queue.submit(request)
-      expect(await rig.queue.depth()).toEqual({ waiting: 5, running: 0 })
+      await expect.poll(() => rig.queue.depth()).toEqual({ waiting: 5, running: 0 })
       const order: string[] = []
       const ends = requests.map(async request => {
         await readAll(rig.queue, request.id)
@@ -123,17 +123,17 @@ export function describeQueue(openRig: OpenRig): void {
 
     it('is not counted for a request that can run at once', async () => {
       await using rig = await rigOf({ slots: 2, waitingLimit: 0 })
-      const requests = [aRequest({ prompts: held }), aRequest()]
+      const requests = [aRequest({ prompts: held }), aRequest({ prompts: held })]
       for (const request of requests) await rig.queue.submit(request)
       await expect(rig.queue.submit(aRequest())).rejects.toMatchObject({ code: 'queue_full' })
-      expect(await rig.queue.depth()).toEqual({ waiting: 0, running: 2 })
+      await expect.poll(() => rig.queue.depth()).toEqual({ waiting: 0, running: 2 })
     })
 
     it('ends for a request with more choices than there are rows, and nobody overtakes it', async () => {
       await using rig = await rigOf({ slots: 2 })
       const [running, wide, narrow] = [aRequest({ prompts: held }), aRequest({ choicesPerPrompt: 5 }), aRequest()]
       for (const request of [running, wide, narrow]) await rig.queue.submit(request)
-      expect(await rig.queue.depth()).toEqual({ waiting: 2, running: 1 })
+      await expect.poll(() => rig.queue.depth()).toEqual({ waiting: 2, running: 1 })
       await rig.queue.cancel(running.id)
       expect(await endOf(rig.queue, wide.id)).toBe('finished')
       expect(await endOf(rig.queue, narrow.id)).toBe('finished')
@@ -160,7 +160,7 @@ export function describeQueue(openRig: OpenRig): void {
       await rig.queue.submit(request)
       await rig.queue.cancel(request.id)
       expect((await readAll(rig.queue, request.id)).map(({ event }) => event.kind)).toEqual(['failed'])
-      expect(await rig.queue.depth()).toEqual({ waiting: 0, running: 0 })
+      await expect.poll(() => rig.queue.depth()).toEqual({ waiting: 0, running: 0 })
     })
 
     it('of what has ended, or never was, changes nothing', async () => {
@@ -182,7 +182,7 @@ export function describeQueue(openRig: OpenRig): void {
       const drained = rig.queue.drain(never)
       await expect(rig.queue.submit(aRequest())).rejects.toMatchObject({ code: 'unavailable' })
       await drained
-      expect(await rig.queue.depth()).toEqual({ waiting: 0, running: 0 })
+      await expect.poll(() => rig.queue.depth()).toEqual({ waiting: 0, running: 0 })
       expect(await Promise.all(requests.map(request => endOf(rig.queue, request.id)))).toEqual(requests.map(() => 'finished'))
     })
 
@@ -227,7 +227,7 @@ export function describeQueue(openRig: OpenRig): void {
           expect(entries.map(entry => entry.ordinal)).toEqual(entries.map((_, index) => index + 1))
           expect(entries.filter(entry => isTerminal(entry.event))).toHaveLength(1)
         }
-        expect(await rig.queue.depth()).toEqual({ waiting: 0, running: 0 })
+        await expect.poll(() => rig.queue.depth()).toEqual({ waiting: 0, running: 0 })
       }),
       { numRuns: 50 }
     )
