@@ -42,14 +42,14 @@ export function openTally(request: GenerationRequest, model: string, stream: boo
   return {
     push(event) {
       if (event.kind === 'token') {
-        completionTokens++
-        if (event.end !== null) finishReasons[event.end.reason]++
+        completionTokens += request.standsFor
+        if (event.end !== null) finishReasons[event.end.reason] += request.standsFor
       }
       if (event.kind === 'finished') {
         timings = event.timings
         completionTokens = event.usage.completionTokens
         cachedTokens = event.usage.cachedTokens
-        finishReasons.length = choiceCount(request) - finishReasons.stop
+        finishReasons.length = choiceCount(request) * request.standsFor - finishReasons.stop
       }
       if (isTerminal(event)) outcome = event.kind === 'finished' ? 'finished' : event.failure.code
     },

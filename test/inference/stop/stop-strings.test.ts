@@ -13,7 +13,7 @@ const CASES = [
   { name: 'keeps surrogate pairs whole', stops: ['😀😃'], text: 'x😀😀😃', kept: 'x😀', stoppedBy: '😀😃' },
   { name: 'ignores half a surrogate pair', stops: ['\ude00', '\ud83d'], text: 'x😀y', kept: 'x😀y', stoppedBy: null },
   { name: 'ignores an empty stop string', stops: [''], text: 'x', kept: 'x', stoppedBy: null },
-  { name: 'lets everything through without stop strings', stops: [], text: 'a😀b', kept: 'a😀b', stoppedBy: null }
+  { name: 'lets everything through cut stop strings', stops: [], text: 'a😀b', kept: 'a😀b', stoppedBy: null }
 ]
 
 it.each(CASES)('$name, however the text is cut', ({ stops, text, kept, stoppedBy }) => {
@@ -102,3 +102,34 @@ function* everyCut(text: string): Generator<string[]> {
     yield pieces
   }
 }
+
+it('keeps the stop string in the text where that was asked for, however the text is cut', () => {
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom('a', 'b', 'ab', '🌊'), { maxLength: 12 }), pieces => {
+      const [kept, cut] = [true, false].map(isIncluded => {
+        const stops = new StopStrings(['ba', 'bb'], { isIncluded })
+        let text = ''
+        for (const piece of pieces) {
+          const released = stops.push(piece)
+          text += released.text
+          if (released.stoppedBy !== null) return { text, stoppedBy: released.stoppedBy }
+        }
+        return { text: text + stops.flush(), stoppedBy: null }
+      })
+      expect(kept?.stoppedBy).toBe(cut?.stoppedBy)
+      expect(kept?.text).toBe((cut?.text ?? '') + (cut?.stoppedBy ?? ''))
+    })
+  )
+})
+
+it('passes a stop string by that completes too early, but not one that begins there and completes later', () => {
+  const stops = new StopStrings(['aa', 'xyz'])
+  expect(stops.push('aaxy', false)).toEqual({ text: 'aa', stoppedBy: null })
+  expect(stops.push('z')).toEqual({ text: '', stoppedBy: 'xyz' })
+})
+
+it('finds a stop string that overlaps one that was passed by', () => {
+  const stops = new StopStrings(['aba'])
+  expect(stops.push('aba', false)).toEqual({ text: 'ab', stoppedBy: null })
+  expect(stops.push('ba')).toEqual({ text: '', stoppedBy: 'aba' })
+})

@@ -1,0 +1,149 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { SamplingParams } from '../../../src/inference/contract/sampling.ts'
+import { Sampler } from '../../../src/inference/sampling/sampler.ts'
+import { SamplingScratch } from '../../../src/inference/sampling/sampling-scratch.ts'
+import { NEUTRAL } from './naive-sampling.ts'
+
+const TOKENS = 12
+const token = fc.nat(TOKENS - 1)
+const logits = fc
+  .array(fc.double({ min: -8, max: 8, noNaN: true }), { minLength: TOKENS, maxLength: TOKENS })
+  .map(row => Float32Array.from(row))
+const seeds = fc.maxSafeInteger()
+const temperatures = fc.constantFrom(0, 0.5, 1, 2)
+const END = 2
+
+/** A choice behind `prompt` that has said `said`. */
+function sampler(params: Partial<SamplingParams>, said: readonly number[] = [], prompt: readonly number[] = []): Sampler {
+  const choice = { choice: 0, promptTokenIds: prompt, endTokenIds: [END] }
+  const one = new Sampler({ ...NEUTRAL, ...params }, choice, TOKENS, new SamplingScratch(TOKENS))
+  for (const tokenId of said) one.accept(tokenId)
+  return one
+}
+
+describe('allowed_token_ids', () => {
+  it('of one token force it', () => {
+    fc.assert(
+      fc.property(logits, token, seeds, temperatures, (row, only, seed, temperature) => {
+        expect(sampler({ allowedTokenIds: [only], seed, temperature }).pick(row, 0)).toBe(only)
+      })
+    )
+  })
+
+  it('of all tokens change nothing', () => {
+    fc.assert(
+      fc.property(logits, seeds, temperatures, (row, seed, temperature) => {
+        const allowedTokenIds = Array.from({ length: TOKENS }, (_, id) => id)
+        expect(sampler({ allowedTokenIds, seed, temperature }).pick(row, 3)).toBe(sampler({ seed, temperature }).pick(row, 3))
+      })
+    )
+  })
+
+  it('are all that is drawn, whatever bias and filters say', () => {
+    fc.assert(
+      fc.property(logits, fc.uniqueArray(token, { minLength: 1 }), seeds, fc.constantFrom(0.3, 1), (row, allowedTokenIds, seed, topP) => {
+        const one = sampler({ allowedTokenIds, seed, topP, logitBias: [[0, 100]] })
+        for (let position = 0; position < 20; position++) expect(allowedTokenIds).toContain(one.pick(row, position))
+      })
+    )
+  })
+})
+
+describe('repetition_penalty', () => {
+  it('of 1 is off', () => {
+    fc.assert(
+      fc.property(logits, fc.array(token), seeds, (row, said, seed) => {
+        expect(sampler({ repetitionPenalty: 1, seed }, said, said).pick(row, 0)).toBe(sampler({ seed }).pick(row, 0))
+      })
+    )
+  })
+
+  it('divides what is above 0 and multiplies what is below, once for each token of the prompt or said, as vLLM does', () => {
+    fc.assert(
+      fc.property(logits, fc.array(token), fc.array(token), seeds, fc.constantFrom(0.5, 1.5, 2), (row, prompt, said, seed, penalty) => {
+        const seen = new Set([...prompt, ...said])
+        const changed = row.map((logit, id) => {
+          if (!seen.has(id)) return logit
+          return logit > 0 ? logit / penalty : logit * penalty
+        })
+        expect(sampler({ repetitionPenalty: penalty, seed }, said, prompt).pick(row, 5)).toBe(sampler({ seed }).pick(changed, 5))
+      })
+    )
+  })
+
+  it('applies to biased logits, and before presence and frequency', () => {
+    const row = new Float32Array(TOKENS).fill(-50)
+    row[0] = 4
+    row[1] = 3
+    const one = sampler({ temperature: 0, logitBias: [[0, 4]], repetitionPenalty: 2, presencePenalty: 0.5 }, [0])
+    // (4 + 4) / 2 - 0.5 = 3.5 is above 3; (4 / 2) + 4 - 0.5 would be too, (8 - 0.5) / 2 too: told apart by the second row.
+    expect(one.pick(row, 1)).toBe(0)
+    row[1] = 3.6
+    expect(one.pick(row, 1)).toBe(1)
+  })
+})
+
+describe('min_tokens', () => {
+  it('keeps what ends a choice from being drawn too early, and not later', () => {
+    const row = new Float32Array(TOKENS)
+    row[END] = 20
+    const one = sampler({ temperature: 0, minNewTokens: 3 })
+    expect([0, 1, 2, 3].map(position => one.pick(row, position) === END)).toEqual([false, false, false, true])
+  })
+
+  it('yields where only the end is allowed: something must be said', () => {
+    const one = sampler({ minNewTokens: 3, allowedTokenIds: [END] })
+    expect(one.pick(new Float32Array(TOKENS), 0)).toBe(END)
+  })
+})
+
+describe('bad_words', () => {
+  const row = Float32Array.from({ length: TOKENS }, (_, id) => TOKENS - id)
+
+  it('of one token are never drawn', () => {
+    fc.assert(
+      fc.property(logits, token, seeds, temperatures, (scores, bad, seed, temperature) => {
+        const one = sampler({ badWords: [[bad]], seed, temperature })
+        for (let position = 0; position < 10; position++) expect(one.pick(scores, position)).not.toBe(bad)
+      })
+    )
+  })
+
+  it('of several are not completed, and only their last token is banned', () => {
+    const bad = { temperature: 0, badWords: [[4, 5, 0]] }
+    expect(sampler(bad, [4]).pick(row, 1)).toBe(0)
+    expect(sampler(bad, [4, 5]).pick(row, 2)).toBe(1)
+    expect(sampler(bad, [4, 5, 6]).pick(row, 3)).toBe(0)
+    expect(sampler(bad, [1, 4, 5]).pick(row, 3)).toBe(1)
+  })
+
+  it('in the prompt do not count as said', () => {
+    expect(sampler({ temperature: 0, badWords: [[4, 0]] }, [], [4]).pick(row, 0)).toBe(0)
+  })
+})
+
+it('draws the same whether tokens were said here or before: nothing but request and tokens said decides', () => {
+  const params = fc.record({
+    temperature: temperatures,
+    topP: fc.constantFrom(1, 0.8),
+    typicalP: fc.constantFrom(1, 0.8),
+    repetitionPenalty: fc.constantFrom(1, 1.3),
+    presencePenalty: fc.constantFrom(0, 0.5),
+    badWords: fc.constantFrom([], [[3, 4], [5]]),
+    minNewTokens: fc.nat(4),
+    seed: seeds
+  })
+  fc.assert(
+    fc.property(params, fc.array(logits, { minLength: 1, maxLength: 8 }), (given, rows) => {
+      const running = sampler(given, [], [7])
+      const said: number[] = []
+      for (const [position, row] of rows.entries()) {
+        const drawn = running.pick(row, position)
+        expect(sampler(given, said, [7]).pick(row, position)).toBe(drawn)
+        running.accept(drawn)
+        said.push(drawn)
+      }
+    })
+  )
+})
