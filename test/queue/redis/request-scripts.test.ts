@@ -1,0 +1,169 @@
+import { randomUUID } from 'node:crypto'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { isTerminal } from '../../../src/inference/contract/events.ts'
+import { type RedisKeys, redisKeys } from '../../../src/queue/redis/keys.ts'
+import { RequestStore } from '../../../src/queue/redis/request-store.ts'
+import { claim, handBack, parseAppendReply } from '../../../src/queue/redis/worker-scripts.ts'
+import { aRequest } from '../a-request.ts'
+import { aToken, theEnd } from '../events.ts'
+import { type RedisServer, startRedis } from './redis-server.ts'
+
+const WORKERS = ['w1', 'w2'] as const
+type WorkerName = (typeof WORKERS)[number]
+const CANCELLED = { code: 'cancelled', message: 'no more', param: null } as const
+
+/** What the scripts promise, in a few lines: one request. */
+class ModelRequest {
+  state: 'unknown' | 'waiting' | 'running' | 'finished' | 'failed' | 'cancelled' = 'unknown'
+  epoch = 0
+  owner: WorkerName | null = null
+  log: string[] = []
+
+  get isLive(): boolean {
+    return this.state === 'waiting' || this.state === 'running'
+  }
+
+  append(epoch: number, first: number, events: readonly string[], end: '' | 'finished'): unknown[] {
+    if (this.state === 'unknown') return ['gone']
+    if (epoch !== this.epoch) return [this.isLive ? 'fenced' : 'ended']
+    const isRepeat = first + events.length - 1 <= this.log.length
+    if (this.state !== 'running') return isRepeat ? ['ok', this.log.length] : ['ended']
+    if (first > this.log.length + 1) return ['gap', this.log.length + 1]
+    this.log.push(...events.slice(this.log.length + 1 - first))
+    if (end !== '') this.state = end
+    return ['ok', this.log.length]
+  }
+}
+
+interface Real {
+  readonly store: RequestStore
+  readonly keys: RedisKeys
+  readonly id: string
+  /** Of each worker: the epoch of its last claim. */
+  readonly epochs: Map<WorkerName, number>
+}
+
+type Step = (model: ModelRequest, real: Real) => Promise<void>
+
+const terms = { leaseUntilMs: 0, waitingLimit: 100, waitingTokenLimit: 100, freeRows: 0, rows: 1, retentionMs: 60_000 }
+
+const admit: Step = async (model, { store, id }) => {
+  expect(await store.admit(aRequest({ id }), terms)).toEqual({ ok: true })
+  if (model.state === 'unknown') model.state = 'waiting'
+}
+
+const claimBy =
+  (worker: WorkerName): Step =>
+  async (model, { store, keys, id, epochs }) => {
+    const claimed = await claim(store.redis, keys, id, worker)
+    expect(claimed !== null).toBe(model.isLive)
+    if (claimed === null) return
+    Object.assign(model, { state: 'running', owner: worker, epoch: model.epoch + 1 })
+    expect(claimed.epoch).toBe(model.epoch)
+    epochs.set(worker, claimed.epoch)
+  }
+
+const handBackBy =
+  (worker: WorkerName): Step =>
+  async (model, { store, keys, id }) => {
+    const isOwner = model.state === 'running' && model.owner === worker
+    expect(await handBack(store.redis, keys, id, worker, false)).toBe(isOwner)
+    if (isOwner) Object.assign(model, { state: 'waiting', owner: null, epoch: model.epoch + 1 })
+  }
+
+/** `shift` 0 goes on where the log ends, below it repeats, above it leaves a gap. */
+const appendBy =
+  (worker: WorkerName, shift: number, count: number, isEnd: boolean): Step =>
+  async (model, { store, keys, id, epochs }) => {
+    const epoch = epochs.get(worker) ?? 1
+    const first = Math.max(1, model.log.length + 1 + shift)
+    // What a worker repeats is what it wrote.
+    const events = Array.from({ length: count }, (_, at) => model.log[first - 1 + at] ?? JSON.stringify(aToken(first + at)))
+    if (isEnd) events.push(JSON.stringify(theEnd))
+    const raw = await store.redis.streamAppend(keys.request(id), keys.log(id), epoch, 60_000, isEnd ? 'finished' : '', first, ...events)
+    expect(parseAppendReply(raw)).toEqual(model.append(epoch, first, events, isEnd ? 'finished' : ''))
+  }
+
+const end: Step = async (model, { store, id }) => {
+  expect(await store.end(id, CANCELLED)).toBe(model.isLive)
+  if (!model.isLive) return
+  model.log.push(JSON.stringify({ kind: 'failed', failure: CANCELLED }))
+  Object.assign(model, { state: 'cancelled', epoch: model.epoch + 1 })
+}
+
+const attend: Step = async (_, { store, id }) => store.attend([id], Date.now() + 60_000)
+
+const aWorker = fc.constantFrom(...WORKERS)
+const aStep: fc.Arbitrary<Step> = fc.oneof(
+  fc.constant(admit),
+  aWorker.map(claimBy),
+  aWorker.map(handBackBy),
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(aWorker, fc.integer({ min: -3, max: 1 }), fc.integer({ min: 1, max: 3 }))
+      .map(([w, s, n]) => appendBy(w, s, n, false))
+  },
+  aWorker.map(worker => appendBy(worker, 0, 1, true)),
+  fc.constant(end),
+  fc.constant(attend)
+)
+
+describe('a request in Redis', () => {
+  let server: RedisServer
+  beforeAll(async () => {
+    server = await startRedis()
+  })
+  afterAll(() => server[Symbol.asyncDispose]())
+
+  it('does what a few lines of memory do, whoever claims, writes, repeats, hands back and ends it', async () => {
+    const redis = server.connect()
+    await fc.assert(
+      fc.asyncProperty(fc.array(aStep, { maxLength: 40 }), async steps => {
+        const keys = redisKeys(`test-${randomUUID()}`, 0, text => text)
+        const real: Real = { store: new RequestStore(redis, keys), keys, id: 'r', epochs: new Map() }
+        const model = new ModelRequest()
+        for (const step of [admit, ...steps]) await step(model, real)
+        const look = await real.store.look('r', 0, 1000)
+        expect(look?.entries.map(({ event }) => JSON.stringify(event))).toEqual(model.log)
+        expect(look?.standing).toMatchObject({ state: model.state, epoch: model.epoch, last: model.log.length })
+        expect(look?.entries.filter(({ event }) => isTerminal(event)).length ?? 0).toBe(model.isLive ? 0 : 1)
+        expect(await redis.hexists(keys.waiting, 'r')).toBe(model.state === 'waiting' ? 1 : 0)
+        const mortal = [keys.request('r'), ...(model.log.length > 0 ? [keys.log('r')] : [])]
+        for (const key of mortal) expect(await redis.pttl(key)).toBeGreaterThan(0)
+      }),
+      { numRuns: 300 }
+    )
+  })
+
+  it('is refused when the line is full, unless there is room to run it at once', async () => {
+    const store = new RequestStore(
+      server.connect(),
+      redisKeys(`test-${randomUUID()}`, 0, text => text)
+    )
+    const full = { ...terms, waitingLimit: 1 }
+    expect(await store.admit(aRequest(), full)).toEqual({ ok: true })
+    expect(await store.admit(aRequest(), full)).toEqual({ ok: false, waiting: 1, tokens: 1 })
+    expect(await store.admit(aRequest(), { ...full, freeRows: 1 })).toMatchObject({ ok: false })
+    expect(await store.admit(aRequest(), { ...full, freeRows: 2 })).toEqual({ ok: true })
+    expect(await store.admit(aRequest({ prompts: [{ tokenIds: Array(100).fill(1) }] }), terms)).toMatchObject({ ok: false })
+  })
+
+  it('has an idempotency key that one of many gets, and that only its holder gives back', async () => {
+    const store = new RequestStore(
+      server.connect(),
+      redisKeys(`test-${randomUUID()}`, 0, text => text)
+    )
+    const values = Array.from({ length: 10 }, (_, index) => `digest id-${index} 0`)
+    const answers = await Promise.all(values.map(value => store.claimIdempotency('owner', 'key', value, '')))
+    const holder = values[answers.indexOf(null)] ?? ''
+    expect(answers.filter(answer => answer !== null)).toEqual(Array(9).fill(holder))
+    await store.releaseIdempotency('owner', 'key', 'another')
+    expect(await store.claimIdempotency('owner', 'key', 'next', '')).toBe(holder)
+    expect(await store.claimIdempotency('owner', 'key', 'next', 'no holder')).toBe(holder)
+    expect(await store.claimIdempotency('owner', 'key', 'next', holder)).toBeNull()
+    await store.releaseIdempotency('owner', 'key', 'next')
+    expect(await store.claimIdempotency('owner', 'key', 'free', '')).toBeNull()
+  })
+})
