@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { redisKeys } from '../../../src/queue/redis/keys.ts'
 import { RedisWorker } from '../../../src/queue/redis/redis-worker.ts'
+import { endRequest } from '../../../src/queue/redis/worker-scripts.ts'
 import { JobRunner } from '../../../src/queue/worker/job-runner.ts'
 import { aRequest } from '../a-request.ts'
 import { FakeEngine, TRICKS } from '../fake-engine.ts'
@@ -100,10 +101,7 @@ describe('a worker at the queue in Redis', () => {
     const held = await client.submit(aRequest({ prompts: [{ tokenIds: [TRICKS.hold] }] }))
     await expect.poll(() => engine.rows).toBe(1)
     const next = await client.submit(aRequest())
-    const failure = { kind: 'failed', failure: { code: 'cancelled', message: '', param: null } }
-    await server
-      .connect()
-      .streamEnd(keys.request(held), keys.log(held), keys.waiting, held, 'cancelled', JSON.stringify(failure), 60_000, keys.endChannel)
+    await endRequest(server.connect(), keys, held, 'cancelled', 'the request was cancelled')
     await ended(next)
     expect((await client.log(held)).at(-1)?.event.kind).toBe('failed')
     await leave()
@@ -124,6 +122,56 @@ describe('a worker at the queue in Redis', () => {
       return event?.kind === 'failed' ? event.failure.code : event?.kind
     }
     expect([await code(unread), await code(late.id)]).toEqual(['cancelled', 'deadline_exceeded'])
+    await leave()
+    await expect.poll(() => client.leftovers()).toEqual([])
+  })
+
+  it('writes again what Redis has lost of a log, and nothing twice', async () => {
+    const { client, keys, open, ended } = aQueue()
+    const { leave } = await open(4, 10)
+    const redis = server.connect()
+    const id = await client.submit(aRequest({ maxNewTokens: 100 }))
+    const hasBegun = (entries: number) => expect.poll(async () => (await client.log(id)).length).toBeGreaterThan(entries)
+    await hasBegun(3)
+    const names = [keys.request(id), keys.log(id)]
+    const dump = "return {redis.call('DUMP', KEYS[1]), redis.call('DUMP', KEYS[2])}"
+    const before = (await redis.callBuffer('EVAL', dump, 2, ...names)) as Buffer[]
+    await hasBegun(20)
+    // As after a failover to a replica that was behind.
+    await redis.multi(names.map((name, at) => ['restore', name, 600_000, before[at] ?? '', 'REPLACE'])).exec()
+    await ended(id)
+    const log = await client.log(id)
+    expect(log.map(({ ordinal }) => ordinal)).toEqual(Array.from({ length: 102 }, (_, index) => index + 1))
+    expect(log.flatMap(({ event }) => (event.kind === 'token' ? event.position : []))).toEqual(Array.from({ length: 100 }, (_, p) => p))
+    await leave()
+    await expect.poll(() => client.leftovers()).toEqual([])
+  })
+
+  it('lets go of a request that Redis does not know any more', async () => {
+    const { client, keys, open, ended } = aQueue()
+    const { engine, leave } = await open(4, 5)
+    const id = await client.submit(aRequest({ maxNewTokens: 100_000 }))
+    await expect.poll(() => engine.rows).toBe(1)
+    await server.connect().del(keys.request(id), keys.log(id))
+    await expect.poll(() => engine.rows, { timeout: 10_000 }).toBe(0)
+    await ended(await client.submit(aRequest()))
+    await leave()
+    await expect.poll(() => client.leftovers()).toEqual([])
+  })
+
+  it('takes up again what it lost by lost locks alone, without a break', async () => {
+    const { client, keys, open, ended } = aQueue()
+    const { leave } = await open(4, 10)
+    const redis = server.connect()
+    const id = await client.submit(aRequest({ maxNewTokens: 300 }))
+    await expect.poll(async () => (await client.log(id)).length).toBeGreaterThan(3)
+    // As a stalled check does whose worker could not renew in time.
+    const bull = `${keys.bullPrefix}:${keys.queueName}`
+    await redis.multi().del(`${bull}:${id}:lock`).lrem(`${bull}:active`, 0, id).rpush(`${bull}:wait`, id).exec()
+    await expect.poll(() => redis.hget(keys.request(id), 'epoch')).toBe('2')
+    await ended(id)
+    const log = await client.log(id)
+    expect(log.flatMap(({ event }) => (event.kind === 'token' ? event.position : []))).toEqual(Array.from({ length: 300 }, (_, p) => p))
     await leave()
     await expect.poll(() => client.leftovers()).toEqual([])
   })
