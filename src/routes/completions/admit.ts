@@ -18,6 +18,8 @@ export interface Admission {
   readonly admittedAtMs: number
   /** Separates the prefixes of one caller from those of another. */
   readonly callerSalt: string
+  /** Text that has not been begun is dropped when the caller goes. */
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -27,14 +29,14 @@ export interface Admission {
  * @throws {ServiceError} `invalid_request`, `model_not_found`, `context_overflow`
  */
 export async function admit(body: CompletionBody, admission: Admission): Promise<GenerationRequest> {
-  const { card, text, callerSalt } = admission
+  const { card, text, callerSalt, signal } = admission
   if (body.model === null) throw new ServiceError('invalid_request', 'you must provide a model parameter')
   assertServed(card, body.model)
   if (body.prompt === null) throw invalid('prompt', 'you must provide a prompt parameter')
   assertBody(body, body.prompt, text)
 
   const sampling = await admitSampling(body, admission)
-  const prompts = await encodePrompts(body.prompt, body, text, card.contextLength)
+  const prompts = await encodePrompts(body.prompt, body, text, card.contextLength, signal === undefined ? {} : { signal })
   const choices = toChoices(body, sampling)
   return {
     ...PLAIN_REQUEST,

@@ -1,4 +1,4 @@
-import type { TextPort } from '../../inference/contract/text-port.ts'
+import type { TextPort, TextWait } from '../../inference/contract/text-port.ts'
 import { invalid } from './assert-body.ts'
 import type { CompletionBody } from './body.ts'
 import type { PromptInput } from './prompt-field.ts'
@@ -15,14 +15,15 @@ export async function encodePrompts(
   prompt: PromptInput,
   body: EncodedFields,
   text: Pick<TextPort, 'encode' | 'facts'>,
-  contextLength: number
+  contextLength: number,
+  wait: TextWait = {}
 ): Promise<readonly (readonly number[])[]> {
   const { suffix, add_special_tokens, truncate_prompt_tokens, max_tokens } = body
   const gap = suffix === null ? null : text.facts.fillInTheMiddle
-  const options = { addSpecialTokens: add_special_tokens }
+  const options = { ...wait, addSpecialTokens: add_special_tokens }
   const [prompts, after] = await Promise.all([
     prompt.kind === 'ids' ? prompt.prompts : Promise.all(prompt.texts.map(async one => await text.encode(one, options))),
-    suffix === null ? [] : text.encode(suffix, { addSpecialTokens: false })
+    suffix === null ? [] : text.encode(suffix, { ...wait, addSpecialTokens: false })
   ])
   if (prompts.some(ids => ids.length === 0)) throw invalid('prompt', `Invalid 'prompt': the text has no tokens. Expected at least one.`)
   const around = gap === null ? 0 : after.length + 3

@@ -37,7 +37,7 @@ export const completionRoute: FastifyPluginAsync<CompletionRouteOptions> = async
       const terms = readTerms(request, body.background, admittedAtMs)
 
       const id = newId('cmpl-')
-      const generation = await admit(body, { text, card, newSeed, id, admittedAtMs, callerSalt: options.callerOf(request) })
+      const generation = await admit(body, { text, card, newSeed, id, admittedAtMs, callerSalt: options.callerOf(request), signal: gone })
       const presentation = { dialect: completionDialect.name, view: toView(body, generation, card) }
       const asked = { generation, terms, presentation, stream: body.stream, servedModelName: card.servedModelName, gone }
       return await serveGeneration(request, reply, asked, options)

@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync, FastifyReply } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
 import type { TextPort } from '../../inference/contract/text-port.ts'
 import { admitChat } from '../chat/admit.ts'
@@ -26,8 +26,7 @@ export interface RenderRouteOptions {
 export const renderRoute: FastifyPluginAsync<RenderRouteOptions> = async (app, { text, card, strictParams, clock }) => {
   const admission = (prefix: 'cmpl-' | 'chatcmpl-') => ({ text, card, newSeed, id: newId(prefix), admittedAtMs: clock(), callerSalt: '' })
 
-  async function rendered({ prompts }: GenerationRequest, reply: FastifyReply) {
-    const signal = clientGone(reply)
+  async function rendered({ prompts }: GenerationRequest, signal: AbortSignal) {
     const texts = await Promise.all(prompts.map(({ tokenIds }) => text.decode(tokenIds, { skipSpecialTokens: false, signal })))
     return {
       object: 'list',
@@ -41,13 +40,15 @@ export const renderRoute: FastifyPluginAsync<RenderRouteOptions> = async (app, {
     .withTypeProvider<ZodTypes>()
     .post('/v1/completions/render', { schema: { body: CompletionBody }, validatorCompiler: zodValidator }, async ({ body }, reply) => {
       reportIgnored(reply, ignoredFields(body), strictParams)
-      return await rendered(await admit(body, admission('cmpl-')), reply)
+      const signal = clientGone(reply)
+      return await rendered(await admit(body, { ...admission('cmpl-'), signal }), signal)
     })
 
   app
     .withTypeProvider<ZodTypes>()
     .post('/v1/chat/completions/render', { schema: { body: ChatBody }, validatorCompiler: zodValidator }, async ({ body }, reply) => {
       reportIgnored(reply, ignoredChatFields(body), strictParams)
-      return await rendered(await admitChat(body, { ...admission('chatcmpl-'), signal: clientGone(reply) }), reply)
+      const signal = clientGone(reply)
+      return await rendered(await admitChat(body, { ...admission('chatcmpl-'), signal }), signal)
     })
 }
