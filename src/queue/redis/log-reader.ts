@@ -14,6 +14,7 @@ const PAGE = 500
 const BLOCK_MS = 1000
 const WAKE_TTL_MS = 60_000
 const AWAY_RETRY_MS = 50
+const FIRST_LOOK_MS = 3000
 /** Also without a broken connection, a log may go: then it is noticed so late. */
 const CHECK_MS = 10_000
 
@@ -54,10 +55,10 @@ export class LogReader {
   /**
    * Entries after an ordinal, and positions while there are none; ends with the log, or when `signal` aborts.
    *
-   * @throws {ServiceError} `not_found`, `stream_lost`; and what Redis throws that is away at the first look. Later it is waited for
+   * @throws {ServiceError} `not_found`, `stream_lost`; and what Redis throws that stays away at the first look. Later it is waited for
    */
   async *read(requestId: string, afterOrdinal: number, signal: AbortSignal): AsyncGenerator<readonly QueueEvent[], void, undefined> {
-    const look = await this.#options.store.look(requestId, afterOrdinal, PAGE)
+    const look = await this.#firstLook(requestId, afterOrdinal, signal)
     if (look === null) throw new ServiceError('not_found', `there is no request ${requestId}, or it ended too long ago`)
     const { standing, entries } = look
     if (entries.length === 0 && afterOrdinal < standing.last) throw streamLost()
@@ -120,6 +121,19 @@ export class LogReader {
     pipeline.xadd(store.keys.wake(apiId), 'MAXLEN', 1, '*', 'w', '')
     pipeline.pexpire(store.keys.wake(apiId), WAKE_TTL_MS)
     pipeline.exec().catch(() => {})
+  }
+
+  /** A connection that breaks just now is made anew at once. */
+  async #firstLook(requestId: string, afterOrdinal: number, signal: AbortSignal): ReturnType<RequestStore['look']> {
+    const untilMs = performance.now() + FIRST_LOOK_MS
+    for (;;) {
+      try {
+        return await this.#options.store.look(requestId, afterOrdinal, PAGE)
+      } catch (error) {
+        if (signal.aborted || performance.now() > untilMs) throw error
+        await pause(AWAY_RETRY_MS)
+      }
+    }
   }
 
   /** What follows an ordinal, from the log itself. Waits for Redis. */

@@ -1,0 +1,156 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import type { LogEntry } from '../../../src/inference/contract/events.ts'
+import { aRequest } from '../a-request.ts'
+import { TRICKS } from '../fake-engine.ts'
+import { endOf, readAll, readUntil } from '../read-all.ts'
+import { RedisRig } from './redis-rig.ts'
+import { freePort, type RedisServer, startRedis } from './redis-server.ts'
+import { startProxy } from './tcp-proxy.ts'
+
+const TOKENS = 60
+const STEP_MS = 10
+const held = [{ tokenIds: [TRICKS.hold] }]
+
+const ends: AsyncDisposable[] = []
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end[Symbol.asyncDispose]()
+})
+
+async function aRig(persistence: 'none' | 'aof'): Promise<{ server: RedisServer; rig: RedisRig }> {
+  const server = await startRedis(persistence)
+  ends.push(server)
+  const rig = await RedisRig.open(server)
+  ends.push(rig)
+  return { server, rig }
+}
+
+/** Starts a reader for each of some requests; they have begun to read when this resolves. */
+async function readSome(rig: RedisRig): Promise<Promise<LogEntry[]>[]> {
+  const requests = Array.from({ length: 6 }, () => aRequest({ maxNewTokens: TOKENS }))
+  for (const request of requests) await rig.queue.submit(request)
+  const reads = requests.map(({ id }) => readAll(rig.queue, id))
+  for (const read of reads) read.catch(() => {})
+  for (const { id } of requests) await readUntil(rig.queue, id, 'token')
+  return reads
+}
+
+function expectWhole(entries: readonly LogEntry[]): void {
+  expect(entries.map(({ ordinal }) => ordinal)).toEqual(Array.from({ length: TOKENS + 2 }, (_, index) => index + 1))
+  expect(entries.flatMap(({ event }) => (event.kind === 'token' ? event.position : []))).toEqual(
+    Array.from({ length: TOKENS }, (_, at) => at)
+  )
+  expect(entries.at(-1)?.event.kind).toBe('finished')
+}
+
+describe('Redis that goes away', () => {
+  it('and comes back with its file is a pause to those who read', async () => {
+    const { server, rig } = await aRig('aof')
+    await rig.startWorker(8, STEP_MS)
+    const reads = await readSome(rig)
+    for (let time = 0; time < 3; time++) {
+      await server.kill()
+      await expect(rig.queue.submit(aRequest())).rejects.toMatchObject({ code: 'unavailable' })
+      await server.startAgain()
+      await expect.poll(() => rig.queue.depth().catch(() => null), { timeout: 10_000 }).not.toBeNull()
+    }
+    for (const read of reads) expectWhole(await read)
+    expect(await endOf(rig.queue, await rig.queue.submit(aRequest()))).toBe('finished')
+  })
+
+  it('and comes back with nothing ends what was read there with `stream_lost`, and serves what comes then', async () => {
+    const { server, rig } = await aRig('none')
+    await rig.startWorker(8, STEP_MS)
+    const reads = await readSome(rig)
+    await server.kill()
+    await server.startAgain()
+    for (const read of reads) await expect(read).rejects.toMatchObject({ code: 'stream_lost' })
+    await expect
+      .poll(
+        () =>
+          rig.queue
+            .submit(aRequest())
+            .then(id => endOf(rig.queue, id))
+            .catch(() => null),
+        { timeout: 15_000 }
+      )
+      .toBe('finished')
+  })
+
+  it('is told to whoever asks', async () => {
+    const { server, rig } = await aRig('none')
+    await server.kill()
+    const failure = { code: 'unavailable' }
+    await expect(rig.queue.submit(aRequest())).rejects.toMatchObject(failure)
+    await expect(readAll(rig.queue, 'some')).rejects.toMatchObject(failure)
+    await expect(rig.queue.ticket('some')).rejects.toMatchObject(failure)
+    await expect(rig.queue.depth()).rejects.toMatchObject(failure)
+    await server.startAgain()
+  })
+
+  it('does not forget a cancel', async () => {
+    const { server, rig } = await aRig('aof')
+    await rig.startWorker(1, STEP_MS)
+    const request = aRequest({ prompts: held })
+    await rig.queue.submit(request)
+    await readUntil(rig.queue, request.id, 'token')
+    await server.kill()
+    await rig.queue.cancel(request.id)
+    await server.startAgain()
+    await expect.poll(() => endOf(rig.queue, request.id).catch(() => null), { timeout: 15_000 }).toBe('cancelled')
+  })
+})
+
+describe('a connection to Redis', () => {
+  it('that is cut, with all others, again and again, is a pause', async () => {
+    const { server, rig } = await aRig('none')
+    await rig.startWorker(8, STEP_MS)
+    const reads = await readSome(rig)
+    const saboteur = server.connect()
+    for (let time = 0; time < 8; time++) {
+      await saboteur.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+      await new Promise(resolve => setTimeout(resolve, 50))
+    }
+    for (const read of reads) expectWhole(await read)
+  })
+
+  it('whose server is a replica for a while is made anew until there is a master', async () => {
+    const { server, rig } = await aRig('none')
+    await rig.startWorker(8, STEP_MS)
+    const reads = await readSome(rig)
+    const operator = server.connect()
+    await operator.replicaof('127.0.0.1', await freePort())
+    await expect(rig.queue.submit(aRequest())).rejects.toMatchObject({ code: 'unavailable' })
+    await operator.replicaof('NO', 'ONE')
+    for (const read of reads) expectWhole(await read)
+    await expect
+      .poll(
+        () =>
+          rig.queue
+            .submit(aRequest())
+            .then(id => endOf(rig.queue, id))
+            .catch(() => null),
+        { timeout: 15_000 }
+      )
+      .toBe('finished')
+  })
+
+  it('that is slow, and cut in the middle of an answer, loses and repeats nothing', async () => {
+    const { server, rig } = await aRig('none')
+    await using proxy = await startProxy(server.port)
+    await rig.startWorker(8, STEP_MS)
+    const far = await rig.openQueue(`redis://127.0.0.1:${proxy.port}`)
+    const requests = Array.from({ length: 6 }, () => aRequest({ maxNewTokens: TOKENS }))
+    for (const request of requests) await rig.queue.submit(request)
+    const reads = requests.map(({ id }) => readAll(far, id))
+    for (const read of reads) read.catch(() => {})
+    proxy.delayMs = 20
+    for (const bytes of [1, 700, 33, 2500, 300, 90]) {
+      proxy.cutAfter(bytes)
+      await new Promise(resolve => setTimeout(resolve, 100))
+    }
+    proxy.delayMs = 0
+    for (const read of reads) expectWhole(await read)
+    await far.drain(AbortSignal.abort())
+    await far.close()
+  })
+})
