@@ -1,10 +1,14 @@
+import { closeSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
+import { invariant } from '../../../src/inference/contract/invariant.ts'
 import { prepareModel } from '../../../src/inference/model/prepare-model.ts'
+import { createCacheFile } from '../../../src/inference/runtime/cache-file.ts'
 import { byChoice, GREEDY, request } from './engine-harness.ts'
 import { determinismOf, runOnKernels } from './kernel-run.ts'
 
@@ -59,6 +63,47 @@ it.each([
         )
         for (const [index, log] of logs.entries()) expect(byChoice(rests[index] ?? [])).toEqual(byChoice(log.slice(cuts[index])))
       }),
+      { numRuns: 12 }
+    )
+  },
+  60_000
+)
+
+it.runIf(process.platform === 'linux').each([
+  ['llama', 'none'],
+  ['gpt2', 'int8']
+] as const)(
+  'goes on in the caches of engines that were killed one after the other with the same bits: %s, quantization %s',
+  async (family, quantization) => {
+    const folder = fileURLToPath(new URL(`../../fixtures/families/${family}`, import.meta.url))
+    const model = await prepareModel({ path: folder, quantization, cacheFolder })
+    const determinism = await determinismOf(model)
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(anyRequest, { minLength: 1, maxLength: 5 }),
+        fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 3 }),
+        async (plans, lives) => {
+          const requests = plans.map((one, index) => ({ ...one, id: `r${index}` }))
+          const undisturbed = await runOnKernels(
+            model,
+            determinism,
+            16,
+            requests.map(one => ({ request: one, history: [] }))
+          )
+          const cacheFile = createCacheFile()
+          invariant(cacheFile !== null, 'Linux has cache files')
+          const logs = requests.map((): LoggedEvent[] => [])
+          for (const events of [...lives, Number.POSITIVE_INFINITY]) {
+            const open = requests.filter((_, index) => logs[index]?.at(-1)?.kind !== 'finished')
+            if (open.length === 0) break
+            const submissions = open.map(one => ({ request: one, history: [...(logs[requests.indexOf(one)] ?? [])] }))
+            const said = await runOnKernels(model, determinism, 16, submissions, { cacheFile, events })
+            for (const [index, one] of open.entries()) logs[requests.indexOf(one)]?.push(...(said[index] ?? []))
+          }
+          closeSync(cacheFile)
+          for (const [index, log] of undisturbed.entries()) expect(byChoice(logs[index] ?? [])).toEqual(byChoice(log))
+        }
+      ),
       { numRuns: 12 }
     )
   },

@@ -24,29 +24,40 @@ export interface Submission {
   readonly history: readonly LoggedEvent[]
 }
 
-/** Everything that requests say in an engine of their own, side by side. */
+/** A cache that outlives its engine, and after how many events the engine is killed. */
+export interface Life {
+  readonly cacheFile: number
+  readonly events: number
+}
+
+/** Everything that requests say in an engine of their own, side by side, until they end or it is killed. */
 export async function runOnKernels(
   model: PreparedModel,
   { loneRowDiffers, cutsDiffer }: Determinism,
   chunkTokens: number,
-  submissions: readonly Submission[]
+  submissions: readonly Submission[],
+  life: Life | null = null
 ): Promise<LoggedEvent[][]> {
   const runner = await openModelRunner({ ...model, slots: SLOTS, parkedRows: 2, threads: 1, spinning: false })
   const said = new Map(submissions.map(({ request }) => [request.id, [] as LoggedEvent[]]))
   const { promise: ended, resolve, reject } = Promise.withResolvers<void>()
   let running = submissions.length
+  let left = life?.events ?? Number.POSITIVE_INFINITY
   const engine = new BatchEngine({
     runner,
     text: byteText,
     description: { ...model, slots: SLOTS, cacheBudgetBytes: 100 * model.contextLength * model.cacheBytesPerToken },
     chunkTokens,
     minDecodeRows: loneRowDiffers ? 2 : 1,
-    lastingCache: null,
+    lastingCache: { identity: model.modelHash, moveTo: descriptor => runner.moveCacheTo(descriptor) },
     reusePrefixes: !cutsDiffer,
     recovery: 'exact',
     now: () => 0,
     listener: {
       events: events => {
+        if (left <= 0) return
+        left -= events.length
+        if (left <= 0) resolve()
         for (const { requestId, event } of events) {
           said.get(requestId)?.push(event)
           if (isTerminal(event) && --running === 0) resolve()
@@ -57,6 +68,7 @@ export async function runOnKernels(
     },
     onCrash: reject
   })
+  if (life !== null) engine.inherit(life.cacheFile)
   for (const { request, history } of submissions) engine.submit(request, history)
   await ended
   await engine.close()

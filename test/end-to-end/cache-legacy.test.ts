@@ -1,0 +1,50 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { invariant } from '../../src/inference/contract/invariant.ts'
+import { readStream, type StreamedAnswer, sseData } from './completion.ts'
+import { type Server, startServer } from './start-server.ts'
+
+const PROMPT = 'Once upon a time there was a little girl who lived in a small house at the edge of the wood. '.repeat(8)
+const STORY = { model: 'smollm2-135m-instruct', prompt: PROMPT, max_tokens: 120, ignore_eos: true, temperature: 0.8 }
+const BODIES = [
+  { ...STORY, seed: 1 },
+  { ...STORY, seed: 2, n: 3, logprobs: 2 },
+  { ...STORY, seed: 3, prompt: `${PROMPT}The wolf`, echo: true, logprobs: 1 },
+  { ...STORY, seed: 4, prompt: 'x' }
+]
+const IS_LINUX = process.platform === 'linux'
+
+describe.runIf(IS_LINUX).each([
+  ['by a spare', ['--spare-workers', '1']],
+  ['by a worker that is started then', []]
+])('the cache of a killed worker is gone on with %s', (_, argv) => {
+  let server: Server
+  beforeAll(async () => {
+    server = await startServer(['--threads', '1', ...argv])
+  }, 300_000)
+  afterAll(() => server[Symbol.asyncDispose]())
+
+  function stream(body: object, salt: string): Promise<Response> {
+    return server.post({ ...body, stream: true, stream_options: { include_usage: true }, return_token_ids: true, cache_salt: salt })
+  }
+
+  async function undisturbed(): Promise<StreamedAnswer[]> {
+    return Promise.all(BODIES.map(async (body, index) => readStream(await stream(body, `undisturbed ${index}`))))
+  }
+
+  it('nothing of any stream is computed again, and none reads otherwise', async () => {
+    const expected = await undisturbed()
+    const spares = argv.length / 2
+    await server.logged(line => line.msg === 'a worker is ready' && server.workerPids().length > spares)
+    const responses = await Promise.all(BODIES.map((body, index) => stream(body, `killed ${index}`)))
+    const firstWords = responses.map(response => sseData(response.clone()).next())
+    const streams = responses.map(readStream)
+    await Promise.all(firstWords)
+    const pid = server.workerPids()[0]
+    invariant(pid !== undefined && pid > 0, 'a worker has a pid')
+    process.kill(pid, 'SIGKILL')
+    const answers = await Promise.all(streams)
+    const goneOn = server.log().filter(line => line.msg === 'a worker goes on where a dead one left off')
+    expect(goneOn.reduce((sum, line) => sum + Number(line['requests']), 0)).toBe(BODIES.length)
+    for (const [index, answer] of answers.entries()) expect(answer, `body ${index}`).toEqual(expected[index])
+  }, 120_000)
+})
