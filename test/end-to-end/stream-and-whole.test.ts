@@ -41,6 +41,12 @@ describe('a streamed answer put together', () => {
     ['the prompt alone', { ...FRANCE, max_tokens: 0, echo: true, logprobs: 2 }],
     ['two prompts', { ...SEEDED, prompt: ['A cat is', 'The sky over the sea is'], n: 2 }],
     ['characters of many bytes', { ...MULTI_BYTE, logprobs: 1 }],
+    ['equal choices', { ...FRANCE, temperature: 0, n: 3, logprobs: 1 }],
+    ['typical and repetition penalty', { ...SEEDED, typical_p: 0.8, repetition_penalty: 1.3, min_p: 0.01 }],
+    ['bans', { ...SEEDED, bad_words: ['a', 'the', 'girl'], min_tokens: 8, stop: 'e' }],
+    ['stopped by a string that stays', { ...FRANCE, temperature: 0, stop: 'Paris', include_stop_str_in_output: true, logprobs: 0 }],
+    ['stopped by a token', { ...FRANCE, temperature: 0, stop_token_ids: [30, 198] }],
+    ['scores of certain tokens, by their ids', { ...SEEDED, logprob_token_ids: [30, 198], return_tokens_as_token_ids: true }],
     ['seeded characters of many bytes', { ...MULTI_BYTE, temperature: 1.2, seed: 3 }]
   ])('equals the whole one: %s', async (_name, body) => {
     const [expected, found] = await Promise.all([whole(body), streamed(body)])
