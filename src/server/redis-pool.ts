@@ -18,6 +18,7 @@ export class RedisPool implements ChildPool {
   readonly #redis: ScriptedRedis
   readonly #desk: HandBackDesk
   readonly #pending = new Set<Promise<void>>()
+  #handedOn = 0
 
   constructor(settings: Omit<RedisSeatSettings, 'workerId'>, log: Logger) {
     this.#settings = settings
@@ -41,8 +42,16 @@ export class RedisPool implements ChildPool {
       running: () => {},
       advanced: () => {},
       retire: () => {},
-      leave: () => this.#handBack(workerId)
+      leave: replace => {
+        replace?.()
+        this.#handBack(workerId)
+      }
     }
+  }
+
+  /** How many times a request lost its worker and was kept for another, since the start. */
+  get handedOn(): number {
+    return this.#handedOn
   }
 
   /** Other workers of the queue go on. */
@@ -59,6 +68,7 @@ export class RedisPool implements ChildPool {
       .handBackAll(workerId)
       .then(
         requests => {
+          this.#handedOn += requests
           if (requests > 0) this.#log.info({ workerId, requests }, 'what a worker had was handed back')
         },
         error => this.#log.error({ workerId, err: error }, 'what a worker had could not be handed back')

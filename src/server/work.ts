@@ -1,17 +1,15 @@
 import { pino } from 'pino'
-import { ServiceError } from '../inference/contract/errors.ts'
-import { parseRedisUrl } from '../queue/redis/redis-url.ts'
-import { ExitError } from './config/exit-error.ts'
+import { agreeOnModel, placeOf } from './agree-on-model.ts'
+import { cacheFilesFor } from './cache-files.ts'
 import type { WorkerConfig } from './config/worker-config.ts'
 import type { Reporter } from './download/reporter.ts'
+import { laterSignal } from './later-signal.ts'
 import { RedisPool } from './redis-pool.ts'
 import { loadServedModel } from './served-model.ts'
 import { handleShutdown } from './shutdown.ts'
 import { SUPERVISOR_DEFAULTS, Supervisor } from './supervisor.ts'
 
 const STANDARD_ERROR = 2
-/** Within this, Redis answers, or it is away. */
-const REDIS_ANSWERS_MS = 5000
 /** Workers give back by themselves what does not end in time; those that have not left so much later are killed. */
 const GOODBYE_MS = 4000
 
@@ -40,12 +38,13 @@ export async function work(config: WorkerConfig, reporter: Reporter): Promise<vo
     argument: JSON.stringify(served.engine),
     pool,
     log,
+    cacheFiles: cacheFilesFor(served.engine, config.load.workers),
     stepTimeoutMs
   })
   const shutdown = handleShutdown({
     drainMs,
     drain: async signal => {
-      await supervisor.stop(later(signal, GOODBYE_MS))
+      await supervisor.stop(laterSignal(signal, GOODBYE_MS))
       await pool.close()
     },
     killNow: () => supervisor.kill(),
@@ -59,31 +58,4 @@ export async function work(config: WorkerConfig, reporter: Reporter): Promise<vo
   supervisor.start()
   const isReady = await Promise.race([supervisor.ready.then(() => true), supervisor.fatal.then(() => false)])
   if (isReady) reporter.line(`Working for the queue ${config.redisPrefix} at ${placeOf(config.redisUrl)}. Ctrl-C ends it.`)
-}
-
-async function agreeOnModel(pool: RedisPool, modelHash: string, url: string): Promise<void> {
-  const silence = AbortSignal.timeout(REDIS_ANSWERS_MS)
-  const isAway = new Promise<never>((_, reject) => {
-    silence.addEventListener('abort', () => reject(new ExitError(1, `Redis at ${placeOf(url)} does not answer: is it running?`)))
-  })
-  try {
-    await Promise.race([pool.claimModel(modelHash), isAway])
-  } catch (cause) {
-    await pool.close()
-    throw cause instanceof ServiceError ? new ExitError(2, cause.message, { cause }) : cause
-  }
-}
-
-/** Without name and password. */
-function placeOf(url: string): string {
-  return (parseRedisUrl(url)?.nodes ?? []).map(({ host, port }) => `${host}:${port}`).join(', ')
-}
-
-/** Aborts so much later than the other. */
-function later(signal: AbortSignal, ms: number): AbortSignal {
-  const controller = new AbortController()
-  const start = (): void => void setTimeout(() => controller.abort(), ms).unref()
-  if (signal.aborted) start()
-  else signal.addEventListener('abort', start, { once: true })
-  return controller.signal
 }

@@ -64,6 +64,11 @@ export class TestClient {
     return await this.#redis.hlen(this.#keys.workers)
   }
 
+  /** As if workers with this model had the queue. */
+  async serveModel(modelHash: string): Promise<void> {
+    await this.#redis.set(this.#keys.model, modelHash, 'PX', 60_000)
+  }
+
   /** What workers and BullMQ should have forgotten once all has ended: empty when they have. */
   async leftovers(): Promise<string[]> {
     const { bullPrefix, queueName } = this.#keys
