@@ -14,7 +14,7 @@ import { Leases } from './leases.ts'
 import { OwnRequests } from './own-requests.ts'
 import type { RedisAddress } from './redis-url.ts'
 import { Shard } from './shard.ts'
-import { readWorkers } from './worker-register.ts'
+import { readWorkers, type WorkerNote } from './worker-register.ts'
 
 export interface RedisQueueOptions {
   readonly address: RedisAddress
@@ -51,6 +51,7 @@ export class RedisQueue implements GenerationQueue {
   readonly #uncancelled = new Set<string>()
   readonly #ticker: NodeJS.Timeout
   #ticking: Promise<void> | null = null
+  #workers = 0
   /** Why nothing is admitted any more. */
   #refusal: string | null = null
 
@@ -93,6 +94,11 @@ export class RedisQueue implements GenerationQueue {
     this.#own = new OwnRequests(id => this.#shard(id))
     this.#leases = new Leases({ graceMs: resumeGraceMs, attend: (ids, untilMs) => this.#attend(ids, untilMs) })
     this.#ticker = setInterval(() => this.#tick(), TICK_MS).unref()
+  }
+
+  /** Workers that live, anywhere, as of a moment ago; none while Redis is away. */
+  get workers(): number {
+    return this.#workers
   }
 
   async submit(request: GenerationRequest): Promise<string> {
@@ -187,7 +193,7 @@ export class RedisQueue implements GenerationQueue {
       retentionMs: unattended === 'cancel' ? this.#options.retentionMs : streamRetentionMs
     }
     let admission = await shard.store.admit(request, terms)
-    if (!admission.ok) admission = await shard.store.admit(request, { ...terms, ...(await this.#room(shard, terms.rows)) })
+    if (!admission.ok) admission = await shard.store.admit(request, { ...terms, ...(await this.#room(terms.rows)) })
     if (!admission.ok) {
       const { waiting, tokens } = admission
       throw new ServiceError('queue_full', `${waiting} requests with ${tokens} prompt tokens are waiting, and no more may`)
@@ -202,8 +208,8 @@ export class RedisQueue implements GenerationQueue {
   }
 
   /** Rows of all workers that no request has; a request with more choices than a worker has rows needs all of that worker's. */
-  async #room(shard: Shard, choices: number): Promise<{ readonly freeRows: number; readonly rows: number }> {
-    const workers = await readWorkers(shard.store.redis, shard.store.keys, Date.now())
+  async #room(choices: number): Promise<{ readonly freeRows: number; readonly rows: number }> {
+    const workers = await this.#registered()
     const widest = Math.max(0, ...workers.map(({ slots }) => slots))
     const live = await Promise.all(this.#shards.map(each => each.live()))
     const running = live.flatMap(({ standings }) => [...standings.values()].filter(({ state }) => state === 'running'))
@@ -239,7 +245,10 @@ export class RedisQueue implements GenerationQueue {
 
   #tick(): void {
     this.#ticking ??= this.#tickNow()
-      .catch(this.#options.onError)
+      .catch(error => {
+        this.#workers = 0
+        this.#options.onError(error)
+      })
       .finally(() => {
         this.#ticking = null
       })
@@ -249,6 +258,13 @@ export class RedisQueue implements GenerationQueue {
     await this.#cancelAll()
     await Promise.all(this.#shards.map(shard => shard.tick()))
     await this.#own.forgetEnded()
+    this.#workers = (await this.#registered()).length
+  }
+
+  /** Each worker is in the register of every shard. */
+  async #registered(): Promise<readonly WorkerNote[]> {
+    const { redis, keys } = this.#shard('').store
+    return await readWorkers(redis, keys, Date.now())
   }
 
   #shard(text: string): Shard {

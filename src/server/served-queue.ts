@@ -1,0 +1,75 @@
+import { EmbeddedQueue } from '../queue/embedded/embedded-queue.ts'
+import type { GenerationQueue } from '../queue/queue.ts'
+import { RedisQueue } from '../queue/redis/redis-queue.ts'
+import { parseRedisUrl } from '../queue/redis/redis-url.ts'
+import { agreeOnModel, placeOf } from './agree-on-model.ts'
+import type { ChildPool } from './child-pool.ts'
+import { ExitError } from './config/exit-error.ts'
+import type { ServeConfig } from './config/serve-config.ts'
+import type { Logger } from './logger.ts'
+import { RedisPool } from './redis-pool.ts'
+
+/** Prompt tokens of all that wait: what they cost in memory. */
+const WAITING_TOKENS = 4_000_000
+const PLAIN_RETENTION_MS = 60_000
+const GOODBYE_MS = 4000
+/** While Redis is away, every attempt fails alike. */
+const SAME_COMPLAINT_MS = 10_000
+
+/** The queue of a server, in its own memory or in Redis, and the pool that its workers join. */
+export interface ServedQueue {
+  readonly queue: GenerationQueue
+  readonly pool: ChildPool & { readonly handedOn: number }
+  /** Workers that are known to live, those of this server among them; 0 where there are no others. */
+  readonly workersAnywhere: () => number
+  /** Workers give back by themselves what does not end in time; those that have not left so much later are killed. */
+  readonly goodbyeMs: number
+  /** After the drain, and when no worker of this server is left. */
+  close(): Promise<void>
+}
+
+/** @throws {ExitError} Redis does not answer, or another model is served there */
+export async function openServedQueue(config: ServeConfig, modelHash: string | null, log: Logger): Promise<ServedQueue> {
+  const terms = {
+    waitingLimit: config.queueLimit,
+    waitingTokenLimit: WAITING_TOKENS,
+    resumeGraceMs: config.resumeGraceSeconds * 1000,
+    retentionMs: PLAIN_RETENTION_MS,
+    streamRetentionMs: config.streamRetentionSeconds * 1000
+  }
+  const address = config.redisUrl === null ? null : parseRedisUrl(config.redisUrl)
+  if (config.redisUrl === null || address === null) {
+    const queue = new EmbeddedQueue(terms)
+    return { queue, pool: queue, workersAnywhere: () => 0, goodbyeMs: 0, close: async () => {} }
+  }
+  const place = { url: config.redisUrl, prefix: config.redisPrefix, shards: config.redisShards }
+  const pool = new RedisPool(
+    { place, drainMs: config.drainSeconds * 1000, stepTimeoutMs: config.stepTimeoutSeconds * 1000, logLevel: config.logLevel },
+    log
+  )
+  if (modelHash !== null) await agreeOnModel(pool, modelHash, place.url)
+  let complainedAtMs = Number.NEGATIVE_INFINITY
+  const queue = await RedisQueue.open({
+    ...terms,
+    ...place,
+    address,
+    onError: err => {
+      if (performance.now() - complainedAtMs < SAME_COMPLAINT_MS) return
+      complainedAtMs = performance.now()
+      log.warn({ err }, 'the queue has trouble with Redis')
+    }
+  }).catch(async cause => {
+    await pool.close()
+    throw new ExitError(1, `Redis at ${placeOf(place.url)} does not answer: is it running?`, { cause })
+  })
+  return {
+    queue,
+    pool,
+    workersAnywhere: () => queue.workers,
+    goodbyeMs: GOODBYE_MS,
+    close: async () => {
+      await pool.close()
+      await queue.close()
+    }
+  }
+}
