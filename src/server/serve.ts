@@ -1,11 +1,12 @@
 import { pino } from 'pino'
-import { createCacheFile } from '../inference/runtime/cache-file.ts'
-import { EmbeddedQueue } from '../queue/embedded/embedded-queue.ts'
 import { buildApp } from './app.ts'
+import { cacheFilesFor } from './cache-files.ts'
 import { ExitError } from './config/exit-error.ts'
 import type { ServeConfig } from './config/serve-config.ts'
 import { megabytes, type Reporter } from './download/reporter.ts'
+import { laterSignal } from './later-signal.ts'
 import { loadServedModel, type ServedModel } from './served-model.ts'
+import { openServedQueue } from './served-queue.ts'
 import { handleShutdown } from './shutdown.ts'
 import { SUPERVISOR_DEFAULTS, Supervisor } from './supervisor.ts'
 
@@ -15,27 +16,25 @@ const STANDARD_ERROR = 2
 export async function serve(config: ServeConfig, reporter: Reporter): Promise<void> {
   const served = await loadServedModel(config, reporter)
   const log = pino({ level: config.logLevel }, pino.destination(STANDARD_ERROR))
-  const queue = new EmbeddedQueue({
-    waitingLimit: config.queueLimit,
-    resumeGraceMs: config.resumeGraceSeconds * 1000,
-    streamRetentionMs: config.streamRetentionSeconds * 1000
-  })
+  const servedQueue = await openServedQueue(config, served.card.modelHash, log)
+  const { queue, pool, workersAnywhere } = servedQueue
   const supervisor = new Supervisor({
     ...SUPERVISOR_DEFAULTS,
     workers: config.workers,
     spareWorkers: config.spareWorkers,
     argument: JSON.stringify(served.engine),
-    pool: queue,
+    pool,
     log,
-    cacheFiles: cacheFiles(served, config),
+    cacheFiles: cacheFilesFor(served.engine, config.workers),
     stepTimeoutMs: config.stepTimeoutSeconds * 1000
   })
   const shutdown = handleShutdown({
     drainMs: config.drainSeconds * 1000,
     drain: async signal => {
       await queue.drain(signal)
-      await supervisor.stop(signal)
+      await supervisor.stop(laterSignal(signal, servedQueue.goodbyeMs))
       await app.close()
+      await servedQueue.close()
       await served.text.close()
     },
     killNow: () => supervisor.kill(),
@@ -47,8 +46,8 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
     text: served.text,
     card: served.card,
     status: {
-      isHealthy: () => supervisor.isHealthy,
-      isReady: () => supervisor.isReady && !shutdown.begun.aborted,
+      isHealthy: () => config.workers === 0 || supervisor.isHealthy,
+      isReady: () => (supervisor.isReady || workersAnywhere() > 0) && !shutdown.begun.aborted,
       detail: async () => ({ workers: supervisor.workers.length, ...(await queue.depth()), draining: shutdown.begun.aborted })
     },
     isDraining: () => shutdown.begun.aborted,
@@ -64,17 +63,14 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
   })
 
   const url = await listen(app, config, served)
-  sayMemory(served, config, reporter)
+  if (config.workers > 0) sayMemory(served, config, reporter)
   supervisor.start()
+  if (config.workers === 0) {
+    sayHello(url, served, config, reporter)
+    return
+  }
   const isReady = await Promise.race([supervisor.ready.then(() => true), supervisor.fatal.then(() => false)])
   if (isReady) sayHello(url, served, config, reporter)
-}
-
-/** One for each seat; none where the engine has no cache, or the system no such files: what a dead worker ran is then computed again. */
-function cacheFiles({ engine }: ServedModel, { workers }: ServeConfig): readonly number[] {
-  if (engine.engine === 'simulated') return []
-  const files = Array.from({ length: workers }, createCacheFile)
-  return files.filter(file => file !== null)
 }
 
 async function listen(app: ReturnType<typeof buildApp>, { host, port }: ServeConfig, served: ServedModel): Promise<string> {
