@@ -24,6 +24,7 @@ import { answerBrokenRequest, HTTP_LIMITS, limitRequests } from './plugins/limit
 import { answerUnknownUrls } from './plugins/not-found.ts'
 import { addResponseIds } from './plugins/request-id.ts'
 import { logRequests } from './plugins/request-log.ts'
+import { closeUnusedConnections } from './plugins/unused-connections.ts'
 
 export interface AppOptions {
   readonly queue: GenerationQueue
@@ -67,6 +68,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   const auth = requireApiKey(app, options.apiKeys)
   refuseWhileDraining(app, options.isDraining)
   limitRequests(app)
+  closeUnusedConnections(app)
   answerUnknownUrls(app)
 
   app.register(healthRoute, { status })
