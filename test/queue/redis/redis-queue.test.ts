@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { LogEntry } from '../../../src/inference/contract/events.ts'
+import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
+import { PLAIN_TICKET } from '../../../src/inference/contract/ticket.ts'
+import { RequestStore } from '../../../src/queue/redis/request-store.ts'
+import { claim, handBack } from '../../../src/queue/redis/worker-scripts.ts'
+import { aRequest } from '../a-request.ts'
+import { aToken } from '../events.ts'
+import { TRICKS } from '../fake-engine.ts'
+import { endOf, readAll, readUntil } from '../read-all.ts'
+import { RedisRig } from './redis-rig.ts'
+import { type RedisServer, startRedis } from './redis-server.ts'
+
+const held = [{ tokenIds: [TRICKS.hold] }]
+const background = (request: GenerationRequest): GenerationRequest => ({ ...request, ticket: { ...PLAIN_TICKET, unattended: 'run' } })
+
+describe('the queue in Redis', () => {
+  let server: RedisServer
+  beforeAll(async () => {
+    server = await startRedis()
+  })
+  afterAll(() => server[Symbol.asyncDispose]())
+
+  it('is one queue for all its API processes: each reads, resumes and cancels what another has admitted', async () => {
+    await using rig = await RedisRig.open(server)
+    const other = await rig.openQueue()
+    await rig.startWorker(2, 5)
+    const request = aRequest({ maxNewTokens: 40 })
+    await rig.queue.submit(request)
+    const [here, there, resumed] = await Promise.all([
+      readAll(rig.queue, request.id),
+      readAll(other, request.id),
+      readAll(other, request.id, 20)
+    ])
+    expect(there).toEqual(here)
+    expect(resumed).toEqual(here.slice(20))
+    const endless = aRequest({ prompts: held })
+    await rig.queue.submit(endless)
+    await readUntil(other, endless.id, 'token')
+    await other.cancel(endless.id)
+    expect(await endOf(rig.queue, endless.id)).toBe('cancelled')
+  })
+
+  it('leaves no key behind that nobody will delete', async () => {
+    await using rig = await RedisRig.open(server, { retentionMs: 100, streamRetentionMs: 100 })
+    const redis = server.connect()
+    const worker = await rig.startWorker(2)
+    const idempotency = { key: 'key', digest: 'digest' }
+    const keyed = aRequest({ ticket: { ...PLAIN_TICKET, unattended: 'grace', idempotency } })
+    const overdue = aRequest({ prompts: held, ticket: { ...PLAIN_TICKET, deadlineAtMs: Date.now() + 300 } })
+    const cancelled = aRequest({ prompts: held })
+    const requests = [aRequest(), aRequest({ choicesPerPrompt: 5 }), background(aRequest()), keyed, overdue, cancelled]
+    for (const request of requests) await rig.queue.submit(request)
+    const ends = requests.map(({ id }) => endOf(rig.queue, id))
+    await rig.queue.cancel(cancelled.id)
+    await Promise.all(ends)
+    await worker.kill()
+    await rig.queue.close()
+    const transient = /:(request|log|generation):/
+    await expect.poll(async () => (await rig.keysLeft()).filter(key => transient.test(key)), { timeout: 10_000 }).toEqual([])
+    // The rest: registers and names that their owners renew.
+    for (const key of await rig.keysLeft()) expect([key, (await redis.pttl(key)) > 0]).toEqual([key, true])
+  })
+
+  it('puts a request into the line whose API process died before it could', async () => {
+    await using rig = await RedisRig.open(server)
+    const store = new RequestStore(server.connect(), rig.keys)
+    const request = aRequest()
+    const terms = { waitingLimit: 10, waitingTokenLimit: 100, freeRows: 0, rows: 1, retentionMs: 60_000 }
+    await store.admit(request, { ...terms, leaseUntilMs: Date.now() + 60_000 })
+    await rig.startWorker(1)
+    expect(await endOf(rig.queue, request.id)).toBe('finished')
+  })
+
+  it('spreads requests over shards, with one law for all', async () => {
+    await using rig = await RedisRig.open(server, { shards: 3 })
+    await rig.startWorker(4)
+    const requests = Array.from({ length: 12 }, () => aRequest())
+    for (const request of requests) await rig.queue.submit(request)
+    expect(await Promise.all(requests.map(({ id }) => endOf(rig.queue, id)))).toEqual(requests.map(() => 'finished'))
+    expect(await rig.queue.depth()).toEqual({ waiting: 0, running: 0 })
+  })
+
+  describe('whose Redis has lost the end of a log', () => {
+    /** A request that a worker without an engine has written five tokens of, read to there; and then the log ends after two. */
+    async function cutLog(rig: RedisRig) {
+      const redis = server.connect()
+      const { keys } = rig
+      const request = aRequest()
+      await rig.queue.submit(request)
+      const claimed = await claim(redis, keys, request.id, 'w')
+      const events = Array.from({ length: 5 }, (_, position) => JSON.stringify(aToken(position)))
+      const write = (first: number, some: readonly string[]) =>
+        redis.streamAppend(keys.request(request.id), keys.log(request.id), claimed?.epoch ?? 0, 60_000, '', first, ...some)
+      await write(1, events)
+      const seen: LogEntry[] = []
+      const leaving = new AbortController()
+      const reading = (async () => {
+        for await (const batch of rig.queue.events(request.id, 0, leaving.signal)) {
+          for (const event of batch) if (event.ordinal !== null) seen.push(event)
+        }
+      })()
+      reading.catch(() => {})
+      await expect.poll(() => seen.length).toBe(5)
+      const cut = redis.multi().del(keys.log(request.id)).hset(keys.request(request.id), 'last', 2)
+      for (const [index, event] of events.slice(0, 2).entries()) cut.xadd(keys.log(request.id), `${index + 1}-0`, 'e', event)
+      await cut.exec()
+      await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+      return { request, redis, keys, events, write, seen, leaving, reading }
+    }
+
+    it('tells a reader nothing twice while the same worker writes it again, and then goes on', async () => {
+      await using rig = await RedisRig.open(server)
+      const { events, write, seen, leaving, reading } = await cutLog(rig)
+      await write(3, [...events.slice(2), JSON.stringify(aToken(5))])
+      await expect.poll(() => seen.length).toBe(6)
+      expect(seen.map(({ ordinal }) => ordinal)).toEqual([1, 2, 3, 4, 5, 6])
+      leaving.abort()
+      await reading
+    })
+
+    it('ends a reading with `stream_lost` when another worker would write it', async () => {
+      await using rig = await RedisRig.open(server)
+      const { request, redis, keys, seen, reading } = await cutLog(rig)
+      // The reader has to see the loss before there is another owner: it looks at once when its connection is back.
+      await expect.poll(() => rig.queue.depth().catch(() => null)).not.toBeNull()
+      await new Promise(resolve => setTimeout(resolve, 300))
+      await handBack(redis, keys, request.id, 'w', false)
+      await expect(reading).rejects.toMatchObject({ code: 'stream_lost' })
+      expect(seen.map(({ ordinal }) => ordinal)).toEqual([1, 2, 3, 4, 5])
+    })
+  })
+})
