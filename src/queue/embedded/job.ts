@@ -1,7 +1,13 @@
 import type { GenerationRequest } from '../../inference/contract/request.ts'
 import type { TokenLog } from '../log/token-log.ts'
 import type { Lease } from './lease.ts'
-import type { Seat } from './seat.ts'
+
+/** What a running request may ask of where it runs. */
+export interface JobHolder {
+  /** It does not run here any more: it has ended, or the worker has. */
+  release(job: Job): void
+  cancel(job: Job): void
+}
 
 /** A request from its admission to its end. */
 export interface Job {
@@ -11,7 +17,7 @@ export interface Job {
   /** Counts requests as they come. */
   readonly arrival: number
   /** Where it runs; null while it waits. */
-  seat: Seat | null
+  seat: JobHolder | null
   /** Of the worker that ran it last. */
   place: number | null
   /** By a clock that never jumps; null before its first start. */

@@ -1,10 +1,10 @@
 import { choiceCount, type GenerationRequest } from '../../inference/contract/request.ts'
 import type { WorkerDeath } from '../poison-rule.ts'
-import type { Job } from './job.ts'
+import type { Job, JobHolder } from './job.ts'
 import type { WorkerLink } from './worker-pool.ts'
 
 /** The queue's book of one worker: which requests it runs, how far they are, and how many of its rows are free. */
-export class Seat {
+export class Seat implements JobHolder {
   readonly #link: WorkerLink
   readonly #jobs = new Map<string, { readonly job: Job; readonly rows: number }>()
   readonly #advanced = new Set<string>()
@@ -65,7 +65,6 @@ export class Seat {
     )
   }
 
-  /** It does not run here any more: it has ended, or the worker has. */
   release(job: Job): void {
     const { id } = job.request
     this.#freeRows += this.#jobs.get(id)?.rows ?? 0
