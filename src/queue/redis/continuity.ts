@@ -1,29 +1,36 @@
-import { hasEnded, type RequestStore, type Standing } from './request-store.ts'
+import type { LogEntry } from '../../inference/contract/events.ts'
+import { hasEnded, type RequestStore } from './request-store.ts'
 import type { Tail } from './tail.ts'
 
-/** A worker that holds what Redis has lost writes it again within this time. */
+/** A worker writes again what Redis has lost within this time, or nobody does. */
 const REWRITE_MS = 10_000
+/** Entries before the end of what was read that must be the same. */
+const COMPARED = 20
 
 /**
- * Redis may have come back without the last second, or without anything. A log that is shorter than what was read of it becomes whole again when its
- * worker writes the very same once more; whatever another worker would write there instead must not be told, and is not.
+ * Redis may have come back without the last second, or without anything. A log that is shorter than what was read of it is waited for, and what is
+ * written there again must be the very same, whoever writes it: else its readers are told that the stream is lost, and nothing that contradicts what they have.
  */
 export async function checkContinuity(store: RequestStore, tails: readonly Tail[], nowMs: number): Promise<void> {
-  const standings = await store.standings(tails.map(({ requestId }) => requestId))
-  for (const [index, tail] of tails.entries()) judge(tail, standings[index] ?? null, nowMs)
+  await Promise.all(tails.filter(tail => !tail.hasEnded).map(tail => check(store, tail, nowMs)))
 }
 
-function judge(tail: Tail, standing: Standing | null, nowMs: number): void {
-  if (tail.hasEnded) return
-  if (standing === null) {
+async function check(store: RequestStore, tail: Tail, nowMs: number): Promise<void> {
+  const known = tail.newest(COMPARED)
+  const { last } = tail
+  const look = await store.look(tail.requestId, last - known.length, Math.max(1, known.length))
+  if (look === null) {
     tail.fail('its log is gone')
-    return
+  } else if (look.standing.last < last) {
+    tail.shortSinceMs ??= nowMs
+    if (hasEnded(look.standing) || nowMs - tail.shortSinceMs > REWRITE_MS) tail.fail('the end of its log is gone')
+  } else if (!areSame(known, look.entries.slice(0, known.length))) {
+    tail.fail('its log was lost and is another now')
+  } else {
+    tail.shortSinceMs = null
   }
-  if (standing.last >= tail.last) {
-    tail.shortage = null
-    return
-  }
-  tail.shortage ??= { sinceMs: nowMs, epoch: standing.epoch }
-  const { sinceMs, epoch } = tail.shortage
-  if (hasEnded(standing) || standing.epoch !== epoch || nowMs - sinceMs > REWRITE_MS) tail.fail('the end of its log is gone')
+}
+
+function areSame(some: readonly LogEntry[], others: readonly LogEntry[]): boolean {
+  return JSON.stringify(some) === JSON.stringify(others)
 }

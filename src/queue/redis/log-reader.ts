@@ -12,6 +12,8 @@ import { Tail } from './tail.ts'
 /** Entries that one command asks of one log. */
 const PAGE = 500
 const BLOCK_MS = 1000
+/** While a log is shorter than it was. */
+const SHORT_LOOK_MS = 100
 const WAKE_TTL_MS = 60_000
 const AWAY_RETRY_MS = 50
 const FIRST_LOOK_MS = 3000
@@ -63,7 +65,7 @@ export class LogReader {
     const { standing, entries } = look
     if (entries.length === 0 && afterOrdinal < standing.last) throw streamLost()
     if (entries.length === 0 && hasEnded(standing)) return
-    const tail = this.#tails.get(requestId) ?? new Tail(requestId, entries.at(-1)?.ordinal ?? standing.last)
+    const tail = this.#tails.get(requestId) ?? new Tail(requestId, entries, entries.at(-1)?.ordinal ?? standing.last)
     const bell = this.#join(tail)
     signal.addEventListener('abort', bell.ring)
     try {
@@ -172,7 +174,11 @@ export class LogReader {
 
   get #isCheckDue(): boolean {
     const sinceMs = performance.now() - this.#checkedAtMs
-    return sinceMs > CHECK_MS || (sinceMs > BLOCK_MS && this.tails.some(({ shortage }) => shortage !== null))
+    return sinceMs > CHECK_MS || this.#isShort
+  }
+
+  get #isShort(): boolean {
+    return this.tails.some(({ shortSinceMs }) => shortSinceMs !== null)
   }
 
   async #check(): Promise<void> {
@@ -182,11 +188,13 @@ export class LogReader {
 
   async #readOn(): Promise<void> {
     const { store, blocking, apiId, onEntries } = this.#options
-    const followed = new Map(this.tails.filter(({ hasEnded }) => !hasEnded).map(tail => [store.keys.log(tail.requestId), tail]))
+    const whole = this.tails.filter(({ hasEnded, shortSinceMs }) => !hasEnded && shortSinceMs === null)
+    const followed = new Map(whole.map(tail => [store.keys.log(tail.requestId), tail]))
+    const blockMs = this.#isShort ? SHORT_LOOK_MS : BLOCK_MS
     const names = [store.keys.wake(apiId), ...followed.keys()]
     const ids = [this.#wakeId, ...[...followed.values()].map(({ last }) => `${last}-0`)]
     this.#isBlocked = true
-    const raw: unknown = await blocking.xread('COUNT', PAGE, 'BLOCK', BLOCK_MS, 'STREAMS', ...names, ...ids).finally(() => {
+    const raw: unknown = await blocking.xread('COUNT', PAGE, 'BLOCK', blockMs, 'STREAMS', ...names, ...ids).finally(() => {
       this.#isBlocked = false
     })
     for (const [name, entries] of Streams.parse(raw ?? [])) {

@@ -1,9 +1,23 @@
+import { FRUITLESS_DEATHS_THAT_COUNT } from '../poison-rule.ts'
+
 /**
  * Lua that moves a request between its states. The request's hash:
  * `body` JSON of the GenerationRequest · `ticket` JSON of its ticket, for those who need no more · `state` waiting|running|finished|failed|cancelled · `epoch` grows with each claim and each end from outside ·
  * `worker` who claimed it last · `weight` its choices · `tokens` prompt tokens · `last` ordinal of the log's last entry · `leaseUntil` ms, 0 never ends ·
- * `deadline` ms, 0 none · `retention` ms for which it and its log live after the end · `inRun` epoch whose worker's current run computes for it · `advanced` epoch in which something of it was computed · `deaths`.
+ * `deadline` ms, 0 none · `retention` ms for which it and its log live after the end · `inRun` epoch whose worker's current run computes for it · `advanced` epoch in which something of it was computed · `deaths` that count ·
+ * `diedAt` the `last` at the last death in its runs · `fruitless` such deaths in a row at that `last`.
  */
+
+/** A death, counted by the poison rule. */
+const COUNT_DEATH = `
+local function countDeath(request, epoch)
+  local inRun, advanced, last, diedAt = unpack(redis.call('HMGET', request, 'inRun', 'advanced', 'last', 'diedAt'))
+  if inRun ~= epoch then return end
+  if last ~= diedAt then redis.call('HSET', request, 'diedAt', last, 'fruitless', 0) end
+  local fruitless = redis.call('HINCRBY', request, 'fruitless', 1)
+  if advanced ~= epoch or fruitless >= ${FRUITLESS_DEATHS_THAT_COUNT} then redis.call('HINCRBY', request, 'deaths', 1) end
+end
+`
 
 /**
  * Said twice, it is done once.
@@ -29,22 +43,19 @@ return {'ok'}
 `
 
 /**
- * A worker takes the request, whose job it has claimed. If the last owner is still in the books, it died with the request: that counts as a death
- * if the request was in its fatal run and nothing of it had been computed since it was claimed.
+ * A worker takes the request, whose job it has claimed. If the last owner is still in the books, it died with the request.
  *
  * KEYS request, waiting, worker
  * ARGV id, workerId, ttlMs, workerTtlMs
  * Returns {'ok', epoch, body, deaths} | {'gone'} | {'ended'}
  */
-export const CLAIM = `
+export const CLAIM = `${COUNT_DEATH}
 local state = redis.call('HGET', KEYS[1], 'state')
 redis.call('HDEL', KEYS[2], ARGV[1])
 if not state then return {'gone'} end
 if state ~= 'waiting' and state ~= 'running' then return {'ended'} end
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
-if state == 'running' and redis.call('HGET', KEYS[1], 'inRun') == epoch and redis.call('HGET', KEYS[1], 'advanced') ~= epoch then
-  redis.call('HINCRBY', KEYS[1], 'deaths', 1)
-end
+if state == 'running' then countDeath(KEYS[1], epoch) end
 local nextEpoch = redis.call('HINCRBY', KEYS[1], 'epoch', 1)
 redis.call('HSET', KEYS[1], 'state', 'running', 'worker', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
@@ -61,13 +72,11 @@ return {'ok', nextEpoch, redis.call('HGET', KEYS[1], 'body'), tonumber(redis.cal
  * ARGV id, workerId, died (1 | 0), ttlMs
  * Returns 1, or 0 when the request is not this worker's (any more)
  */
-export const HAND_BACK = `
+export const HAND_BACK = `${COUNT_DEATH}
 redis.call('SREM', KEYS[3], ARGV[1])
 if redis.call('HGET', KEYS[1], 'state') ~= 'running' or redis.call('HGET', KEYS[1], 'worker') ~= ARGV[2] then return 0 end
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
-if ARGV[3] == '1' and redis.call('HGET', KEYS[1], 'inRun') == epoch and redis.call('HGET', KEYS[1], 'advanced') ~= epoch then
-  redis.call('HINCRBY', KEYS[1], 'deaths', 1)
-end
+if ARGV[3] == '1' then countDeath(KEYS[1], epoch) end
 redis.call('HINCRBY', KEYS[1], 'epoch', 1)
 redis.call('HSET', KEYS[1], 'state', 'waiting', 'worker', '')
 redis.call('PEXPIRE', KEYS[1], ARGV[4])

@@ -14,12 +14,16 @@ export class Tail {
   #queued: QueuedEvent | null = null
   #failure: ServiceError | null = null
   readonly #bells = new Set<Bell>()
-  /** Since its log was found shorter than what was read of it: when that was (`performance.now`), and the epoch then. */
-  shortage: { readonly sinceMs: number; readonly epoch: number } | null = null
+  /** Since when (`performance.now`) its log is shorter than what was read of it: until it is whole again, nothing more is read. */
+  shortSinceMs: number | null = null
 
-  /** @param last  ordinal of the last entry that its readers need not be told */
-  constructor(requestId: string, last: number) {
+  /**
+   * @param entries  read already
+   * @param last     ordinal of the last of them, or of the last that nobody here needs
+   */
+  constructor(requestId: string, entries: readonly LogEntry[], last: number) {
     this.requestId = requestId
+    this.#entries = [...entries]
     this.#last = last
   }
 
@@ -39,6 +43,11 @@ export class Tail {
 
   get queued(): QueuedEvent | null {
     return this.#queued
+  }
+
+  /** The last entries read, at most `count`, of what is kept. */
+  newest(count: number): readonly LogEntry[] {
+    return this.#entries.slice(-count)
   }
 
   /** What follows an ordinal, of what is kept; null when some of it is not kept any more. */
