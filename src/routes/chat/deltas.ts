@@ -30,6 +30,14 @@ export interface ChatChunkChoice {
   readonly token_ids?: readonly number[]
 }
 
+/**
+ * What opens a choice in a stream. It says nothing yet, as at OpenAI: the stream helper of OpenAI's client for JavaScript counts the
+ * log-probabilities of a choice's first chunk twice.
+ */
+export function openingOf(choice: number): ChatChunkChoice {
+  return { index: choice, delta: { role: 'assistant', content: '' }, logprobs: null, finish_reason: null, stop_reason: null }
+}
+
 /** Reads the tokens of one choice in their order. Only calls of tools make it remember anything. */
 export class ChoiceReader {
   readonly #view: ChatView
@@ -45,8 +53,7 @@ export class ChoiceReader {
   read(event: GeneratedTokenEvent): ChatChunkChoice | null {
     const { content, calls } = this.#textOf(event)
     const delta = {
-      ...(event.position === 0 && { role: 'assistant' as const }),
-      ...((content !== '' || event.position === 0) && { content }),
+      ...(content !== '' && { content }),
       ...(calls.length > 0 && { tool_calls: calls.map(call => this.#toWire(call, event.choice)) })
     }
     if (Object.keys(delta).length === 0 && event.score === null && event.end === null && this.#view.promptTokenIds === null) return null

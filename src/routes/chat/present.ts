@@ -1,7 +1,7 @@
 import type { LoggedEvent, Usage } from '../../inference/contract/events.ts'
 import type { AnswerInProgress } from '../wire/dialect.ts'
 import { toWireUsage } from '../wire/usage.ts'
-import { type ChatChunkChoice, ChoiceReader, type WireToolCall } from './deltas.ts'
+import { type ChatChunkChoice, ChoiceReader, openingOf, type WireToolCall } from './deltas.ts'
 import type { ChatLogprob } from './logprobs.ts'
 import type { ChatView } from './view.ts'
 
@@ -9,11 +9,21 @@ import type { ChatView } from './view.ts'
 export function chunkMaker(view: ChatView): (event: LoggedEvent) => readonly object[] {
   const deltas = deltaMaker(view)
   return event => {
-    if (event.kind === 'finished') return view.includeUsage ? [{ ...chunkHead(view), choices: [], usage: toWireUsage(event.usage) }] : []
-    const choice = deltas(event)
-    return choice === null
-      ? []
-      : [{ ...chunkHead(view), ...firstFacts(view, event), choices: [choice], ...(view.includeUsage && { usage: null }) }]
+    if (event.kind === 'finished')
+      return view.includeUsage ? [{ ...head(view, 'chat.completion.chunk'), choices: [], usage: toWireUsage(event.usage) }] : []
+    const opening = event.kind === 'token' && event.position === 0 ? openingOf(event.choice) : null
+    return [opening, deltas(event)].filter(choice => choice !== null).map(choice => toChunk(view, choice))
+  }
+}
+
+/** With `return_token_ids` the first chunk of all carries the prompt's ids. */
+function toChunk(view: ChatView, choice: ChatChunkChoice): object {
+  const isFirst = choice.index === 0 && choice.delta.role !== undefined
+  return {
+    ...head(view, 'chat.completion.chunk'),
+    ...(isFirst && view.promptTokenIds !== null && { prompt_token_ids: view.promptTokenIds }),
+    choices: [choice],
+    ...(view.includeUsage && { usage: null })
   }
 }
 
@@ -69,16 +79,6 @@ function openChoice(view: ChatView, index: number) {
       ...(view.promptTokenIds !== null && { token_ids: tokenIds })
     })
   }
-}
-
-/** With `return_token_ids` the first chunk of all carries the prompt's ids. */
-function firstFacts(view: ChatView, event: LoggedEvent): { readonly prompt_token_ids?: readonly number[] } {
-  const isFirst = event.kind === 'token' && event.choice === 0 && event.position === 0
-  return isFirst && view.promptTokenIds !== null ? { prompt_token_ids: view.promptTokenIds } : {}
-}
-
-function chunkHead(view: ChatView) {
-  return head(view, 'chat.completion.chunk')
 }
 
 function head(view: ChatView, object: 'chat.completion' | 'chat.completion.chunk') {

@@ -44,11 +44,12 @@ function wholeOf(view: ChatView, events: readonly LoggedEvent[]): object {
   return answer.toResponse()
 }
 
-it('streams the role first, then texts, then the reason for the end, then usage', () => {
+it('streams the role first and alone, then texts, then the reason for the end, then usage', () => {
   const choice = { index: 0, logprobs: null, finish_reason: null, stop_reason: null }
   const head = { ...HEAD, object: 'chat.completion.chunk', usage: null }
   expect(chunksOf({ ...VIEW, includeUsage: true }, [...saying('Hel', '', 'lo'), finished(USAGE)])).toEqual([
-    { ...head, choices: [{ ...choice, delta: { role: 'assistant', content: 'Hel' } }] },
+    { ...head, choices: [{ ...choice, delta: { role: 'assistant', content: '' } }] },
+    { ...head, choices: [{ ...choice, delta: { content: 'Hel' } }] },
     { ...head, choices: [{ ...choice, delta: { content: 'lo' }, finish_reason: 'stop' }] },
     { ...head, choices: [], usage: expect.objectContaining({ prompt_tokens: 2, total_tokens: 3 }) }
   ])
@@ -76,6 +77,7 @@ it('writes log-probabilities with the bytes of their tokens, of half characters 
   const score = { tokenId: 2, text: 'bytes:\\xe2\\x80', logprob: Number.NEGATIVE_INFINITY, top, textOffset: 0 }
   const event: LoggedEvent = { kind: 'token', choice: 0, position: 0, tokenId: 2, text: '', score, end: null }
   expect(chunksOf({ ...VIEW, withLogprobs: true }, [event])).toMatchObject([
+    { choices: [{ delta: { role: 'assistant' }, logprobs: null }] },
     {
       choices: [
         {
@@ -109,7 +111,8 @@ it('streams a call once it is complete, and ends with tool_calls', () => {
     tool_calls: [{ index, id: expect.stringMatching(/^call_\w{24}$/), type: 'function', function: { name, arguments: given } }]
   })
   expect(chunks).toMatchObject([
-    { choices: [{ delta: { role: 'assistant', content: 'One moment' }, finish_reason: null }] },
+    { choices: [{ delta: { role: 'assistant', content: '' }, finish_reason: null }] },
+    { choices: [{ delta: { content: 'One moment' }, finish_reason: null }] },
     { choices: [{ delta: call(0, 'a', '{"x":1}'), finish_reason: null }] },
     { choices: [{ delta: call(1, 'b', '{}'), finish_reason: null }] },
     { choices: [{ delta: {}, finish_reason: 'tool_calls' }] }

@@ -33,7 +33,7 @@ it('takes a stream of calls up in the middle of a call, and says exactly what re
   const stored = { view: { ...COMPLETION_VIEW, id: VIEW.id }, events: EVENTS, ticket: { presentation } }
   const { app, get } = await openStored(stored, { dialects: [chatDialect] })
   const all = readSse((await get()).body)
-  expect(all.map(({ id }) => id)).toEqual(['1', '2', '4', '5', '6'])
+  expect(all.map(({ id }) => id)).toEqual([null, '1', '2', '4', '5', '6'])
   for (const after of [1, 2, 3, 4, 5]) {
     const rest = readSse((await get(`?starting_after=${after}`)).body)
     expect(rest).toEqual(all.filter(({ id }) => Number(id) > after))

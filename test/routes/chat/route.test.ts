@@ -94,10 +94,11 @@ it('streams chunks, usage at the end, and [DONE]', async () => {
   expect(data.at(-1)).toBe('[DONE]')
   const chunks = data.slice(0, -1).map(json => JSON.parse(json))
   expect(chunks.flatMap(({ choices }) => choices.map((choice: { delta: object }) => choice.delta))).toEqual([
-    { role: 'assistant', content: 'a' },
+    { role: 'assistant', content: '' },
+    { content: 'a' },
     { content: 'b' }
   ])
-  expect(chunks.map(({ usage }) => usage?.completion_tokens ?? null)).toEqual([null, null, 2])
+  expect(chunks.map(({ usage }) => usage?.completion_tokens ?? null)).toEqual([null, null, null, 2])
 })
 
 it('answers a call as a call, whole and streamed', async () => {
