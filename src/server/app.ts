@@ -9,6 +9,7 @@ import { completionOpener } from '../routes/completions/open.ts'
 import { completionRoute } from '../routes/completions/route.ts'
 import { healthRoute } from '../routes/health/route.ts'
 import type { Status } from '../routes/health/status.ts'
+import { metricsRoute } from '../routes/metrics/route.ts'
 import type { ModelCard } from '../routes/models/model-card.ts'
 import { modelsRoute } from '../routes/models/route.ts'
 import { socketRoute } from '../routes/socket/route.ts'
@@ -16,6 +17,7 @@ import { streamRoute } from '../routes/streams/route.ts'
 import { renderRoute } from '../routes/tokenize/render-route.ts'
 import { tokenizeRoute } from '../routes/tokenize/route.ts'
 import { newId } from '../routes/wire/ids.ts'
+import type { Metrics } from './observe/metrics.ts'
 import { requireApiKey } from './plugins/auth.ts'
 import { refuseWhileDraining } from './plugins/drain.ts'
 import { answerError, answerErrors } from './plugins/error-handler.ts'
@@ -31,6 +33,7 @@ export interface AppOptions {
   readonly text: TextPort
   readonly card: ModelCard
   readonly status: Status
+  readonly metrics: Metrics
   readonly isDraining: () => boolean
   /** Empty: open to everyone who reaches it. */
   readonly apiKeys: readonly string[]
@@ -50,7 +53,8 @@ export interface AppOptions {
  * Hooks run in the order of these lines: a request is named and logged before it can be refused, and refused before its body is read.
  */
 export function buildApp(options: AppOptions): FastifyInstance {
-  const { queue, text, card, status, clock, strictParams } = options
+  const { text, card, status, metrics, clock, strictParams } = options
+  const queue = metrics.metered(options.queue, clock)
   const app = fastify({
     ...HTTP_LIMITS,
     ...(options.logger !== undefined && { loggerInstance: options.logger }),
@@ -64,6 +68,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   answerErrors(app)
   addResponseIds(app)
   const journal = logRequests(app, clock)
+  metrics.http.watch(app)
   checkHost(app, options.bindHost)
   const auth = requireApiKey(app, options.apiKeys)
   refuseWhileDraining(app, options.isDraining)
@@ -72,6 +77,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   answerUnknownUrls(app)
 
   app.register(healthRoute, { status })
+  app.register(metricsRoute, { exposition: () => metrics.exposition() })
   app.register(modelsRoute, { card, text })
   const dialects = [completionDialect, chatDialect]
   const leaving = options.leaving ?? new AbortController().signal

@@ -5,6 +5,8 @@ import { ExitError } from './config/exit-error.ts'
 import type { ServeConfig } from './config/serve-config.ts'
 import { megabytes, type Reporter } from './download/reporter.ts'
 import { laterSignal } from './later-signal.ts'
+import { embeddedFleet } from './observe/fleet.ts'
+import { Metrics } from './observe/metrics.ts'
 import { loadServedModel, type ServedModel } from './served-model.ts'
 import { openServedQueue } from './served-queue.ts'
 import { handleShutdown } from './shutdown.ts'
@@ -41,10 +43,13 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
     log,
     process
   })
+  const metrics = new Metrics(served.card.servedModelName, embeddedFleet(supervisor, pool))
+  metrics.watchProcess()
   const app = buildApp({
     queue,
     text: served.text,
     card: served.card,
+    metrics,
     status: {
       isHealthy: () => config.workers === 0 || supervisor.isHealthy,
       isReady: () => (supervisor.isReady || workersAnywhere() > 0) && !shutdown.begun.aborted,

@@ -1,7 +1,11 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { pino } from 'pino'
 import { type AppOptions, buildApp } from '../../src/server/app.ts'
+import type { Fleet } from '../../src/server/observe/fleet.ts'
+import { Metrics } from '../../src/server/observe/metrics.ts'
 import { CARD, GOOD, literalQueue, saying, TEXT } from '../routes/literal-parts.ts'
+
+export const NO_FLEET: Fleet = { workerStatistics: async () => [], workersByState: {}, deaths: 0, failovers: 0 }
 
 /** The app with literal parts, all of which a test may change. */
 export function testApp(changes: Partial<AppOptions> = {}) {
@@ -10,6 +14,7 @@ export function testApp(changes: Partial<AppOptions> = {}) {
     text: TEXT,
     card: CARD,
     status: GOOD,
+    metrics: new Metrics(CARD.servedModelName, NO_FLEET),
     isDraining: () => false,
     apiKeys: [],
     bindHost: '127.0.0.1',

@@ -42,6 +42,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
   /** Requests that have not ended, by id. */
   readonly #jobs = new Map<string, Job>()
   #arrivals = 0
+  #handedOn = 0
   readonly #idleListeners = new Set<() => void>()
   /** Why nothing is admitted any more. */
   #refusal: string | null = null
@@ -104,6 +105,11 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
   async position(requestId: string): Promise<number | null> {
     const job = this.#jobs.get(requestId)
     return job === undefined ? null : this.#line.position(job)
+  }
+
+  /** How many times a request lost its worker and was kept for another, since the start. */
+  get handedOn(): number {
+    return this.#handedOn
   }
 
   async depth(): Promise<QueueDepth> {
@@ -198,6 +204,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
         continue
       }
       job.isReturned = true
+      this.#handedOn++
       job.isSuspect = verdict === 'alone'
       this.#line.push(job)
     }

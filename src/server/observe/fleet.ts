@@ -1,0 +1,38 @@
+import type { EngineStatistics } from '../../inference/contract/statistics.ts'
+import type { EmbeddedQueue } from '../../queue/embedded/embedded-queue.ts'
+import type { Supervisor } from '../supervisor.ts'
+import type { WorkerState } from '../worker-child.ts'
+
+/** What is to be known of the workers, wherever they are. */
+export interface Fleet {
+  /** Of all workers of the queue. What those did that have died is part of it, so that sums only grow. */
+  workerStatistics(): Promise<readonly EngineStatistics[]>
+  /** Of the workers that this process keeps: state by state, how many are in it. */
+  readonly workersByState: Readonly<Partial<Record<WorkerState, number>>>
+  /** Of those, how many have died so far. */
+  readonly deaths: number
+  /** How many requests went on with another worker after the death of theirs. */
+  readonly failovers: number
+}
+
+/** A fleet that is one supervisor's: all workers of an embedded queue. */
+export function embeddedFleet(supervisor: Supervisor, queue: Pick<EmbeddedQueue, 'handedOn'>): Fleet {
+  return {
+    workerStatistics: async () => supervisor.statistics,
+    get workersByState() {
+      return byState(supervisor)
+    },
+    get deaths() {
+      return supervisor.deathCount
+    },
+    get failovers() {
+      return queue.handedOn
+    }
+  }
+}
+
+function byState({ workers }: Pick<Supervisor, 'workers'>): Partial<Record<WorkerState, number>> {
+  const counts: Partial<Record<WorkerState, number>> = {}
+  for (const { state } of workers) counts[state] = (counts[state] ?? 0) + 1
+  return counts
+}

@@ -1,0 +1,110 @@
+import { ServiceError } from '../../inference/contract/errors.ts'
+import type { GenerationRequest } from '../../inference/contract/request.ts'
+import type { Ticket } from '../../inference/contract/ticket.ts'
+import type { GenerationQueue, QueueDepth, QueueEvent, RequestSnapshot } from '../../queue/queue.ts'
+import { RequestMeter } from './request-meter.ts'
+import type { RequestMetrics } from './request-metrics.ts'
+
+/** Requests without a reader whose log is looked at in one scrape. */
+const SETTLED_AT_ONCE = 64
+/** Requests whose end is still to be counted; beyond it the oldest are given up. */
+const MAX_METERS = 20_000
+
+interface Metered {
+  readonly meter: RequestMeter
+  readers: number
+}
+
+/** A queue that counts what passes: requests that this process has admitted, by whichever route, each once. */
+export class MeteredQueue implements GenerationQueue {
+  readonly #queue: GenerationQueue
+  readonly #metrics: RequestMetrics
+  readonly #clock: () => number
+  /** In the order of admission. */
+  readonly #open = new Map<string, Metered>()
+
+  /** @param clock  Unix milliseconds */
+  constructor(queue: GenerationQueue, metrics: RequestMetrics, clock: () => number) {
+    this.#queue = queue
+    this.#metrics = metrics
+    this.#clock = clock
+  }
+
+  async submit(request: GenerationRequest): Promise<string> {
+    const id = await this.#queue.submit(request)
+    // Otherwise it repeats one that has been counted.
+    if (id === request.id) this.#meter(request)
+    return id
+  }
+
+  async *events(requestId: string, afterOrdinal: number, signal: AbortSignal): AsyncGenerator<readonly QueueEvent[], void> {
+    const metered = this.#open.get(requestId)
+    if (afterOrdinal > 0) this.#metrics.resumed()
+    if (metered !== undefined) metered.readers++
+    this.#metrics.readers(1)
+    try {
+      for await (const batch of this.#queue.events(requestId, afterOrdinal, signal)) {
+        metered?.meter.pass(batch, this.#clock())
+        yield batch
+      }
+    } finally {
+      this.#metrics.readers(-1)
+      if (metered !== undefined) metered.readers--
+      this.#forgetIfEnded(requestId)
+    }
+  }
+
+  async cancel(requestId: string): Promise<void> {
+    await this.#queue.cancel(requestId)
+    const metered = this.#open.get(requestId)
+    if (metered?.readers === 0) await this.#settleOne(requestId, metered)
+  }
+
+  ticket(requestId: string): Promise<Ticket> {
+    return this.#queue.ticket(requestId)
+  }
+
+  snapshot(requestId: string): Promise<RequestSnapshot> {
+    return this.#queue.snapshot(requestId)
+  }
+
+  position(requestId: string): Promise<number | null> {
+    return this.#queue.position(requestId)
+  }
+
+  depth(): Promise<QueueDepth> {
+    return this.#queue.depth()
+  }
+
+  drain(signal: AbortSignal): Promise<void> {
+    return this.#queue.drain(signal)
+  }
+
+  /** Counts what requests have done that nobody reads, in the background or left by their readers. */
+  async settle(): Promise<void> {
+    const unread = [...this.#open].filter(([, { readers }]) => readers === 0).slice(0, SETTLED_AT_ONCE)
+    await Promise.all(unread.map(([requestId, metered]) => this.#settleOne(requestId, metered)))
+  }
+
+  async #settleOne(requestId: string, metered: Metered): Promise<void> {
+    try {
+      const { entries } = await this.#queue.snapshot(requestId)
+      metered.meter.pass(entries, null)
+      this.#forgetIfEnded(requestId)
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error
+      // Else the queue's store is away: the next time.
+      if (error.code === 'not_found') this.#open.delete(requestId)
+    }
+  }
+
+  #meter(request: GenerationRequest): void {
+    this.#open.set(request.id, { meter: new RequestMeter(request, this.#metrics), readers: 0 })
+    const [oldest] = this.#open.keys()
+    if (this.#open.size > MAX_METERS && oldest !== undefined) this.#open.delete(oldest)
+  }
+
+  #forgetIfEnded(requestId: string): void {
+    if (this.#open.get(requestId)?.meter.hasEnded === true) this.#open.delete(requestId)
+  }
+}

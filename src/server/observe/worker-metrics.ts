@@ -1,0 +1,61 @@
+import { Counter, Gauge, type Registry } from 'prom-client'
+import { type EngineDeeds, type EngineLoad, type EngineStatistics, sumOfDeeds, sumOfLoads } from '../../inference/contract/statistics.ts'
+import type { QueueDepth } from '../../queue/queue.ts'
+
+const SECOND_MS = 1000
+
+/** What all workers have done together, and how busy they are, as of their last heartbeats. */
+export class WorkerMetrics {
+  readonly #model: { readonly model_name: string }
+  readonly #gauges: readonly (readonly [Gauge<'model_name'>, (load: EngineLoad) => number])[]
+  readonly #counters: readonly (readonly [Counter<'model_name'>, (deeds: EngineDeeds) => number])[]
+  readonly #running: Gauge<'model_name'>
+  readonly #waiting: Gauge<'model_name'>
+
+  constructor(registry: Registry, modelName: string) {
+    const common = { labelNames: ['model_name'] as const, registers: [registry] }
+    const gauge = (name: string, help: string) => new Gauge({ name, help, ...common })
+    const counter = (name: string, help: string) => new Counter({ name, help, ...common })
+    this.#model = { model_name: modelName }
+    this.#running = gauge('vllm:num_requests_running', 'Requests that workers have.')
+    this.#waiting = gauge('vllm:num_requests_waiting', 'Requests that wait for a worker.')
+    this.#gauges = [
+      [gauge('vllm:kv_cache_usage_perc', 'Share of the cache that is reserved, 1 is all of it.'), usedShare],
+      [gauge('everstream_decoding_rows', 'Choices that say a token in each step.'), load => load.decodingRows],
+      [gauge('everstream_waiting_prompts', 'Prompts that a worker has and no row is free for.'), load => load.waitingPrompts],
+      [gauge('everstream_cache_reserved_tokens', 'Positions of the cache promised to running requests.'), load => load.reservedTokens],
+      [gauge('everstream_cache_retained_tokens', 'Positions of the cache that hold prompts for reuse.'), load => load.retainedTokens],
+      [gauge('everstream_cache_budget_tokens', 'Positions that the cache may hold.'), load => load.budgetTokens]
+    ]
+    this.#counters = [
+      [counter('vllm:prefix_cache_queries_total', 'Prompt tokens looked for among kept prefixes.'), deeds => deeds.prefixTokensAsked],
+      [counter('vllm:prefix_cache_hits_total', 'Prompt tokens found among kept prefixes.'), deeds => deeds.prefixTokensFound],
+      [counter('everstream_prefill_runs_total', 'Chunks of prompts that were computed.'), deeds => deeds.prefillRuns],
+      [counter('everstream_prefill_tokens_total', 'Prompt tokens that were computed.'), deeds => deeds.prefillTokens],
+      [counter('everstream_prefill_seconds_total', 'Time in prefill runs.'), deeds => deeds.prefillMs / SECOND_MS],
+      [counter('everstream_decode_runs_total', 'Decode steps.'), deeds => deeds.decodeRuns],
+      [counter('everstream_decode_rows_total', 'Rows of all decode steps: by the steps, the mean batch size.'), deeds => deeds.decodedRows],
+      [counter('everstream_decode_seconds_total', 'Time in decode steps.'), deeds => deeds.decodeMs / SECOND_MS]
+    ]
+  }
+
+  setDepth({ running, waiting }: QueueDepth): void {
+    this.#running.set(this.#model, running)
+    this.#waiting.set(this.#model, waiting)
+  }
+
+  /** @param statistics  whose sum of deeds never shrinks */
+  setStatistics(statistics: readonly EngineStatistics[]): void {
+    const load = sumOfLoads(statistics.map(one => one.load))
+    const deeds = sumOfDeeds(statistics.map(one => one.deeds))
+    for (const [gauge, read] of this.#gauges) gauge.set(this.#model, read(load))
+    for (const [counter, read] of this.#counters) {
+      counter.reset()
+      counter.inc(this.#model, read(deeds))
+    }
+  }
+}
+
+function usedShare({ reservedTokens, budgetTokens }: EngineLoad): number {
+  return budgetTokens === 0 ? 0 : reservedTokens / budgetTokens
+}

@@ -1,0 +1,83 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import { NO_DEEDS, NO_LOAD } from '../../../src/inference/contract/statistics.ts'
+import { embeddedFleet, type Fleet } from '../../../src/server/observe/fleet.ts'
+import { Metrics } from '../../../src/server/observe/metrics.ts'
+import { aRequest } from '../../queue/a-request.ts'
+import { readAll, readUntil } from '../../queue/read-all.ts'
+import { NO_FLEET } from '../app-parts.ts'
+import { startWorkers } from '../start-workers.ts'
+import { parseSamples } from './samples.ts'
+
+const MODEL = 'model_name="tiny"'
+const DECODE_RUNS = `everstream_decode_runs_total{${MODEL}}`
+
+async function samplesOf(metrics: Metrics) {
+  return parseSamples((await metrics.exposition()).body)
+}
+
+it('adds up what the workers tell of themselves', async () => {
+  const statistics = [1, 2].map(n => ({
+    load: { decodingRows: n, waitingPrompts: n, reservedTokens: 10 * n, retainedTokens: 5, budgetTokens: 100 },
+    deeds: { ...NO_DEEDS, prefixTokensAsked: 100 * n, prefixTokensFound: 30 * n, decodeRuns: n, decodedRows: 4 * n, decodeMs: 500 * n }
+  }))
+  const samples = await samplesOf(new Metrics('tiny', { ...NO_FLEET, workerStatistics: async () => statistics }))
+  const of = (name: string) => samples.get(`${name}{${MODEL}}`)
+  expect(of('vllm:kv_cache_usage_perc')).toBe(0.15)
+  expect([of('vllm:prefix_cache_queries_total'), of('vllm:prefix_cache_hits_total')]).toEqual([300, 90])
+  expect([of('everstream_decode_runs_total'), of('everstream_decode_rows_total'), of('everstream_decode_seconds_total')]).toEqual([
+    3, 12, 1.5
+  ])
+  expect([of('everstream_decoding_rows'), of('everstream_waiting_prompts')]).toEqual([3, 3])
+})
+
+it('keeps the last figures where the workers cannot be reached', async () => {
+  let isAway = false
+  const fleet: Fleet = {
+    ...NO_FLEET,
+    async workerStatistics() {
+      if (isAway) throw new Error('away')
+      return [{ load: NO_LOAD, deeds: { ...NO_DEEDS, decodeRuns: 7 } }]
+    }
+  }
+  const metrics = new Metrics('tiny', fleet)
+  await metrics.exposition()
+  isAway = true
+  expect((await samplesOf(metrics)).get(DECODE_RUNS)).toBe(7)
+})
+
+it('never takes back what a worker had done that was killed, and counts the death and the failover', async () => {
+  await using workers = startWorkers()
+  const metrics = new Metrics('tiny', embeddedFleet(workers.supervisor, workers.queue))
+  await workers.supervisor.ready
+  const request = aRequest({ maxNewTokens: 100 })
+  await workers.queue.submit(request)
+  await readUntil(workers.queue, request.id, 'token')
+  const runs = async () => {
+    await delay(5)
+    return (await samplesOf(metrics)).get(DECODE_RUNS) ?? 0
+  }
+  const values = [0]
+  while ((values.at(-1) ?? 0) < 3) values.push(await runs())
+  const [pid = 0] = workers.pids()
+  process.kill(pid, 'SIGKILL')
+  const done = readAll(workers.queue, request.id)
+  while (workers.supervisor.deathCount === 0 || !workers.supervisor.isReady) values.push(await runs())
+  await done
+  const after = await samplesOf(metrics)
+  values.push(after.get(DECODE_RUNS) ?? 0)
+  expect(values.findIndex((value, index) => value < (values[index - 1] ?? 0))).toBe(-1)
+  expect(after.get('everstream_worker_deaths_total')).toBe(1)
+  expect(after.get('everstream_failovers_total')).toBe(1)
+  expect(after.get('everstream_workers{state="ready"}')).toBe(1)
+})
+
+it('measures the process that it is told to', async () => {
+  const metrics = new Metrics('tiny', NO_FLEET)
+  expect([...(await samplesOf(metrics)).keys()].some(key => key.startsWith('process_'))).toBe(false)
+  metrics.watchProcess()
+  const samples = await samplesOf(metrics)
+  for (const name of ['process_resident_memory_bytes', 'process_cpu_seconds_total', 'nodejs_eventloop_lag_seconds']) {
+    expect(samples.get(name)).toBeGreaterThanOrEqual(0)
+  }
+})
