@@ -1,6 +1,8 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, fstatSync, ftruncateSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { createCacheFile } from '../../src/inference/runtime/cache-file.ts'
 import { aRequest } from '../queue/a-request.ts'
 import { TRICKS } from '../queue/fake-engine.ts'
 import { firstDifference } from '../queue/first-difference.ts'
@@ -55,6 +57,27 @@ describe('a supervised worker process', () => {
     for (const entries of logs) expect(firstDifference(entries, logs[0])).toBeNull()
     expect(logs[0]?.at(-1)?.event.kind).toBe('finished')
   })
+
+  it.runIf(process.platform === 'linux')(
+    'leaves its cache to its successor if it was killed, and nothing if it fell by itself',
+    async () => {
+      const cacheFile = createCacheFile() ?? -1
+      ftruncateSync(cacheFile, 4096)
+      {
+        await using workers = startWorkers({ slots: 1 }, { cacheFiles: [cacheFile] })
+        await workers.supervisor.ready
+        const [pid = 0] = workers.pids()
+        process.kill(pid, 'SIGKILL')
+        await workers.hasLogged('a worker is ready', 2)
+        expect(fstatSync(cacheFile).size).toBe(4096)
+        const poison = aRequest({ prompts: [{ tokenIds: [TRICKS.crash] }] })
+        await workers.queue.submit(poison)
+        expect(await endOf(workers.queue, poison.id)).toBe('poisoned')
+        expect(fstatSync(cacheFile).size).toBe(0)
+      }
+      closeSync(cacheFile)
+    }
+  )
 
   it('whose native run hangs is killed, though its event loop lives, and that is a death like any other', async () => {
     await using workers = startWorkers({}, { stepTimeoutMs: 200 })

@@ -17,12 +17,13 @@ interface SilentWorker {
   readonly cancelled: string[]
 }
 
-function joinSilent(queue: EmbeddedQueue, slots: number): SilentWorker {
+function joinSilent(queue: EmbeddedQueue, slots: number, place?: number): SilentWorker {
   const started: GenerationRequest[] = []
   const histories = new Map<string, readonly LoggedEvent[]>()
   const cancelled: string[] = []
   const seat = queue.join({
     slots,
+    ...(place !== undefined && { place }),
     start: (request, history) => {
       started.push(request)
       histories.set(request.id, history)
@@ -60,6 +61,25 @@ describe('a worker at the embedded queue', () => {
     expect([small.started.length, large.started.length]).toEqual([2, 3])
     await queue.submit(aRequest())
     expect(await queue.depth()).toEqual({ waiting: 1, running: 5 })
+  })
+
+  it('leaves what it ran to whoever takes its place, in its leaving or later, before others that have more room', async () => {
+    const queue = new EmbeddedQueue()
+    const [first, other] = [joinSilent(queue, 3, 0), joinSilent(queue, 9, 1)]
+    const requests = Array.from({ length: 9 }, () => aRequest())
+    for (const request of requests) await queue.submit(request)
+    other.seat.deliver(other.started.map(({ id }) => ({ requestId: id, event: failure('engine_failure') })))
+    const ran = [...first.started]
+    expect(ran.length).toBeGreaterThan(0)
+    let spare = first
+    first.seat.leave(() => {
+      spare = joinSilent(queue, 3, 0)
+    })
+    expect(spare.started).toEqual(ran)
+    other.seat.retire()
+    spare.seat.leave()
+    expect((await queue.depth()).waiting).toBe(ran.length)
+    expect([joinSilent(queue, 3, 0).started, joinSilent(queue, 9, 1).started]).toEqual([ran, []])
   })
 
   it('takes a request out of the line: its readers are told no position while the worker is silent', async () => {
