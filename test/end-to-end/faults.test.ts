@@ -20,6 +20,11 @@ it('loses, doubles and changes nothing while workers are killed at random instan
   expect(await shortRun(SHORT)).toMatchObject({ wrong: [], faults: { kill: SHORT.kills } })
 })
 
+it('nor while API processes and Redis die too: queue in Redis', { timeout: 180_000 }, async () => {
+  const report = await shortRun({ ...SHORT, queue: 'redis', faults: ['kill', 'api', 'redis'], meanSeconds: 0.8 })
+  expect(report).toMatchObject({ wrong: [], leftovers: [] })
+})
+
 async function shortRun(options: FaultOptions) {
   const fleet = await Fleet.start(options)
   try {

@@ -5,6 +5,7 @@ import type { Fleet } from './fleet.ts'
 import { type CaseBody, mixedCases } from './mixed-cases.ts'
 import { Pauses } from './pauses.ts'
 import { openFiles } from './process-table.ts'
+import { redisLeftovers } from './redis-leftovers.ts'
 import { type ReadText, readResuming } from './resuming-reader.ts'
 
 const CASES = 45
@@ -19,6 +20,8 @@ export interface FaultReport {
   readonly wrong: readonly string[]
   readonly pauseMs: ReturnType<Pauses['report']>
   readonly openFiles: { readonly before: readonly (number | null)[]; readonly after: readonly (number | null)[] }
+  /** In Redis, when every request had ended. */
+  readonly leftovers: readonly string[]
   readonly passed: boolean
 }
 
@@ -57,13 +60,15 @@ export async function faultRun(fleet: Fleet, options: FaultOptions, say: (line: 
   )
   over.abort()
   await Promise.all(readers)
+  const leftovers = fleet.redisPort === null ? [] : await redisLeftovers(fleet.redisPort)
   return {
     faults,
     streams,
     wrong: wrong.slice(0, 10),
     pauseMs: pauses.report(),
     openFiles: { before, after: fleet.apiPids().map(openFiles) },
-    passed: wrong.length === 0
+    leftovers,
+    passed: wrong.length === 0 && leftovers.length === 0
   }
 }
 

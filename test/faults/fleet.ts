@@ -1,11 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { freePort, type RedisServer, startRedis } from '../queue/redis/redis-server.ts'
 import type { FaultOptions } from './fault-options.ts'
 import { workerPidsBelow } from './process-table.ts'
 
@@ -20,19 +17,15 @@ interface ApiProcess {
 export class Fleet {
   readonly #options: FaultOptions
   readonly #apis: ApiProcess[] = []
-  readonly #redisFolder = mkdtempSync(join(tmpdir(), 'everstream-faults-'))
-  #redis: { readonly port: number; child: ChildProcess } | null = null
+  readonly #redis: RedisServer | null
 
-  private constructor(options: FaultOptions) {
+  private constructor(options: FaultOptions, redis: RedisServer | null) {
     this.#options = options
+    this.#redis = redis
   }
 
   static async start(options: FaultOptions): Promise<Fleet> {
-    const fleet = new Fleet(options)
-    if (options.queue === 'redis') {
-      const port = await freePort()
-      fleet.#redis = { port, child: fleet.#startRedis(port) }
-    }
+    const fleet = new Fleet(options, options.queue === 'redis' ? await startRedis('aof') : null)
     const count = options.queue === 'redis' ? 2 : 1
     for (let index = 0; index < count; index++) {
       const port = await freePort()
@@ -69,28 +62,19 @@ export class Fleet {
   }
 
   async restartRedis(awayMs: number): Promise<void> {
-    if (this.#redis === null) return
-    await end(this.#redis.child, 'SIGKILL')
+    await this.#redis?.kill()
     await sleep(awayMs)
-    this.#redis.child = this.#startRedis(this.#redis.port)
+    await this.#redis?.startAgain()
   }
 
   async stop(): Promise<void> {
     await Promise.all(this.#apis.map(({ child }) => end(child, 'SIGTERM')))
-    if (this.#redis !== null) await end(this.#redis.child, 'SIGTERM')
-    rmSync(this.#redisFolder, { recursive: true, force: true })
-  }
-
-  #startRedis(port: number): ChildProcess {
-    const files = ['--dir', this.#redisFolder, '--appendonly', 'yes', '--appendfsync', 'always', '--save', '']
-    return spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--maxmemory-policy', 'noeviction', ...files], {
-      stdio: 'ignore'
-    })
+    await this.#redis?.[Symbol.asyncDispose]()
   }
 
   #startApi(port: number, workers: number): ChildProcess {
     const { engine, spareWorkers } = this.#options
-    const redis = this.#redis === null ? [] : ['--redis-url', `redis://127.0.0.1:${this.#redis.port}`]
+    const redis = this.#redis === null ? [] : ['--redis-url', this.#redis.url]
     const argv = [
       'serve',
       '--port',
@@ -106,15 +90,6 @@ export class Fleet {
     ]
     return spawn(process.execPath, [MAIN, ...argv], { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, LOG_LEVEL: 'fatal' } })
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  await new Promise(resolve => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no free port')
-  return address.port
 }
 
 async function until(url: string, route: 'ready'): Promise<void> {

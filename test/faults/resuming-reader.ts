@@ -127,7 +127,11 @@ class Reading {
       return
     }
     const chunk = JSON.parse(data) as Chunk
-    if (chunk.error !== undefined) throw new Wrong(`${chunk.error.code ?? 'error'}: ${chunk.error.message}`)
+    if (chunk.error !== undefined) {
+      const message = `${chunk.error.code ?? 'error'}: ${chunk.error.message}`
+      // The way to the queue is broken, the stream is not.
+      throw chunk.error.code === 'service_unavailable' ? new Error(message) : new Wrong(message)
+    }
     this.#usage = chunk.usage ?? this.#usage
     for (const delta of chunk.choices ?? []) this.#join(delta)
     if ((chunk.choices ?? []).length > 0) this.#onChunk()

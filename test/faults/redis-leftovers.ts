@@ -1,0 +1,32 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+
+/** What BullMQ keeps of a queue as such, however empty; and the register of workers that live. */
+const LASTING = /:generation:(meta|id|events|marker|pc|stalled-check)$|:workers$/
+const SETTLE_MS = 30_000
+
+/** What a queue in Redis still holds when every request has ended; empty if nothing leaked. Waits a while for it to settle. */
+export async function redisLeftovers(port: number): Promise<readonly string[]> {
+  const redis = new Redis({ port, host: '127.0.0.1', lazyConnect: true })
+  try {
+    const untilMs = performance.now() + SETTLE_MS
+    for (;;) {
+      const found = await look(redis)
+      if (found.length === 0 || performance.now() > untilMs) return found
+      await sleep(500)
+    }
+  } finally {
+    redis.disconnect()
+  }
+}
+
+async function look(redis: Redis): Promise<readonly string[]> {
+  const found: string[] = []
+  for (const key of await redis.keys('*')) {
+    const ttl = await redis.pttl(key)
+    if (key.endsWith(':lock')) found.push(`lock ${key}`)
+    else if (key.endsWith(':active') || key.endsWith(':prioritized') || key.endsWith(':wait')) found.push(`jobs in ${key}`)
+    else if (ttl === -1 && !LASTING.test(key)) found.push(`no end of ${key}`)
+  }
+  return found
+}
