@@ -3,13 +3,14 @@ import { SCRIPTS, type ScriptedRedis } from './commands.ts'
 import type { RedisAddress } from './redis-url.ts'
 
 /**
- * `prompt`: a command fails at once while Redis is away, and within seconds when it does not answer. `patient`: a command waits until Redis is back;
+ * `prompt`: a command fails at once while Redis is away, and soon when it does not answer. `blocking`: the same, but its answer may take its time. `patient`: a command waits until Redis is back;
  * after a cut it may be sent twice, so it must bear that.
  */
-export type Temper = 'prompt' | 'patient'
+export type Temper = 'prompt' | 'blocking' | 'patient'
 
 /** A peer that is gone without a word: a command, a blocking one too, that hears nothing for so long ends its connection. */
 const SILENCE_MS = 5000
+const PROMPT_MS = 2000
 const LONGEST_RETRY_MS = 500
 
 /** Opens a connection with our commands; it comes back by itself after every cut. Whoever opens it ends it with `disconnect()`. */
@@ -43,6 +44,7 @@ function optionsOf({ tls, username, password, database }: RedisAddress, temper: 
     scripts: SCRIPTS,
     connectTimeout: 2000,
     socketTimeout: SILENCE_MS,
+    ...(temper === 'prompt' ? { commandTimeout: PROMPT_MS } : {}),
     retryStrategy: retryMs,
     // A master that became a replica answers READONLY for ever: the next connection asks again who is master.
     reconnectOnError: error => error.message.startsWith('READONLY'),

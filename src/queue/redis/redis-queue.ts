@@ -3,35 +3,26 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type ErrorCode, ServiceError } from '../../inference/contract/errors.ts'
 import type { LogEntry } from '../../inference/contract/events.ts'
 import { InvariantError } from '../../inference/contract/invariant.ts'
-import { choiceCount, type GenerationRequest } from '../../inference/contract/request.ts'
+import type { GenerationRequest } from '../../inference/contract/request.ts'
 import type { Ticket } from '../../inference/contract/ticket.ts'
 import type { GenerationQueue, QueueDepth, QueueEvent, RequestSnapshot } from '../queue.ts'
 import { StartEstimate } from '../start-estimate.ts'
+import { Admission, type AdmissionLimits } from './admission.ts'
 import { openRedis } from './connect.ts'
-import { claimKey } from './idempotency.ts'
 import { redisKeys, shardOf } from './keys.ts'
 import { Leases } from './leases.ts'
 import { OwnRequests } from './own-requests.ts'
 import type { RedisAddress } from './redis-url.ts'
 import { Shard } from './shard.ts'
-import { readWorkers, type WorkerNote } from './worker-register.ts'
 
-export interface RedisQueueOptions {
+export interface RedisQueueOptions extends AdmissionLimits {
   readonly address: RedisAddress
   /** Of all our keys. */
   readonly prefix: string
   /** The same for all processes that share a prefix. */
   readonly shards: number
-  /** Requests that may wait, in each shard. */
-  readonly waitingLimit: number
-  /** Prompt tokens of all that wait in a shard; one request alone may exceed it. */
-  readonly waitingTokenLimit: number
   /** How long a request goes on without a reader, unless its ticket says that it runs by itself. */
   readonly resumeGraceMs: number
-  /** How long the log of a plain request (`unattended: 'cancel'`) can be read after its end. */
-  readonly retentionMs: number
-  /** The same of all others: their readers may come back. */
-  readonly streamRetentionMs: number
   /** Redis is away, or something of ours is wrong there; told again and again while it is. */
   readonly onError: (error: unknown) => void
 }
@@ -47,6 +38,7 @@ export class RedisQueue implements GenerationQueue {
   readonly #estimate = new StartEstimate()
   readonly #leases: Leases
   readonly #own: OwnRequests
+  readonly #admission: Admission
   /** Cancelled while Redis was away. */
   readonly #uncancelled = new Set<string>()
   readonly #ticker: NodeJS.Timeout
@@ -84,7 +76,7 @@ export class RedisQueue implements GenerationQueue {
     this.#shards = Array.from({ length: options.shards }, (_, shard) => {
       return new Shard({
         commands: openRedis(address, 'prompt', onError),
-        blocking: openRedis(address, 'prompt', onError),
+        blocking: openRedis(address, 'blocking', onError),
         keys: redisKeys(prefix, shard, digest),
         apiId,
         estimate: this.#estimate,
@@ -93,6 +85,12 @@ export class RedisQueue implements GenerationQueue {
     })
     this.#own = new OwnRequests(id => this.#shard(id))
     this.#leases = new Leases({ graceMs: resumeGraceMs, attend: (ids, untilMs) => this.#attend(ids, untilMs) })
+    this.#admission = new Admission({
+      ...options,
+      shardOf: text => this.#shard(text),
+      shards: this.#shards,
+      leaseUntilMs: () => this.#leases.leaseUntilMs
+    })
     this.#ticker = setInterval(() => this.#tick(), TICK_MS).unref()
   }
 
@@ -102,7 +100,9 @@ export class RedisQueue implements GenerationQueue {
   }
 
   async submit(request: GenerationRequest): Promise<string> {
-    return await reached(this.#submit(request))
+    const id = await reached(this.#admission.submit(request, this.#refusal))
+    if (id === request.id && request.ticket.unattended === 'cancel') this.#own.add(id)
+    return id
   }
 
   async ticket(requestId: string): Promise<Ticket> {
@@ -163,60 +163,6 @@ export class RedisQueue implements GenerationQueue {
     await Promise.all(this.#shards.map(shard => shard.close()))
   }
 
-  async #submit(request: GenerationRequest): Promise<string> {
-    const { id, ticket } = request
-    const keyStore = this.#shard(`${ticket.owner} ${ticket.idempotency?.key}`).store
-    const claim = await claimKey(request, keyStore, requestId => this.#shard(requestId).store)
-    if (claim !== null && 'heldBy' in claim) return claim.heldBy
-    try {
-      if (this.#refusal !== null) throw new ServiceError('unavailable', this.#refusal)
-      await this.#admit(request)
-    } catch (error) {
-      if (claim !== null && ticket.idempotency !== null) {
-        await keyStore.releaseIdempotency(ticket.owner, ticket.idempotency.key, claim.value).catch(() => {})
-      }
-      throw error
-    }
-    return id
-  }
-
-  async #admit(request: GenerationRequest): Promise<void> {
-    const { waitingLimit, waitingTokenLimit, streamRetentionMs } = this.#options
-    const shard = this.#shard(request.id)
-    const { unattended } = request.ticket
-    const terms = {
-      leaseUntilMs: unattended === 'run' ? 0 : this.#leases.leaseUntilMs,
-      waitingLimit,
-      waitingTokenLimit,
-      freeRows: 0,
-      rows: choiceCount(request),
-      retentionMs: unattended === 'cancel' ? this.#options.retentionMs : streamRetentionMs
-    }
-    let admission = await shard.store.admit(request, terms)
-    if (!admission.ok) admission = await shard.store.admit(request, { ...terms, ...(await this.#room(terms.rows)) })
-    if (!admission.ok) {
-      const { waiting, tokens } = admission
-      throw new ServiceError('queue_full', `${waiting} requests with ${tokens} prompt tokens are waiting, and no more may`)
-    }
-    try {
-      await shard.line.add(request)
-    } catch (error) {
-      await shard.end(request.id, 'unavailable', 'the queue was lost while it took the request').catch(() => {})
-      throw error
-    }
-    if (request.ticket.unattended === 'cancel') this.#own.add(request.id)
-  }
-
-  /** Rows of all workers that no request has; a request with more choices than a worker has rows needs all of that worker's. */
-  async #room(choices: number): Promise<{ readonly freeRows: number; readonly rows: number }> {
-    const workers = await this.#registered()
-    const widest = Math.max(0, ...workers.map(({ slots }) => slots))
-    const live = await Promise.all(this.#shards.map(each => each.live()))
-    const running = live.flatMap(({ standings }) => [...standings.values()].filter(({ state }) => state === 'running'))
-    const taken = running.reduce((sum, { weight }) => sum + Math.min(weight, widest), 0)
-    return { freeRows: workers.reduce((sum, { slots }) => sum + slots, 0) - taken, rows: Math.min(choices, widest) }
-  }
-
   async #entries(requestId: string): Promise<LogEntry[]> {
     const entries: LogEntry[] = []
     for (;;) {
@@ -258,13 +204,7 @@ export class RedisQueue implements GenerationQueue {
     await this.#cancelAll()
     await Promise.all(this.#shards.map(shard => shard.tick()))
     await this.#own.forgetEnded()
-    this.#workers = (await this.#registered()).length
-  }
-
-  /** Each worker is in the register of every shard. */
-  async #registered(): Promise<readonly WorkerNote[]> {
-    const { redis, keys } = this.#shard('').store
-    return await readWorkers(redis, keys, Date.now())
+    this.#workers = (await this.#admission.workers()).length
   }
 
   #shard(text: string): Shard {

@@ -42,7 +42,7 @@ export interface AdmissionTerms {
   readonly retentionMs: number
 }
 
-export type Admission = { readonly ok: true } | { readonly ok: false; readonly waiting: number; readonly tokens: number }
+export type Verdict = { readonly ok: true } | { readonly ok: false; readonly waiting: number; readonly tokens: number }
 
 export function hasEnded({ state }: Pick<Standing, 'state'>): boolean {
   return state !== 'waiting' && state !== 'running'
@@ -58,7 +58,7 @@ export class RequestStore {
     this.keys = keys
   }
 
-  async admit(request: GenerationRequest, terms: AdmissionTerms): Promise<Admission> {
+  async admit(request: GenerationRequest, terms: AdmissionTerms): Promise<Verdict> {
     const { id, ticket } = request
     const raw = await this.redis.streamAdmit(
       this.keys.request(id),
