@@ -2,29 +2,52 @@
 export interface WorkerDeath {
   /** It took part in the run that the worker did not survive. */
   readonly wasInRun: boolean
-  /** Something of it was computed since its last start. */
+  /** Something of it was computed since its last start; what is computed again counts. */
   readonly hadAdvanced: boolean
   /** It ran as a suspect, and nothing else did. */
   readonly wasAlone: boolean
+  /** What its log held. */
+  readonly logEntries: number
+}
+
+/** What the deaths of its workers have left against a request. */
+export interface DeathRecord {
+  /** Deaths that count against it. */
+  readonly counted: number
+  /** Deaths in a row that it was in the fatal run of while its log grew by nothing. */
+  readonly fruitless: number
+  /** What its log held at the last of these. */
+  readonly logEntries: number
 }
 
 /** What becomes of it: it is run again, run again with nothing beside it, or failed. */
 export type DeathVerdict = 'again' | 'alone' | 'poisoned'
 
+export const CLEAN_RECORD: DeathRecord = { counted: 0, fruitless: 0, logEntries: -1 }
+
 /** Counted deaths that make a request a suspect. */
 const DEATHS_OF_A_SUSPECT = 2
 
+/** From which fruitless death on they count, whatever was computed again before. */
+export const FRUITLESS_DEATHS_THAT_COUNT = 4
+
 /**
  * Which request kills workers? A death counts against a request only if it was in the fatal run and had not come a step further since it was
- * started: who only shared a batch with the culprit soon has. Two counted deaths make a suspect, and only dying alone proves it.
- *
- * @param countedBefore  deaths that counted against it so far
+ * started: who only shared a batch with the culprit soon has. One that kills at a later position comes that far again each time; it is told by its
+ * log, which grows no more: of deaths in its runs at the same log, the fourth and all after it count too. Two counted deaths make a suspect, and only
+ * dying alone proves it.
  */
-export function judgeDeath(countedBefore: number, death: WorkerDeath): { readonly counted: number; readonly verdict: DeathVerdict } {
-  const counts = death.wasInRun && !death.hadAdvanced
-  const counted = countedBefore + (counts ? 1 : 0)
-  if (counts && death.wasAlone) return { counted, verdict: 'poisoned' }
-  return { counted, verdict: counted >= DEATHS_OF_A_SUSPECT ? 'alone' : 'again' }
+export function judgeDeath(before: DeathRecord, death: WorkerDeath): { readonly record: DeathRecord; readonly verdict: DeathVerdict } {
+  const { wasInRun, hadAdvanced, wasAlone, logEntries } = death
+  if (!wasInRun) return { record: before, verdict: verdictOn(before) }
+  const fruitless = logEntries === before.logEntries ? before.fruitless + 1 : 1
+  const counts = !hadAdvanced || fruitless >= FRUITLESS_DEATHS_THAT_COUNT
+  const record = { counted: before.counted + Number(counts), fruitless, logEntries }
+  return { record, verdict: counts && wasAlone ? 'poisoned' : verdictOn(record) }
+}
+
+function verdictOn({ counted }: DeathRecord): DeathVerdict {
+  return counted >= DEATHS_OF_A_SUSPECT ? 'alone' : 'again'
 }
 
 /** What a client is told. */

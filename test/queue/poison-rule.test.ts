@@ -1,14 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type DeathVerdict, judgeDeath, type WorkerDeath } from '../../src/queue/poison-rule.ts'
+import { CLEAN_RECORD, type DeathVerdict, judgeDeath, type WorkerDeath } from '../../src/queue/poison-rule.ts'
 
-const GUILTY: WorkerDeath = { wasInRun: true, hadAdvanced: false, wasAlone: false }
+const GUILTY: WorkerDeath = { wasInRun: true, hadAdvanced: false, wasAlone: false, logEntries: 0 }
+/** It kills at a position that is reached again each time. */
+const LATE: WorkerDeath = { ...GUILTY, hadAdvanced: true, logEntries: 50 }
 
 function verdicts(deaths: readonly WorkerDeath[]): DeathVerdict[] {
-  let counted = 0
+  let before = CLEAN_RECORD
   return deaths.map(death => {
-    const judged = judgeDeath(counted, death)
-    counted = judged.counted
+    const judged = judgeDeath(before, death)
+    before = judged.record
     return judged.verdict
   })
 }
@@ -18,20 +20,50 @@ describe('the poison rule', () => {
     expect(verdicts([GUILTY, GUILTY, { ...GUILTY, wasAlone: true }])).toEqual(['again', 'alone', 'poisoned'])
   })
 
-  it('counts no death of a request that was not in the run, or had come further since its start', () => {
-    const innocent = fc.oneof(
-      fc.record({ wasInRun: fc.constant(false), hadAdvanced: fc.boolean(), wasAlone: fc.constant(false) }),
-      fc.record({ wasInRun: fc.boolean(), hadAdvanced: fc.constant(true), wasAlone: fc.constant(false) })
+  it('counts no death of a request that was not in the run, or had come further since its start and whose log grows', () => {
+    const elsewhere = { ...GUILTY, wasInRun: false }
+    const innocent = fc.tuple(fc.boolean(), fc.boolean(), fc.nat(3))
+    fc.assert(
+      fc.property(fc.array(innocent), lives => {
+        const deaths = lives.map(([wasInRun, hadAdvanced, more], index) =>
+          wasInRun ? { ...LATE, logEntries: 4 * index + more } : { ...elsewhere, hadAdvanced, logEntries: 4 * index }
+        )
+        return verdicts(deaths).every(verdict => verdict === 'again')
+      })
     )
-    fc.assert(fc.property(fc.array(innocent), deaths => verdicts(deaths).every(verdict => verdict === 'again')))
+  })
+
+  it('counts deaths in its runs from the fourth on while its log grows by nothing, however far it comes each time', () => {
+    const alone = { ...LATE, wasAlone: true }
+    expect(verdicts([LATE, LATE, LATE, LATE, LATE, alone])).toEqual(['again', 'again', 'again', 'again', 'alone', 'poisoned'])
+    expect(verdicts([LATE, LATE, LATE, { ...LATE, logEntries: 51 }, LATE, LATE])).not.toContain('alone')
+  })
+
+  it('lets deaths in runs of others neither prove nor disprove anything', () => {
+    const elsewhere = { ...LATE, wasInRun: false }
+    expect(verdicts([LATE, elsewhere, LATE, elsewhere, LATE, LATE, elsewhere, LATE])).toEqual([...Array(7).fill('again'), 'alone'])
+  })
+
+  it('ends every series of deaths in the runs of one request whose log does not grow', () => {
+    fc.assert(
+      fc.property(fc.array(fc.boolean(), { minLength: 6 }), advances => {
+        let record = CLEAN_RECORD
+        let verdict: DeathVerdict = 'again'
+        for (const hadAdvanced of advances) {
+          if (verdict === 'poisoned') break
+          ;({ record, verdict } = judgeDeath(record, { ...LATE, hadAdvanced, wasAlone: verdict === 'alone' }))
+        }
+        expect(verdict).toBe('poisoned')
+      })
+    )
   })
 
   it('forgives a suspect whose worker dies of something else', () => {
-    expect(verdicts([GUILTY, GUILTY, { wasInRun: true, hadAdvanced: true, wasAlone: true }])).toEqual(['again', 'alone', 'alone'])
+    expect(verdicts([GUILTY, GUILTY, { ...GUILTY, hadAdvanced: true, wasAlone: true }])).toEqual(['again', 'alone', 'alone'])
   })
 
   it('never fails a request that did not die alone', () => {
-    const death = fc.record({ wasInRun: fc.boolean(), hadAdvanced: fc.boolean(), wasAlone: fc.constant(false) })
+    const death = fc.record({ wasInRun: fc.boolean(), hadAdvanced: fc.boolean(), wasAlone: fc.constant(false), logEntries: fc.nat(2) })
     fc.assert(fc.property(fc.array(death), deaths => !verdicts(deaths).includes('poisoned')))
   })
 })

@@ -4,7 +4,7 @@ import { isTerminal, type LoggedEvent, type QueuedEvent } from '../../inference/
 import type { GenerationRequest } from '../../inference/contract/request.ts'
 import type { Ticket } from '../../inference/contract/ticket.ts'
 import { LogShelf, type LogShelfOptions } from '../log/log-shelf.ts'
-import { judgeDeath, POISONED_MESSAGE } from '../poison-rule.ts'
+import { CLEAN_RECORD, judgeDeath, POISONED_MESSAGE } from '../poison-rule.ts'
 import type { GenerationQueue, QueueDepth, QueueEvent, RequestSnapshot } from '../queue.ts'
 import { StartEstimate } from '../start-estimate.ts'
 import type { Job } from './job.ts'
@@ -67,7 +67,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
       place: null,
       firstStartMs: null,
       isReturned: false,
-      countedDeaths: 0,
+      deaths: CLEAN_RECORD,
       isSuspect: false
     }
     this.#jobs.set(id, job)
@@ -196,9 +196,9 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
   #leave(seat: Seat, replace?: () => void): void {
     this.#seating.delete(seat)
     for (const job of seat.jobs) {
-      const { counted, verdict } = judgeDeath(job.countedDeaths, seat.deathOf(job))
+      const { record, verdict } = judgeDeath(job.deaths, seat.deathOf(job))
       seat.release(job)
-      job.countedDeaths = counted
+      job.deaths = record
       if (verdict === 'poisoned') {
         this.#close(job, 'poisoned', POISONED_MESSAGE)
         continue

@@ -1,5 +1,6 @@
 import type { GenerationRequest } from '../../inference/contract/request.ts'
 import type { TokenLog } from '../log/token-log.ts'
+import type { DeathRecord } from '../poison-rule.ts'
 import type { Lease } from './lease.ts'
 
 /** What a running request may ask of where it runs. */
@@ -24,8 +25,7 @@ export interface Job {
   firstStartMs: number | null
   /** A worker that ran it has died: it waits before all that were never started. */
   isReturned: boolean
-  /** Deaths that count against it. */
-  countedDeaths: number
+  deaths: DeathRecord
   /** To be run alone. */
   isSuspect: boolean
 }

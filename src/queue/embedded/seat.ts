@@ -88,8 +88,8 @@ export class Seat implements JobHolder {
   }
 
   /** How its end would meet a request that it runs. */
-  deathOf({ request, isSuspect }: Job): WorkerDeath {
-    return { wasInRun: this.#inRun.includes(request.id), hadAdvanced: this.#advanced.has(request.id), wasAlone: isSuspect }
+  deathOf({ request: { id }, isSuspect, log }: Job): WorkerDeath {
+    return { wasInRun: this.#inRun.includes(id), hadAdvanced: this.#advanced.has(id), wasAlone: isSuspect, logEntries: log.entries.length }
   }
 
   /** Takes nothing from now on. */

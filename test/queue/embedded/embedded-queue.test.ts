@@ -209,6 +209,29 @@ describe('a request in whose runs workers die', () => {
     expect(joinSilent(queue, 2).started).toHaveLength(2)
   })
 
+  it('fails with `poisoned` too when it kills at a later token, which each worker reaches again', async () => {
+    const queue = new EmbeddedQueue()
+    const [poison, innocent] = [aRequest({ maxNewTokens: 9 }), aRequest({ maxNewTokens: 9 })]
+    await queue.submit(poison)
+    await queue.submit(innocent)
+    for (let death = 0; death < 5; death++) {
+      const worker = joinSilent(queue, 2)
+      expect(worker.started).toEqual([poison, innocent])
+      worker.seat.running([poison.id, innocent.id])
+      worker.seat.advanced([poison.id, innocent.id])
+      if (death === 0) worker.seat.deliver([{ requestId: poison.id, event: aToken(0) }])
+      worker.seat.deliver([{ requestId: innocent.id, event: aToken(death) }])
+      worker.seat.leave()
+    }
+    const alone = joinSilent(queue, 2)
+    expect(alone.started).toEqual([poison])
+    alone.seat.running([poison.id])
+    alone.seat.advanced([poison.id])
+    alone.seat.leave()
+    expect(await endOf(queue, poison.id)).toBe('poisoned')
+    expect(joinSilent(queue, 2).started).toEqual([innocent])
+  })
+
   it('is cleared where it shared its deaths: the suspects run one at a time, and who ends is served', async () => {
     const queue = new EmbeddedQueue()
     const [innocent, poison] = [aRequest(), aRequest()]

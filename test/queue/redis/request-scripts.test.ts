@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isTerminal } from '../../../src/inference/contract/events.ts'
+import { CLEAN_RECORD, judgeDeath } from '../../../src/queue/poison-rule.ts'
 import { type RedisKeys, redisKeys } from '../../../src/queue/redis/keys.ts'
 import { RequestStore } from '../../../src/queue/redis/request-store.ts'
 import { claim, handBack, parseAppendReply } from '../../../src/queue/redis/worker-scripts.ts'
@@ -148,6 +149,40 @@ describe('a request in Redis', () => {
     expect(await store.admit(aRequest(), { ...full, freeRows: 1 })).toMatchObject({ ok: false })
     expect(await store.admit(aRequest(), { ...full, freeRows: 2 })).toEqual({ ok: true })
     expect(await store.admit(aRequest({ prompts: [{ tokenIds: Array(100).fill(1) }] }), terms)).toMatchObject({ ok: false })
+  })
+
+  it('is blamed for deaths as the poison rule says, whether a supervisor tells of them or a lock runs out', async () => {
+    const redis = server.connect()
+    const aDeath = fc.record({
+      wasInRun: fc.boolean(),
+      hadAdvanced: fc.boolean(),
+      wasAlone: fc.constant(false),
+      newEntries: fc.nat(1),
+      isTold: fc.boolean()
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(aDeath, { maxLength: 12 }), async deaths => {
+        const keys = redisKeys(`test-${randomUUID()}`, 0, text => text)
+        const id = 'r'
+        await new RequestStore(redis, keys).admit(aRequest({ id }), terms)
+        let record = CLEAN_RECORD
+        let logEntries = 0
+        for (const death of deaths) {
+          const claimed = await claim(redis, keys, id, 'w1')
+          expect(claimed?.deaths).toBe(record.counted)
+          const epoch = claimed?.epoch ?? 0
+          if (death.newEntries > 0) {
+            await redis.streamAppend(keys.request(id), keys.log(id), epoch, 60_000, '', ++logEntries, JSON.stringify(aToken(logEntries)))
+          }
+          if (death.wasInRun) await redis.streamMark(1, keys.request(id), 'inRun', epoch, epoch)
+          if (death.hadAdvanced) await redis.streamMark(1, keys.request(id), 'advanced', epoch, epoch)
+          if (death.isTold) await handBack(redis, keys, id, 'w1', true)
+          record = judgeDeath(record, { ...death, logEntries }).record
+        }
+        expect((await claim(redis, keys, id, 'w1'))?.deaths).toBe(record.counted)
+      }),
+      { numRuns: 100 }
+    )
   })
 
   it('has an idempotency key that one of many gets, and that only its holder gives back', async () => {
