@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type RedisServer, startRedis } from '../queue/redis/redis-server.ts'
+import { startServer } from './start-server.ts'
+
+const BODY = { model: 'simulated', prompt: 'Once upon a time', max_tokens: 60, temperature: 0 }
+
+/** Text of all events of a stream, and the id of the last. */
+function told(sse: string): { readonly text: string; readonly lastId: string } {
+  const events = [...sse.matchAll(/^data: (\{.*\})$/gm)].map(([, json = '']) => JSON.parse(json))
+  const ids = [...sse.matchAll(/^id: (\d+)$/gm)]
+  return { text: events.map(({ choices }) => choices[0]?.text ?? '').join(''), lastId: ids.at(-1)?.[1] ?? '' }
+}
+
+/** Reads until `enough`, or to the end; a connection that breaks ends it too. */
+async function readStream(response: Response, enough: (sse: string) => boolean = () => false): Promise<string> {
+  let sse = ''
+  const decoder = new TextDecoder()
+  try {
+    for await (const bytes of response.body ?? []) {
+      sse += decoder.decode(bytes, { stream: true })
+      if (enough(sse)) break
+    }
+  } catch {
+    // Its server is dead.
+  }
+  // Whole events only, as a client would have them.
+  return sse.slice(0, sse.lastIndexOf('\n\n') + 2)
+}
+
+describe('two servers at one Redis', () => {
+  let redis: RedisServer
+  beforeAll(async () => {
+    redis = await startRedis()
+  })
+  afterAll(() => redis[Symbol.asyncDispose]())
+
+  it('are one to clients: a stream whose server is killed is read on at the other, with the same text', async () => {
+    const argv = ['--redis-url', redis.url, '--engine', 'simulated', '--simulated-step-ms', '20', '--drain-seconds', '1']
+    await using survivor = await startServer(argv)
+    await using victim = await startServer(argv)
+    const whole: unknown = await (await survivor.post(BODY)).json()
+    const response = await fetch(`${victim.url}/v1/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-resumable': 'true' },
+      body: JSON.stringify({ ...BODY, stream: true })
+    })
+    const streamId = response.headers.get('x-stream-id')
+    const first = told(await readStream(response, sse => (sse.match(/^id: /gm)?.length ?? 0) >= 10))
+    victim.signal('SIGKILL')
+    await victim.ended
+    const rest = await fetch(`${survivor.url}/v1/streams/${streamId}`, { headers: { 'last-event-id': first.lastId } })
+    expect(rest.status).toBe(200)
+    const second = told(await readStream(rest))
+    expect(whole).toMatchObject({ choices: [{ text: first.text + second.text }] })
+  })
+})
