@@ -1,0 +1,85 @@
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
+import { APICallError, generateText, streamText } from 'ai'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Server } from '../end-to-end/start-server.ts'
+import { collect } from '../queue/read-all.ts'
+import { ENDLESS_TOKENS, failureOf, KEY, MODEL, startFullServer, startSimulated } from './simulated-server.ts'
+
+let server: Server
+beforeAll(async () => {
+  server = await startSimulated()
+})
+afterAll(() => server[Symbol.asyncDispose]())
+
+function provider(baseURL: string, apiKey = KEY) {
+  return createOpenAICompatible({ name: 'everstream', baseURL, apiKey, includeUsage: true })
+}
+
+const KINDS = [
+  { kind: 'completions', model: (apiKey?: string) => provider(`${server.url}/v1`, apiKey).completionModel(MODEL) },
+  { kind: 'chat completions', model: (apiKey?: string) => provider(`${server.url}/v1`, apiKey).chatModel(MODEL) }
+]
+
+describe.each(KINDS)('the AI SDK with $kind', ({ model }) => {
+  const ASKED = { prompt: 'Tell me a story', maxOutputTokens: 6, seed: 7, temperature: 1, maxRetries: 0 } as const
+
+  it('says whole what it streams, and both count it', async () => {
+    const whole = await generateText({ model: model(), ...ASKED })
+    expect(whole).toMatchObject({ finishReason: 'length', usage: { outputTokens: 6 } })
+    expect(whole.usage.inputTokens).toBeGreaterThan(0)
+    const streamed = streamText({ model: model(), ...ASKED })
+    const texts = await collect(streamed.textStream)
+    expect(texts.length).toBeGreaterThan(1)
+    expect(texts.join('')).toBe(whole.text)
+    expect(await streamed.usage).toMatchObject({ inputTokens: whole.usage.inputTokens, outputTokens: 6 })
+    expect(await streamed.finishReason).toBe('length')
+  })
+
+  it('cuts at a stop string', async () => {
+    const stop = (await generateText({ model: model(), ...ASKED })).text.slice(8, 12)
+    const { text, finishReason } = await generateText({ model: model(), ...ASKED, stopSequences: [stop] })
+    expect(text).not.toContain(stop)
+    expect(finishReason).toBe('stop')
+  })
+
+  it('leaves by abort, and the server is told', async () => {
+    const from = server.log().length
+    const leaving = new AbortController()
+    const { textStream } = streamText({ model: model(), ...ASKED, maxOutputTokens: ENDLESS_TOKENS, abortSignal: leaving.signal })
+    for await (const text of textStream) {
+      expect(text).not.toBe('')
+      leaving.abort()
+    }
+    await server.logged(line => line['outcome'] === 'cancelled', from)
+  })
+
+  it('is told what was wrong, and that it need not try again', async () => {
+    const error = await failureOf(generateText({ model: model(), ...ASKED, temperature: 9 }))
+    expect(error).toBeInstanceOf(APICallError)
+    expect(error).toMatchObject({ statusCode: 400, isRetryable: false, message: expect.stringContaining('temperature') })
+    const stranger = await failureOf(generateText({ model: model('another'), ...ASKED }))
+    expect(stranger).toMatchObject({ statusCode: 401, isRetryable: false })
+  })
+
+  it('hands on an error in the middle of a stream, behind what was said before', async () => {
+    const headers = { 'x-request-timeout-ms': '500' }
+    const { stream } = streamText({ model: model(), ...ASKED, maxOutputTokens: ENDLESS_TOKENS, headers, onError: () => {} })
+    const kinds = new Set<string>()
+    let failure: unknown = null
+    for await (const part of stream) {
+      kinds.add(part.type)
+      if (part.type === 'error') failure = part.error
+    }
+    expect(kinds).toContain('text-delta')
+    expect(JSON.stringify(failure)).toContain('deadline')
+  })
+})
+
+describe('the AI SDK at a full server', () => {
+  it('tries again until there is room', async () => {
+    await using full = await startFullServer()
+    const asked = generateText({ model: provider(full.baseUrl).chatModel(MODEL), prompt: 'Hi', maxOutputTokens: 3, maxRetries: 4 })
+    await full.makeRoomAfterRefusal(0)
+    expect((await asked).finishReason).toBe('length')
+  })
+})
