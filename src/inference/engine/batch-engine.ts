@@ -3,7 +3,6 @@ import { RowTable } from '../cache/row-table.ts'
 import type { Engine, EngineDescription } from '../contract/engine.ts'
 import { ServiceError } from '../contract/errors.ts'
 import type { LoggedEvent } from '../contract/events.ts'
-import { readHistory } from '../contract/history.ts'
 import { invariant } from '../contract/invariant.ts'
 import type { GenerationRequest } from '../contract/request.ts'
 import type { EngineStatistics } from '../contract/statistics.ts'
@@ -14,7 +13,8 @@ import type { BatchEngineOptions } from './batch-engine-options.ts'
 import { decodeInputs } from './decode-inputs.ts'
 import { EngineLedger, type RunWork } from './engine-ledger.ts'
 import { Heirs } from './heirs.ts'
-import { Job } from './job.ts'
+import type { Job } from './job.ts'
+import { JobBook } from './job-book.ts'
 import { Outbox } from './outbox.ts'
 import { PromptRun, type WaitingChoice } from './prompt-run.ts'
 import { RunWitness } from './run-witness.ts'
@@ -27,8 +27,7 @@ export class BatchEngine implements Engine {
   readonly #options: BatchEngineOptions
   readonly #rows: RowTable<Sequence>
   readonly #line = new WaitLine<WaitingChoice>()
-  readonly #jobs = new Map<string, Job>()
-  readonly #jobOf = new Map<Sequence, Job>()
+  readonly #jobs: JobBook
   readonly #scratch: SamplingScratch
   readonly #ledger: EngineLedger
   readonly #witness: RunWitness
@@ -44,6 +43,7 @@ export class BatchEngine implements Engine {
     const { runner, description } = options
     this.#options = options
     this.description = description
+    this.#jobs = new JobBook(description.contextLength)
     this.#scratch = new SamplingScratch(runner.vocabularySize)
     this.#ledger = new EngineLedger(options.now)
     this.#witness = new RunWitness(options.listener)
@@ -77,12 +77,7 @@ export class BatchEngine implements Engine {
 
   submit(request: GenerationRequest, history: readonly LoggedEvent[] = []): void {
     invariant(!this.#isClosing, 'a request was submitted to a closing engine')
-    invariant(!this.#jobs.has(request.id), `request ${request.id} was submitted twice`)
-    for (const { tokenIds } of request.prompts) {
-      invariant(tokenIds.length + request.maxNewTokens <= this.description.contextLength, 'a request exceeds the context')
-    }
-    const job = new Job(request, readHistory(request, history))
-    this.#jobs.set(request.id, job)
+    const job = this.#jobs.open(request, history)
     const parts = { ...this.#options, scratch: this.#scratch, vocabularySize: this.#options.runner.vocabularySize }
     for (const choices of waitingGroups(job, parts)) this.#line.push({ requestId: request.id, choices: this.#heirs.claim(choices) })
     // A worker may have died between the last token and the end.
@@ -91,7 +86,7 @@ export class BatchEngine implements Engine {
   }
 
   cancel(requestId: string): void {
-    const job = this.#jobs.get(requestId)
+    const job = this.#jobs.find(requestId)
     if (job === undefined) return
     this.#end(job)
     this.#wake()
@@ -137,7 +132,7 @@ export class BatchEngine implements Engine {
     for (const choice of this.#heirs.take()) {
       const { job, sequence } = choice
       const isSeated = this.#heirs.seat(choice, this.#options.text)
-      this.#jobOf.set(sequence, job)
+      this.#jobs.seat(sequence, job)
       job.start(this.#options.now())
       if (isSeated) adopted.add(job.request.id)
       else this.#line.push({ requestId: job.request.id, choices: [choice] })
@@ -157,7 +152,7 @@ export class BatchEngine implements Engine {
     invariant(choices[0] !== undefined, 'a waiting group has no choices')
     const run = new PromptRun([choices[0], ...choices.slice(1)], this.#options.text)
     this.#prefilling = run
-    for (const { job, sequence } of choices) this.#jobOf.set(sequence, job)
+    for (const { job, sequence } of choices) this.#jobs.seat(sequence, job)
     if (run.job.start(this.#options.now())) this.#outbox.say(run.job, { kind: 'started' })
     const reusable = run.isScored ? 0 : run.leader.promptTokenIds.length
     run.leader.computed = this.#rows.open(run.leader, reusable)
@@ -176,12 +171,16 @@ export class BatchEngine implements Engine {
       this.#options.runner.prefill(row, chunk.from, ids.slice(chunk.from, chunk.to), chunk.wanted)
     )
     if (logits === null || job.isOver) return
-    this.#computed(leader, chunk.to)
+    leader.computed = chunk.to
+    this.#rows.note(leader)
     if (run.isScored && run.echo !== null) {
-      for (const index of chunk.wanted) run.echo.score(this.#rowOf(logits, index))
-      for (const event of run.echo.events()) this.#outbox.say(job, event)
+      const { echo } = run
+      this.#read(job, () => {
+        for (const index of chunk.wanted) echo.score(this.#rowOf(logits, index))
+        for (const event of echo.events()) this.#outbox.say(job, event)
+      })
     }
-    if (run.isComputed) this.#finishPrompt(run, this.#rowOf(logits, chunk.wanted.length - 1))
+    if (run.isComputed && !job.isOver) this.#finishPrompt(run, this.#rowOf(logits, chunk.wanted.length - 1))
     this.#outbox.deliver()
   }
 
@@ -191,7 +190,7 @@ export class BatchEngine implements Engine {
     this.#rows.promote(run.leader)
     if (run.job.request.maxNewTokens === 0) {
       run.job.closeChoices(run.job.request.choicesPerPrompt)
-      this.#close(run.leader)
+      this.#rows.close(run.leader)
       this.#finishIfDone(run.job)
       return
     }
@@ -209,32 +208,42 @@ export class BatchEngine implements Engine {
   async #decodeStep(): Promise<void> {
     const sequences = this.#rows.decoding()
     const { tokenIds, pasts } = decodeInputs(sequences, this.#rows, this.#options)
-    const jobs = sequences.map(sequence => this.#job(sequence))
+    const jobs = sequences.map(sequence => this.#jobs.of(sequence))
     const logits = await this.#run({ kind: 'decode', rows: jobs.length }, jobs, () => this.#options.runner.decode(tokenIds, pasts))
     if (logits === null) return
     // All before any: a sequence that ends makes another move, with all that it has computed.
-    for (const sequence of sequences) this.#computed(sequence, sequence.computed + 1)
+    for (const sequence of sequences) {
+      sequence.computed++
+      this.#rows.note(sequence)
+    }
     sequences.forEach((sequence, row) => {
-      if (!this.#job(sequence).isOver) this.#catchUp(sequence, this.#rowOf(logits, row))
+      this.#catchUp(sequence, this.#rowOf(logits, row))
     })
     this.#outbox.deliver()
   }
 
-  /** So many positions of it are there. */
-  #computed(sequence: Sequence, positions: number): void {
-    sequence.computed = positions
-    this.#rows.note(sequence)
-  }
-
   /** @param logits  behind the last position that is computed: while there are known tokens behind it, they tell nothing new */
   #catchUp(sequence: Sequence, logits: Float32Array): void {
-    if (!sequence.isCaughtUp) return
-    const job = this.#job(sequence)
-    const event = job.countToken(sequence.advance(logits), this.#options.now())
-    this.#outbox.say(job, event)
-    if (event.end === null) return
-    this.#close(sequence)
-    this.#finishIfDone(job)
+    const job = this.#jobs.of(sequence)
+    if (job.isOver || !sequence.isCaughtUp) return
+    this.#read(job, () => {
+      const event = job.countToken(sequence.advance(logits), this.#options.now())
+      this.#outbox.say(job, event)
+      if (event.end === null) return
+      this.#rows.close(sequence)
+      this.#finishIfDone(job)
+    })
+  }
+
+  /** Where logits are broken, the request they are read for ends, and no other; nobody is to reuse what it has in the cache. */
+  #read(job: Job, read: () => void): void {
+    try {
+      read()
+    } catch (error) {
+      this.#fail([job], error)
+      if (this.#prefilling?.job === job) this.#prefilling.leader.computed = 0
+      for (const sequence of this.#rows.decoding()) if (this.#jobs.of(sequence) === job) sequence.computed = 0
+    }
   }
 
   /** One native run. A refusal of the runtime ends the requests in it, and no other: null is returned. */
@@ -245,15 +254,19 @@ export class BatchEngine implements Engine {
       this.#witness.after(jobs)
       return logits
     } catch (error) {
-      if (!(error instanceof ServiceError)) throw error
-      if (this.#isClosing) return null
-      for (const job of new Set(jobs)) {
-        if (job.isOver) continue
-        this.#end(job)
-        this.#outbox.say(job, { kind: 'failed', failure: error.toFailure() })
-      }
+      this.#fail(jobs, error)
       this.#outbox.deliver()
       return null
+    }
+  }
+
+  #fail(jobs: readonly Job[], error: unknown): void {
+    if (!(error instanceof ServiceError)) throw error
+    if (this.#isClosing) return
+    for (const job of new Set(jobs)) {
+      if (job.isOver) continue
+      this.#end(job)
+      this.#outbox.say(job, { kind: 'failed', failure: error.toFailure() })
     }
   }
 
@@ -266,8 +279,7 @@ export class BatchEngine implements Engine {
 
   /** No event of the job follows; the next sweep frees its rows. */
   #end(job: Job): void {
-    job.isOver = true
-    this.#jobs.delete(job.request.id)
+    this.#jobs.close(job)
     this.#line.remove(job.request.id)
   }
 
@@ -277,18 +289,7 @@ export class BatchEngine implements Engine {
       this.#rows.close(this.#prefilling.leader)
       this.#prefilling = null
     }
-    for (const sequence of this.#rows.decoding()) if (this.#job(sequence).isOver) this.#close(sequence)
-  }
-
-  #close(sequence: Sequence): void {
-    this.#rows.close(sequence)
-    this.#jobOf.delete(sequence)
-  }
-
-  #job(sequence: Sequence): Job {
-    const job = this.#jobOf.get(sequence)
-    invariant(job !== undefined, 'a sequence in a row belongs to no request')
-    return job
+    for (const sequence of this.#rows.decoding()) if (this.#jobs.of(sequence).isOver) this.#rows.close(sequence)
   }
 
   /** View of row `index` of logits [R, V]. */

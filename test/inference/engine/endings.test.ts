@@ -1,5 +1,6 @@
-import { expect, it } from 'vitest'
-import { EngineHarness, GREEDY, request } from './engine-harness.ts'
+import { describe, expect, it } from 'vitest'
+import { isTerminal } from '../../../src/inference/contract/events.ts'
+import { alone, byChoice, EngineHarness, GREEDY, request } from './engine-harness.ts'
 
 it('says nothing more of a request that was cancelled, and frees its row before the next step', async () => {
   const harness = new EngineHarness({ slots: 1 })
@@ -26,6 +27,49 @@ it('fails the requests of a run that the runtime refused, and serves the next', 
   })
   expect((await harness.run(request('next', [7, 6, 5]))).at(-1)).toMatchObject({ kind: 'finished' })
   await harness.engine.close()
+})
+
+describe('a request whose logits are not numbers', () => {
+  const BROKEN = 30
+  const NOT_A_NUMBER = { kind: 'failed', failure: { code: 'engine_failure', param: null } }
+  const prompt = Array.from({ length: 24 }, (_, index) => 6 + index)
+  const neighbour = request('neighbour', [5, 6, 7], {
+    ignoreEos: true,
+    maxNewTokens: 60,
+    sampling: { ...GREEDY, logitBias: [[BROKEN, -100]] }
+  })
+
+  /** From the first token, from a later one, in one of several choices, and in the scores of its prompt. */
+  const broken = {
+    first: request('broken', [BROKEN, ...prompt]),
+    later: request('broken', prompt, { maxNewTokens: 40, ignoreEos: true, sampling: { ...GREEDY, logitBias: [[BROKEN, 100]] } }),
+    wide: request('broken', [BROKEN, ...prompt], { choicesPerPrompt: 3, sampling: { ...GREEDY, temperature: 1 } }),
+    scored: request('broken', [BROKEN, ...prompt], { echo: true, promptLogprobs: 1 })
+  }
+
+  it.each(Object.entries(broken))('fails alone (%s), and its neighbours never notice', async (_, generation) => {
+    const undisturbed = await alone(neighbour)
+    const harness = new EngineHarness()
+    harness.runner.brokenBy = BROKEN
+    harness.engine.submit(neighbour)
+    await harness.until(() => harness.events('neighbour').length > 3)
+    const events = await harness.run(generation)
+    expect(events.filter(isTerminal)).toEqual([expect.objectContaining({ kind: 'failed' })])
+    expect(events.at(-1)).toMatchObject(NOT_A_NUMBER)
+    expect(byChoice(await harness.ended('neighbour'))).toEqual(byChoice(undisturbed))
+    expect(harness.engine.statistics.load).toMatchObject({ decodingRows: 0, reservedTokens: 0 })
+    await harness.engine.close()
+  })
+
+  it('leaves nothing of its cache to others', async () => {
+    const harness = new EngineHarness()
+    harness.runner.brokenBy = BROKEN
+    await harness.run(broken.first)
+    harness.runner.brokenBy = Number.NaN
+    const again = await harness.run({ ...broken.first, id: 'again' })
+    expect(again.at(-1)).toMatchObject({ kind: 'finished', usage: { cachedTokens: 0 } })
+    await harness.engine.close()
+  })
 })
 
 it('ends with length at the last allowed token, and counts it', async () => {

@@ -40,6 +40,8 @@ export class FakeRunner implements ModelRunner {
   /** Called before and after all that changes the cache: instants at which a process may be killed. */
   onInstant: () => void = () => {}
   failNext = false
+  /** Behind this token, in a row that has it, all logits are NaN. */
+  brokenBy = Number.NaN
   isClosed = false
   readonly #stepMark: number
   #inFlight = false
@@ -130,6 +132,10 @@ export class FakeRunner implements ModelRunner {
     const logits = new Float32Array(histories.length * this.vocabularySize)
     histories.forEach((history, row) => {
       let state = 2166136261
+      if (history.some(token => Math.floor(token) === this.brokenBy)) {
+        logits.fill(Number.NaN, row * this.vocabularySize, (row + 1) * this.vocabularySize)
+        return
+      }
       for (const token of history) state = Math.imul(state ^ (token * 4 + 1), 16777619)
       for (let id = 0; id < this.vocabularySize; id++) {
         state = Math.imul(state ^ (state >>> 15) ^ id, 2246822519)
