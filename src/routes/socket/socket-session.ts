@@ -6,6 +6,7 @@ import { toServiceError } from '../wire/early-failure.ts'
 import { INTERNAL_ERROR, toErrorBody } from '../wire/error-body.ts'
 import { follow } from '../wire/follow.ts'
 import type { Opener } from '../wire/opener.ts'
+import { endOf } from '../wire/stream-state.ts'
 import { counted, openTally, type RequestFacts, type Tally } from '../wire/tally.ts'
 import { type ClientMessage, type CreateMessage, idOf, parseClientMessage, type ResumeMessage } from './client-message.ts'
 import type { Outbox } from './outbox.ts'
@@ -129,9 +130,13 @@ export class SocketSession {
       followed.streamId = stream_id
       this.#of.outbox.send({ type: 'started', id, stream_id })
       const presenter = presenterOf(ticket.presentation, dialects)
-      if (presenter.recall !== undefined) {
+      if (after > 0) {
         const { entries } = await queue.snapshot(stream_id)
-        for (const { event } of entries.slice(0, after)) presenter.recall(event)
+        for (const { event } of entries.slice(0, after)) presenter.recall?.(event)
+        if (endOf(entries) !== null && after >= entries.length) {
+          this.#of.outbox.send({ type: 'done', id })
+          return
+        }
       }
       await this.#relay(id, stream_id, after, presenter, followed, null)
     })

@@ -69,6 +69,18 @@ it('resumes behind any number on another socket', async () => {
   }
 })
 
+it('says so at once to who has read a stream to its end', async () => {
+  await using house = await openHouse()
+  const client = await house.connect()
+  client.send(create('a', { background: true, max_tokens: 2 }))
+  await client.until(isDone('a'))
+  const { stream_id } = client.of('a')[0] as { stream_id: string }
+  const last = (await house.queue.snapshot(stream_id)).entries.length
+  client.send({ type: 'resume', id: 'b', stream_id, after: last })
+  await client.until(message => message['id'] === 'b' && message['type'] !== 'started')
+  expect(client.of('b').map(message => message['type'])).toEqual(['started', 'done'])
+})
+
 it('cancels what it leaves behind, and lets run what is in the background', async () => {
   await using house = await openHouse()
   const client = await house.connect()
