@@ -7,6 +7,7 @@ import { chatRoute } from '../routes/chat/route.ts'
 import { completionDialect } from '../routes/completions/dialect.ts'
 import { completionOpener } from '../routes/completions/open.ts'
 import { completionRoute } from '../routes/completions/route.ts'
+import { docsRoute } from '../routes/docs/route.ts'
 import { healthRoute } from '../routes/health/route.ts'
 import type { Status } from '../routes/health/status.ts'
 import { metricsRoute } from '../routes/metrics/route.ts'
@@ -18,6 +19,8 @@ import { renderRoute } from '../routes/tokenize/render-route.ts'
 import { tokenizeRoute } from '../routes/tokenize/route.ts'
 import { newId } from '../routes/wire/ids.ts'
 import type { Metrics } from './observe/metrics.ts'
+import { openApiDocument } from './openapi/document.ts'
+import { OPERATIONS } from './openapi/operations.ts'
 import { requireApiKey } from './plugins/auth.ts'
 import { refuseWhileDraining } from './plugins/drain.ts'
 import { answerError, answerErrors } from './plugins/error-handler.ts'
@@ -78,6 +81,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
 
   app.register(healthRoute, { status })
   app.register(metricsRoute, { exposition: () => metrics.exposition() })
+  app.register(docsRoute, { document: () => openApiDocument(OPERATIONS) })
   app.register(modelsRoute, { card, text })
   const dialects = [completionDialect, chatDialect]
   const leaving = options.leaving ?? new AbortController().signal

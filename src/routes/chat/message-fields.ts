@@ -24,6 +24,18 @@ const contentField = z
     }
     return texts.join('\n')
   })
+  .meta({
+    description: 'A text, or parts of type `text`.',
+    default: null,
+    anyOf: [
+      { type: 'string' },
+      {
+        type: 'array',
+        items: { type: 'object', properties: { type: { const: 'text' }, text: { type: 'string' } }, required: ['type', 'text'] }
+      },
+      { type: 'null' }
+    ]
+  })
 
 const Part = z.looseObject({ type: z.unknown().optional(), text: z.unknown().optional() })
 

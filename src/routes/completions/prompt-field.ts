@@ -7,6 +7,8 @@ export type PromptInput =
   | { readonly kind: 'texts'; readonly texts: readonly string[] }
   | { readonly kind: 'ids'; readonly prompts: readonly (readonly number[])[] }
 
+const TOKEN_IDS = { type: 'array' as const, items: { type: 'integer' as const, minimum: 0 }, minItems: 1 }
+
 /** `prompt`: string, string[], int[] or int[][]; null where it is missing. Whether ids are in the vocabulary is checked where the model is known. */
 export const promptField = z
   .unknown()
@@ -17,6 +19,17 @@ export const promptField = z
     if (typeof input !== 'string') return input
     context.addIssue({ code: 'custom', message: input, input: value })
     return z.NEVER
+  })
+  .meta({
+    description: 'What to go on with: a text, texts, token ids, or lists of token ids. Without it, the start token of the model.',
+    default: null,
+    anyOf: [
+      { type: 'string', minLength: 1 },
+      { type: 'array', items: { type: 'string', minLength: 1 }, minItems: 1, maxItems: LIMITS.promptsPerRequest },
+      { ...TOKEN_IDS },
+      { type: 'array', items: { ...TOKEN_IDS }, minItems: 1, maxItems: LIMITS.promptsPerRequest },
+      { type: 'null' }
+    ]
   })
 
 /** The prompt, or what is wrong with it. Plain loops: a body may hold hundreds of thousands of ids. */

@@ -23,7 +23,10 @@ export interface StreamRouteOptions {
 
 const MAX_SHOWN_CHARS = 64
 const Params = z.object({ id: z.string() })
-const Query = z.object({ starting_after: z.string().optional(), stream: z.string().optional() })
+export const StreamQuery = z.object({
+  starting_after: z.string().optional().describe('The number of the last event that was read; 0 or nothing for all.'),
+  stream: z.string().optional().describe('`false`: the answer so far, and where the request stands, as JSON.')
+})
 
 /** GET and DELETE /v1/streams/{id}: any request that has not been forgotten, in the dialect and with the options it was made with. */
 export const streamRoute: FastifyPluginAsync<StreamRouteOptions> = async (app, options) => {
@@ -53,7 +56,7 @@ export const streamRoute: FastifyPluginAsync<StreamRouteOptions> = async (app, o
     .withTypeProvider<ZodTypes>()
     .get(
       '/v1/streams/:id',
-      { schema: { params: Params, querystring: Query }, validatorCompiler: zodValidator, exposeHeadRoute: false },
+      { schema: { params: Params, querystring: StreamQuery }, validatorCompiler: zodValidator, exposeHeadRoute: false },
       async (request, reply) => {
         const { params, query } = request
         const gone = clientGone(reply)

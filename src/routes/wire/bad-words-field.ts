@@ -35,6 +35,14 @@ export const badWordsField = z
     }
     return words
   })
+  .meta({
+    description: 'Strings that shall not be generated.',
+    default: null,
+    anyOf: [
+      { type: 'array', items: { type: 'string', minLength: 1, maxLength: LIMITS.badWordChars }, maxItems: LIMITS.badWords },
+      { type: 'null' }
+    ]
+  })
 
 /**
  * The token sequences that write the words, at the beginning of a text and within it, where a space precedes them.

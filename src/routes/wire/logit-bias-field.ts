@@ -36,3 +36,16 @@ export const logitBiasField = z
     }
     return biases
   })
+  .meta({
+    description: 'Added to the logits of tokens before one is drawn: token ids, as keys, to values from -100 to 100.',
+    default: null,
+    anyOf: [
+      {
+        type: 'object',
+        propertyNames: { pattern: TOKEN_ID.source },
+        additionalProperties: { type: 'number', minimum: -MAX_BIAS, maximum: MAX_BIAS },
+        maxProperties: LIMITS.logitBiasEntries
+      },
+      { type: 'null' }
+    ]
+  })

@@ -8,19 +8,29 @@ import { tokenIdsField } from './token-ids-field.ts'
 
 /** The fields of a body that say how tokens are drawn, in the client's spelling: OpenAI's, vLLM's, and llama.cpp's `typical_p`. */
 export const samplingFields = {
-  temperature: nullDefault(z.number().min(0).max(2), 1),
-  top_p: nullDefault(z.number().gt(0).max(1), 1),
-  top_k: nullDefault(z.int().min(-1), 0),
-  min_p: nullDefault(z.number().min(0).max(1), 0),
-  typical_p: nullDefault(z.number().gt(0).max(1), 1),
-  repetition_penalty: nullDefault(z.number().gt(0).max(2), 1),
-  presence_penalty: nullDefault(z.number().min(-2).max(2), 0),
-  frequency_penalty: nullDefault(z.number().min(-2).max(2), 0),
+  temperature: nullDefault(z.number().min(0).max(2), 1).describe(
+    '0 takes the likeliest token, 1 draws from the distribution of the model.'
+  ),
+  top_p: nullDefault(z.number().gt(0).max(1), 1).describe('Draws from the likeliest tokens that together have this probability.'),
+  top_k: nullDefault(z.int().min(-1), 0).describe('Draws from so many of the likeliest tokens; 0 and -1 are all.'),
+  min_p: nullDefault(z.number().min(0).max(1), 0).describe('Draws from tokens that are at least this likely, compared with the likeliest.'),
+  typical_p: nullDefault(z.number().gt(0).max(1), 1).describe(
+    'Draws from the tokens whose information is nearest to what is expected, up to this probability together.'
+  ),
+  repetition_penalty: nullDefault(z.number().gt(0).max(2), 1).describe(
+    'Above 1, tokens of the prompt and the text so far are less likely.'
+  ),
+  presence_penalty: nullDefault(z.number().min(-2).max(2), 0).describe('Taken from the logits of tokens that the text has already.'),
+  frequency_penalty: nullDefault(z.number().min(-2).max(2), 0).describe(
+    'Taken from the logits of tokens for each time that the text has them.'
+  ),
   logit_bias: logitBiasField,
-  allowed_token_ids: tokenIdsField('allowed_token_ids', LIMITS.allowedTokenIds, { isEmptyAllowed: false }),
+  allowed_token_ids: tokenIdsField('allowed_token_ids', LIMITS.allowedTokenIds, { isEmptyAllowed: false }).describe(
+    'The only token ids that may be drawn.'
+  ),
   bad_words: badWordsField,
-  min_tokens: nullDefault(z.int().min(0), 0),
-  seed: nullDefault(z.int(), null)
+  min_tokens: nullDefault(z.int().min(0), 0).describe('No stop string or end token ends a choice before it has so many tokens.'),
+  seed: nullDefault(z.int(), null).describe('The same seed, parameters and prompt give the same text.')
 }
 
 export type SamplingBody = { readonly [Field in keyof typeof samplingFields]: z.output<(typeof samplingFields)[Field]> }

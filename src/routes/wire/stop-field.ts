@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { LIMITS } from '../../inference/contract/limits.ts'
 import { describe } from './issue-message.ts'
 
+const STOP_STRING = { type: 'string' as const, minLength: 1, maxLength: LIMITS.stopStringChars }
+
 /** `stop`: a string, up to four of them, or null; behind this line always a list. */
 export const stopField = z
   .unknown()
@@ -30,4 +32,9 @@ export const stopField = z
       stops.push(stop)
     }
     return stops
+  })
+  .meta({
+    description: 'Strings that end a choice; they are not part of the text.',
+    default: null,
+    anyOf: [STOP_STRING, { type: 'array', items: STOP_STRING, maxItems: LIMITS.stopStrings }, { type: 'null' }]
   })

@@ -29,4 +29,11 @@ export function tokenIdsField(name: string, limit: number, { isEmptyAllowed = tr
       }
       return [...ids]
     })
+    .meta({
+      default: null,
+      anyOf: [
+        { type: 'array', items: { type: 'integer', minimum: 0 }, maxItems: limit, minItems: isEmptyAllowed ? 0 : 1 },
+        { type: 'null' }
+      ]
+    })
 }

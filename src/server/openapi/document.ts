@@ -1,0 +1,122 @@
+import { z } from 'zod'
+import type { ErrorCode } from '../../inference/contract/errors.ts'
+import { ERROR_TABLE } from '../../routes/wire/error-table.ts'
+import { ErrorSchema } from '../../routes/wire/schema.ts'
+import type { Answer, Operation } from './operation.ts'
+
+type Json = Readonly<Record<string, unknown>>
+
+/** Whatever is asked for, it may be refused so. */
+const ANY_ERRORS: readonly ErrorCode[] = ['invalid_request', 'invalid_api_key', 'forbidden', 'unavailable']
+const BODY_ERRORS: readonly ErrorCode[] = ['body_too_large']
+const OPEN_URLS: ReadonlySet<string> = new Set(['/health', '/ready'])
+
+/** OpenAPI 3.1 of the operations, of the very schemas that parse their bodies. */
+export function openApiDocument(operations: readonly Operation[]): Json {
+  const components = new Map<string, Json>()
+  const paths: Record<string, Record<string, Json>> = {}
+  for (const operation of operations) {
+    const path = operation.url.replace(/:(\w+)/g, '{$1}').replace('*', '{model}')
+    paths[path] = { ...paths[path], [operation.method.toLowerCase()]: toOperation(operation, path, components) }
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'everstream',
+      version: '1',
+      description:
+        'Text generation with the API of OpenAI. Names of fields that OpenAI lacks are those of vLLM. A stream that breaks can be taken up again.'
+    },
+    security: [{ key: [] }, {}],
+    paths,
+    components: {
+      securitySchemes: { key: { type: 'http', scheme: 'bearer' } },
+      schemas: Object.fromEntries(components)
+    }
+  }
+}
+
+function toOperation(operation: Operation, path: string, components: Map<string, Json>): Json {
+  const { method, url, tag, summary, body, answers, errors = [] } = operation
+  const codes = [...ANY_ERRORS, ...(body === undefined ? [] : BODY_ERRORS), ...errors]
+  const responses: Record<string, Json> = errorResponses(codes, components)
+  for (const [status, answer] of Object.entries(answers)) responses[status] = toResponse(answer, components)
+  return {
+    operationId: `${method.toLowerCase()}${path.replace(/\W+(\w)/g, (_, letter: string) => letter.toUpperCase()).replace(/\W/g, '')}`,
+    tags: [tag],
+    summary,
+    ...(OPEN_URLS.has(url) && { security: [] }),
+    parameters: toParameters(operation, path),
+    ...(body !== undefined && {
+      requestBody: { required: true, content: { 'application/json': { schema: toSchema(body, 'input', components) } } }
+    }),
+    responses
+  }
+}
+
+function toParameters({ query, headers = {} }: Operation, path: string): readonly Json[] {
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } }))
+  const inQuery = Object.entries(query?.shape ?? {}).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    description: schema.description,
+    schema: { type: 'string' }
+  }))
+  const inHeader = Object.entries(headers).map(([name, description]) => ({ name, in: 'header', description, schema: { type: 'string' } }))
+  return [...inPath, ...inQuery, ...inHeader]
+}
+
+function toResponse({ description, json, events, otherType }: Answer, components: Map<string, Json>): Json {
+  const content = {
+    ...(json !== undefined && { 'application/json': { schema: toSchema(json, 'output', components) } }),
+    ...(events !== undefined && { 'text/event-stream': { schema: toSchema(events, 'output', components) } }),
+    ...(otherType !== undefined && { [otherType]: {} })
+  }
+  return { description, ...(Object.keys(content).length > 0 && { content }) }
+}
+
+function errorResponses(codes: readonly ErrorCode[], components: Map<string, Json>): Record<string, Json> {
+  const schema = toSchema(ErrorSchema, 'output', components)
+  const byStatus = Map.groupBy(new Set(codes), code => String(ERROR_TABLE[code].http))
+  return Object.fromEntries(
+    Array.from(byStatus, ([status, those]) => [status, { description: those.join(', '), content: { 'application/json': { schema } } }])
+  )
+}
+
+/** Schemas with a name become components, wherever they stand. */
+function toSchema(schema: z.ZodType, io: 'input' | 'output', components: Map<string, Json>): Json {
+  const {
+    $schema: _,
+    $defs = {},
+    id,
+    ...own
+  }: Record<string, unknown> = z.toJSONSchema(schema, {
+    io,
+    unrepresentable: 'any',
+    override: keepDefault
+  })
+  for (const [name, definition] of Object.entries($defs as Record<string, Json>)) components.set(name, withoutId(definition))
+  if (typeof id !== 'string') return toComponentRefs(own)
+  components.set(id, toComponentRefs(own))
+  return { $ref: `#/components/schemas/${id}` }
+}
+
+/** zod drops the default of a field that it transforms, since it is one of the output: ours are told as clients would write them. */
+function keepDefault({
+  zodSchema,
+  jsonSchema
+}: {
+  readonly zodSchema: z.core.$ZodType
+  readonly jsonSchema: z.core.JSONSchema.BaseSchema
+}): void {
+  const told = z.globalRegistry.get(zodSchema as z.ZodType)
+  if (told !== undefined && 'default' in told) jsonSchema['default'] = told['default']
+}
+
+function withoutId({ id: _, ...definition }: Json): Json {
+  return toComponentRefs(definition)
+}
+
+function toComponentRefs(schema: Json): Json {
+  return JSON.parse(JSON.stringify(schema).replaceAll('"#/$defs/', '"#/components/schemas/'))
+}
