@@ -8,6 +8,8 @@ import type { Logger } from './logger.ts'
 import { connectTo, keysOf } from './redis-seat.ts'
 import type { RedisSeatSettings } from './redis-seat-settings.ts'
 
+/** Workers give back by themselves what does not end in time; those that have not left so much later are killed. */
+export const GOODBYE_MS = 3000
 /** Handing back takes milliseconds, unless Redis is away: then the dead worker's locks run out. */
 const CLOSE_MS = 2000
 
@@ -42,9 +44,9 @@ export class RedisPool implements ChildPool {
       running: () => {},
       advanced: () => {},
       retire: () => {},
-      leave: replace => {
+      leave: (replace, isDismissed = false) => {
         replace?.()
-        this.#handBack(workerId)
+        this.#handBack(workerId, !isDismissed)
       }
     }
   }
@@ -63,9 +65,9 @@ export class RedisPool implements ChildPool {
     this.#redis.disconnect()
   }
 
-  #handBack(workerId: string): void {
+  #handBack(workerId: string, hasDied: boolean): void {
     const done = this.#desk
-      .handBackAll(workerId)
+      .handBackAll(workerId, hasDied)
       .then(
         requests => {
           this.#handedOn += requests

@@ -13,6 +13,7 @@ export type RedisPlace = z.infer<typeof RedisPlace>
 export const RedisSeatSettings = z.strictObject({
   place: RedisPlace,
   workerId: z.string(),
+  /** Of a worker that has lost its parent. */
   drainMs: z.number(),
   stepTimeoutMs: z.number(),
   logLevel: z.string()

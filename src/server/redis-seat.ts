@@ -72,9 +72,14 @@ export class RedisSeat implements Uplink {
     this.#worker.heartbeat(progress)
   }
 
+  /** How long it may go on when there is nobody left to tell. */
+  get drainMs(): number {
+    return this.#settings.drainMs
+  }
+
   /** Finishes what can be finished in time, and gives the rest back. */
-  async leave(): Promise<void> {
-    await this.#worker.drain(AbortSignal.timeout(this.#settings.drainMs))
+  async leave(withinMs: number): Promise<void> {
+    await this.#worker.drain(AbortSignal.timeout(withinMs))
     for (const redis of this.#connections) redis.disconnect()
   }
 }

@@ -32,9 +32,9 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
   })
   const shutdown = handleShutdown({
     drainMs: config.drainSeconds * 1000,
-    drain: async signal => {
+    drain: async (signal, remainingMs) => {
       await queue.drain(signal)
-      await supervisor.stop(laterSignal(signal, servedQueue.goodbyeMs))
+      await supervisor.stop(laterSignal(signal, servedQueue.goodbyeMs), remainingMs())
       await app.close()
       await servedQueue.close()
       await served.text.close()
@@ -56,6 +56,7 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
       detail: async () => ({ workers: supervisor.workers.length, ...(await queue.depth()), draining: shutdown.begun.aborted })
     },
     isDraining: () => shutdown.begun.aborted,
+    ...(servedQueue.isShared && { leaving: shutdown.begun }),
     apiKeys: config.apiKey === null ? [] : [config.apiKey],
     bindHost: config.host,
     strictParams: config.strictParams,

@@ -7,12 +7,11 @@ import type { ChildPool } from './child-pool.ts'
 import { ExitError } from './config/exit-error.ts'
 import type { ServeConfig } from './config/serve-config.ts'
 import type { Logger } from './logger.ts'
-import { RedisPool } from './redis-pool.ts'
+import { GOODBYE_MS, RedisPool } from './redis-pool.ts'
 
 /** Prompt tokens of all that wait: what they cost in memory. */
 const WAITING_TOKENS = 4_000_000
 const PLAIN_RETENTION_MS = 60_000
-const GOODBYE_MS = 4000
 /** While Redis is away, every attempt fails alike. */
 const SAME_COMPLAINT_MS = 10_000
 
@@ -20,9 +19,11 @@ const SAME_COMPLAINT_MS = 10_000
 export interface ServedQueue {
   readonly queue: GenerationQueue
   readonly pool: ChildPool & { readonly handedOn: number }
+  /** Other servers may have it too: who reads a stream here can read on there. */
+  readonly isShared: boolean
   /** Workers that are known to live, those of this server among them; 0 where there are no others. */
   readonly workersAnywhere: () => number
-  /** Workers give back by themselves what does not end in time; those that have not left so much later are killed. */
+  /** Workers that have not left so much later than the drain's deadline are killed. */
   readonly goodbyeMs: number
   /** After the drain, and when no worker of this server is left. */
   close(): Promise<void>
@@ -40,7 +41,7 @@ export async function openServedQueue(config: ServeConfig, modelHash: string | n
   const address = config.redisUrl === null ? null : parseRedisUrl(config.redisUrl)
   if (config.redisUrl === null || address === null) {
     const queue = new EmbeddedQueue(terms)
-    return { queue, pool: queue, workersAnywhere: () => 0, goodbyeMs: 0, close: async () => {} }
+    return { queue, pool: queue, isShared: false, workersAnywhere: () => 0, goodbyeMs: 0, close: async () => {} }
   }
   const place = { url: config.redisUrl, prefix: config.redisPrefix, shards: config.redisShards }
   const pool = new RedisPool(
@@ -65,6 +66,7 @@ export async function openServedQueue(config: ServeConfig, modelHash: string | n
   return {
     queue,
     pool,
+    isShared: true,
     workersAnywhere: () => queue.workers,
     goodbyeMs: GOODBYE_MS,
     close: async () => {

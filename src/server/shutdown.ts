@@ -5,8 +5,8 @@ type ShutdownSignal = 'SIGINT' | 'SIGTERM'
 export interface ShutdownOptions {
   /** What fits into this time is finished. */
   readonly drainMs: number
-  /** Ends everything in good order; what is left when `signal` aborts is ended at once. */
-  readonly drain: (signal: AbortSignal) => Promise<void>
+  /** Ends everything in good order; what is left when `signal` aborts, which is in `remainingMs`, is ended at once. */
+  readonly drain: (signal: AbortSignal, remainingMs: () => number) => Promise<void>
   /** Kills what must not outlive this process; cannot wait. */
   readonly killNow: () => void
   readonly log: Logger
@@ -55,7 +55,7 @@ export function handleShutdown(options: ShutdownOptions): Shutdown {
       }, drainMs + KILL_GRACE_MS)
     ]
     try {
-      await options.drain(deadline.signal)
+      await options.drain(deadline.signal, () => Math.max(0, Math.ceil(begunAtMs + drainMs - performance.now())))
       options.process.exit(exitCode)
     } catch (error) {
       log.error({ err: error }, 'the shutdown failed')

@@ -90,12 +90,16 @@ export class Supervisor {
     return [...this.#children.values()].some(child => child.hasModel && child.progressAgeMs <= stallMs)
   }
 
-  /** Ends all workers when what they run has ended; kills those that are left when `signal` aborts. Resolves when none is left. */
-  async stop(signal: AbortSignal): Promise<void> {
+  /**
+   * Ends all workers when what they run has ended; kills those that are left when `signal` aborts. Resolves when none is left.
+   *
+   * @param withinMs  what they took from Redis and does not end within this time, they give back
+   */
+  async stop(signal: AbortSignal, withinMs = 0): Promise<void> {
     this.#stopping.abort()
     const kill = (): void => this.kill()
     signal.addEventListener('abort', kill)
-    for (const child of this.#children.values()) child.drain()
+    for (const child of this.#children.values()) child.drain(withinMs)
     if (signal.aborted) kill()
     await Promise.all(this.#keepers)
     signal.removeEventListener('abort', kill)
@@ -104,7 +108,7 @@ export class Supervisor {
   /** Ends all workers at once, and for good. */
   kill(): void {
     this.#stopping.abort()
-    for (const child of this.#children.values()) child.kill()
+    for (const child of this.#children.values()) child.dismiss()
   }
 
   /** Spares take the seats that are free: a cache is only ever one worker's. */

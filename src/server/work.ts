@@ -4,14 +4,12 @@ import { cacheFilesFor } from './cache-files.ts'
 import type { WorkerConfig } from './config/worker-config.ts'
 import type { Reporter } from './download/reporter.ts'
 import { laterSignal } from './later-signal.ts'
-import { RedisPool } from './redis-pool.ts'
+import { GOODBYE_MS, RedisPool } from './redis-pool.ts'
 import { loadServedModel } from './served-model.ts'
 import { handleShutdown } from './shutdown.ts'
 import { SUPERVISOR_DEFAULTS, Supervisor } from './supervisor.ts'
 
 const STANDARD_ERROR = 2
-/** Workers give back by themselves what does not end in time; those that have not left so much later are killed. */
-const GOODBYE_MS = 4000
 
 /** Starts workers for a queue in Redis; resolves when one has its model and works. It ends by signal. */
 export async function work(config: WorkerConfig, reporter: Reporter): Promise<void> {
@@ -43,8 +41,8 @@ export async function work(config: WorkerConfig, reporter: Reporter): Promise<vo
   })
   const shutdown = handleShutdown({
     drainMs,
-    drain: async signal => {
-      await supervisor.stop(laterSignal(signal, GOODBYE_MS))
+    drain: async (signal, remainingMs) => {
+      await supervisor.stop(laterSignal(signal, GOODBYE_MS), remainingMs())
       await pool.close()
     },
     killNow: () => supervisor.kill(),

@@ -51,6 +51,7 @@ export class WorkerChild {
   #state: WorkerState = 'loading'
   #seat: WorkerSeat | null = null
   #place: number | null = null
+  #isDismissed = false
   #slots = 0
   #readyAtMs: number | null = null
   #fatal: string | null = null
@@ -112,15 +113,21 @@ export class WorkerChild {
     })
   }
 
-  /** Ends the process as soon as what it runs has ended. */
-  drain(): void {
+  /** Ends the process as soon as what it runs has ended, or has been given back. */
+  drain(withinMs: number): void {
     if (this.#state === 'dead') return
     this.#state = 'draining'
     this.#seat?.retire()
-    this.#send({ kind: 'drain' })
+    this.#send({ kind: 'drain', withinMs })
   }
 
-  kill(): void {
+  /** Ends the process at once, and through no fault of what it runs. */
+  dismiss(): void {
+    this.#isDismissed = true
+    this.#kill()
+  }
+
+  #kill(): void {
     this.#process.kill('SIGKILL')
   }
 
@@ -130,7 +137,7 @@ export class WorkerChild {
     clearInterval(watch)
     this.#emptyDoubtfulCache(cause)
     this.#state = 'dead'
-    this.#seat?.leave(this.#onDeath)
+    this.#seat?.leave(this.#onDeath, this.#isDismissed)
     this.#onDeath()
     return { readyMs: this.#readyAtMs === null ? null : performance.now() - this.#readyAtMs, fatal: this.#fatal, cause }
   }
@@ -146,7 +153,7 @@ export class WorkerChild {
       this.#take(parseWorkerMessage(raw))
     } catch (error) {
       this.#options.log.error({ workerPid: this.pid, err: error }, 'a worker broke the protocol and is killed')
-      this.kill()
+      this.#kill()
     }
   }
 
@@ -209,7 +216,7 @@ export class WorkerChild {
       const limitMs = this.#readyAtMs === null ? loadTimeoutMs : stepTimeoutMs
       if (stoodStill || this.progressAgeMs <= limitMs) return
       log.error({ workerPid: this.pid, state: this.#state, progressAgeMs: Math.round(this.progressAgeMs) }, 'a worker hangs and is killed')
-      this.kill()
+      this.#kill()
     }, checkMs).unref()
   }
 }

@@ -68,7 +68,7 @@ class WorkerHost {
         this.#seating = this.#takeSeat(message.settings).catch(dieOf)
         break
       case 'drain':
-        void this.#leave()
+        void this.#leave(message.withinMs)
         break
       default:
         message satisfies never
@@ -85,16 +85,16 @@ class WorkerHost {
 
   /** At a queue of others, what runs can still be finished. */
   #loseParent(): void {
-    if (this.#seat !== null) void this.#leave()
+    if (this.#seat !== null) void this.#leave(this.#seat.drainMs)
     // SIGKILL: an orderly exit would wait for the native run in flight.
     else process.kill(process.pid, 'SIGKILL')
   }
 
-  async #leave(): Promise<void> {
+  async #leave(withinMs: number): Promise<void> {
     if (this.#isLeaving) return
     this.#isLeaving = true
     await this.#seating
-    await this.#seat?.leave()
+    await this.#seat?.leave(withinMs)
     await this.#runner.drain()
     await send({ kind: 'drained' })
     process.exit(0)

@@ -15,7 +15,8 @@ export type ParentMessage =
   | { readonly kind: 'cancel'; readonly requestId: string }
   /** To a worker that finds its requests in Redis. */
   | { readonly kind: 'seat'; readonly settings: RedisSeatSettings }
-  | { readonly kind: 'drain' }
+  /** Ends when what it runs has ended; what it took from Redis and does not end within this time, it gives back. */
+  | { readonly kind: 'drain'; readonly withinMs: number }
 
 /** Worker to parent. */
 export type WorkerMessage =
@@ -52,7 +53,7 @@ const ParentMessage = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('inherit'), descriptor: z.int() }),
   z.strictObject({ kind: z.literal('cancel'), requestId: z.string() }),
   z.strictObject({ kind: z.literal('seat'), settings: RedisSeatSettings }),
-  z.strictObject({ kind: z.literal('drain') })
+  z.strictObject({ kind: z.literal('drain'), withinMs: z.int().min(0) })
 ])
 
 const Description = z.strictObject({

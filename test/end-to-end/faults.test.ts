@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import type { FaultOptions } from '../faults/fault-options.ts'
 import { faultRun } from '../faults/fault-run.ts'
 import { Fleet } from '../faults/fleet.ts'
+import { readResuming } from '../faults/resuming-reader.ts'
 
 const SHORT: FaultOptions = {
   kills: 6,
@@ -23,6 +24,23 @@ it('loses, doubles and changes nothing while workers are killed at random instan
 it('nor while API processes and Redis die too: queue in Redis', { timeout: 180_000 }, async () => {
   const report = await shortRun({ ...SHORT, queue: 'redis', faults: ['kill', 'api', 'redis'], meanSeconds: 0.8 })
   expect(report).toMatchObject({ wrong: [], leftovers: [] })
+})
+
+it('nor when every server is restarted, one after the other: rolling restart', { timeout: 120_000 }, async () => {
+  const fleet = await Fleet.start({ ...SHORT, queue: 'redis' })
+  try {
+    const body = { model: 'simulated', max_tokens: 400, ignore_eos: true, temperature: 0.8 }
+    const cases = Array.from({ length: 16 }, (_, index) => ({ ...body, prompt: `Story ${index}`, seed: index }))
+    const read = (one: object, onChunk: () => void) => readResuming(one, { endpoints: () => fleet.endpoints(), onChunk, timeoutMs: 60_000 })
+    const undisturbed = await Promise.all(cases.map(one => read(one, () => {})))
+    const begun = new Set<number>()
+    const texts = cases.map((one, index) => read(one, () => begun.add(index)))
+    await expect.poll(() => begun.size, { timeout: 20_000 }).toBe(cases.length)
+    for (const index of [0, 1]) await fleet.restartApi(index)
+    expect(await Promise.all(texts)).toEqual(undisturbed)
+  } finally {
+    await fleet.stop()
+  }
 })
 
 async function shortRun(options: FaultOptions) {

@@ -9,8 +9,9 @@ The last line is one JSON document. Exit code 0: nothing lost, doubled or wrong,
   --seed N                 of cases, victims and instants (default: the clock; it is printed)
   --queue embedded|redis   (default embedded)
   --engine onnx|simulated  (default onnx: the default model)
-  --faults LIST            of kill,freeze,api,redis: SIGKILL of a worker; SIGSTOP of a worker beyond its lock; SIGKILL of an API process;
-                           SIGKILL of Redis, which has its append-only file on (default kill; the last two need --queue redis)
+  --faults LIST            of kill,freeze,api,restart,redis: SIGKILL of a worker; SIGSTOP of a worker beyond its lock; SIGKILL of an API process; SIGTERM
+                           of an API process and its workers, which have a second to drain; SIGKILL of Redis, which has its append-only file on
+                           (default kill; the last three need --queue redis)
   --streams N              readers at once (default 16)
   --workers N              (default 2)
   --spare-workers N        (default 0)
@@ -18,7 +19,7 @@ The last line is one JSON document. Exit code 0: nothing lost, doubled or wrong,
   --max-tokens N           of an answer (default 64)
   --help`
 
-export const FAULT_KINDS = ['kill', 'freeze', 'api', 'redis'] as const
+export const FAULT_KINDS = ['kill', 'freeze', 'api', 'restart', 'redis'] as const
 export type FaultKind = (typeof FAULT_KINDS)[number]
 
 export interface FaultOptions {
@@ -57,8 +58,8 @@ export function parseFaultOptions(args: readonly string[]): FaultOptions | null 
   const queue = oneOf('--queue', values.queue, ['embedded', 'redis'] as const)
   const engine = oneOf('--engine', values.engine, ['onnx', 'simulated'] as const)
   const faults = values.faults.split(',').map(kind => oneOf('--faults', kind, FAULT_KINDS))
-  if (queue === 'embedded' && faults.some(kind => kind === 'api' || kind === 'redis')) {
-    throw new RangeError('--faults api and redis need --queue redis: the embedded queue lives in the API process')
+  if (queue === 'embedded' && faults.some(kind => kind !== 'kill' && kind !== 'freeze')) {
+    throw new RangeError('--faults api, restart and redis need --queue redis: the embedded queue lives in the API process')
   }
   return {
     kills: count('--kills', values.kills),

@@ -98,6 +98,11 @@ async function injectOne(kind: FaultKind, fleet: Fleet, random: () => number, pa
     await fleet.killApi(Math.floor(random() * 2))
     return true
   }
+  if (kind === 'restart') {
+    pauses.fault()
+    await fleet.restartApi(Math.floor(random() * 2))
+    return true
+  }
   if (kind === 'redis') {
     pauses.fault()
     await fleet.restartRedis(random() * 3000)

@@ -54,11 +54,27 @@ export class Fleet {
 
   /** SIGKILL of an API process, whose workers lose their parent; it is started again at the same port. */
   async killApi(index: number): Promise<void> {
+    await this.#replace(index, 'SIGKILL')
+  }
+
+  /**
+   * SIGTERM of an API process, as in a rolling restart; it is started again at the same port.
+   *
+   * @throws {Error} it did not end in good order
+   */
+  async restartApi(index: number): Promise<void> {
+    const end = await this.#replace(index, 'SIGTERM')
+    if (end !== 'exit code 0') throw new Error(`a server that was told to end ended with ${end}`)
+  }
+
+  async #replace(index: number, signal: NodeJS.Signals): Promise<string> {
     const api = this.#apis[index % this.#apis.length]
-    if (api === undefined) return
-    await end(api.child, 'SIGKILL')
+    if (api === undefined) return 'nobody'
+    await end(api.child, signal)
+    const { exitCode, signalCode } = api.child
     api.child = this.#startApi(api.port, Math.ceil(this.#options.workers / this.#apis.length))
     await until(`http://127.0.0.1:${api.port}`, 'ready')
+    return signalCode ?? `exit code ${exitCode}`
   }
 
   async restartRedis(awayMs: number): Promise<void> {
@@ -85,6 +101,8 @@ export class Fleet {
       String(workers),
       '--spare-workers',
       String(spareWorkers),
+      '--drain-seconds',
+      '1',
       ...(engine === 'simulated' ? ['--simulated-step-ms', '10'] : []),
       ...redis
     ]

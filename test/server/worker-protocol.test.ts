@@ -11,7 +11,7 @@ const { description } = new FakeEngine({ slots: 1, stepMs: 0, listener: { events
 const toWorker: ParentMessage[] = [
   { kind: 'start', request: aRequest(), history: [] },
   { kind: 'cancel', requestId: 'cmpl-1' },
-  { kind: 'drain' }
+  { kind: 'drain', withinMs: 1500 }
 ]
 
 const toParent: WorkerMessage[] = [

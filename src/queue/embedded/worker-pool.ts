@@ -27,9 +27,10 @@ export interface WorkerSeat {
   /**
    * Gone: what it still ran goes on at another worker, behind what its log holds; nothing more is heard from this one.
    *
-   * @param replace  called before anything of it is given out: a successor that joins in it is there in time
+   * @param replace      called before anything of it is given out: a successor that joins in it is there in time
+   * @param isDismissed  it was ended because its server ends: nothing that it ran is to blame
    */
-  leave(replace?: () => void): void
+  leave(replace?: () => void, isDismissed?: boolean): void
 }
 
 /** The queue as whoever keeps the workers sees it. */

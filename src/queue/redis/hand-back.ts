@@ -18,14 +18,17 @@ export class HandBackDesk {
     })
   }
 
-  /** @returns how many requests wait again */
-  async handBackAll(workerId: string): Promise<number> {
+  /**
+   * @param hasDied  not so when it was ended by us: then its death counts against nothing that it ran
+   * @returns        how many requests wait again
+   */
+  async handBackAll(workerId: string, hasDied = true): Promise<number> {
     const redis = this.#redis
     let returned = 0
     for (const { keys, queue } of this.#shards) {
       const held = new Set([...(await redis.smembers(keys.worker(workerId))), ...(await this.#locked(keys, workerId))])
       for (const requestId of held) {
-        if (await handBack(redis, keys, requestId, workerId, true)) returned++
+        if (await handBack(redis, keys, requestId, workerId, hasDied)) returned++
         // Not ours any more, then: whoever has it now, has it.
         await queue
           .getBackend()

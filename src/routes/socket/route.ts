@@ -56,7 +56,9 @@ function serveSocket(socket: WebSocket, request: FastifyRequest, options: Socket
   socket.once('close', () => {
     clearInterval(ping)
     leaving.removeEventListener('abort', leave)
-    session.leave().catch((error: unknown) => request.log.error({ err: error }, 'requests of a closed socket could not be cancelled'))
+    session
+      .leave(leaving.aborted)
+      .catch((error: unknown) => request.log.error({ err: error }, 'requests of a closed socket could not be cancelled'))
   })
 }
 

@@ -68,11 +68,16 @@ export class SocketSession {
     }
   }
 
-  /** The socket is gone: what nobody else is meant to read is cancelled. */
-  async leave(): Promise<void> {
+  /**
+   * The socket is gone: what nobody else is meant to read is cancelled.
+   *
+   * @param isSentAway  its client was told to read on elsewhere: nothing is cancelled
+   */
+  async leave(isSentAway: boolean): Promise<void> {
     const left = [...this.#followed.values()]
     this.#followed.clear()
     for (const { stop } of left) stop.abort()
+    if (isSentAway) return
     await Promise.all(left.map(({ streamId, cancels }) => (cancels && streamId !== null ? this.#parts.queue.cancel(streamId) : null)))
   }
 

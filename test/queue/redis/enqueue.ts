@@ -59,6 +59,11 @@ export class TestClient {
     return await this.#redis.hget(this.#keys.request(requestId), 'state')
   }
 
+  /** Ordinal that its log had reached when it was last in a run that its worker died of; null when there was none. */
+  async diedAt(requestId: string): Promise<string | null> {
+    return await this.#redis.hget(this.#keys.request(requestId), 'diedAt')
+  }
+
   /** Workers in the register. */
   async workers(): Promise<number> {
     return await this.#redis.hlen(this.#keys.workers)

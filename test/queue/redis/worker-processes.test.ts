@@ -57,7 +57,7 @@ function aQueue() {
       async stop() {
         const deadline = new AbortController()
         const timer = setTimeout(() => deadline.abort(), 3000)
-        await supervisor.stop(deadline.signal)
+        await supervisor.stop(deadline.signal, seat.drainMs)
         clearTimeout(timer)
         await pool.close()
       }
@@ -189,6 +189,25 @@ describe('worker processes at a queue in Redis', () => {
     }
     await group.stop()
     await expect.poll(() => queue.client.leftovers()).toEqual([])
+  }, 60_000)
+
+  it('that are ended because their server ends take no blame to what they ran', async () => {
+    await using queue = aQueue()
+    const [dismissed, killed] = [aRequest({ maxNewTokens: 200 }), aRequest({ maxNewTokens: 200 })]
+    const group = await queue.open()
+    await queue.client.submit(dismissed)
+    await queue.hasBegun(dismissed.id)
+    await group.supervisor.stop(AbortSignal.abort())
+    await expect.poll(() => queue.client.state(dismissed.id)).toBe('waiting')
+    expect(await queue.client.diedAt(dismissed.id)).toBeNull()
+    const next = await queue.open()
+    await queue.ended(dismissed.id)
+    await queue.client.submit(killed)
+    await queue.hasBegun(killed.id)
+    process.kill(next.pids()[0] ?? 0, 'SIGKILL')
+    await queue.ended(killed.id)
+    expect(await queue.client.diedAt(killed.id)).not.toBeNull()
+    await next.stop()
   }, 60_000)
 
   it('that are told to drain give back what does not end in time, and exit', async () => {

@@ -55,10 +55,10 @@ export class ASocket {
 }
 
 /** The app on a port, on an embedded queue with one worker. */
-export async function openHouse(slots = 4) {
+export async function openHouse(slots = 4, leaving = new AbortController().signal) {
   const queue = new EmbeddedQueue()
   const worker = joinInProcess(queue, slots)
-  const app = testApp({ queue })
+  const app = testApp({ queue, leaving })
   await app.listen({ port: 0, host: '127.0.0.1' })
   const host = `127.0.0.1:${(app.server.address() as AddressInfo).port}`
   return {

@@ -146,6 +146,22 @@ it('tells sockets to come again when the server goes', async () => {
   expect(await client.closed).toBe(1012)
 })
 
+it('sends clients elsewhere when this process is to go, and what they read goes on there', async () => {
+  const leaving = new AbortController()
+  await using house = await openHouse(4, leaving.signal)
+  const client = await house.connect()
+  client.send(create('a', HOLD))
+  const { stream_id } = await client.until(message => message['type'] === 'started')
+  await client.until(message => message['type'] === 'chunk')
+  leaving.abort()
+  expect(await client.closed).toBe(1012)
+  const again = await house.connect()
+  again.send({ type: 'resume', id: 'a', stream_id, after: 0 })
+  await again.until(message => message['type'] === 'chunk')
+  expect((await house.queue.snapshot(String(stream_id))).entries.at(-1)?.event).toMatchObject({ kind: 'token' })
+  await house.queue.cancel(String(stream_id))
+})
+
 it.each([
   ['http://evil.example', 403],
   ['null', 403]
