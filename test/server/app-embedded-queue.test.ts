@@ -50,7 +50,7 @@ it('streams through the embedded queue, and tells who waits that they wait', asy
   say(next, 'c')
   const [firstBody, secondBody] = [await first.text(), await second.text()]
   expect(readSse(firstBody).map(event => event.id)).toEqual(['2', '3', '4'])
-  expect(secondBody).toContain(': queued, position 1\n\n')
+  expect(secondBody).toContain(': queued, position 1\n')
   expect(readSse(secondBody).at(-1)?.data).toBe('[DONE]')
 })
 

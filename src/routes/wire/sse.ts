@@ -23,9 +23,12 @@ function toEscape(char: string): string {
   return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
 
-/** A line that keeps proxies awake and people informed; clients skip it. */
+/**
+ * A line that keeps proxies awake and people informed; clients skip it. It is no block of its own: at a blank line the decoder of OpenAI's
+ * client for Python reads an event, though one without data, whenever it has seen `retry` or an `id` before.
+ */
 export function sseComment(text: string): string {
-  return `: ${text}\n\n`
+  return `: ${text}\n`
 }
 
 export interface SseOptions {
@@ -74,7 +77,7 @@ function openStream(reply: FastifyReply): void {
   }
   reply.raw.on('error', ignoreBrokenSocket)
   reply.raw.writeHead(200)
-  reply.raw.write('retry: 1000\n\n')
+  reply.raw.write('retry: 1000\n') // a part of the first event, for the same reason as comments
 }
 
 /** Waits until the client has read what was written; destroys its socket after `stallMs`. */

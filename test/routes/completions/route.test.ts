@@ -64,7 +64,7 @@ it('tells the place in the queue as a comment', async () => {
     yield* saying('a')(request, signal)
   })
   const response = await post(queue, { stream: true })
-  expect(response.body).toContain(': queued, position 3\n\n')
+  expect(response.body).toContain(': queued, position 3\n')
 })
 
 it.each([false, true])('answers a failure before the first byte with a status (stream: %s)', async stream => {

@@ -62,7 +62,7 @@ it('writes each event on one line, whatever line ends its text has', async () =>
 it('tells who waits where they stand and how long it is likely to take', async () => {
   const waiting = (position: number, etaMs: number | null): QueueEvent => ({ ordinal: null, event: { kind: 'queued', position, etaMs } })
   expect(await written([[waiting(3, 1200.4)], [waiting(2, null)]])).toEqual([
-    ': queued, position 3, eta 1200 ms\n\n',
-    ': queued, position 2\n\n'
+    ': queued, position 3, eta 1200 ms\n',
+    ': queued, position 2\n'
   ])
 })

@@ -3,7 +3,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import { type FastifyInstance, fastify } from 'fastify'
 import { afterEach, expect, it } from 'vitest'
 import { clientGone } from '../../../src/routes/wire/client-gone.ts'
-import { type SseOptions, sendSse, sseEvent } from '../../../src/routes/wire/sse.ts'
+import { type SseOptions, sendSse, sseComment, sseEvent } from '../../../src/routes/wire/sse.ts'
 
 let app: FastifyInstance | undefined
 afterEach(async () => {
@@ -58,6 +58,31 @@ it('sends headers and a first byte before there is anything to say, and keeps th
   expect(early).not.toContain('late')
   gate.resolve()
   expect(await readUntil(socket, 'late')).toContain('data: late')
+})
+
+it('has no blank line but at the end of an event with data: what a client takes for an event without data cannot be parsed', async () => {
+  const gate = Promise.withResolvers<void>()
+  const { socket } = await open(
+    (async function* () {
+      yield sseComment('queued') + sseEvent('one', 1)
+      await gate.promise
+      yield sseEvent('two', 2)
+    })(),
+    { keepAliveMs: 1 }
+  )
+  const early = await readUntil(socket, ': keep-alive')
+  gate.resolve()
+  const [, ...lines] = (early + (await readUntil(socket, 'data: two\n\n')))
+    .split('\r\n\r\n')
+    .join('\n')
+    .split(/^retry/m)
+  const blocks = lines
+    .join('')
+    .replace(/^[0-9a-f]+\r\n|\r\n$/gm, '')
+    .split('\n\n')
+    .slice(0, -1)
+  expect(blocks).toHaveLength(2)
+  for (const block of blocks) expect(block).toMatch(/^data: /m)
 })
 
 it('pulls no more while the client reads nothing, and goes on when it does', async () => {
