@@ -53,4 +53,36 @@ describe('two servers at one Redis', () => {
     const second = told(await readStream(rest))
     expect(whole).toMatchObject({ choices: [{ text: first.text + second.text }] })
   })
+
+  it('send who can read on elsewhere there when they are told to end, let the others end, and take nothing new', async () => {
+    const argv = ['--redis-url', redis.url, '--engine', 'simulated', '--simulated-step-ms', '20', '--drain-seconds', '20']
+    await using other = await startServer(argv)
+    await using leaving = await startServer(argv)
+    const body = { ...BODY, max_tokens: 150, ignore_eos: true }
+    const whole: unknown = await (await other.post(body)).json()
+    const ask = (headers: Readonly<Record<string, string>>) =>
+      fetch(`${leaving.url}/v1/completions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify({ ...body, stream: true })
+      })
+    const [plain, resumable] = await Promise.all([ask({}), ask({ 'x-resumable': 'true' })])
+    const plainText = readStream(plain)
+    let begun = false
+    const cut = readStream(resumable, sse => {
+      begun ||= sse.includes('id: 5')
+      return false
+    })
+    await expect.poll(() => begun).toBe(true)
+    leaving.signal('SIGTERM')
+    const first = await cut
+    expect(first).not.toMatch(/"error"|\[DONE\]/)
+    const late = await leaving.post(body)
+    expect([late.status, Number(late.headers.get('retry-after'))]).toEqual([503, expect.toSatisfy(seconds => seconds >= 1)])
+    const { text, lastId } = told(first)
+    const rest = await fetch(`${other.url}/v1/streams/${resumable.headers.get('x-stream-id')}`, { headers: { 'last-event-id': lastId } })
+    const texts = [text + told(await readStream(rest)).text, told(await plainText).text]
+    for (const one of texts) expect(whole).toMatchObject({ choices: [{ text: one }] })
+    expect(await leaving.ended).toEqual({ code: 0, signal: null })
+  })
 })
