@@ -7,8 +7,8 @@ export const KEY = 'a-key-of-the-test'
 export const ENDLESS_TOKENS = 8000
 
 /** The real program with the simulated engine: known tokens, and everything else as it is with a model. */
-export async function startSimulated(argv: readonly string[] = []): Promise<Server> {
-  return await startServer(['--engine', 'simulated', '--simulated-step-ms', '2', ...argv], { API_KEY: KEY })
+export async function startSimulated(argv: readonly string[] = [], stepMs = 2): Promise<Server> {
+  return await startServer(['--engine', 'simulated', '--simulated-step-ms', String(stepMs), ...argv], { API_KEY: KEY })
 }
 
 /** A server that refuses whoever comes now: one request runs, one waits, and no more may. */
@@ -20,7 +20,8 @@ export interface FullServer extends AsyncDisposable {
 }
 
 export async function startFullServer(): Promise<FullServer> {
-  const server = await startSimulated(['--max-slots', '1', '--queue-limit', '1'])
+  // So slow that what fills it outlives every test.
+  const server = await startSimulated(['--max-slots', '1', '--queue-limit', '1'], 25)
   const leaving = new AbortController()
   const fill = () =>
     server.post({ model: MODEL, prompt: 'Fill', max_tokens: ENDLESS_TOKENS, stream: true }, { signal: leaving.signal, key: KEY })

@@ -1,0 +1,45 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { pythonWith } from './python-environment.ts'
+import { KEY, startFullServer, startSimulated } from './simulated-server.ts'
+
+const SCRIPT = fileURLToPath(new URL('openai_python.py', import.meta.url))
+const python = await pythonWith('openai-python-3.57.0', ['openai==3.57.0'])
+
+/** Runs the script; its output goes to `hear` as it comes. */
+async function runScript(argv: readonly string[], hear: (output: string) => void = () => {}) {
+  const child = spawn(python ?? '', [SCRIPT, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (piece: string) => {
+    stdout += piece
+    hear(stdout)
+  })
+  child.stderr.setEncoding('utf8').on('data', (piece: string) => {
+    stderr += piece
+  })
+  const [code] = await once(child, 'close')
+  return { code, stdout, stderr: stderr.slice(-2000) }
+}
+
+describe.skipIf(python === null)('the openai package for Python', () => {
+  it('completes, chats, lists models, leaves, and throws what OpenAI’s own errors throw', async () => {
+    await using server = await startSimulated()
+    const { code, stdout, stderr } = await runScript([`${server.url}/v1`, KEY])
+    expect({ code, stderr }, stdout).toEqual({ code: 0, stderr: '' })
+    expect(stdout.match(/^held: /gm)).toHaveLength(10)
+    expect(server.log().filter(line => line['outcome'] === 'cancelled').length).toBeGreaterThanOrEqual(2)
+  }, 120_000)
+
+  it('tries again at a full server until there is room', async () => {
+    await using full = await startFullServer()
+    let room: Promise<void> | null = null
+    const ended = runScript([full.baseUrl, KEY, '--full'], output => {
+      if (output.includes('refused')) room ??= full.makeRoomAfterRefusal(0)
+    })
+    expect(await ended).toMatchObject({ code: 0, stderr: '' })
+    await room
+  }, 120_000)
+})
