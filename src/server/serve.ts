@@ -5,7 +5,7 @@ import { ExitError } from './config/exit-error.ts'
 import type { ServeConfig } from './config/serve-config.ts'
 import { megabytes, type Reporter } from './download/reporter.ts'
 import { laterSignal } from './later-signal.ts'
-import { embeddedFleet } from './observe/fleet.ts'
+import { fleetOf } from './observe/fleet.ts'
 import { Metrics } from './observe/metrics.ts'
 import { loadServedModel, type ServedModel } from './served-model.ts'
 import { openServedQueue } from './served-queue.ts'
@@ -43,7 +43,7 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
     log,
     process
   })
-  const metrics = new Metrics(served.card.servedModelName, embeddedFleet(supervisor, pool))
+  const metrics = new Metrics(served.card.servedModelName, fleetOf(supervisor, servedQueue))
   metrics.watchProcess()
   const app = buildApp({
     queue,

@@ -1,3 +1,4 @@
+import type { EngineStatistics } from '../inference/contract/statistics.ts'
 import { EmbeddedQueue } from '../queue/embedded/embedded-queue.ts'
 import type { GenerationQueue } from '../queue/queue.ts'
 import { RedisQueue } from '../queue/redis/redis-queue.ts'
@@ -21,6 +22,8 @@ export interface ServedQueue {
   readonly pool: ChildPool & { readonly handedOn: number }
   /** Other servers may have it too: who reads a stream here can read on there. */
   readonly isShared: boolean
+  /** Of all workers, anywhere; null where only this server has any. Their sum only grows. */
+  readonly statistics: (() => readonly EngineStatistics[]) | null
   /** Workers that are known to live, those of this server among them; 0 where there are no others. */
   readonly workersAnywhere: () => number
   /** Workers that have not left so much later than the drain's deadline are killed. */
@@ -41,7 +44,7 @@ export async function openServedQueue(config: ServeConfig, modelHash: string | n
   const address = config.redisUrl === null ? null : parseRedisUrl(config.redisUrl)
   if (config.redisUrl === null || address === null) {
     const queue = new EmbeddedQueue(terms)
-    return { queue, pool: queue, isShared: false, workersAnywhere: () => 0, goodbyeMs: 0, close: async () => {} }
+    return { queue, pool: queue, isShared: false, statistics: null, workersAnywhere: () => 0, goodbyeMs: 0, close: async () => {} }
   }
   const place = { url: config.redisUrl, prefix: config.redisPrefix, shards: config.redisShards }
   const pool = new RedisPool(
@@ -67,6 +70,7 @@ export async function openServedQueue(config: ServeConfig, modelHash: string | n
     queue,
     pool,
     isShared: true,
+    statistics: () => queue.statistics,
     workersAnywhere: () => queue.workers,
     goodbyeMs: GOODBYE_MS,
     close: async () => {

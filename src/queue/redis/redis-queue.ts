@@ -4,6 +4,7 @@ import { type ErrorCode, ServiceError } from '../../inference/contract/errors.ts
 import type { LogEntry } from '../../inference/contract/events.ts'
 import { InvariantError } from '../../inference/contract/invariant.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
+import type { EngineStatistics } from '../../inference/contract/statistics.ts'
 import type { Ticket } from '../../inference/contract/ticket.ts'
 import type { GenerationQueue, QueueDepth, QueueEvent, RequestSnapshot } from '../queue.ts'
 import { StartEstimate } from '../start-estimate.ts'
@@ -14,6 +15,7 @@ import { Leases } from './leases.ts'
 import { OwnRequests } from './own-requests.ts'
 import type { RedisAddress } from './redis-url.ts'
 import { Shard } from './shard.ts'
+import { StatisticsLedger } from './statistics-ledger.ts'
 
 export interface RedisQueueOptions extends AdmissionLimits {
   readonly address: RedisAddress
@@ -44,6 +46,7 @@ export class RedisQueue implements GenerationQueue {
   readonly #ticker: NodeJS.Timeout
   #ticking: Promise<void> | null = null
   #workers = 0
+  readonly #ledger = new StatisticsLedger()
   /** Why nothing is admitted any more. */
   #refusal: string | null = null
 
@@ -97,6 +100,11 @@ export class RedisQueue implements GenerationQueue {
   /** Workers that live, anywhere, as of a moment ago; none while Redis is away. */
   get workers(): number {
     return this.#workers
+  }
+
+  /** Of all workers, anywhere, as of a moment ago; what workers have done that are gone is part of it, as far as it was seen here. */
+  get statistics(): readonly EngineStatistics[] {
+    return this.#ledger.all
   }
 
   async submit(request: GenerationRequest): Promise<string> {
@@ -204,7 +212,13 @@ export class RedisQueue implements GenerationQueue {
     await this.#cancelAll()
     await Promise.all(this.#shards.map(shard => shard.tick()))
     await this.#own.forgetEnded()
-    this.#workers = (await this.#admission.workers()).length
+    const workers = await this.#admission.workers()
+    this.#workers = workers.length
+    this.#ledger.note(
+      new Map(
+        workers.flatMap(({ workerId, statistics }): [string, EngineStatistics][] => (statistics === null ? [] : [[workerId, statistics]]))
+      )
+    )
   }
 
   #shard(text: string): Shard {

@@ -142,6 +142,7 @@ export class RedisWorker implements Uplink {
         slots: description.slots,
         stepTimeoutMs,
         stepStartedAtMs: () => this.#progress?.stepStartedAtMs ?? null,
+        statistics: () => this.#progress?.statistics ?? null,
         onHang: () => endProcess('a run of the engine does not end'),
         onEnded: request => this.#lose(request, 'ended'),
         onDoubt: requests => outbox.probe(requests),

@@ -1,3 +1,4 @@
+import type { EngineStatistics } from '../../inference/contract/statistics.ts'
 import type { BullSeat } from './bull-seat.ts'
 import type { ScriptedRedis } from './commands.ts'
 import type { HeldRequest, HeldRequests } from './held-requests.ts'
@@ -22,6 +23,7 @@ export interface UpkeepOptions {
   readonly stepTimeoutMs: number
   /** Unix milliseconds at which the run that is under way began; null between runs. */
   readonly stepStartedAtMs: () => number | null
+  readonly statistics: () => EngineStatistics | null
   readonly onHang: () => void
   /** A request has ended from outside. */
   readonly onEnded: (request: HeldRequest) => void
@@ -119,10 +121,11 @@ export class WorkerUpkeep {
   }
 
   async #sayThatWeLive(): Promise<void> {
-    const { redis, workerId, shards, held, modelHash, slots } = this.#options
+    const { redis, workerId, shards, held, modelHash, slots, statistics } = this.#options
     await claimModel(redis, shards, modelHash)
     for (const keys of shards) {
-      await registerWorker(redis, keys, workerId, { modelHash, slots, freeRows: Math.max(0, held.freeRows), seenAtMs: Date.now() })
+      const freeRows = Math.max(0, held.freeRows)
+      await registerWorker(redis, keys, { workerId, modelHash, slots, freeRows, seenAtMs: Date.now(), statistics: statistics() })
       await readWorkers(redis, keys, Date.now())
       const ids = held.all.filter(({ seat }) => seat.keys === keys).map(({ id }) => id)
       if (ids.length > 0) await redis.sadd(keys.worker(workerId), ...ids)

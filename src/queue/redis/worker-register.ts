@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { EngineStatistics } from '../../inference/contract/statistics.ts'
 import type { ScriptedRedis } from './commands.ts'
 import type { RedisKeys } from './keys.ts'
 import { WORKER_TTL_MS } from './worker-scripts.ts'
@@ -6,13 +7,26 @@ import { WORKER_TTL_MS } from './worker-scripts.ts'
 /** A worker that has said nothing for this long is not counted. */
 const SILENT_MS = 15_000
 
-const WorkerNote = z.object({ modelHash: z.string(), slots: z.int(), freeRows: z.int(), seenAtMs: z.number() })
+/** Written by a worker of ours. */
+const StatisticsOutline = z.custom<EngineStatistics>(
+  value => typeof value === 'object' && value !== null && 'load' in value && 'deeds' in value
+)
+
+const WorkerNote = z.object({
+  workerId: z.string(),
+  modelHash: z.string(),
+  slots: z.int(),
+  freeRows: z.int(),
+  seenAtMs: z.number(),
+  /** As of its last heartbeat; null before the first. */
+  statistics: StatisticsOutline.nullable()
+})
 
 /** What a worker tells of itself every few seconds. */
 export type WorkerNote = z.infer<typeof WorkerNote>
 
-export async function registerWorker(redis: ScriptedRedis, keys: RedisKeys, workerId: string, note: WorkerNote): Promise<void> {
-  await redis.hset(keys.workers, workerId, JSON.stringify(note))
+export async function registerWorker(redis: ScriptedRedis, keys: RedisKeys, note: WorkerNote): Promise<void> {
+  await redis.hset(keys.workers, note.workerId, JSON.stringify(note))
   await redis.pexpire(keys.workers, WORKER_TTL_MS)
 }
 

@@ -1,5 +1,4 @@
 import type { EngineStatistics } from '../../inference/contract/statistics.ts'
-import type { EmbeddedQueue } from '../../queue/embedded/embedded-queue.ts'
 import type { Supervisor } from '../supervisor.ts'
 import type { WorkerState } from '../worker-child.ts'
 
@@ -15,10 +14,16 @@ export interface Fleet {
   readonly failovers: number
 }
 
-/** A fleet that is one supervisor's: all workers of an embedded queue. */
-export function embeddedFleet(supervisor: Supervisor, queue: Pick<EmbeddedQueue, 'handedOn'>): Fleet {
+interface FleetQueue {
+  /** Of all workers, anywhere; null where the supervisor has them all. */
+  readonly statistics: (() => readonly EngineStatistics[]) | null
+  readonly pool: { readonly handedOn: number }
+}
+
+/** The workers of a queue: where nobody else has any, those of the supervisor, whose last words it has heard. */
+export function fleetOf(supervisor: Supervisor, { statistics, pool }: FleetQueue): Fleet {
   return {
-    workerStatistics: async () => supervisor.statistics,
+    workerStatistics: async () => (statistics === null ? supervisor.statistics : statistics()),
     get workersByState() {
       return byState(supervisor)
     },
@@ -26,7 +31,7 @@ export function embeddedFleet(supervisor: Supervisor, queue: Pick<EmbeddedQueue,
       return supervisor.deathCount
     },
     get failovers() {
-      return queue.handedOn
+      return pool.handedOn
     }
   }
 }

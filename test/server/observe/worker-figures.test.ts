@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { NO_DEEDS, NO_LOAD } from '../../../src/inference/contract/statistics.ts'
-import { embeddedFleet, type Fleet } from '../../../src/server/observe/fleet.ts'
+import { type Fleet, fleetOf } from '../../../src/server/observe/fleet.ts'
 import { Metrics } from '../../../src/server/observe/metrics.ts'
 import { aRequest } from '../../queue/a-request.ts'
 import { readAll, readUntil } from '../../queue/read-all.ts'
@@ -48,7 +48,7 @@ it('keeps the last figures where the workers cannot be reached', async () => {
 
 it('never takes back what a worker had done that was killed, and counts the death and the failover', async () => {
   await using workers = startWorkers()
-  const metrics = new Metrics('tiny', embeddedFleet(workers.supervisor, workers.queue))
+  const metrics = new Metrics('tiny', fleetOf(workers.supervisor, { statistics: null, pool: workers.queue }))
   await workers.supervisor.ready
   const request = aRequest({ maxNewTokens: 100 })
   await workers.queue.submit(request)

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest'
+import { NO_DEEDS, NO_LOAD, sumOfDeeds } from '../../../src/inference/contract/statistics.ts'
+import { StatisticsLedger } from '../../../src/queue/redis/statistics-ledger.ts'
+import { aRequest } from '../a-request.ts'
+import { readAll } from '../read-all.ts'
+import { RedisRig } from './redis-rig.ts'
+import { startRedis } from './redis-server.ts'
+
+function done(decodeRuns: number) {
+  return { load: { ...NO_LOAD, decodingRows: 1 }, deeds: { ...NO_DEEDS, decodeRuns } }
+}
+
+function sums(ledger: StatisticsLedger) {
+  return {
+    runs: sumOfDeeds(ledger.all.map(({ deeds }) => deeds)).decodeRuns,
+    rows: ledger.all.reduce((sum, { load }) => sum + load.decodingRows, 0)
+  }
+}
+
+it('keeps what workers did that are gone, also of one that comes back, and not what they had to do', () => {
+  const ledger = new StatisticsLedger()
+  ledger.note(
+    new Map([
+      ['a', done(5)],
+      ['b', done(7)]
+    ])
+  )
+  expect(sums(ledger)).toEqual({ runs: 12, rows: 2 })
+  ledger.note(new Map([['b', done(8)]]))
+  expect(sums(ledger)).toEqual({ runs: 13, rows: 1 })
+  ledger.note(
+    new Map([
+      ['a', done(6)],
+      ['b', done(8)]
+    ])
+  )
+  expect(sums(ledger)).toEqual({ runs: 14, rows: 2 })
+})
+
+it('forgets none of the deeds of very many workers', () => {
+  const ledger = new StatisticsLedger()
+  for (let worker = 0; worker < 2500; worker++) ledger.note(new Map([[`w${worker}`, done(1)]]))
+  expect(sums(ledger)).toEqual({ runs: 2500, rows: 1 })
+  expect(ledger.all.length).toBeLessThan(1100)
+})
+
+describe('a queue in Redis', () => {
+  it('tells what all workers have done, also of those that are gone', async () => {
+    await using server = await startRedis()
+    await using rig = await RedisRig.open(server)
+    const other = await rig.openQueue()
+    const [worker] = [await rig.startWorker(1), await rig.startWorker(1)]
+    const runs = () => sumOfDeeds(other.statistics.map(({ deeds }) => deeds)).decodeRuns
+    const request = aRequest({ maxNewTokens: 20 })
+    await rig.queue.submit(request)
+    await readAll(rig.queue, request.id)
+    await expect.poll(runs, { timeout: 10_000 }).toBe(20)
+    await worker?.kill()
+    await expect.poll(() => other.workers, { timeout: 25_000 }).toBe(1)
+    expect(runs()).toBe(20)
+  })
+})
