@@ -1,30 +1,19 @@
 import { z } from 'zod'
 import { LIMITS } from '../../inference/contract/limits.ts'
-import { unknownParams } from '../wire/ignored-params.ts'
 import { nullDefault } from '../wire/null-default.ts'
 import { requestFields } from '../wire/request-fields.ts'
 import { samplingFields } from '../wire/sampling-fields.ts'
 import { messagesField, toolsField } from './message-fields.ts'
 
-const streamOptions = { include_usage: nullDefault(z.boolean(), false) }
-
 /** Body of POST /v1/chat/completions: OpenAI's `CreateChatCompletionRequest`, and extensions under the names that vLLM gave them. */
 export const ChatBody = z.looseObject({
+  ...requestFields,
   ...samplingFields,
-  model: requestFields.model,
   messages: messagesField.describe('The conversation so far.'),
   max_completion_tokens: nullDefault(z.int().min(1), null).describe('Most tokens of each choice; without it, what the context holds.'),
   /** The older name of `max_completion_tokens`. */
   max_tokens: nullDefault(z.int().min(1), null).describe('The older name of `max_completion_tokens`.'),
   n: nullDefault(z.int().min(1).max(LIMITS.choicesPerPrompt), 1).describe('Choices.'),
-  stop: requestFields.stop,
-  stop_token_ids: requestFields.stop_token_ids,
-  include_stop_str_in_output: requestFields.include_stop_str_in_output,
-  ignore_eos: requestFields.ignore_eos,
-  skip_special_tokens: requestFields.skip_special_tokens,
-  stream: requestFields.stream,
-  background: requestFields.background,
-  stream_options: nullDefault(z.looseObject(streamOptions), null).describe('What a stream tells beside its tokens.'),
   logprobs: nullDefault(z.boolean(), false).describe('Whether the log-probability of each token is told.'),
   top_logprobs: nullDefault(z.int().min(0).max(LIMITS.topLogprobs), null).describe(
     'How many alternatives are told with each token; needs `logprobs`.'
@@ -33,21 +22,9 @@ export const ChatBody = z.looseObject({
   tools: nullDefault(toolsField, []).describe('Functions that the model may call, if its template knows of tools.'),
   tool_choice: z.unknown().optional().describe('Whether tools may be called: `none` or `auto`.'),
   parallel_tool_calls: nullDefault(z.boolean(), true).describe('Whether several calls of one answer count, or the first only.'),
-  user: requestFields.user,
-  priority: requestFields.priority,
-  cache_salt: requestFields.cache_salt,
-  return_token_ids: requestFields.return_token_ids,
   add_generation_prompt: nullDefault(z.boolean(), true).describe(
     "Whether the conversation ends with the beginning of the assistant's message."
   ),
   chat_template_kwargs: nullDefault(z.record(z.string(), z.unknown()), {}).describe('Handed to the chat template.')
 })
 export type ChatBody = z.output<typeof ChatBody>
-
-/** The fields that the server does not know and therefore ignores. */
-export function ignoredChatFields(body: ChatBody): readonly string[] {
-  return [
-    ...unknownParams(body, ChatBody.shape),
-    ...(body.stream_options === null ? [] : unknownParams(body.stream_options, streamOptions, 'stream_options.'))
-  ]
-}

@@ -1,5 +1,5 @@
-import { ServiceError } from '../../inference/contract/errors.ts'
 import type { ChatFacts, Conversation, TemplateMessage, TextPort, TextWait } from '../../inference/contract/text-port.ts'
+import { invalid } from '../wire/invalid.ts'
 import type { ChatBody } from './body.ts'
 import type { ChatMessages } from './message-fields.ts'
 
@@ -57,8 +57,4 @@ function toTemplateMessage({ role, content, name, tool_call_id, tool_calls }: Ch
 
 function toTemplateCall({ id, function: { name, arguments: given } }: NonNullable<ChatMessages[number]['tool_calls']>[number]) {
   return { ...(id !== undefined && { id }), type: 'function' as const, function: { name, arguments: given } }
-}
-
-function invalid(param: string, message: string): ServiceError {
-  return new ServiceError('invalid_request', message, { param })
 }

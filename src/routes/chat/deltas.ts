@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ChoiceEnd, GeneratedTokenEvent } from '../../inference/contract/events.ts'
+import { type TokenName, tokenNames } from '../wire/logprob.ts'
 import { type ChatLogprob, toChatLogprob } from './logprobs.ts'
 import { type Read, type ToolCall, type ToolCallReader, toolCallReader } from './tool-calls.ts'
 import type { ChatView } from './view.ts'
@@ -24,8 +25,8 @@ export interface ChatChunkChoice {
   readonly delta: MessageDelta
   readonly logprobs: { readonly content: readonly ChatLogprob[]; readonly refusal: null } | null
   readonly finish_reason: ChoiceEnd['reason'] | 'tool_calls' | null
-  /** vLLM's: the stop string that ended the choice. */
-  readonly stop_reason: string | null
+  /** vLLM's: the stop string or stop token that ended the choice. */
+  readonly stop_reason: string | number | null
   /** vLLM's, with `return_token_ids`. */
   readonly token_ids?: readonly number[]
 }
@@ -42,11 +43,13 @@ export function openingOf(choice: number): ChatChunkChoice {
 export class ChoiceReader {
   readonly #view: ChatView
   readonly #calls: ToolCallReader | null
+  readonly #nameOf: TokenName
   #callCount = 0
 
   constructor(view: ChatView) {
     this.#view = view
     this.#calls = view.toolCalls === null ? null : toolCallReader(view.toolCalls)
+    this.#nameOf = tokenNames(view.tokensAsIds)
   }
 
   /** null when the token adds nothing that a client could see. */
@@ -60,9 +63,9 @@ export class ChoiceReader {
     return {
       index: event.choice,
       delta,
-      logprobs: event.score === null ? null : { content: [toChatLogprob(event.score)], refusal: null },
+      logprobs: event.score === null ? null : { content: [toChatLogprob(event.score, this.#nameOf)], refusal: null },
       finish_reason: this.#reasonOf(event.end),
-      stop_reason: event.end?.stopString ?? null,
+      stop_reason: event.end?.stopString ?? event.end?.stopTokenId ?? null,
       ...(this.#view.promptTokenIds !== null && { token_ids: [event.tokenId] })
     }
   }

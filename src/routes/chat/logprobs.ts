@@ -1,4 +1,5 @@
-import type { TokenScore } from '../../inference/contract/events.ts'
+import type { ScoredAlternative, TokenScore } from '../../inference/contract/events.ts'
+import { finite, type TokenName } from '../wire/logprob.ts'
 
 /** A token and its log-probability, in the chat API's shape. */
 export interface ChatTokenLogprob {
@@ -13,17 +14,12 @@ export interface ChatLogprob extends ChatTokenLogprob {
   readonly top_logprobs: readonly ChatTokenLogprob[]
 }
 
-/** −∞ on the wire, as OpenAI and vLLM write it. */
-const MINUS_INFINITY = -9999.0
 const UTF8 = new TextEncoder()
 const PARTIAL = /^bytes:(?:\\x[0-9a-f]{2})+$/
 
-export function toChatLogprob(score: TokenScore): ChatLogprob {
-  return { ...entry(score.text, score.logprob ?? MINUS_INFINITY), top_logprobs: score.top.map(({ text, logprob }) => entry(text, logprob)) }
-}
-
-function entry(token: string, logprob: number): ChatTokenLogprob {
-  return { token, logprob: Math.max(logprob, MINUS_INFINITY), bytes: bytesOf(token) }
+export function toChatLogprob(score: TokenScore, nameOf: TokenName): ChatLogprob {
+  const entry = (token: ScoredAlternative) => ({ token: nameOf(token), logprob: finite(token.logprob), bytes: bytesOf(token.text) })
+  return { ...entry({ ...score, logprob: score.logprob ?? Number.NEGATIVE_INFINITY }), top_logprobs: score.top.map(entry) }
 }
 
 /** A token that is not whole UTF-8 is written `bytes:\xe2\x80`. */

@@ -2,13 +2,14 @@ import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import type { TextPort } from '../../inference/contract/text-port.ts'
 import type { ModelCard } from '../models/model-card.ts'
 import { clientGone } from '../wire/client-gone.ts'
+import { CLIENT_REQUEST_ID } from '../wire/client-request-id.ts'
 import { newId, newSeed } from '../wire/ids.ts'
-import { reportIgnored } from '../wire/ignored-params.ts'
+import { ignoredFields, reportIgnored } from '../wire/ignored-params.ts'
 import { readTerms } from '../wire/request-terms.ts'
 import { type GenerationHouse, serveGeneration } from '../wire/serve-generation.ts'
 import { type ZodTypes, zodValidator } from '../wire/zod-validator.ts'
 import { admitChat } from './admit.ts'
-import { ChatBody, ignoredChatFields } from './body.ts'
+import { ChatBody } from './body.ts'
 import { chatDialect } from './dialect.ts'
 import { toChatView } from './view.ts'
 
@@ -31,7 +32,8 @@ export const chatRoute: FastifyPluginAsync<ChatRouteOptions> = async (app, optio
       const { body } = request
       const gone = clientGone(reply)
       const admittedAtMs = clock()
-      reportIgnored(reply, ignoredChatFields(body), strictParams)
+      reportIgnored(reply, ignoredFields(body, ChatBody.shape), strictParams)
+      if (body.request_id !== null) reply.header(CLIENT_REQUEST_ID, body.request_id)
       const terms = readTerms(request, body.background, admittedAtMs)
 
       const id = newId('chatcmpl-')

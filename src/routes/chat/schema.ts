@@ -26,7 +26,11 @@ const commonFields = {
   ...headFields,
   usage: UsageSchema.nullable().optional(),
   timings: TimingsSchema.optional(),
-  prompt_token_ids: z.array(z.int()).optional()
+  prompt_token_ids: z.array(z.int()).optional(),
+  prompt_logprobs: z
+    .array(z.unknown())
+    .optional()
+    .describe('With `prompt_logprobs`: of each token of the prompt, alternatives by token id.')
 }
 
 export const ChatCompletionSchema = z

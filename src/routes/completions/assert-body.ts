@@ -1,7 +1,8 @@
-import { ServiceError } from '../../inference/contract/errors.ts'
 import { LIMITS } from '../../inference/contract/limits.ts'
 import type { TextPort } from '../../inference/contract/text-port.ts'
 import { assertInVocabulary } from '../wire/admit-sampling.ts'
+import { invalid } from '../wire/invalid.ts'
+import { assertMinTokens } from '../wire/max-new-tokens.ts'
 import { type CompletionBody, DEFAULT_MAX_TOKENS } from './body.ts'
 import type { PromptInput } from './prompt-field.ts'
 
@@ -11,25 +12,10 @@ import type { PromptInput } from './prompt-field.ts'
  * @throws {ServiceError} `invalid_request`
  */
 export function assertBody(body: CompletionBody, prompt: PromptInput, text: Pick<TextPort, 'vocabularySize' | 'facts'>): void {
-  assertStream(body)
   assertChoices(body, prompt.kind === 'texts' ? prompt.texts.length : prompt.prompts.length)
   assertLengths(body)
   if (body.suffix !== null) assertSuffix(body, text)
-  assertInVocabulary('stop_token_ids', body.stop_token_ids, text.vocabularySize)
-  assertInVocabulary('logprob_token_ids', body.logprob_token_ids, text.vocabularySize)
   if (prompt.kind === 'ids') for (const ids of prompt.prompts) assertInVocabulary('prompt', ids, text.vocabularySize)
-}
-
-function assertStream({ stream, stream_options, prompt_logprobs }: CompletionBody): void {
-  if (stream_options !== null && !stream) {
-    throw invalid('stream_options', `Stream options can only be defined when 'stream' is true, but got 'stream' false.`)
-  }
-  if (prompt_logprobs !== null && stream) {
-    throw invalid(
-      'prompt_logprobs',
-      `Invalid 'prompt_logprobs': not available when 'stream' is true. Expected null, but got ${prompt_logprobs}.`
-    )
-  }
 }
 
 function assertChoices({ n, best_of, stream }: CompletionBody, prompts: number): void {
@@ -54,10 +40,7 @@ function assertChoices({ n, best_of, stream }: CompletionBody, prompts: number):
 }
 
 function assertLengths({ min_tokens, max_tokens, truncate_prompt_tokens }: CompletionBody): void {
-  const most = max_tokens ?? DEFAULT_MAX_TOKENS
-  if (min_tokens > most) {
-    throw invalid('min_tokens', `Invalid 'min_tokens': above 'max_tokens'. Expected a value <= ${most}, but got ${min_tokens} instead.`)
-  }
+  assertMinTokens(min_tokens, max_tokens ?? DEFAULT_MAX_TOKENS)
   if (truncate_prompt_tokens === 0) {
     throw invalid('truncate_prompt_tokens', `Invalid 'truncate_prompt_tokens': expected -1 or a value >= 1, but got 0 instead.`)
   }
@@ -68,8 +51,4 @@ function assertSuffix({ echo }: CompletionBody, { facts }: Pick<TextPort, 'facts
     throw invalid('suffix', `Invalid 'suffix': this model was not taught to fill a gap. Expected null, but got a suffix.`)
   }
   if (echo) throw invalid('suffix', `Invalid 'suffix': a gap has no prompt to echo. Expected null where 'echo' is true, but got a suffix.`)
-}
-
-export function invalid(param: string, message: string): ServiceError {
-  return new ServiceError('invalid_request', message, { param })
 }

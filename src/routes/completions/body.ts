@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { LIMITS } from '../../inference/contract/limits.ts'
-import { unknownParams } from '../wire/ignored-params.ts'
 import { nullDefault } from '../wire/null-default.ts'
 import { requestFields } from '../wire/request-fields.ts'
 import { samplingFields } from '../wire/sampling-fields.ts'
@@ -8,11 +7,6 @@ import { promptField } from './prompt-field.ts'
 
 /** OpenAI's, where a body says nothing of `max_tokens`. */
 export const DEFAULT_MAX_TOKENS = 16
-
-const streamOptions = {
-  include_usage: nullDefault(z.boolean(), false),
-  continuous_usage_stats: nullDefault(z.boolean(), false)
-}
 
 /** Body of POST /v1/completions: OpenAI's `CreateCompletionRequest`, and extensions under the names that vLLM gave them. */
 export const CompletionBody = z.looseObject({
@@ -30,7 +24,6 @@ export const CompletionBody = z.looseObject({
   best_of: nullDefault(z.int().min(1).max(LIMITS.choicesPerPrompt), null).describe(
     'Candidates for each prompt, of which the `n` likeliest are shown. Not less than `n`.'
   ),
-  stream_options: nullDefault(z.looseObject(streamOptions), null).describe('What a stream tells beside its tokens.'),
   logprobs: nullDefault(z.int().min(0).max(LIMITS.topLogprobs), null).describe('How many alternatives are told with each token.'),
   echo: nullDefault(z.boolean(), false).describe('Whether the answer begins with the prompt.'),
   truncate_prompt_tokens: nullDefault(z.int().min(-1), null).describe(
@@ -39,11 +32,3 @@ export const CompletionBody = z.looseObject({
   add_special_tokens: nullDefault(z.boolean(), true).describe('Whether prompts begin with the start token, where the model wants one.')
 })
 export type CompletionBody = z.output<typeof CompletionBody>
-
-/** The fields that the server does not know and therefore ignores. */
-export function ignoredFields(body: CompletionBody): readonly string[] {
-  return [
-    ...unknownParams(body, CompletionBody.shape),
-    ...(body.stream_options === null ? [] : unknownParams(body.stream_options, streamOptions, 'stream_options.'))
-  ]
-}

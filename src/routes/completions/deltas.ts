@@ -1,6 +1,7 @@
 import type { GeneratedTokenEvent, LoggedEvent, PromptEvent, TokenScore } from '../../inference/contract/events.ts'
-import { type LegacyLogprobs, tokenNames, toLegacyLogprobs } from './legacy-logprobs.ts'
-import { type PromptLogprob, toPromptLogprobs } from './prompt-logprobs.ts'
+import { tokenNames } from '../wire/logprob.ts'
+import { type PromptLogprob, toPromptLogprobs } from '../wire/prompt-logprobs.ts'
+import { type LegacyLogprobs, toLegacyLogprobs } from './legacy-logprobs.ts'
 import type { CompletionView } from './view.ts'
 
 /** One choice of a response or of a chunk: the two share their shape. */

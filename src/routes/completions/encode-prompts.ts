@@ -1,5 +1,5 @@
 import type { TextPort, TextWait } from '../../inference/contract/text-port.ts'
-import { invalid } from './assert-body.ts'
+import { invalid } from '../wire/invalid.ts'
 import type { CompletionBody } from './body.ts'
 import type { PromptInput } from './prompt-field.ts'
 

@@ -1,4 +1,5 @@
 import type { TokenScore } from '../../inference/contract/events.ts'
+import { finite, type TokenName } from '../wire/logprob.ts'
 
 /** OpenAI's `logprobs` of the completions API: four arrays of equal length. */
 export interface LegacyLogprobs {
@@ -11,17 +12,9 @@ export interface LegacyLogprobs {
   readonly text_offset: number[]
 }
 
-/** −∞ on the wire: "the JSON-serializable float that OpenAI uses" (vLLM). */
-const MINUS_INFINITY = -9999.0
-
 export function emptyLogprobs(): LegacyLogprobs {
   return { tokens: [], token_logprobs: [], top_logprobs: [], text_offset: [] }
 }
-
-/** How tokens are written: as their texts, or with vLLM's `return_tokens_as_token_ids` as their ids. */
-export type TokenName = (token: { readonly tokenId: number; readonly text: string }) => string
-
-export const tokenNames = (asIds: boolean): TokenName => (asIds ? ({ tokenId }) => `token_id:${tokenId}` : ({ text }) => text)
 
 export function toLegacyLogprobs(scores: readonly TokenScore[], nameOf: TokenName): LegacyLogprobs {
   const logprobs = emptyLogprobs()
@@ -52,8 +45,4 @@ function topLogprobs(score: TokenScore, own: number, nameOf: TokenName): Record<
     if (!byName.has(name)) byName.set(name, finite(alternative.logprob))
   }
   return Object.fromEntries(byName.set(nameOf(score), finite(own)))
-}
-
-export function finite(logprob: number): number {
-  return Math.max(logprob, MINUS_INFINITY)
 }

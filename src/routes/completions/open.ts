@@ -1,11 +1,11 @@
 import type { TextPort } from '../../inference/contract/text-port.ts'
 import type { ModelCard } from '../models/model-card.ts'
 import { newId, newSeed } from '../wire/ids.ts'
-import { refuseIfStrict } from '../wire/ignored-params.ts'
+import { ignoredFields, refuseIfStrict } from '../wire/ignored-params.ts'
 import type { Opener } from '../wire/opener.ts'
 import { parseWith } from '../wire/zod-validator.ts'
 import { admit } from './admit.ts'
-import { CompletionBody, ignoredFields } from './body.ts'
+import { CompletionBody } from './body.ts'
 import { completionDialect } from './dialect.ts'
 import { toView } from './view.ts'
 
@@ -19,7 +19,7 @@ export interface CompletionParts {
 export function completionOpener({ text, card, strictParams }: CompletionParts): Opener {
   return async (raw, { owner, admittedAtMs }) => {
     const body = parseWith(CompletionBody, { ...raw, stream: true })
-    const ignored = ignoredFields(body)
+    const ignored = ignoredFields(body, CompletionBody.shape)
     refuseIfStrict(ignored, strictParams)
     const generation = await admit(body, { text, card, newSeed, id: newId('cmpl-'), admittedAtMs, callerSalt: owner })
     const presentation = { dialect: completionDialect.name, view: toView(body, generation, card) }

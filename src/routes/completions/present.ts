@@ -1,9 +1,9 @@
 import type { FinishedEvent, LoggedEvent } from '../../inference/contract/events.ts'
+import type { PromptLogprob } from '../wire/prompt-logprobs.ts'
 import { toWireTimings, type WireTimings } from '../wire/timings.ts'
 import { toWireUsage, type WireUsage } from '../wire/usage.ts'
 import { type CompletionChoice, toDeltas } from './deltas.ts'
 import { appendLogprobs, emptyLogprobs } from './legacy-logprobs.ts'
-import type { PromptLogprob } from './prompt-logprobs.ts'
 import type { CompletionView } from './view.ts'
 
 /** A whole response, or one chunk of a stream: `object` is `text_completion` in both. */

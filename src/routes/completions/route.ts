@@ -4,12 +4,12 @@ import type { ModelCard } from '../models/model-card.ts'
 import { clientGone } from '../wire/client-gone.ts'
 import { CLIENT_REQUEST_ID } from '../wire/client-request-id.ts'
 import { newId, newSeed } from '../wire/ids.ts'
-import { reportIgnored } from '../wire/ignored-params.ts'
+import { ignoredFields, reportIgnored } from '../wire/ignored-params.ts'
 import { readTerms } from '../wire/request-terms.ts'
 import { type GenerationHouse, serveGeneration } from '../wire/serve-generation.ts'
 import { type ZodTypes, zodValidator } from '../wire/zod-validator.ts'
 import { admit } from './admit.ts'
-import { CompletionBody, ignoredFields } from './body.ts'
+import { CompletionBody } from './body.ts'
 import { completionDialect } from './dialect.ts'
 import { toView } from './view.ts'
 
@@ -32,7 +32,7 @@ export const completionRoute: FastifyPluginAsync<CompletionRouteOptions> = async
       const { body } = request
       const gone = clientGone(reply)
       const admittedAtMs = clock()
-      reportIgnored(reply, ignoredFields(body), options.strictParams)
+      reportIgnored(reply, ignoredFields(body, CompletionBody.shape), options.strictParams)
       if (body.request_id !== null) reply.header(CLIENT_REQUEST_ID, body.request_id)
       const terms = readTerms(request, body.background, admittedAtMs)
 

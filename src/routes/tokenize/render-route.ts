@@ -2,13 +2,13 @@ import type { FastifyPluginAsync } from 'fastify'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
 import type { TextPort } from '../../inference/contract/text-port.ts'
 import { admitChat } from '../chat/admit.ts'
-import { ChatBody, ignoredChatFields } from '../chat/body.ts'
+import { ChatBody } from '../chat/body.ts'
 import { admit } from '../completions/admit.ts'
-import { CompletionBody, ignoredFields } from '../completions/body.ts'
+import { CompletionBody } from '../completions/body.ts'
 import type { ModelCard } from '../models/model-card.ts'
 import { clientGone } from '../wire/client-gone.ts'
 import { newId, newSeed } from '../wire/ids.ts'
-import { reportIgnored } from '../wire/ignored-params.ts'
+import { ignoredFields, reportIgnored } from '../wire/ignored-params.ts'
 import { type ZodTypes, zodValidator } from '../wire/zod-validator.ts'
 
 export interface RenderRouteOptions {
@@ -39,7 +39,7 @@ export const renderRoute: FastifyPluginAsync<RenderRouteOptions> = async (app, {
   app
     .withTypeProvider<ZodTypes>()
     .post('/v1/completions/render', { schema: { body: CompletionBody }, validatorCompiler: zodValidator }, async ({ body }, reply) => {
-      reportIgnored(reply, ignoredFields(body), strictParams)
+      reportIgnored(reply, ignoredFields(body, CompletionBody.shape), strictParams)
       const signal = clientGone(reply)
       return await rendered(await admit(body, { ...admission('cmpl-'), signal }), signal)
     })
@@ -47,7 +47,7 @@ export const renderRoute: FastifyPluginAsync<RenderRouteOptions> = async (app, {
   app
     .withTypeProvider<ZodTypes>()
     .post('/v1/chat/completions/render', { schema: { body: ChatBody }, validatorCompiler: zodValidator }, async ({ body }, reply) => {
-      reportIgnored(reply, ignoredChatFields(body), strictParams)
+      reportIgnored(reply, ignoredFields(body, ChatBody.shape), strictParams)
       const signal = clientGone(reply)
       return await rendered(await admitChat(body, { ...admission('chatcmpl-'), signal }), signal)
     })

@@ -1,8 +1,14 @@
 import type { FastifyReply } from 'fastify'
 import { ServiceError } from '../../inference/contract/errors.ts'
+import { streamOptions } from './stream-options.ts'
 
 const MAX_NAMES = 32
 const MAX_NAME_CHARS = 64
+
+/** The fields of a body that the server does not know and therefore ignores. */
+export function ignoredFields(body: { readonly stream_options: object | null }, known: object): readonly string[] {
+  return [...unknownParams(body, known), ...unknownParams(body.stream_options ?? {}, streamOptions, 'stream_options.')]
+}
 
 /** Names in `body` that `known` does not have, prefixed with the path to the object they stand in. */
 export function unknownParams(body: object, known: object, path = ''): string[] {

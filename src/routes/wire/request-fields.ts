@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { LIMITS } from '../../inference/contract/limits.ts'
 import { nullDefault } from './null-default.ts'
 import { stopField } from './stop-field.ts'
+import { streamOptionsField } from './stream-options.ts'
 import { tokenIdsField } from './token-ids-field.ts'
 
 const REQUEST_LABEL = new RegExp(`^[\\x21-\\x7e]{1,${LIMITS.requestLabelChars}}$`)
@@ -41,5 +42,6 @@ export const requestFields = {
   background: nullDefault(z.boolean(), false).describe(
     'Whether the request runs to its end, read or not. Without `stream` the answer is 202 with its id.'
   ),
-  stream: nullDefault(z.boolean(), false).describe('Whether the answer comes as server-sent events, as it is generated.')
+  stream: nullDefault(z.boolean(), false).describe('Whether the answer comes as server-sent events, as it is generated.'),
+  stream_options: streamOptionsField
 }

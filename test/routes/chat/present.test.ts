@@ -4,19 +4,8 @@ import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
 import { chatDialect } from '../../../src/routes/chat/dialect.ts'
 import type { ChatView } from '../../../src/routes/chat/view.ts'
 import { finished } from '../literal-parts.ts'
+import { VIEW } from './a-view.ts'
 
-const VIEW: ChatView = {
-  id: 'chatcmpl-1',
-  created: 1_700_000_000,
-  model: 'tiny',
-  systemFingerprint: 'fp_1',
-  choices: 1,
-  withLogprobs: false,
-  includeUsage: false,
-  toolCalls: null,
-  parallelToolCalls: true,
-  promptTokenIds: null
-}
 const USAGE = { promptTokens: 2, completionTokens: 1, cachedTokens: 1 }
 const HEAD = { id: 'chatcmpl-1', created: 1_700_000_000, model: 'tiny', system_fingerprint: 'fp_1' }
 
@@ -97,6 +86,58 @@ it('writes log-probabilities with the bytes of their tokens, of half characters 
   ])
 })
 
+it('shows an answer that is computed once as every choice, whole and streamed', () => {
+  const view = { ...VIEW, choices: 3, areEqual: true }
+  const events = [...saying('Hel', 'lo'), finished(USAGE)]
+  const choices = choicesOf(wholeOf(view, events))
+  expect(choices.map(({ index, message, finish_reason }) => [index, message.content, finish_reason])).toEqual(
+    [0, 1, 2].map(index => [index, 'Hello', 'stop'])
+  )
+  expect(chunksOf(view, events).flatMap(choicesOf)).toMatchObject([
+    ...[0, 1, 2].map(index => ({ index, delta: { role: 'assistant' } })),
+    ...[0, 1, 2].map(index => ({ index, delta: { content: 'Hel' } })),
+    ...[0, 1, 2].map(index => ({ index, delta: { content: 'lo' }, finish_reason: 'stop' }))
+  ])
+})
+
+it('tells the stop token that ended a choice', () => {
+  const event: LoggedEvent = {
+    kind: 'token',
+    choice: 0,
+    position: 0,
+    tokenId: 7,
+    text: '',
+    score: null,
+    end: { reason: 'stop', stopString: null, stopTokenId: 7 }
+  }
+  expect(choicesOf(wholeOf(VIEW, [event]))).toMatchObject([{ finish_reason: 'stop', stop_reason: 7 }])
+  expect(chunksOf(VIEW, [event]).flatMap(choicesOf).at(-1)).toMatchObject({ finish_reason: 'stop', stop_reason: 7 })
+})
+
+it('tells in each chunk the usage so far, and at the end where the time went', () => {
+  const view = { ...VIEW, includeUsage: true, promptTokens: 2, withTimings: true }
+  const chunks = chunksOf(view, [...saying('a', 'b'), finished({ ...USAGE, completionTokens: 2 })])
+  expect(chunks.map(chunk => (chunk as { usage: { total_tokens: number } }).usage.total_tokens)).toEqual([2, 3, 4, 4])
+  expect(chunks.at(-1)).toMatchObject({ choices: [], timings: { queue_ms: 1, prefill_ms: 2, decode_ms: 3, decode_ms_per_token: 1.5 } })
+  expect(wholeOf(view, [finished(USAGE)])).toMatchObject({ timings: { queue_ms: 1 } })
+})
+
+it('tells the log-probabilities of the prompt beside the choices, and names tokens by their ids where asked', () => {
+  const view = { ...VIEW, promptLogprobs: 1, tokensAsIds: true, withLogprobs: true }
+  const top = [{ tokenId: 9, text: 'i', logprob: -0.5 }]
+  const first = { tokenId: 8, text: 'h', logprob: null, top: [], textOffset: 0 }
+  const second = { tokenId: 7, text: 'é', logprob: -2, top, rank: 3, textOffset: 1 }
+  const prompt: LoggedEvent = { kind: 'prompt', promptIndex: 0, tokenIds: [8, 7], text: 'hé', scores: [first, second] }
+  const token: LoggedEvent = { kind: 'token', choice: 0, position: 0, tokenId: 7, text: 'é', score: second, end: null }
+  const prompt_logprobs = [
+    null,
+    { 7: { logprob: -2, rank: 3, decoded_token: 'token_id:7' }, 9: { logprob: -0.5, rank: 1, decoded_token: 'token_id:9' } }
+  ]
+  const named = [{ token: 'token_id:7', bytes: [0xc3, 0xa9], top_logprobs: [{ token: 'token_id:9' }] }]
+  expect(wholeOf(view, [prompt, token])).toMatchObject({ prompt_logprobs, choices: [{ logprobs: { content: named } }] })
+  expect(chunksOf(view, [prompt])).toMatchObject([{ choices: [], prompt_logprobs }])
+})
+
 const CALLS = saying(
   'One moment',
   ' <tool',
@@ -139,14 +180,18 @@ const PIECES = ['<tool_call>', '</tool_call>', '{"name":"dice","arguments":{}}',
 const story = fc
   .record({
     choices: fc.integer({ min: 1, max: 3 }),
+    areEqual: fc.boolean(),
     toolCalls: fc.constantFrom(null, 'hermes' as const),
     parallelToolCalls: fc.boolean(),
     withLogprobs: fc.boolean(),
     includeUsage: fc.boolean(),
+    tokensAsIds: fc.boolean(),
+    promptTokens: fc.constantFrom(null, 2),
+    withTimings: fc.boolean(),
     promptTokenIds: fc.constantFrom(null, [1, 2])
   })
   .chain(shape => {
-    const step = fc.record({ choice: fc.nat(shape.choices - 1), text: fc.constantFrom(...PIECES) })
+    const step = fc.record({ choice: fc.nat(shape.areEqual ? 0 : shape.choices - 1), text: fc.constantFrom(...PIECES) })
     return fc.record({ view: fc.constant<ChatView>({ ...VIEW, ...shape }), steps: fc.array(step, { minLength: 1, maxLength: 20 }) })
   })
   .map(({ view, steps }) => {

@@ -1,24 +1,13 @@
 import { expect, it } from 'vitest'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
 import { chatDialect } from '../../../src/routes/chat/dialect.ts'
-import type { ChatView } from '../../../src/routes/chat/view.ts'
 import { toStored } from '../../../src/routes/wire/dialect.ts'
 import { VIEW as COMPLETION_VIEW } from '../completions/story.ts'
 import { finished, readSse } from '../literal-parts.ts'
 import { openStored } from '../streams/stored-stream.ts'
+import { VIEW } from './a-view.ts'
 
-const VIEW: ChatView = {
-  id: 'chatcmpl-1',
-  created: 1_700_000_000,
-  model: 'tiny',
-  systemFingerprint: null,
-  choices: 1,
-  withLogprobs: false,
-  includeUsage: false,
-  toolCalls: 'hermes',
-  parallelToolCalls: true,
-  promptTokenIds: null
-}
+const CALLING = { ...VIEW, toolCalls: 'hermes' } as const
 const TEXTS = ['Now: <tool', '_call>{"name":"a"}</tool_call>', '<tool_call>{"name"', ':"b"}</tool_call>', '']
 const EVENTS: readonly LoggedEvent[] = [
   ...TEXTS.map((text, position): LoggedEvent => {
@@ -29,8 +18,8 @@ const EVENTS: readonly LoggedEvent[] = [
 ]
 
 it('takes a stream of calls up in the middle of a call, and says exactly what remains', async () => {
-  const presentation = toStored({ dialect: chatDialect.name, view: VIEW })
-  const stored = { view: { ...COMPLETION_VIEW, id: VIEW.id }, events: EVENTS, ticket: { presentation } }
+  const presentation = toStored({ dialect: chatDialect.name, view: CALLING })
+  const stored = { view: { ...COMPLETION_VIEW, id: CALLING.id }, events: EVENTS, ticket: { presentation } }
   const { app, get } = await openStored(stored, { dialects: [chatDialect] })
   const all = readSse((await get()).body)
   expect(all.map(({ id }) => id)).toEqual([null, '1', '2', '4', '5', '6'])

@@ -78,6 +78,21 @@ it('asks for the alternatives that the client wants', async () => {
   expect([await topOf({}), await topOf({ logprobs: true }), await topOf({ logprobs: true, top_logprobs: 20 })]).toEqual([null, 0, 20])
 })
 
+it('has the tokens scored that the client names, and the prompt', async () => {
+  const { request } = await post({ logprob_token_ids: [1, 2], prompt_logprobs: 3 })
+  expect(request).toMatchObject({ topLogprobs: 0, scoredTokenIds: [1, 2], echo: true, promptLogprobs: 3 })
+})
+
+it('computes one choice where all are alike, and shows it as often as was asked for', async () => {
+  const { response, request } = await post({ n: 3, temperature: 0 })
+  expect(request).toMatchObject({ choicesPerPrompt: 1, shownPerPrompt: 3, standsFor: 3 })
+  expect(response.json().choices.map((choice: { message: { content: string } }) => choice.message.content)).toEqual(['ab', 'ab', 'ab'])
+})
+
+it('tells the client’s own name for the request again', async () => {
+  expect((await post({ request_id: 'mine' })).response.headers['x-client-request-id']).toBe('mine')
+})
+
 it('answers every choice, with an id of its kind', async () => {
   const { response, request } = await post({ n: 2 })
   expect(response.json()).toMatchObject({
@@ -143,7 +158,12 @@ it.each([
   [{ tools: [TOOL], tool_choice: 'required' }, 'tool_choice', "'auto'"],
   [{ tools: [{ type: 'function' }] }, 'tools[0].function', 'object'],
   [{ stream_options: {} }, 'stream_options', "'stream' is true"],
-  [{ max_tokens: 5000 }, 'messages', 'maximum context length is 500']
+  [{ max_tokens: 5000 }, 'messages', 'maximum context length is 500'],
+  [{ max_tokens: 5, min_tokens: 6 }, 'min_tokens', '<= 5, but got 6'],
+  [{ max_completion_tokens: 4, max_tokens: 8, min_tokens: 6 }, 'min_tokens', '<= 4, but got 6'],
+  [{ min_tokens: 499 }, 'min_tokens', '<= 488, but got 499'],
+  [{ prompt_logprobs: 1, stream: true }, 'prompt_logprobs', "when 'stream' is true"],
+  [{ logprob_token_ids: [256] }, 'logprob_token_ids', 'below 256']
 ])('refuses %j, naming %s', async (body, param, words) => {
   const { response, request } = await post(body)
   expect(response.statusCode).toBe(400)

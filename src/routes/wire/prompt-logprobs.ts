@@ -1,5 +1,5 @@
 import type { TokenScore } from '../../inference/contract/events.ts'
-import { finite, type TokenName } from './legacy-logprobs.ts'
+import { finite, type TokenName } from './logprob.ts'
 
 /** vLLM's `prompt_logprobs` of one prompt token, by token id; null for the first, which nothing predicts. */
 export type PromptLogprob = Readonly<
