@@ -1,4 +1,4 @@
-import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
+import { type FastifyBaseLogger, type FastifyInstance, type FastifyPluginCallback, fastify, LogController } from 'fastify'
 import type { TextPort } from '../inference/contract/text-port.ts'
 import type { GenerationQueue } from '../queue/queue.ts'
 import { chatDialect } from '../routes/chat/dialect.ts'
@@ -31,6 +31,8 @@ import { addResponseIds } from './plugins/request-id.ts'
 import { logRequests } from './plugins/request-log.ts'
 import { closeUnusedConnections } from './plugins/unused-connections.ts'
 
+export const QUEUE_BOARD_PATH = '/admin/queues'
+
 export interface AppOptions {
   readonly queue: GenerationQueue
   readonly text: TextPort
@@ -45,6 +47,8 @@ export interface AppOptions {
   readonly strictParams: boolean
   /** Aborts when this process is about to go: streams that can be taken up elsewhere break off. None: never. */
   readonly leaving?: AbortSignal
+  /** What is served under /admin/queues; none: nothing. */
+  readonly queueBoard?: FastifyPluginCallback
   /** Unix milliseconds. */
   readonly clock: () => number
   /** None: silent. */
@@ -106,5 +110,6 @@ export function buildApp(options: AppOptions): FastifyInstance {
     leaving
   })
   app.register(streamRoute, { queue, dialects, leaving, callerOf })
+  if (options.queueBoard !== undefined) app.register(options.queueBoard, { prefix: QUEUE_BOARD_PATH })
   return app
 }

@@ -56,6 +56,7 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
       detail: async () => ({ workers: supervisor.workers.length, ...(await queue.depth()), draining: shutdown.begun.aborted })
     },
     isDraining: () => shutdown.begun.aborted,
+    ...(servedQueue.board !== null && { queueBoard: servedQueue.board.plugin }),
     ...(servedQueue.isShared && { leaving: shutdown.begun }),
     apiKeys: config.apiKey === null ? [] : [config.apiKey],
     bindHost: config.host,

@@ -1,9 +1,11 @@
 import type { EngineStatistics } from '../inference/contract/statistics.ts'
 import { EmbeddedQueue } from '../queue/embedded/embedded-queue.ts'
 import type { GenerationQueue } from '../queue/queue.ts'
+import type { QueueBoard, QueueBoardOptions } from '../queue/redis/queue-board.ts'
 import { RedisQueue } from '../queue/redis/redis-queue.ts'
 import { parseRedisUrl } from '../queue/redis/redis-url.ts'
 import { agreeOnModel, placeOf } from './agree-on-model.ts'
+import { QUEUE_BOARD_PATH } from './app.ts'
 import type { ChildPool } from './child-pool.ts'
 import { ExitError } from './config/exit-error.ts'
 import type { ServeConfig } from './config/serve-config.ts'
@@ -20,6 +22,8 @@ const SAME_COMPLAINT_MS = 10_000
 export interface ServedQueue {
   readonly queue: GenerationQueue
   readonly pool: ChildPool & { readonly handedOn: number }
+  /** For people to look at; null unless it was asked for. */
+  readonly board: QueueBoard | null
   /** Other servers may have it too: who reads a stream here can read on there. */
   readonly isShared: boolean
   /** Of all workers, anywhere; null where only this server has any. Their sum only grows. */
@@ -44,7 +48,16 @@ export async function openServedQueue(config: ServeConfig, modelHash: string | n
   const address = config.redisUrl === null ? null : parseRedisUrl(config.redisUrl)
   if (config.redisUrl === null || address === null) {
     const queue = new EmbeddedQueue(terms)
-    return { queue, pool: queue, isShared: false, statistics: null, workersAnywhere: () => 0, goodbyeMs: 0, close: async () => {} }
+    return {
+      queue,
+      pool: queue,
+      board: null,
+      isShared: false,
+      statistics: null,
+      workersAnywhere: () => 0,
+      goodbyeMs: 0,
+      close: async () => {}
+    }
   }
   const place = { url: config.redisUrl, prefix: config.redisPrefix, shards: config.redisShards }
   const pool = new RedisPool(
@@ -66,16 +79,25 @@ export async function openServedQueue(config: ServeConfig, modelHash: string | n
     await pool.close()
     throw new ExitError(1, `Redis at ${placeOf(place.url)} does not answer: is it running?`, { cause })
   })
+  const board = config.admin ? await openBoard({ ...place, address, path: QUEUE_BOARD_PATH }) : null
   return {
     queue,
     pool,
+    board,
     isShared: true,
     statistics: () => queue.statistics,
     workersAnywhere: () => queue.workers,
     goodbyeMs: GOODBYE_MS,
     close: async () => {
+      await board?.close()
       await pool.close()
       await queue.close()
     }
   }
+}
+
+/** Few servers have one: the others need not load its parts. */
+async function openBoard(options: QueueBoardOptions): Promise<QueueBoard> {
+  const { openQueueBoard } = await import('../queue/redis/queue-board.ts')
+  return openQueueBoard(options)
 }

@@ -156,6 +156,13 @@ export const OPTIONS = {
     placeholder: '<number>',
     help: 'Parts of the queue, each of which may lie on another node of a cluster. The same for all who share the queue.'
   }),
+  admin: option({
+    schema: onOrOff,
+    fallback: false,
+    group: 'Server',
+    placeholder: null,
+    help: 'Show the queue in Redis under /admin/queues (Bull Board, for looking only). Needs --redis-url, and a --host of this machine alone.'
+  }),
   logLevel: option({
     schema: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
     fallback: 'info',

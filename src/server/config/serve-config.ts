@@ -32,7 +32,8 @@ export function readServeConfig(argv: readonly string[], environment: Environmen
     ...mistakes,
     ...positionals.map(word => `unexpected argument ${JSON.stringify(word)}`),
     ...tooOpen(values),
-    ...idle(values)
+    ...idle(values),
+    ...tooCurious(values)
   ]
   if (wrong.length > 0) throw new ExitError(2, wrong.join('\n'))
   return {
@@ -54,6 +55,14 @@ export function shareOf(machine: Machine, { threads, cacheMemory, workers }: Opt
 function tooOpen({ host, apiKey, insecureOpen }: OptionValues<ServeOption>): string[] {
   if (apiKey !== null || insecureOpen || isLoopback(host)) return []
   return [`--host ${host} lets other machines in, and no API key is set: set API_KEY (--api-key), or --insecure-open to serve everyone`]
+}
+
+function tooCurious({ admin, redisUrl, host }: OptionValues<ServeOption>): string[] {
+  if (!admin) return []
+  return [
+    ...(redisUrl === null ? ['--admin shows the queue in Redis: it needs --redis-url'] : []),
+    ...(isLoopback(host) ? [] : [`--admin is for this machine alone: it cannot be served on --host ${host}`])
+  ]
 }
 
 function idle({ workers, redisUrl }: OptionValues<ServeOption>): string[] {

@@ -22,6 +22,7 @@ const SAMPLES: Readonly<Record<Key, readonly [text: string, value: unknown]>> = 
   redisShards: ['4', 4],
   insecureOpen: ['true', true],
   strictParams: ['on', true],
+  admin: ['on', true],
   logLevel: ['silent', 'silent'],
   workers: ['3', 3],
   spareWorkers: ['2', 2],
@@ -50,6 +51,7 @@ it('has the defaults of the documentation', () => {
     apiKey: null,
     insecureOpen: false,
     strictParams: false,
+    admin: false,
     logLevel: 'info',
     workers: 1,
     spareWorkers: 0,
@@ -71,9 +73,10 @@ it('has the defaults of the documentation', () => {
 it.each(KEYS)('takes %s from the command line and from the environment, and the command line wins', key => {
   const [text, value] = SAMPLES[key]
   const flag = OPTIONS[key].placeholder === null ? [`--${flagOf(key)}`] : [`--${flagOf(key)}`, text]
-  expect(readValue(read(flag), key)).toEqual(value)
-  expect(readValue(read([], { [variableOf(key)]: text }), key)).toEqual(value)
-  expect(readValue(read(flag, { [variableOf(key)]: 'no such value' }), key)).toEqual(value)
+  const company = key === 'admin' ? { REDIS_URL: 'redis://cache' } : {}
+  expect(readValue(read(flag, company), key)).toEqual(value)
+  expect(readValue(read([], { ...company, [variableOf(key)]: text }), key)).toEqual(value)
+  expect(readValue(read(flag, { ...company, [variableOf(key)]: 'no such value' }), key)).toEqual(value)
 })
 
 it('reads --flag=value, switches that are turned off, and takes an empty variable as none', () => {
@@ -86,6 +89,13 @@ it('reads --flag=value, switches that are turned off, and takes an empty variabl
 
 it('shares the cores between the workers, and leaves each at least one', () => {
   expect([1, 3, 8, 20].map(workers => read(['--workers', String(workers)]).threads)).toEqual([8, 2, 1, 1])
+})
+
+it('shows its queue to this machine alone, and only where there is one to show', () => {
+  expect(mistakes(['--admin'], {})).toEqual(['--admin shows the queue in Redis: it needs --redis-url'])
+  expect(mistakes(['--admin', '--host', '0.0.0.0'], { REDIS_URL: 'redis://cache', API_KEY: 'key' })).toEqual([
+    '--admin is for this machine alone: it cannot be served on --host 0.0.0.0'
+  ])
 })
 
 it('reports all mistakes at once, each with its name, its bound and its value', () => {
