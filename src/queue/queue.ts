@@ -24,6 +24,8 @@ export interface RequestSnapshot {
   /** Its place in the line, as `queued` tells it; null when it does not wait (any more). */
   readonly queued: QueuedEvent | null
   readonly entries: readonly LogEntry[]
+  /** The store has just come back: there may have been more entries, and then they are being written again. */
+  readonly mayGrowBack?: boolean
 }
 
 /**

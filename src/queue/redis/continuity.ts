@@ -3,7 +3,7 @@ import { hasEnded, type RequestStore } from './request-store.ts'
 import type { Tail } from './tail.ts'
 
 /** A worker writes again what Redis has lost within this time, or nobody does. */
-const REWRITE_MS = 10_000
+export const REWRITE_MS = 10_000
 /** Entries before the end of what was read that must be the same. */
 const COMPARED = 20
 

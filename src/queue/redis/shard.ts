@@ -2,6 +2,7 @@ import type { ErrorCode } from '../../inference/contract/errors.ts'
 import type { LogEntry, QueuedEvent } from '../../inference/contract/events.ts'
 import type { StartEstimate } from '../start-estimate.ts'
 import { BullLine, type Line } from './bull-line.ts'
+import { Comeback } from './comeback.ts'
 import type { ScriptedRedis } from './commands.ts'
 import type { RedisKeys } from './keys.ts'
 import { LogReader } from './log-reader.ts'
@@ -25,6 +26,7 @@ export class Shard {
   readonly store: RequestStore
   readonly line: BullLine
   readonly reader: LogReader
+  readonly comeback: Comeback
   readonly #options: ShardOptions
   readonly #expiry = new ExpiryJudge()
   /** How often in a row each was found nowhere. */
@@ -34,6 +36,7 @@ export class Shard {
     const { commands, blocking, keys, apiId, onError } = options
     this.#options = options
     this.store = new RequestStore(commands, keys)
+    this.comeback = new Comeback(commands)
     this.line = new BullLine(this.store, onError)
     this.reader = new LogReader({ store: this.store, blocking, apiId, onEntries: entries => this.#learn(entries), onError })
   }

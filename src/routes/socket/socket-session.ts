@@ -1,6 +1,7 @@
 import { ServiceError } from '../../inference/contract/errors.ts'
 import { isTerminal } from '../../inference/contract/events.ts'
 import type { GenerationQueue, QueueEvent } from '../../queue/queue.ts'
+import { assertSaid } from '../wire/assert-said.ts'
 import { type Dialect, type Presenter, presenterOf, toStored } from '../wire/dialect.ts'
 import { toServiceError } from '../wire/early-failure.ts'
 import { INTERNAL_ERROR, toErrorBody } from '../wire/error-body.ts'
@@ -133,16 +134,16 @@ export class SocketSession {
         throw new ServiceError('not_found', `There is no stream \`${stream_id}\`, or it ended too long ago.`, { param: 'stream_id' })
       }
       followed.streamId = stream_id
-      this.#of.outbox.send({ type: 'started', id, stream_id })
       const presenter = presenterOf(ticket.presentation, dialects)
-      if (after > 0) {
-        const { entries } = await queue.snapshot(stream_id)
-        for (const { event } of entries.slice(0, after)) presenter.recall?.(event)
-        if (endOf(entries) !== null && after >= entries.length) {
-          this.#of.outbox.send({ type: 'done', id })
-          return
-        }
+      const snapshot = after === 0 ? null : await queue.snapshot(stream_id)
+      if (snapshot !== null) assertSaid('after', after, snapshot)
+      this.#of.outbox.send({ type: 'started', id, stream_id })
+      const entries = snapshot?.entries ?? []
+      if (endOf(entries) !== null && after >= entries.length) {
+        this.#of.outbox.send({ type: 'done', id })
+        return
       }
+      for (const { event } of entries.slice(0, after)) presenter.recall?.(event)
       await this.#relay(id, stream_id, after, presenter, followed, null)
     })
   }

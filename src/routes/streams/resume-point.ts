@@ -1,13 +1,20 @@
 import type { FastifyRequest } from 'fastify'
 import { readCount } from '../wire/request-terms.ts'
 
+/** Where a reader goes on, and what it said so with. */
+export interface ResumePoint {
+  readonly field: 'starting_after' | 'Last-Event-ID'
+  /** Of the last event that it has read; 0 for none. */
+  readonly afterOrdinal: number
+}
+
 /**
- * The ordinal that a reader has seen already, 0 for none: `?starting_after=N`, or else the header `Last-Event-ID`.
+ * `?starting_after=N`, or else the header `Last-Event-ID`.
  *
  * @throws {ServiceError} `invalid_request`, naming the field, its bound and its value
  */
-export function resumePoint(request: FastifyRequest, startingAfter: string | undefined): number {
-  const header = request.headers['last-event-id']
-  if (startingAfter !== undefined) return readCount('starting_after', startingAfter, 0, Number.MAX_SAFE_INTEGER)
-  return header === undefined ? 0 : readCount('Last-Event-ID', String(header), 0, Number.MAX_SAFE_INTEGER)
+export function resumePoint(request: FastifyRequest, startingAfter: string | undefined): ResumePoint {
+  const field = startingAfter === undefined ? 'Last-Event-ID' : 'starting_after'
+  const value = startingAfter ?? request.headers['last-event-id']
+  return { field, afterOrdinal: value === undefined ? 0 : readCount(field, String(value), 0, Number.MAX_SAFE_INTEGER) }
 }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { ServiceError } from '../../inference/contract/errors.ts'
 import type { GenerationQueue, RequestSnapshot } from '../../queue/queue.ts'
 import { answerStream, either, type Until } from '../wire/answer.ts'
+import { assertSaid } from '../wire/assert-said.ts'
 import { clientGone } from '../wire/client-gone.ts'
 import { type Dialect, presenterOf } from '../wire/dialect.ts'
 import { toErrorBody } from '../wire/error-body.ts'
@@ -61,10 +62,11 @@ export const streamRoute: FastifyPluginAsync<StreamRouteOptions> = async (app, o
         const { params, query } = request
         const gone = clientGone(reply)
         const asStream = query.stream === undefined || readFlag('stream', query.stream)
-        const afterOrdinal = resumePoint(request, query.starting_after)
+        const { field, afterOrdinal } = resumePoint(request, query.starting_after)
         const snapshot = await find(params.id, request)
         reply.header('x-stream-id', params.id)
         if (!asStream) return toAnswer(params.id, snapshot)
+        assertSaid(field, afterOrdinal, snapshot)
         if (endOf(snapshot.entries) !== null && afterOrdinal >= snapshot.entries.length) return reply.code(204).send()
 
         const { ticket } = snapshot
