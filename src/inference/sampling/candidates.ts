@@ -4,14 +4,22 @@ import { BUCKETS, type SamplingScratch } from './sampling-scratch.ts'
 /** What candidates are kept by, highest first. */
 type Order = Float32Array | Float64Array
 
+/** How many more than twice the wanted a search for the highest collects, at least, before it sorts out. */
+const SPARE_ROOM = 128
+
 /** The tokens that filters have left, ids ascending; their buffers are lent by the scratch. */
 export class Candidates {
   readonly #scratch: SamplingScratch
   #count = 0
 
-  /** Those of `logits` [V] that are at least `cut`. No branch: it would be mispredicted at most of those kept (300 instead of 60 µs). */
-  constructor(logits: Float32Array, cut: number, scratch: SamplingScratch) {
+  /** @param count  of those that lie in the scratch */
+  constructor(scratch: SamplingScratch, count = 0) {
     this.#scratch = scratch
+    this.#count = count
+  }
+
+  /** Those of `logits` [V] that are at least `cut`. No branch: it would be mispredicted at most of those kept (300 instead of 60 µs). */
+  static above(logits: Float32Array, cut: number, scratch: SamplingScratch): Candidates {
     const { ids, logits: kept } = scratch
     let count = 0
     for (let tokenId = 0; tokenId < logits.length; tokenId++) {
@@ -20,7 +28,39 @@ export class Candidates {
       kept[count] = logit
       count += Number(logit >= cut)
     }
-    this.#count = count
+    return new Candidates(scratch, count)
+  }
+
+  /**
+   * The `rank` highest of `logits` [V] that are at least `cut`; of equals the lowest ids come first. The bar rises: whenever as many again have come over it, only
+   * the best stay, so that few of the rest do (measured: 63 µs for the best 40 of 49,152).
+   */
+  static highest(logits: Float32Array, rank: number, cut: number, scratch: SamplingScratch): Candidates {
+    const { ids, logits: kept } = scratch
+    const found = new Candidates(scratch)
+    const room = 2 * rank + SPARE_ROOM
+    let bar = cut
+    let count = 0
+    for (let index = 0; index < logits.length; index += 4) {
+      const a = logits[index] ?? Number.NaN
+      const b = logits[index + 1] ?? Number.NaN
+      const c = logits[index + 2] ?? Number.NaN
+      const d = logits[index + 3] ?? Number.NaN
+      if (!(a >= bar || b >= bar || c >= bar || d >= bar)) continue
+      const end = Math.min(index + 4, logits.length)
+      for (let tokenId = index; tokenId < end; tokenId++) {
+        const logit = logits[tokenId] ?? Number.NaN
+        ids[count] = tokenId
+        kept[count] = logit
+        count += Number(logit >= bar)
+      }
+      if (count <= room) continue
+      bar = justAbove(found.#keepHighest(count, rank))
+      count = rank
+    }
+    if (count > rank) found.#keepHighest(count, rank)
+    else found.#count = count
+    return found
   }
 
   get count(): number {
@@ -29,11 +69,6 @@ export class Candidates {
 
   idAt(index: number): number {
     return this.#scratch.ids[index] ?? -1
-  }
-
-  /** Each counts as one. */
-  weighEqually(): void {
-    this.#scratch.weights.fill(1, 0, this.#count)
   }
 
   /** Each counts e^((logit - max) × inverseTemperature). */
@@ -66,6 +101,15 @@ export class Candidates {
     for (let index = 0; index < this.#count; index++) entropy += ((weights[index] ?? 0) / total) * surprise(index)
     for (let index = 0; index < this.#count; index++) typicality[index] = -Math.abs(surprise(index) - entropy)
     this.#keepFirst(typicality, share * total)
+  }
+
+  /** Keeps the `rank` highest of the `count` in the scratch. @returns the lowest of them */
+  #keepHighest(count: number, rank: number): number {
+    const { logits, weights } = this.#scratch
+    this.#count = count
+    weights.fill(1, 0, count)
+    this.#keepFirst(logits, rank)
+    return rangeOf(logits, null, this.#count).low
   }
 
   /** Keeps the smallest set of the highest in `order` that weighs at least `wanted`; of equals the lowest ids come first. */
@@ -128,13 +172,19 @@ export class Candidates {
   }
 }
 
-function rangeOf(order: Order, indexes: Int32Array, count: number): { readonly high: number; readonly low: number } {
+/** @param indexes  of those to look at; null: of all */
+function rangeOf(order: Order, indexes: Int32Array | null, count: number): { readonly high: number; readonly low: number } {
   let high = Number.NEGATIVE_INFINITY
   let low = Number.POSITIVE_INFINITY
   for (let at = 0; at < count; at++) {
-    const rank = order[indexes[at] ?? 0] ?? 0
+    const rank = order[indexes === null ? at : (indexes[at] ?? 0)] ?? 0
     if (rank > high) high = rank
     if (rank < low) low = rank
   }
   return { high, low }
+}
+
+/** Above this float32, and not above any that is higher. */
+function justAbove(logit: number): number {
+  return logit + Math.abs(logit) * 2 ** -40 + Number.MIN_VALUE
 }

@@ -6,11 +6,13 @@ import { skippable, sumExponentials } from './exponential.ts'
 import { likeliest } from './likeliest.ts'
 import { type EditedChoice, LogitEdits } from './logit-edits.ts'
 import { uniforms } from './noise.ts'
-import { rankFloor } from './rank-floor.ts'
 import type { SamplingScratch } from './sampling-scratch.ts'
+import { surveySoftmax } from './softmax-survey.ts'
 
 /** e^-7: tokens less than a thousandth as likely as the likeliest are rarely part of a nucleus. */
 const NEAR_TOP = 7
+/** What sums of weights may be off by, relatively. */
+const ROUNDING = 1e-12
 
 /** What a sampler knows of its choice. */
 export interface SampledChoice extends EditedChoice {
@@ -76,12 +78,7 @@ export class Sampler {
   #filtered(logits: Float32Array, max: number, cut: number): Candidates {
     const { temperature, topK, typicalP, topP } = this.#params
     const isCutByRank = topK > 0 && topK < logits.length
-    const lowest = isCutByRank ? rankFloor(logits, topK, this.#scratch.groupMaxima) : cut
-    const candidates = new Candidates(logits, Math.max(cut, lowest), this.#scratch)
-    if (isCutByRank && candidates.count > topK) {
-      candidates.weighEqually()
-      candidates.keepLikeliest(topK)
-    }
+    const candidates = isCutByRank ? Candidates.highest(logits, topK, cut, this.#scratch) : Candidates.above(logits, cut, this.#scratch)
     candidates.weighByLogit(max, 1 / temperature)
     if (typicalP < 1) candidates.keepMostTypical(typicalP, max, 1 / temperature)
     if (topP < 1) candidates.keepLikeliest(topP * candidates.totalWeight)
@@ -89,21 +86,35 @@ export class Sampler {
   }
 
   /**
-   * top_p alone. Looks near the top first, where the nucleus nearly always is. Else below: V tokens that weigh less than (1 - topP) / V of the whole
-   * each, weigh less than 1 - topP of it together, so the others reach topP without them.
+   * top_p alone. Looks near the top first, where the nucleus nearly always is, and knows bounds of the whole only: where what is kept for the least that it
+   * may weigh is enough for the most, too, the set is the same for all between them.
    */
   #nucleus(logits: Float32Array, max: number, cut: number): Candidates {
     const { temperature, topP } = this.#params
+    const near = Math.max(cut, max - temperature * NEAR_TOP)
+    const { least, most, count } = surveySoftmax({ logits, max, temperature, cut, near }, this.#scratch)
+    const candidates = this.#weighed(new Candidates(this.#scratch, count), max)
+    const nearWeight = candidates.totalWeight
+    const enough = topP * (nearWeight + most) * (1 + ROUNDING)
+    if (nearWeight >= enough) {
+      candidates.keepLikeliest(topP * (nearWeight + least) * (1 - ROUNDING))
+      if (candidates.totalWeight >= enough) return candidates
+    }
+    return this.#exactNucleus(logits, max, cut)
+  }
+
+  /** V tokens that weigh less than (1 - topP) / V of the whole each, weigh less than 1 - topP of it together: the others reach topP without them. */
+  #exactNucleus(logits: Float32Array, max: number, cut: number): Candidates {
+    const { temperature, topP } = this.#params
     const total = sumExponentials(logits, max, 1 / temperature, cut, 0, logits.length)
     const floor = max + temperature * Math.log(((1 - topP) * total) / logits.length)
-    const above = (lowest: number): Candidates => {
-      const candidates = new Candidates(logits, Math.max(cut, floor, lowest), this.#scratch)
-      candidates.weighByLogit(max, 1 / temperature)
-      return candidates
-    }
-    let candidates = above(max - temperature * NEAR_TOP)
-    if (candidates.totalWeight < topP * total) candidates = above(floor)
+    const candidates = this.#weighed(Candidates.above(logits, Math.max(cut, floor), this.#scratch), max)
     candidates.keepLikeliest(topP * total)
+    return candidates
+  }
+
+  #weighed(candidates: Candidates, max: number): Candidates {
+    candidates.weighByLogit(max, 1 / this.#params.temperature)
     return candidates
   }
 }

@@ -1,6 +1,5 @@
 import { invariant } from '../contract/invariant.ts'
 import { MAX_VOCABULARY } from './exponential.ts'
-import { RANK_GROUPS } from './rank-floor.ts'
 
 /** Tokens per partial sum of an unfiltered draw. */
 export const BLOCK_TOKENS = 256
@@ -24,7 +23,6 @@ export class SamplingScratch {
   /** Indexes of candidates between which a selection still has to decide. */
   readonly undecided: Int32Array
   readonly buckets: Float64Array
-  readonly groupMaxima = new Float32Array(RANK_GROUPS)
 
   constructor(vocabularySize: number) {
     invariant(vocabularySize >= 1 && vocabularySize <= MAX_VOCABULARY, `a vocabulary of ${vocabularySize} tokens cannot be sampled`)
