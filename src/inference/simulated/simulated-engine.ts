@@ -20,6 +20,8 @@ export interface SimulatedEngineOptions {
 /**
  * An engine without a model, for load and fault tests of everything around it. What a choice says is a pure function of prompt, seed, choice and
  * position, so a request that was interrupted says the same again. No end token is ever drawn: choices run to `maxNewTokens` or a stop string.
+ * Of the sampling parameters it obeys the seed, whether the temperature is 0, and `minNewTokens`; it ignores filters, penalties, bias, allowed and banned tokens,
+ * and so too `stopTokenIds` and `scoredTokenIds`.
  */
 export function createSimulatedEngine(options: SimulatedEngineOptions): Engine {
   return new SimulatedEngine(options)
