@@ -51,7 +51,7 @@ export const OPERATIONS: readonly Operation[] = [
     url: '/v1/completions',
     tag: 'Generation',
     summary: 'Opens a WebSocket, on which many requests are made and followed at once.',
-    answers: { 101: { description: 'The socket is open.' } },
+    answers: { 101: { description: 'The socket is open.' }, 405: { description: 'The request asked for no upgrade to a WebSocket.' } },
     errors: ['forbidden']
   },
   {
