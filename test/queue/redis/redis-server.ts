@@ -41,14 +41,14 @@ export async function startRedis(persistence: 'none' | 'aof' = 'none'): Promise<
       return redis
     },
     async kill() {
-      await end(server)
+      await endRedis(server)
     },
     async startAgain() {
       server = await launch(port, folder, persistence)
     },
     async [Symbol.asyncDispose]() {
       for (const redis of connections) redis.disconnect()
-      await end(server)
+      await endRedis(server)
       await rm(folder, { recursive: true, force: true })
     }
   }
@@ -56,14 +56,19 @@ export async function startRedis(persistence: 'none' | 'aof' = 'none'): Promise<
 
 async function launch(port: number, folder: string, persistence: 'none' | 'aof'): Promise<ChildProcess> {
   const durable = persistence === 'aof' ? ['--appendonly', 'yes', '--appendfsync', 'always'] : []
-  const options = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...durable]
-  const server = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'inherit'] })
+  return await launchRedis(['--port', String(port), '--dir', folder, ...durable])
+}
+
+/** On this machine alone, with nothing saved but what `options` say; resolves when it answers. */
+export async function launchRedis(options: readonly string[]): Promise<ChildProcess> {
+  const server = spawn('redis-server', [...options, '--bind', '127.0.0.1', '--save', ''], { stdio: ['ignore', 'pipe', 'inherit'] })
   for await (const chunk of server.stdout ?? []) if (String(chunk).includes('Ready to accept connections')) break
   server.stdout?.resume()
   return server
 }
 
-async function end(server: ChildProcess): Promise<void> {
+/** As a power cut does. */
+export async function endRedis(server: ChildProcess): Promise<void> {
   if (server.exitCode !== null || server.signalCode !== null) return
   const exited = once(server, 'exit')
   server.kill('SIGKILL')
