@@ -13,6 +13,8 @@ import { handleShutdown } from './shutdown.ts'
 import { SUPERVISOR_DEFAULTS, Supervisor } from './supervisor.ts'
 
 const STANDARD_ERROR = 2
+/** Behind the drain's deadline, whoever still reads the end of an answer has this long. */
+const LAST_BYTES_MS = 2000
 
 /** Starts the server and its workers, and says where it listens; resolves when it serves. It ends by signal. */
 export async function serve(config: ServeConfig, reporter: Reporter): Promise<void> {
@@ -35,6 +37,7 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
     drain: async (signal, remainingMs) => {
       await queue.drain(signal)
       await supervisor.stop(laterSignal(signal, servedQueue.goodbyeMs), remainingMs())
+      laterSignal(signal, LAST_BYTES_MS).addEventListener('abort', () => app.server.closeAllConnections())
       await app.close()
       await servedQueue.close()
       await served.text.close()
