@@ -77,6 +77,8 @@ class TimedRunner implements ModelRunner {
   readonly contextLength: number
   readonly slots: number
   readonly rows: number
+  /** Its prompts have nothing in common. */
+  readonly blocks = 0
   readonly cacheBytesPerToken: number
   readonly notes: ArrayBuffer
   readonly #runner: ModelRunner
@@ -121,6 +123,12 @@ class TimedRunner implements ModelRunner {
   releaseRow(row: number): void {
     this.#runner.releaseRow(row)
   }
+
+  saveBlock(): void {}
+
+  loadBlock(): void {}
+
+  releaseBlock(): void {}
 
   terminate(): void {}
 

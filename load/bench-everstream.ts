@@ -65,7 +65,7 @@ await serveSide(async options => {
     ...options.graph,
     contextLength: options.capacity,
     slots: options.rows,
-    parkedRows: 0
+    blocks: 0
   })
   const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { readonly version: string }
   const rows = new FilledRows(runner, options)

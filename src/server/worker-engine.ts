@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Engine, EngineListener } from '../inference/contract/engine.ts'
 import { ServiceError } from '../inference/contract/errors.ts'
+import { BLOCK_TOKENS } from '../inference/contract/model-runner.ts'
 import { BatchEngine } from '../inference/engine/batch-engine.ts'
 import { probeDeterminism } from '../inference/engine/determinism-probe.ts'
 import type { PreparedModel } from '../inference/model/prepared-model.ts'
@@ -51,9 +52,6 @@ export type EngineOptions = z.infer<typeof EngineOptions>
 /** Measured: longer chunks prefill no faster, shorter ones make running streams wait less and cost more (notes on performance). */
 const CHUNK_TOKENS = 64
 
-/** Prompts kept for reuse, beyond those in free slots; the budget of the cache bounds them too. */
-const PARKED_ROWS_PER_SLOT = 1
-
 /** @throws {ServiceError} when the model cannot be loaded, and could not be the next time: its message is shown to people */
 export async function createEngine(options: EngineOptions, listener: EngineListener): Promise<Engine> {
   return options.engine === 'simulated' ? createSimulatedEngine({ ...options, listener }) : createBatchEngine(options, listener)
@@ -63,8 +61,9 @@ async function createBatchEngine(options: z.infer<typeof Onnx>, listener: Engine
   const { model } = options
   // The probe, and a dummy row where one is needed, take two.
   const slots = Math.max(2, options.slots)
+  const blocks = Math.floor(options.cacheBudgetBytes / model.cacheBytesPerToken / BLOCK_TOKENS)
   const [runner, text] = await Promise.all([
-    openModelRunner({ ...model, ...options, slots, parkedRows: PARKED_ROWS_PER_SLOT * slots }),
+    openModelRunner({ ...model, ...options, slots, blocks }),
     textSourceOf(model.sourcePath).then(openTokenizer)
   ])
   const { loneRowDiffers, cutsDiffer } = await probeDeterminism(runner)

@@ -1,28 +1,31 @@
 import type { ModelRunner } from '../contract/model-runner.ts'
-import { type RetainedPrefix, RetainedPrefixes } from './retained-prefixes.ts'
-import { RowLedger } from './row-ledger.ts'
+import { type LedgerEntry, RowLedger } from './row-ledger.ts'
 
-/** What the cache needs of native memory: all calls happen between runs. */
-export type RowMemory = Pick<ModelRunner, 'copyRow' | 'releaseRow' | 'notes'>
+/** What the rows need of native memory: all calls happen between runs. */
+export type RowMemory = Pick<ModelRunner, 'slots' | 'rows' | 'copyRow' | 'releaseRow' | 'notes'>
 
 /** A sequence's row as a killed process left it. */
-export interface Legacy {
-  readonly row: number
-  readonly computed: number
-}
+export type Legacy = LedgerEntry
 
-/** What lies in the rows: memory, the ledger that tells a successor of it, and what is kept in rows that nobody sits in. One never without the others. */
+/** What lies in the rows: memory, the ledger that tells a successor of it, and what a killed process left in rows that nobody sits in yet. */
 export class RowContents {
-  readonly kept: RetainedPrefixes
   readonly #memory: RowMemory
   readonly #ledger: RowLedger
-  readonly #rows: number
+  /** By row. */
+  readonly #legacies = new Map<number, Legacy>()
 
-  constructor(memory: RowMemory, rows: number) {
+  constructor(memory: RowMemory) {
     this.#memory = memory
-    this.#rows = rows
-    this.#ledger = new RowLedger(memory.notes, rows)
-    this.kept = new RetainedPrefixes(rows)
+    this.#ledger = new RowLedger(memory.notes, memory.rows)
+  }
+
+  get rows(): number {
+    return this.#memory.rows
+  }
+
+  /** Positions that legacies hold. */
+  get legacyTokens(): number {
+    return this.#legacies.values().reduce((sum, { computed }) => sum + computed, 0)
   }
 
   /**
@@ -37,28 +40,40 @@ export class RowContents {
     if (!isOurs) this.#ledger.begin(identity)
     // A sequence that was on the move may be in two rows.
     const best = new Map(entries.toSorted((left, right) => left.computed - right.computed).map(entry => [entry.mark, entry]))
-    const left = new Map(Array.from(best.values(), entry => [entry.row, entry]))
-    for (let row = 0; row < this.#rows; row++) {
-      const entry = left.get(row)
-      if (entry === undefined) this.release(row)
-      else this.kept.keep(row, { promptTokenIds: [], cacheSalt: '', residentTokens: entry.computed, legacyMark: entry.mark })
-    }
+    for (const entry of best.values()) this.#legacies.set(entry.row, entry)
+    for (let row = 0; row < this.rows; row++) if (!this.#legacies.has(row)) this.release(row)
   }
 
   /** null where a sequence left nothing, or it was given up. */
   legacyOf(mark: string): Legacy | null {
-    const row = this.kept.rowOfLegacy(mark)
-    return row === null ? null : { row, computed: this.kept.at(row)?.residentTokens ?? 0 }
+    return this.#legacies.values().find(legacy => legacy.mark === mark) ?? null
+  }
+
+  legacyIn(row: number): Legacy | null {
+    return this.#legacies.get(row) ?? null
+  }
+
+  /** null if there is none. */
+  anyLegacy(): Legacy | null {
+    return this.#legacies.values().next().value ?? null
   }
 
   /** Nobody will claim what is left. */
   dropLegacies(): void {
-    for (const row of this.kept.legacies()) this.drop(row)
+    for (const row of [...this.#legacies.keys()]) this.release(row)
+  }
+
+  /** The row may be written then; the other is empty. */
+  moveLegacy(legacy: Legacy, to: number): void {
+    this.copy(legacy.row, to, legacy.computed)
+    this.assign(to, legacy.mark, legacy.computed)
+    this.#legacies.set(to, { ...legacy, row: to })
+    this.release(legacy.row)
   }
 
   /** The row is this sequence's from now on. @param computed  positions that are in it already */
   assign(row: number, mark: string, computed: number): void {
-    this.kept.forget(row)
+    this.#legacies.delete(row)
     this.#ledger.assign(row, mark, computed)
   }
 
@@ -67,34 +82,14 @@ export class RowContents {
     this.#ledger.advance(row, computed)
   }
 
-  /** The row is no sequence's any more; what is in it stays. */
-  unassign(row: number): void {
-    this.#ledger.clear(row)
-  }
-
   /** To a row that is nobody's. */
   copy(from: number, to: number, positions: number): void {
     this.#memory.copyRow(from, to, positions)
   }
 
-  /** What is kept in a row goes to another, which is empty; the row may be written then. */
-  moveKept(from: number, to: number, prefix: RetainedPrefix): void {
-    const { legacyMark, promptTokenIds, residentTokens } = prefix
-    const tokens = legacyMark === null ? promptTokenIds.length : residentTokens
-    this.copy(from, to, tokens)
-    if (legacyMark !== null) this.#ledger.assign(to, legacyMark, tokens)
-    this.#ledger.clear(from)
-    this.kept.move(from, to, tokens)
-  }
-
-  /** What is kept in the row is given up. */
-  drop(row: number): void {
-    if (this.kept.at(row) === undefined) return
-    this.kept.forget(row)
-    this.release(row)
-  }
-
+  /** The row is nobody's any more, and empty. */
   release(row: number): void {
+    this.#legacies.delete(row)
     this.#ledger.clear(row)
     this.#memory.releaseRow(row)
   }

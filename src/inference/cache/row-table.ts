@@ -1,13 +1,12 @@
 import { invariant } from '../contract/invariant.ts'
 import type { EngineLoad } from '../contract/statistics.ts'
+import { type BlockMemory, PrefixStore, type StoredPrompt } from './prefix-store.ts'
 import { type Legacy, RowContents, type RowMemory } from './row-contents.ts'
 
 /** Whoever holds a row of the cache. */
-export interface RowOwner {
+export interface RowOwner extends StoredPrompt {
   /** Its name in the ledger (`rowMark`). */
   readonly mark: string
-  readonly promptTokenIds: readonly number[]
-  readonly cacheSalt: string
   /** Positions of the row that are computed; the first `promptTokenIds.length` of them at most are prompt-class. */
   readonly computed: number
   /** Positions that the row may come to hold: what memory is reserved for. */
@@ -15,38 +14,32 @@ export interface RowOwner {
 }
 
 export interface RowTableOptions {
-  /** Rows that sequences can hold. */
-  readonly slots: number
-  /** All rows; those from `slots` on only keep prefixes. */
-  readonly rows: number
-  /** Positions that reservations and kept prefixes may fill together, over all rows. */
+  /** Positions that reservations, stored prefixes and legacies may fill together. */
   readonly budgetTokens: number
   /** false where the machine's prefill is not bit-equal for every cut into chunks. */
   readonly reusePrefixes: boolean
 }
 
-/**
- * Shorter prefixes are not worth a search and a copy: computing them again takes about a millisecond each.
- * A reused prefix leaves two tokens at least, so that the rest is a prefill and never a lone step (DESIGN section 4, determinism).
- */
-const MIN_REUSED_TOKENS = 16
+/** A reused prefix leaves two tokens at least, so that the rest is a prefill and never a lone step (DESIGN section 4, determinism). */
 const MIN_COMPUTED_TOKENS = 2
 
 /**
- * Who sits in which row. Decoding rows are dense (0..decodingRows-1), so that one run covers them; the prompt being
- * prefilled sits behind them; every other slot is free. Free slots, and parked rows behind the slots, keep the prompts of finished sequences for reuse.
+ * Who sits in which row. Decoding rows are dense (0..decodingRows-1), so that one run covers them; the prompt being prefilled sits
+ * behind them; every other slot is free. Beginnings of prompts are kept beside the rows, in what running sequences leave of the budget.
  */
 export class RowTable<Owner extends RowOwner> {
   readonly #contents: RowContents
+  readonly #store: PrefixStore
   readonly #options: RowTableOptions
   readonly #owners: (Owner | null)[]
   #decodingRows = 0
   #reservedTokens = 0
 
-  constructor(memory: RowMemory, options: RowTableOptions) {
-    this.#contents = new RowContents(memory, options.rows)
+  constructor(memory: RowMemory & BlockMemory, options: RowTableOptions) {
+    this.#contents = new RowContents(memory)
+    this.#store = new PrefixStore(memory)
     this.#options = options
-    this.#owners = new Array<Owner | null>(options.slots).fill(null)
+    this.#owners = new Array<Owner | null>(memory.slots).fill(null)
   }
 
   get decodingRows(): number {
@@ -61,7 +54,7 @@ export class RowTable<Owner extends RowOwner> {
     return {
       decodingRows: this.#decodingRows,
       reservedTokens: this.#reservedTokens,
-      retainedTokens: this.#contents.kept.tokens,
+      retainedTokens: this.#store.tokens + this.#contents.legacyTokens,
       budgetTokens: this.#options.budgetTokens
     }
   }
@@ -94,15 +87,8 @@ export class RowTable<Owner extends RowOwner> {
   adopt(owner: Owner): void {
     const legacy = this.#contents.legacyOf(owner.mark)
     invariant(legacy !== null && owner.computed <= legacy.computed, 'a sequence claims what it did not leave')
-    invariant(this.roomFor(owner.reservedTokens) > 0, 'a row was adopted without room for it')
-    const target = this.#decodingRows
-    invariant(this.#owners[target] === null, 'a row is adopted while a prompt is prefilled')
-    if (legacy.row !== target) {
-      this.#vacate(target, legacy.row)
-      this.#contents.copy(legacy.row, target, owner.computed)
-    }
-    this.#seat(owner, target, owner.computed)
-    this.#dropLegacy(owner)
+    this.#reserve(owner)
+    this.#takeOver(legacy, owner, owner.computed)
     this.#decodingRows++
   }
 
@@ -118,35 +104,40 @@ export class RowTable<Owner extends RowOwner> {
 
   /** A position of a row that a dummy decode step may write: behind all that is of use there. */
   dummyPast(row: number, contextLength: number): number {
-    const resident = this.#owners[row]?.computed ?? this.#contents.kept.at(row)?.residentTokens ?? 0
-    if (resident >= contextLength) this.#contents.drop(row)
+    const resident = this.#owners[row]?.computed ?? this.#contents.legacyIn(row)?.computed ?? 0
+    if (resident >= contextLength) this.#contents.release(row)
     return Math.min(Math.max(resident, 1), contextLength - 1)
   }
 
-  /** Sequences of `tokens` reserved positions each that could be opened or forked now. Kept prefixes give way. */
+  /** Sequences of `tokens` reserved positions each that could be opened or forked now. Stored prefixes give way. */
   roomFor(tokens: number): number {
     return Math.min(this.freeRows, Math.floor((this.#options.budgetTokens - this.#reservedTokens) / tokens))
   }
 
   /**
-   * Gives the row behind the decoding ones to a prompt, with the longest prefix that another row holds already in place.
+   * Gives the row behind the decoding ones to a prompt, with what it left in an earlier process, or the longest stored prefix, in place.
    *
    * @param reusableTokens  most positions that may be reused; 0 computes all of them
    * @returns               the positions that need no computing
    */
   open(owner: Owner, reusableTokens: number): number {
-    invariant(this.roomFor(owner.reservedTokens) > 0, 'a row was opened without room for it')
-    const target = this.#decodingRows
-    invariant(this.#owners[target] === null, 'two prompts are prefilled at once')
-    const source = this.#longestPrefix(owner, Math.min(reusableTokens, owner.promptTokenIds.length - MIN_COMPUTED_TOKENS))
-    if (source.row !== target) {
-      this.#vacate(target, source.row)
-      if (source.tokens > 0) this.#contents.copy(source.row, target, source.tokens)
+    const usable = Math.min(reusableTokens, owner.promptTokenIds.length - MIN_COMPUTED_TOKENS)
+    const stored = this.#options.reusePrefixes ? this.#store.lengthOf(owner, usable) : 0
+    const legacy = this.#contents.legacyOf(owner.mark)
+    const left = legacy === null ? 0 : Math.max(0, Math.min(legacy.computed, usable))
+    // A legacy that is used whole is cut where its own chunks were.
+    if (legacy !== null && left > stored && (this.#options.reusePrefixes || left === legacy.computed)) {
+      this.#reserve(owner)
+      this.#takeOver(legacy, owner, left)
+      return left
     }
-    this.#contents.kept.touch(source.row)
-    this.#seat(owner, target, source.tokens)
-    this.#dropLegacy(owner)
-    return source.tokens
+    if (legacy !== null) this.#contents.release(legacy.row)
+    this.#reserve(owner)
+    const row = this.#nextRow()
+    const lent = this.#store.lend(owner, stored, row, this.#storeRoom)
+    this.#seat(owner, row, lent)
+    this.#fit()
+    return lent
   }
 
   /** The prompt is computed: its row joins the decoding ones. */
@@ -160,119 +151,96 @@ export class RowTable<Owner extends RowOwner> {
 
   /** Puts a second sequence behind a decoding one: same positions, own row. */
   fork(from: Owner, to: Owner): void {
-    invariant(this.roomFor(to.reservedTokens) > 0, 'a row was forked without room for it')
     const source = this.rowOf(from)
-    const target = this.#decodingRows
-    invariant(source < target && this.#owners[target] === null, 'a fork comes right after its prompt was promoted')
-    this.#vacate(target, source)
+    const target = this.#nextRow()
+    invariant(source < target, 'a fork comes right after its prompt was promoted')
+    this.#reserve(to)
+    this.#fit()
     this.#contents.copy(source, target, from.computed)
     this.#seat(to, target, from.computed)
     this.#decodingRows++
   }
 
-  /** The sequence has ended. Its prompt is kept for reuse where that is cheap; the last decoding row moves into the hole. */
+  /** The owner's prompt is computed, and its logits are sound: others may begin with it. Nothing to do where the owner has ended already. */
+  share(owner: Owner): void {
+    const row = this.#owners.indexOf(owner)
+    if (!this.#options.reusePrefixes || row < 0) return
+    this.#store.save(owner, Math.min(owner.computed, owner.promptTokenIds.length), row, this.#storeRoom)
+  }
+
+  /** The sequence has ended, and what was computed of its prompt is stored where there is room; the last decoding row moves into the hole. */
   close(owner: Owner): void {
     const row = this.rowOf(owner)
-    this.#reservedTokens -= owner.reservedTokens
+    // What it holds, until it is empty.
+    this.#reservedTokens += owner.computed - owner.reservedTokens
+    this.share(owner)
+    this.#reservedTokens -= owner.computed
     this.#owners[row] = null
-    this.#contents.unassign(row)
-    this.#retain(row, owner)
+    this.#contents.release(row)
     if (row >= this.#decodingRows) return
     const last = this.#decodingRows - 1
     if (row !== last) this.#move(last, row)
     this.#decodingRows--
   }
 
+  /** Positions that the store may keep. */
+  get #storeRoom(): number {
+    return this.#options.budgetTokens - this.#reservedTokens - this.#contents.legacyTokens
+  }
+
+  #reserve(owner: Owner): void {
+    invariant(this.roomFor(owner.reservedTokens) > 0, 'a row was given away without room for it')
+    this.#reservedTokens += owner.reservedTokens
+  }
+
+  /** What is stored or left gives way to what is reserved. */
+  #fit(): void {
+    this.#store.shrink(this.#storeRoom)
+    while (this.#storeRoom < 0) {
+      const legacy = this.#contents.anyLegacy()
+      if (legacy === null) return
+      this.#contents.release(legacy.row)
+    }
+  }
+
+  /** The row behind the decoding ones, which may be written. */
+  #nextRow(): number {
+    const row = this.#decodingRows
+    invariant(this.#owners[row] === null, 'a row is given away while a prompt is prefilled')
+    this.#vacate(row)
+    return row
+  }
+
   /** @param computed  positions that are in the row already */
   #seat(owner: Owner, row: number, computed: number): void {
     this.#contents.assign(row, owner.mark, computed)
     this.#owners[row] = owner
-    this.#reservedTokens += owner.reservedTokens
-    this.#shrink(row)
   }
 
-  /** What is left of its legacy: it sits elsewhere now. */
-  #dropLegacy(owner: Owner): void {
-    const legacy = this.#contents.legacyOf(owner.mark)
-    if (legacy !== null) this.#contents.drop(legacy.row)
+  /** Puts the owner behind the decoding rows, with the first `positions` of what it left. */
+  #takeOver(legacy: Legacy, owner: Owner, positions: number): void {
+    const isThere = legacy.row === this.#decodingRows
+    const row = isThere ? legacy.row : this.#nextRow()
+    if (!isThere) this.#contents.copy(legacy.row, row, positions)
+    this.#seat(owner, row, positions)
+    if (!isThere) this.#contents.release(legacy.row)
+    this.#fit()
   }
 
-  /** The row with the longest prefix of the prompt, and how much of it is worth reusing. */
-  #longestPrefix(owner: RowOwner, usable: number): { readonly row: number; readonly tokens: number } {
-    const legacy = this.#contents.legacyOf(owner.mark)
-    let best = legacy !== null && usable > 0 ? { row: legacy.row, tokens: Math.min(legacy.computed, usable) } : { row: -1, tokens: 0 }
-    // A legacy that is used whole is cut where its own chunks were.
-    if (!this.#options.reusePrefixes) return best.tokens === legacy?.computed ? best : { row: -1, tokens: 0 }
-    for (let row = 0; row < this.#options.rows; row++) {
-      const tokens = this.#sharedWith(row, owner, usable)
-      if (tokens > best.tokens && tokens >= MIN_REUSED_TOKENS) best = { row, tokens }
-    }
-    return best
-  }
-
-  /** Prompt-class positions of a row that begin like the owner's prompt, at most `limit`. */
-  #sharedWith(row: number, owner: RowOwner, limit: number): number {
-    const holder = this.#owners[row]
-    const kept = holder ?? this.#contents.kept.at(row)
-    if (kept === undefined || kept.cacheSalt !== owner.cacheSalt) return 0
-    const held = Math.min(kept.promptTokenIds.length, holder?.computed ?? kept.promptTokenIds.length, limit)
-    let length = 0
-    while (length < held && kept.promptTokenIds[length] === owner.promptTokenIds[length]) length++
-    return length
-  }
-
-  #retain(row: number, owner: Owner): void {
-    const tokens = Math.min(owner.computed, owner.promptTokenIds.length)
-    const twin = this.#twin(row, owner, tokens)
-    this.#contents.kept.touch(twin)
-    const room = this.#options.budgetTokens - this.#reservedTokens
-    if (!this.#options.reusePrefixes || tokens < MIN_REUSED_TOKENS || twin >= 0 || owner.computed > room) {
-      this.#contents.release(row)
-      return
-    }
-    this.#contents.kept.keep(row, {
-      promptTokenIds: owner.promptTokenIds.slice(0, tokens),
-      cacheSalt: owner.cacheSalt,
-      residentTokens: owner.computed,
-      legacyMark: null
-    })
-    this.#shrink(row)
-  }
-
-  /** Another row that holds the same prompt positions; -1 if there is none. */
-  #twin(row: number, owner: Owner, tokens: number): number {
-    for (let other = 0; other < this.#options.rows; other++) {
-      if (other !== row && this.#sharedWith(other, owner, tokens) === tokens) return other
-    }
-    return -1
-  }
-
-  /** Gives up the oldest prefixes until all that is held fits the budget. */
-  #shrink(keepRow: number): void {
-    while (this.#reservedTokens + this.#contents.kept.tokens > this.#options.budgetTokens) {
-      const oldest = this.#contents.kept.oldest(keepRow)
-      if (oldest === null) return
-      this.#contents.drop(oldest)
-    }
-  }
-
-  /** Makes a free row writable: a prefix kept there moves to an empty row, or over an older one, or is given up. */
-  #vacate(row: number, keepRow: number): void {
-    const kept = this.#contents.kept.at(row)
-    if (kept === undefined) return
-    const target = this.#emptyRow(row) ?? this.#contents.kept.oldest(keepRow)
-    if (target !== null && target !== row) {
-      this.#contents.drop(target)
-      this.#contents.moveKept(row, target, kept)
-    }
-    this.#contents.drop(row)
+  /** Makes a free row writable: a legacy there moves to an empty row, or is given up. */
+  #vacate(row: number): void {
+    const legacy = this.#contents.legacyIn(row)
+    if (legacy === null) return
+    const empty = this.#emptyRow(row)
+    if (empty === null) this.#contents.release(row)
+    else this.#contents.moveLegacy(legacy, empty)
   }
 
   /** The content of `from` goes to `to`, which is free; `from` is empty afterwards. */
   #move(from: number, to: number): void {
     const owner = this.#owners[from] ?? null
     invariant(owner !== null && this.#owners[to] === null, 'a row moves from its owner into a free row')
-    this.#vacate(to, from)
+    this.#vacate(to)
     this.#contents.copy(from, to, owner.computed)
     this.#contents.assign(to, owner.mark, owner.computed)
     this.#owners[to] = owner
@@ -280,11 +248,11 @@ export class RowTable<Owner extends RowOwner> {
     this.#contents.release(from)
   }
 
-  /** A row that nobody holds and that keeps nothing, other than `row` and the one that is opened next; parked rows first. */
+  /** A row that nobody holds and that has no legacy, other than `row` and the one that is opened next. */
   #emptyRow(row: number): number | null {
-    for (let candidate = this.#options.rows - 1; candidate > this.#decodingRows; candidate--) {
-      const isFree = candidate >= this.#options.slots || this.#owners[candidate] === null
-      if (candidate !== row && isFree && this.#contents.kept.at(candidate) === undefined) return candidate
+    for (let candidate = this.#contents.rows - 1; candidate > this.#decodingRows; candidate--) {
+      const isFree = (this.#owners[candidate] ?? null) === null
+      if (candidate !== row && isFree && this.#contents.legacyIn(candidate) === null) return candidate
     }
     return null
   }

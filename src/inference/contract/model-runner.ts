@@ -1,6 +1,9 @@
 /** Of `ModelRunner.notes`. */
 export const ROW_NOTE_BYTES = 64
 
+/** Positions of a block of the prefix store. */
+export const BLOCK_TOKENS = 32
+
 /**
  * The model as the engine sees it: rows of a batch, each with its own key/value cache, and one native run at a time.
  *
@@ -13,8 +16,10 @@ export interface ModelRunner {
   readonly contextLength: number
   /** Rows that runs work on: 0..slots-1. */
   readonly slots: number
-  /** Rows there are: those from `slots` on take part in no run and only keep copies. A row is named by its index. */
+  /** Rows there are: those from `slots` on take part in no run and only hold what had to make room. A row is named by its index. */
   readonly rows: number
+  /** Copies of BLOCK_TOKENS positions that can be kept beside the rows: blocks 0..blocks-1. Unlike the rows they end with this process. */
+  readonly blocks: number
   readonly cacheBytesPerToken: number
   /**
    * Zeros at first, kept beside the cache and as long as it: ROW_NOTE_BYTES for each row and as many for all rows together.
@@ -44,6 +49,15 @@ export interface ModelRunner {
 
   /** The row's content is not needed any more: its memory goes back to the system. */
   releaseRow(row: number): void
+
+  /** Copies positions `from`..`from + BLOCK_TOKENS - 1` of a row into a block. */
+  saveBlock(row: number, from: number, block: number): void
+
+  /** Copies a block to positions `to`..`to + BLOCK_TOKENS - 1` of a row. */
+  loadBlock(block: number, row: number, to: number): void
+
+  /** The block's content is not needed any more: its memory goes back to the system. */
+  releaseBlock(block: number): void
 
   /** Makes the run in flight fail with `engine_failure` soon; harmless between runs. */
   terminate(): void

@@ -48,8 +48,6 @@ export class BatchEngine implements Engine {
     this.#ledger = new EngineLedger(options.now)
     this.#witness = new RunWitness(options.listener)
     this.#rows = new RowTable(runner, {
-      slots: runner.slots,
-      rows: runner.rows,
       budgetTokens: Math.floor(description.cacheBudgetBytes / runner.cacheBytesPerToken),
       reusePrefixes: options.reusePrefixes
     })
@@ -203,6 +201,7 @@ export class BatchEngine implements Engine {
       sequence.startTextAt(promptCodePoints)
       this.#catchUp(sequence, logits)
     }
+    this.#rows.share(run.leader)
   }
 
   async #decodeStep(): Promise<void> {

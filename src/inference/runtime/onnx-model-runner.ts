@@ -1,6 +1,7 @@
 import { invariant } from '../contract/invariant.ts'
 import type { ModelRunner } from '../contract/model-runner.ts'
 import { DecoderSession, type SessionOptions } from './decoder-session.ts'
+import { KvBlocks } from './kv-blocks.ts'
 import { KvCache } from './kv-cache.ts'
 import { openMemory } from './open-memory.ts'
 import type { Address } from './paged-memory.ts'
@@ -15,8 +16,8 @@ export interface ModelRunnerOptions extends SessionOptions {
   /** Positions of a row. */
   readonly contextLength: number
   readonly slots: number
-  /** Rows behind the slots, which keep prefixes for later. They cost addresses; memory only as they fill. */
-  readonly parkedRows: number
+  /** Blocks for prefixes. They cost addresses; memory only as they fill. */
+  readonly blocks: number
 }
 
 /** A runner whose cache can outlive its process. */
@@ -31,6 +32,9 @@ export interface MovableRunner extends ModelRunner {
   moveCacheTo(descriptor: number): boolean
 }
 
+/** A row to put a legacy in that has to make room. */
+const SPARE_ROWS = 1
+
 /** Most tokens of one prefill run. */
 export const MAX_CHUNK_TOKENS = 512
 
@@ -43,16 +47,18 @@ export async function openModelRunner(options: ModelRunnerOptions): Promise<Mova
   using parts = new DisposableStack()
   const session = parts.adopt(await DecoderSession.open(options), session => session.close())
   const memory = openMemory()
-  const rows = options.slots + options.parkedRows
+  const rows = options.slots + SPARE_ROWS
   const cache = parts.adopt(new KvCache(memory, { ...options, rows, capacity: options.contextLength }), cache => cache.free())
+  const blocks = parts.adopt(new KvBlocks(memory, cache, options.blocks), blocks => blocks.free())
   const buffers = parts.adopt(new StepBuffers(memory, { ...options, chunkTokens: MAX_CHUNK_TOKENS }), buffers => buffers.free())
   const bindings = parts.adopt(new RowBindings(session, cache, buffers, options.vocabularySize), bindings => bindings.close())
-  return new OnnxModelRunner(options, { session, cache, buffers, bindings, all: parts.move() })
+  return new OnnxModelRunner(options, { session, cache, blocks, buffers, bindings, all: parts.move() })
 }
 
 interface Parts {
   readonly session: DecoderSession
   readonly cache: KvCache
+  readonly blocks: KvBlocks
   readonly buffers: StepBuffers
   readonly bindings: RowBindings
   /** Frees them, the last made first. */
@@ -67,12 +73,16 @@ class OnnxModelRunner implements MovableRunner {
   readonly #parts: Parts
   #state: 'idle' | 'running' | 'closed' = 'idle'
 
-  constructor({ vocabularySize, contextLength, slots, parkedRows }: ModelRunnerOptions, parts: Parts) {
+  constructor({ vocabularySize, contextLength, slots }: ModelRunnerOptions, parts: Parts) {
     this.vocabularySize = vocabularySize
     this.contextLength = contextLength
     this.slots = slots
-    this.rows = slots + parkedRows
+    this.rows = slots + SPARE_ROWS
     this.#parts = parts
+  }
+
+  get blocks(): number {
+    return this.#parts.blocks.blocks
   }
 
   get cacheBytesPerToken(): number {
@@ -136,6 +146,21 @@ class OnnxModelRunner implements MovableRunner {
   releaseRow(row: number): void {
     this.#expectIdle()
     this.#parts.cache.releaseRow(row)
+  }
+
+  saveBlock(row: number, from: number, block: number): void {
+    this.#expectIdle()
+    this.#parts.blocks.save(row, from, block)
+  }
+
+  loadBlock(block: number, row: number, to: number): void {
+    this.#expectIdle()
+    this.#parts.blocks.load(block, row, to)
+  }
+
+  releaseBlock(block: number): void {
+    this.#expectIdle()
+    this.#parts.blocks.release(block)
   }
 
   moveCacheTo(descriptor: number): boolean {

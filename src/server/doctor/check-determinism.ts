@@ -13,7 +13,7 @@ export async function checkDeterminism(model: PreparedModel, threads: number): P
     const { openModelRunner } = await import('../../inference/runtime/onnx-model-runner.ts')
     const { probeDeterminism } = await import('../../inference/engine/determinism-probe.ts')
     const contextLength = Math.min(CONTEXT, model.contextLength)
-    const runner = await openModelRunner({ ...model, contextLength, slots: SLOTS, parkedRows: 0, threads, spinning: false })
+    const runner = await openModelRunner({ ...model, contextLength, slots: SLOTS, blocks: 0, threads, spinning: false })
     const loaded = ok('loading', `the model loads and runs (${((performance.now() - startedMs) / 1000).toFixed(1)} s)`)
     try {
       return [loaded, ...meaningOf(await probeDeterminism(runner))]

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { rowMark } from '../../../src/inference/cache/row-ledger.ts'
 import { type RowOwner, RowTable } from '../../../src/inference/cache/row-table.ts'
+import { BLOCK_TOKENS } from '../../../src/inference/contract/model-runner.ts'
 import { FakeRunner } from '../engine/fake-runner.ts'
 
 interface Owner extends RowOwner {
@@ -9,12 +10,13 @@ interface Owner extends RowOwner {
 }
 
 const SLOTS = 4
-const BUDGET = 150
+const BUDGET = 300
 
 const action = fc.oneof(
   fc.record({
     kind: fc.constant('open' as const),
-    shared: fc.constantFrom(0, 16, 20, 30),
+    shared: fc.constantFrom(0, 20, 32, 70, 96),
+    salt: fc.constantFrom('', '', 'a'),
     own: fc.integer({ min: 2, max: 30 }),
     more: fc.integer({ min: 1, max: 20 })
   }),
@@ -26,8 +28,8 @@ const action = fc.oneof(
 it('keeps every row whole, decoding rows dense, and memory within its budget, whatever comes', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(action, { maxLength: 60 }), async actions => {
-      const memory = new FakeRunner({ slots: SLOTS, contextLength: 100, vocabularySize: 4 })
-      const table = new RowTable<Owner>(memory, { slots: SLOTS, rows: memory.rows, budgetTokens: BUDGET, reusePrefixes: true })
+      const memory = new FakeRunner({ slots: SLOTS, contextLength: 200, vocabularySize: 4 })
+      const table = new RowTable<Owner>(memory, { budgetTokens: BUDGET, reusePrefixes: true })
       let next = 100
       for (const step of actions) {
         const decoding = table.decoding()
@@ -36,7 +38,7 @@ it('keeps every row whole, decoding rows dense, and memory within its budget, wh
           const owner: Owner = {
             mark: rowMark('r', next),
             promptTokenIds: prompt,
-            cacheSalt: '',
+            cacheSalt: step.salt,
             computed: 0,
             reservedTokens: prompt.length + step.more
           }
@@ -46,6 +48,7 @@ it('keeps every row whole, decoding rows dense, and memory within its budget, wh
           await memory.prefill(table.rowOf(owner), owner.computed, prompt.slice(owner.computed), [])
           owner.computed = prompt.length
           table.promote(owner)
+          table.share(owner)
         } else if (step.kind === 'fork') {
           const from = decoding.at(-1)
           if (from === undefined || from.computed !== from.promptTokenIds.length || table.roomFor(from.reservedTokens) < 1) continue
@@ -63,6 +66,7 @@ it('keeps every row whole, decoding rows dense, and memory within its budget, wh
           if (owner !== undefined) table.close(owner)
         }
         expect(table.load.reservedTokens + table.load.retainedTokens).toBeLessThanOrEqual(BUDGET)
+        expect(memory.cache.flat().length + memory.stored.size * BLOCK_TOKENS).toBeLessThanOrEqual(BUDGET)
         table.decoding().forEach((owner, row) => {
           expect(table.rowOf(owner)).toBe(row)
           const content = memory.cache[row] ?? []
@@ -77,13 +81,29 @@ it('keeps every row whole, decoding rows dense, and memory within its budget, wh
 
 it('gives the memory of all rows back once nothing can be reused', () => {
   const memory = new FakeRunner({ slots: 2 })
-  const table = new RowTable<Owner>(memory, { slots: 2, rows: memory.rows, budgetTokens: 100, reusePrefixes: false })
+  const table = new RowTable<Owner>(memory, { budgetTokens: 100, reusePrefixes: false })
   const owner: Owner = { mark: rowMark('r', 0), promptTokenIds: [1, 2, 3], cacheSalt: '', computed: 0, reservedTokens: 10 }
   table.open(owner, 3)
   memory.cache[0]?.push(1, 2, 3)
   owner.computed = 3
   table.promote(owner)
   table.close(owner)
-  expect(memory.cache).toEqual([[], [], [], []])
+  expect(memory.cache).toEqual([[], [], []])
   expect(table.load.reservedTokens).toBe(0)
+})
+
+it('stores at its end what there was no room for while it ran', async () => {
+  const memory = new FakeRunner({ slots: 2 })
+  const table = new RowTable<Owner>(memory, { budgetTokens: 150, reusePrefixes: true })
+  const prompt = Array.from({ length: 70 }, (_, index) => index)
+  const owner: Owner = { mark: rowMark('r', 0), promptTokenIds: prompt, cacheSalt: '', computed: 0, reservedTokens: 150 }
+  table.open(owner, 70)
+  await memory.prefill(0, 0, prompt, [])
+  owner.computed = 70
+  table.promote(owner)
+  table.share(owner)
+  expect(table.load).toMatchObject({ reservedTokens: 150, retainedTokens: 0 })
+  table.close(owner)
+  expect(table.load).toMatchObject({ reservedTokens: 0, retainedTokens: 64 })
+  expect(table.open({ ...owner, computed: 0, reservedTokens: 80 }, 70)).toBe(64)
 })

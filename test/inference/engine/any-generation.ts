@@ -4,7 +4,7 @@ import { GREEDY, request } from './engine-harness.ts'
 const tokenId = fc.integer({ min: 3, max: 31 })
 /** Prompts that share beginnings, so that prefixes are found, forked and diverge. */
 const prompt = fc
-  .tuple(fc.constantFrom(0, 0, 5, 17, 18, 30, 41), fc.array(tokenId, { minLength: 1, maxLength: 12 }))
+  .tuple(fc.constantFrom(0, 0, 5, 31, 32, 41, 64, 70), fc.array(tokenId, { minLength: 1, maxLength: 12 }))
   .map(([shared, own]) => [...Array.from({ length: shared }, (_, index) => 3 + ((index * 7) % 29)), ...own])
 
 /** Requests of the fake model that use all that decides a token or its text. */
@@ -51,8 +51,8 @@ export const anyGeneration = fc
 /** Engines that serve them. */
 export const anyEngine = fc.record({
   slots: fc.integer({ min: 2, max: 5 }),
-  parkedRows: fc.integer({ min: 0, max: 3 }),
+  blocks: fc.constantFrom(0, 1, 2, 40),
   chunkTokens: fc.integer({ min: 3, max: 20 }),
   minDecodeRows: fc.constantFrom(1 as const, 2 as const),
-  budgetTokens: fc.constantFrom(120, 300, 2000)
+  budgetTokens: fc.constantFrom(150, 300, 2000)
 })

@@ -67,32 +67,57 @@ it('computes the prompt once for all its choices', async () => {
   await harness.engine.close()
 })
 
-it('computes only the end of a prompt whose beginning a finished row still holds', async () => {
+const SHARED = Array.from({ length: 70 }, (_, index) => 3 + (index % 20))
+
+it('computes only the end of a prompt whose beginning was computed before', async () => {
   const harness = new EngineHarness({ slots: 2, chunkTokens: 64 })
-  const shared = Array.from({ length: 40 }, (_, index) => 3 + (index % 20))
-  await harness.run(request('first', [...shared, 30, 31]))
-  const events = await harness.run(request('second', [...shared, 29, 28]))
-  expect(events.at(-1)).toMatchObject({ kind: 'finished', usage: { promptTokens: 42, cachedTokens: 40 } })
+  await harness.run(request('first', [...SHARED, 30, 31]))
+  const events = await harness.run(request('second', [...SHARED, 29, 28]))
+  expect(events.at(-1)).toMatchObject({ kind: 'finished', usage: { promptTokens: 72, cachedTokens: 64 } })
+  expect(harness.engine.statistics.load.retainedTokens).toBe(64)
   await harness.engine.close()
+})
+
+it('leaves two tokens of a known prompt to compute', async () => {
+  for (const [length, cachedTokens] of [
+    [64, 32],
+    [65, 32],
+    [66, 64]
+  ] as const) {
+    const harness = new EngineHarness({ slots: 2, chunkTokens: 64 })
+    await harness.run(request('first', SHARED))
+    const events = await harness.run(request('second', SHARED.slice(0, length)))
+    expect(events.at(-1)).toMatchObject({ kind: 'finished', usage: { cachedTokens } })
+    await harness.engine.close()
+  }
 })
 
 it('never shares a prefix between salts', async () => {
   const harness = new EngineHarness({ slots: 2, chunkTokens: 64 })
-  const shared = Array.from({ length: 40 }, (_, index) => 3 + (index % 20))
-  await harness.run(request('first', shared, { cacheSalt: 'one' }))
-  const events = await harness.run(request('second', shared, { cacheSalt: 'two' }))
+  await harness.run(request('first', SHARED, { cacheSalt: 'one' }))
+  const events = await harness.run(request('second', SHARED, { cacheSalt: 'two' }))
   expect(events.at(-1)).toMatchObject({ kind: 'finished', usage: { cachedTokens: 0 } })
   await harness.engine.close()
 })
 
+it('shares a beginning as soon as it is computed, while the request that computed it still runs', async () => {
+  const harness = new EngineHarness({ slots: 3, chunkTokens: 16 })
+  for (const own of [30, 31, 29]) {
+    harness.engine.submit(request(`r${own}`, [...SHARED, own, own], { ignoreEos: true, maxNewTokens: 60 }))
+  }
+  const ended = await Promise.all([30, 31, 29].map(own => harness.ended(`r${own}`)))
+  expect(ended.map(events => events.at(-1))).toMatchObject([0, 64, 64].map(cachedTokens => ({ usage: { cachedTokens } })))
+  expect(harness.runner.stored.size).toBe(2)
+  await harness.engine.close()
+})
+
 it('keeps a prompt beside busy slots, and hands it to the next that begins like it', async () => {
-  const harness = new EngineHarness({ slots: 2, parkedRows: 1, chunkTokens: 64 })
-  const shared = Array.from({ length: 40 }, (_, index) => 3 + (index % 20))
-  harness.engine.submit(request('first', shared, { maxNewTokens: 2 }))
+  const harness = new EngineHarness({ slots: 2, chunkTokens: 64 })
+  harness.engine.submit(request('first', SHARED, { maxNewTokens: 2 }))
   harness.engine.submit(request('busy', [30, 29, 28], { ignoreEos: true, maxNewTokens: 120 }))
   await harness.ended('first')
-  await harness.run(request('other', [31, 30, 29], { maxNewTokens: 2 }))
-  const events = await harness.run(request('second', shared))
-  expect(events.at(-1)).toMatchObject({ kind: 'finished', usage: { cachedTokens: 38 } })
+  for (const id of ['other', 'another', 'third']) await harness.run(request(id, [31, 30, 29], { maxNewTokens: 2 }))
+  const events = await harness.run(request('second', SHARED))
+  expect(events.at(-1)).toMatchObject({ kind: 'finished', usage: { cachedTokens: 64 } })
   await harness.engine.close()
 })

@@ -46,7 +46,7 @@ it.each([
     const determinism = await determinismOf(model)
     const plan = fc.tuple(anyRequest, fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }))
     await fc.assert(
-      fc.asyncProperty(fc.array(plan, { minLength: 1, maxLength: 5 }), fc.integer({ min: 3, max: 40 }), async (plans, chunkTokens) => {
+      fc.asyncProperty(fc.array(plan, { minLength: 1, maxLength: 5 }), fc.integer({ min: 3, max: 16 }), async (plans, chunkTokens) => {
         const requests = plans.map(([one], index) => ({ ...one, id: `r${index}` }))
         const logs = await runOnKernels(
           model,

@@ -32,7 +32,7 @@ it('fails the requests of a run that the runtime refused, and serves the next', 
 describe('a request whose logits are not numbers', () => {
   const BROKEN = 30
   const NOT_A_NUMBER = { kind: 'failed', failure: { code: 'engine_failure', param: null } }
-  const prompt = Array.from({ length: 24 }, (_, index) => 6 + index)
+  const prompt = Array.from({ length: 70 }, (_, index) => 6 + (index % 24))
   const neighbour = request('neighbour', [5, 6, 7], {
     ignoreEos: true,
     maxNewTokens: 60,

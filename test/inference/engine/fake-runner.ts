@@ -1,10 +1,10 @@
 import { ServiceError } from '../../../src/inference/contract/errors.ts'
 import { invariant } from '../../../src/inference/contract/invariant.ts'
-import { type ModelRunner, ROW_NOTE_BYTES } from '../../../src/inference/contract/model-runner.ts'
+import { BLOCK_TOKENS, type ModelRunner, ROW_NOTE_BYTES } from '../../../src/inference/contract/model-runner.ts'
 
 export interface FakeRunnerOptions {
   readonly slots?: number
-  readonly parkedRows?: number
+  readonly blocks?: number
   readonly contextLength?: number
   readonly vocabularySize?: number
   /** Single steps are in the numeric class of prompts. */
@@ -32,6 +32,9 @@ export class FakeRunner implements ModelRunner {
   readonly vocabularySize: number
   readonly cacheBytesPerToken = 1
   readonly rows: number
+  readonly blocks: number
+  /** By block; those that are not there hold nothing. */
+  readonly stored = new Map<number, readonly number[]>()
   readonly cache: number[][]
   readonly notes: ArrayBuffer
   readonly steps: Step[] = []
@@ -46,12 +49,13 @@ export class FakeRunner implements ModelRunner {
   readonly #stepMark: number
   #inFlight = false
 
-  constructor({ slots = 4, parkedRows = 2, contextLength = 256, vocabularySize = 32, oneClass = false, legacy }: FakeRunnerOptions = {}) {
+  constructor({ slots = 4, blocks = 40, contextLength = 256, vocabularySize = 32, oneClass = false, legacy }: FakeRunnerOptions = {}) {
     this.#stepMark = oneClass ? 0 : 0.5
     this.slots = slots
     this.contextLength = contextLength
     this.vocabularySize = vocabularySize
-    this.rows = slots + parkedRows
+    this.rows = slots + 1
+    this.blocks = blocks
     this.cache = legacy?.cache ?? Array.from({ length: this.rows }, () => [])
     this.notes = legacy?.notes ?? new ArrayBuffer(ROW_NOTE_BYTES * (this.rows + 1))
   }
@@ -100,6 +104,30 @@ export class FakeRunner implements ModelRunner {
     this.onInstant()
     this.#cache(row).length = 0
     this.onInstant()
+  }
+
+  saveBlock(row: number, from: number, block: number): void {
+    invariant(!this.#inFlight && block < this.blocks && !this.stored.has(block), `block ${block} is in use, or there is none`)
+    const tokens = this.#cache(row).slice(from, from + BLOCK_TOKENS)
+    invariant(tokens.length === BLOCK_TOKENS, `row ${row} does not hold the block at ${from}`)
+    this.onInstant()
+    this.stored.set(block, tokens)
+    this.onInstant()
+  }
+
+  /** What is before the block may come later. */
+  loadBlock(block: number, row: number, to: number): void {
+    const tokens = this.stored.get(block)
+    invariant(!this.#inFlight && tokens !== undefined, `there is nothing in block ${block}`)
+    this.onInstant()
+    const cache = this.#cache(row)
+    while (cache.length < to) cache.push(-1)
+    cache.splice(to, BLOCK_TOKENS, ...tokens)
+    this.onInstant()
+  }
+
+  releaseBlock(block: number): void {
+    invariant(!this.#inFlight && this.stored.delete(block), `block ${block} is released and holds nothing`)
   }
 
   terminate(): void {}

@@ -38,7 +38,7 @@ export async function runOnKernels(
   submissions: readonly Submission[],
   life: Life | null = null
 ): Promise<LoggedEvent[][]> {
-  const runner = await openModelRunner({ ...model, slots: SLOTS, parkedRows: 2, threads: 1, spinning: false })
+  const runner = await openModelRunner({ ...model, slots: SLOTS, blocks: 20, threads: 1, spinning: false })
   const said = new Map(submissions.map(({ request }) => [request.id, [] as LoggedEvent[]]))
   const { promise: ended, resolve, reject } = Promise.withResolvers<void>()
   let running = submissions.length
@@ -76,7 +76,7 @@ export async function runOnKernels(
 }
 
 export async function determinismOf(model: PreparedModel): Promise<Determinism> {
-  const runner = await openModelRunner({ ...model, slots: 2, parkedRows: 0, threads: 1, spinning: false })
+  const runner = await openModelRunner({ ...model, slots: 2, blocks: 0, threads: 1, spinning: false })
   try {
     return await probeDeterminism(runner)
   } finally {

@@ -46,7 +46,7 @@ it.each(['none', 'int8'] as const)(
   'gives a GPT-2 the same logits for all cuts of a prompt and all sizes of a batch: %s',
   async quantization => {
     const model = await prepareModel({ path: folderOf('gpt2'), quantization, cacheFolder })
-    const runner = await openModelRunner({ ...model, slots: 4, parkedRows: 0, threads: 1, spinning: false })
+    const runner = await openModelRunner({ ...model, slots: 4, blocks: 0, threads: 1, spinning: false })
     const prompt = [5, 250, 3, 3, 77, 140, 9, 31, 64]
     const last = prompt.length - 1
     const whole = (await runner.prefill(0, 0, prompt, [last])).slice()

@@ -29,7 +29,7 @@ export interface Run {
 
 /** Runs prompts through our runtime: the prompt in one prefill, then single steps along the reference's own tokens. */
 export async function runCases(model: PreparedModel, cases: readonly ReferenceCase[]): Promise<Run[]> {
-  const runner = await openModelRunner({ ...model, slots: 2, parkedRows: 0, threads: 1, spinning: false })
+  const runner = await openModelRunner({ ...model, slots: 2, blocks: 0, threads: 1, spinning: false })
   try {
     const runs: Run[] = []
     for (const each of cases) runs.push(await runCase(runner, each))

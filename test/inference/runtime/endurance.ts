@@ -17,6 +17,9 @@ async function work(count: number): Promise<number> {
         tokens(rows, run).map(past => past + 1)
       )
     if (run % 50 === 0) runner.copyRow(rows - 1, rows % runner.rows, 20)
+    if (run % 20 === 0) runner.saveBlock(rows - 1, run % 64, run % runner.blocks)
+    if (run % 30 === 0) runner.loadBlock(run % runner.blocks, rows - 1, run % 64)
+    if (run % 40 === 0) runner.releaseBlock(run % runner.blocks)
     if (run % 100 === 0) runner.releaseRow(rows - 1)
     if (run % 500 === 0) await refused()
   }

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ServiceError } from '../../../src/inference/contract/errors.ts'
 import { InvariantError } from '../../../src/inference/contract/invariant.ts'
-import type { ModelRunner } from '../../../src/inference/contract/model-runner.ts'
+import { BLOCK_TOKENS, type ModelRunner } from '../../../src/inference/contract/model-runner.ts'
 import { DATA_FILE } from '../../../src/inference/graph/graph-plan.ts'
 import { MAX_CHUNK_TOKENS, type ModelRunnerOptions, openModelRunner } from '../../../src/inference/runtime/onnx-model-runner.ts'
 import { SLOW_LLAMA, type TinyGraph, tinyGraph, tokens } from './open-tiny.ts'
@@ -30,7 +30,7 @@ describe('what the contract forbids never reaches native code', () => {
     ['a decode step behind a full context', runner => runner.decode([1], [context])],
     ['a prefill of nothing', runner => runner.prefill(0, 0, [], [])],
     ['a lone token behind a past', runner => runner.prefill(0, 4, [1], [0])],
-    ['a parked row', runner => runner.prefill(4, 0, [1, 2], [])],
+    ['the spare row', runner => runner.prefill(4, 0, [1, 2], [])],
     ['a negative row', runner => runner.prefill(-1, 0, [1, 2], [])],
     ['a negative past', runner => runner.prefill(0, -1, [1, 2], [])],
     ['positions beyond the context', runner => runner.prefill(0, context - 1, [1, 2], [])],
@@ -52,6 +52,17 @@ describe('what the contract forbids never reaches native code', () => {
     expect(() => runner.copyRow(0, 1, context + 1)).toThrow(InvariantError)
     expect(() => runner.releaseRow(5)).toThrow(InvariantError)
   })
+
+  it('blocks of positions that there are not, and blocks that there are not', () => {
+    const { blocks } = runner
+    expect(() => runner.saveBlock(0, -1, 0)).toThrow(InvariantError)
+    expect(() => runner.saveBlock(0, context - BLOCK_TOKENS + 1, 0)).toThrow(InvariantError)
+    expect(() => runner.saveBlock(5, 0, 0)).toThrow(InvariantError)
+    expect(() => runner.saveBlock(0, 0, blocks)).toThrow(InvariantError)
+    expect(() => runner.loadBlock(-1, 0, 0)).toThrow(InvariantError)
+    expect(() => runner.loadBlock(0, 0, 0.5)).toThrow(InvariantError)
+    expect(() => runner.releaseBlock(blocks)).toThrow(InvariantError)
+  })
 })
 
 it('refuses everything but terminate while a run is in flight, and the run is unharmed', async () => {
@@ -61,6 +72,9 @@ it('refuses everything but terminate while a run is in flight, and the run is un
   await expect(runner.decode([1], [3])).rejects.toThrow(InvariantError)
   expect(() => runner.copyRow(1, 0, 400)).toThrow(InvariantError)
   expect(() => runner.releaseRow(0)).toThrow(InvariantError)
+  expect(() => runner.saveBlock(0, 0, 0)).toThrow(InvariantError)
+  expect(() => runner.loadBlock(0, 0, 0)).toThrow(InvariantError)
+  expect(() => runner.releaseBlock(0)).toThrow(InvariantError)
   expect(() => runner.close()).toThrow(InvariantError)
   expect(await run).toEqual(expected)
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { ModelRunner } from '../../../src/inference/contract/model-runner.ts'
+import { BLOCK_TOKENS, type ModelRunner } from '../../../src/inference/contract/model-runner.ts'
 import { openModelRunner } from '../../../src/inference/runtime/onnx-model-runner.ts'
 import { GraphUnderTest } from '../graph/run-graph.ts'
 import { TINY_LLAMA } from '../graph/tiny-llama.ts'
@@ -100,15 +100,32 @@ describe.each(['float32', 'eightBit'] as const)('%s', form => {
     expect(await decode([3], [LENGTH])).toEqual([second])
   })
 
-  it('keeps a row in a parked one, and goes on with it elsewhere', async () => {
-    const parked = runner.slots
+  it('keeps a row in the spare one, and goes on with it elsewhere', async () => {
+    const spare = runner.slots
     await runner.prefill(1, 0, tokens(LENGTH), [])
     const whole = await prefill(1, LENGTH, tokens(7, 2), [6])
-    runner.copyRow(1, parked, LENGTH)
+    runner.copyRow(1, spare, LENGTH)
     runner.releaseRow(1)
     await runner.prefill(1, 0, tokens(90, 8), [])
-    runner.copyRow(parked, 2, LENGTH)
+    runner.copyRow(spare, 2, LENGTH)
     expect(await prefill(2, LENGTH, tokens(7, 2), [6])).toEqual(whole)
+  })
+
+  it('goes on behind blocks as behind what they were copied from, in whatever order they come', async () => {
+    const prompt = tokens(3 * BLOCK_TOKENS + 9)
+    const last = [prompt.length - 1]
+    const whole = await prefill(1, 0, prompt, last)
+    for (const [index, block] of [4, 0, 7].entries()) runner.saveBlock(1, index * BLOCK_TOKENS, block)
+    runner.releaseRow(1)
+    await runner.prefill(2, 0, tokens(120, 8), [])
+    for (const [index, block] of [
+      [2, 7],
+      [1, 0],
+      [0, 4]
+    ] as const)
+      runner.loadBlock(block, 2, index * BLOCK_TOKENS)
+    expect(await prefill(2, 3 * BLOCK_TOKENS, prompt.slice(3 * BLOCK_TOKENS), [8])).toEqual(whole)
+    for (const block of [4, 0, 7]) runner.releaseBlock(block)
   })
 
   it('leaves the other rows as they are when one is prefilled, copied over or released', async () => {

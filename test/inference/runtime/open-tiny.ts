@@ -30,7 +30,7 @@ export async function tinyGraph(config: LlamaConfig = TINY_LLAMA, form: WeightFo
       vocabularySize: config.vocabulary,
       contextLength: config.context,
       slots: 4,
-      parkedRows: 1,
+      blocks: 8,
       threads: 1,
       spinning: false
     },

@@ -1,0 +1,28 @@
+import { expect, it } from 'vitest'
+import { byChoice, GREEDY, request } from '../inference/engine/engine-harness.ts'
+import { determinismOf, runOnKernels } from '../inference/engine/kernel-run.ts'
+import { prepareDefaultModel } from './real-model.ts'
+
+const PROMPT = Array.from({ length: 200 }, (_, index) => 17 + ((index * 7919) % 40_000))
+
+it.each(['none', 'auto'] as const)(
+  'says the same bits, scores and all, behind stored blocks as behind computed ones: quantization %s',
+  { timeout: 180_000 },
+  async quantization => {
+    const model = { ...(await prepareDefaultModel(quantization)), contextLength: 512 }
+    const determinism = await determinismOf(model)
+    const requests = [
+      request('first', PROMPT, { maxNewTokens: 20, topLogprobs: 5, ignoreEos: true }),
+      request('again', PROMPT, { maxNewTokens: 20, topLogprobs: 5, ignoreEos: true }),
+      request('parts', [...PROMPT.slice(0, 150), 5, 6, 7], { maxNewTokens: 20, topLogprobs: 5, ignoreEos: true }),
+      request('drawn', PROMPT.slice(0, 98), { maxNewTokens: 20, topLogprobs: 5, sampling: { ...GREEDY, temperature: 1 } })
+    ].map(one => ({ request: one, history: [] }))
+    const together = await runOnKernels(model, determinism, 50, requests)
+    const ends = together.map(log => log.at(-1))
+    if (!determinism.cutsDiffer) expect(ends).toMatchObject([0, 192, 128, 96].map(cachedTokens => ({ usage: { cachedTokens } })))
+    for (const [index, submission] of requests.entries()) {
+      const [alone] = await runOnKernels(model, { ...determinism, cutsDiffer: true }, 64, [submission])
+      expect(byChoice(together[index] ?? [])).toEqual(byChoice(alone ?? []))
+    }
+  }
+)
