@@ -72,6 +72,36 @@ describe('the queue in Redis', () => {
     expect(await endOf(rig.queue, request.id)).toBe('finished')
   })
 
+  it('ends a request that was admitted, and could not be put into the line', async () => {
+    await using rig = await RedisRig.open(server)
+    const redis = server.connect()
+    // BullMQ's hash of the queue: its script fails on it, ours do not know it.
+    const meta = `${rig.keys.bullPrefix}:${rig.keys.queueName}:meta`
+    await redis.set(meta, 'not a hash', 'PX', 60_000)
+    const request = aRequest()
+    await expect(rig.queue.submit(request)).rejects.toMatchObject({ code: 'unavailable' })
+    await redis.del(meta)
+    expect(await endOf(rig.queue, request.id)).toBe('unavailable')
+    expect(await rig.queue.depth()).toEqual({ waiting: 0, running: 0 })
+    expect(await redis.hlen(rig.keys.waiting)).toBe(0)
+  })
+
+  it.each([
+    ['that nobody reads any more', { leaseUntilMs: 1, deadlineAtMs: null }, 'cancelled'],
+    ['whose deadline is past', { leaseUntilMs: 0, deadlineAtMs: 1 }, 'deadline_exceeded']
+  ])('ends, without any worker, a request %s and whose API process died before it could put it into the line', async (_, terms, end) => {
+    await using dead = await RedisRig.open(server)
+    await dead.queue.close()
+    const store = new RequestStore(server.connect(), dead.keys)
+    const request = aRequest({ ticket: { ...PLAIN_TICKET, deadlineAtMs: terms.deadlineAtMs } })
+    const { leaseUntilMs } = terms
+    await store.admit(request, { leaseUntilMs, waitingLimit: 10, waitingTokenLimit: 100, freeRows: 0, rows: 1, retentionMs: 60_000 })
+    const next = await dead.openQueue()
+    await expect.poll(async () => (await store.standings([request.id]))[0]?.state).toMatch(/cancelled|failed/)
+    expect(await endOf(next, request.id)).toBe(end)
+    expect(await next.depth()).toEqual({ waiting: 0, running: 0 })
+  })
+
   it('spreads requests over shards, with one law for all', async () => {
     await using rig = await RedisRig.open(server, { shards: 3 })
     await rig.startWorker(4)
