@@ -40,11 +40,11 @@ export interface Usage {
 
 /** Durations in milliseconds, for logs and metrics. */
 export interface Timings {
-  /** Admission to the first step that computed anything of it. */
+  /** Admission to the first step that computed anything of it, on whatever worker. */
   readonly queueMs: number
-  /** That step to the first token. */
+  /** That step to the first token of all. */
   readonly prefillMs: number
-  /** First token to the end. */
+  /** That token to the end; what the death of a worker cost is part of it, or of what was going on then. */
   readonly decodeMs: number
 }
 
@@ -59,6 +59,8 @@ export interface QueuedEvent {
 
 export interface StartedEvent {
   readonly kind: 'started'
+  /** Unix milliseconds: a successor times the request from here. */
+  readonly atMs?: number
 }
 
 /** With `echo`: at most LIMITS.promptEventTokens tokens of a prompt, in order, before the first token of its choices. */
@@ -86,6 +88,8 @@ export interface GeneratedTokenEvent {
   readonly end: ChoiceEnd | null
   /** Prompt tokens that came from a cached prefix: told with the first token that a prompt yields, so that a successor's usage is the same. */
   readonly cachedTokens?: number
+  /** Of the first token of all: when it came, in Unix milliseconds. */
+  readonly atMs?: number
 }
 
 /** The good end. Choices without an `end` on a token (maxNewTokens 0) ended with `length`. */

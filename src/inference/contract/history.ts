@@ -1,9 +1,10 @@
 import type { LoggedEvent } from './events.ts'
 import { invariant } from './invariant.ts'
+import type { Milestones } from './milestones.ts'
 import { choiceCount, type GenerationRequest } from './request.ts'
 
 /** What the log of a request has said already: where an engine goes on. */
-export interface History {
+export interface History extends Milestones {
   readonly isStarted: boolean
   /** Of each prompt, the tokens that `prompt` events have told. */
   readonly toldPromptTokens: readonly number[]
@@ -24,6 +25,8 @@ export function readHistory(request: GenerationRequest, events: readonly LoggedE
   const tokenIds = Array.from({ length: choiceCount(request) }, (): number[] => [])
   const logprobs = tokenIds.map(() => 0)
   const ended = tokenIds.map(() => false)
+  let startedAtMs: number | null = null
+  let firstTokenAtMs: number | null = null
   for (const event of events) {
     if (event.kind === 'prompt') {
       toldPromptTokens[event.promptIndex] = (toldPromptTokens[event.promptIndex] ?? 0) + event.tokenIds.length
@@ -33,10 +36,12 @@ export function readHistory(request: GenerationRequest, events: readonly LoggedE
       said.push(event.tokenId)
       logprobs[event.choice] = (logprobs[event.choice] ?? 0) + (event.score?.logprob ?? 0)
       ended[event.choice] = event.end !== null
+      firstTokenAtMs ??= event.atMs ?? null
       cachedTokens[Math.floor(event.choice / request.choicesPerPrompt)] ??= event.cachedTokens ?? 0
     } else {
       invariant(event.kind === 'started', 'a history goes on behind the end of its request')
+      startedAtMs = event.atMs ?? null
     }
   }
-  return { isStarted: events.length > 0, toldPromptTokens, cachedTokens, tokenIds, logprobs, ended }
+  return { isStarted: events.length > 0, startedAtMs, firstTokenAtMs, toldPromptTokens, cachedTokens, tokenIds, logprobs, ended }
 }

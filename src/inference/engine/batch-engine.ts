@@ -151,7 +151,7 @@ export class BatchEngine implements Engine {
     const run = new PromptRun([choices[0], ...choices.slice(1)], this.#options.text)
     this.#prefilling = run
     for (const { job, sequence } of choices) this.#jobs.seat(sequence, job)
-    if (run.job.start(this.#options.now())) this.#outbox.say(run.job, { kind: 'started' })
+    for (const event of run.job.start(this.#options.now())) this.#outbox.say(run.job, event)
     const reusable = run.isScored ? 0 : run.leader.promptTokenIds.length
     run.leader.computed = this.#rows.open(run.leader, reusable)
     this.#ledger.reused(reusable, run.leader.computed)

@@ -1,6 +1,7 @@
-import type { FinishedEvent, GeneratedTokenEvent } from '../contract/events.ts'
+import type { FinishedEvent, GeneratedTokenEvent, StartedEvent } from '../contract/events.ts'
 import type { History } from '../contract/history.ts'
 import { invariant } from '../contract/invariant.ts'
+import { toTimings } from '../contract/milestones.ts'
 import { rankChoices } from '../contract/ranking.ts'
 import { choiceCount, type GenerationRequest } from '../contract/request.ts'
 
@@ -20,23 +21,25 @@ export class Job {
   readonly #cachedTokens: (number | null)[]
   /** Of each prompt, whether the log knows its cached tokens. */
   readonly #hasToldCached: boolean[]
-  #startedAtMs: number | null = null
-  #firstTokenAtMs: number | null = null
+  #startedAtMs: number | null
+  #firstTokenAtMs: number | null
 
   constructor(request: GenerationRequest, history: History) {
     this.request = request
     this.history = history
     this.#openChoices = choiceCount(request) - history.ended.filter(Boolean).length
     this.#scores = history.tokenIds.map((said, choice) => ({ tokens: said.length, logprob: history.logprobs[choice] ?? 0 }))
+    this.#startedAtMs = history.startedAtMs
+    this.#firstTokenAtMs = history.firstTokenAtMs
     this.#cachedTokens = [...history.cachedTokens]
     this.#hasToldCached = history.cachedTokens.map(tokens => tokens !== null)
   }
 
-  /** @returns whether the world is to learn that it has started */
-  start(nowMs: number): boolean {
+  /** @returns what the world is to learn of it: nothing the second time */
+  start(nowMs: number): readonly StartedEvent[] {
     const isFirst = this.#startedAtMs === null && !this.history.isStarted
     this.#startedAtMs ??= nowMs
-    return isFirst
+    return isFirst ? [{ kind: 'started', atMs: nowMs }] : []
   }
 
   /** What the first prefill of a prompt found cached is what counts. */
@@ -46,6 +49,7 @@ export class Job {
 
   /** @returns the event as the world learns it */
   countToken(event: GeneratedTokenEvent, nowMs: number): GeneratedTokenEvent {
+    const isFirst = this.#firstTokenAtMs === null
     this.#firstTokenAtMs ??= nowMs
     const score = this.#scores[event.choice]
     invariant(score !== undefined, `request ${this.request.id} has no choice ${event.choice}`)
@@ -54,9 +58,9 @@ export class Job {
     if (event.end !== null) this.#openChoices--
     const promptIndex = Math.floor(event.choice / this.request.choicesPerPrompt)
     const cachedTokens = this.#cachedTokens[promptIndex] ?? 0
-    if (this.#hasToldCached[promptIndex] === true || cachedTokens === 0) return event
-    this.#hasToldCached[promptIndex] = true
-    return { ...event, cachedTokens }
+    const tellsCached = this.#hasToldCached[promptIndex] !== true && cachedTokens > 0
+    if (tellsCached) this.#hasToldCached[promptIndex] = true
+    return { ...event, ...(tellsCached && { cachedTokens }), ...(isFirst && { atMs: nowMs }) }
   }
 
   /** Choices that end without a token (maxNewTokens 0). */
@@ -67,8 +71,6 @@ export class Job {
   /** The terminal event once every choice has ended, else null. */
   finished(nowMs: number): FinishedEvent | null {
     if (this.#openChoices > 0) return null
-    const startedAtMs = this.#startedAtMs ?? nowMs
-    const firstTokenAtMs = this.#firstTokenAtMs ?? nowMs
     const ranking = rankChoices(this.request, this.#scores)
     return {
       kind: 'finished',
@@ -77,11 +79,7 @@ export class Job {
         completionTokens: this.#scores.reduce((sum, { tokens }) => sum + tokens, 0) * this.request.standsFor,
         cachedTokens: this.#cachedTokens.reduce<number>((sum, tokens) => sum + (tokens ?? 0), 0)
       },
-      timings: {
-        queueMs: Math.max(0, startedAtMs - this.request.admittedAtMs),
-        prefillMs: firstTokenAtMs - startedAtMs,
-        decodeMs: nowMs - firstTokenAtMs
-      },
+      timings: toTimings(this.request.admittedAtMs, { startedAtMs: this.#startedAtMs, firstTokenAtMs: this.#firstTokenAtMs }, nowMs),
       ...(ranking !== null && { ranking })
     }
   }

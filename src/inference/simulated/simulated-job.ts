@@ -1,5 +1,6 @@
 import type { FinishedEvent, GeneratedTokenEvent, LoggedEvent, PromptEvent } from '../contract/events.ts'
 import { type History, readHistory } from '../contract/history.ts'
+import { toTimings } from '../contract/milestones.ts'
 import { rankChoices } from '../contract/ranking.ts'
 import { choiceCount, type GenerationRequest } from '../contract/request.ts'
 import { promptEvents } from './prompt-text.ts'
@@ -18,14 +19,16 @@ export class SimulatedJob {
   #open: number
   /** Of each choice. */
   readonly #scores: { tokens: number; logprob: number }[]
-  #startedAtMs: number | null = null
-  #firstTokenAtMs: number | null = null
+  #startedAtMs: number | null
+  #firstTokenAtMs: number | null
 
   /** @param events  what was said of it before it came here */
   constructor(request: GenerationRequest, events: readonly LoggedEvent[]) {
     const { choicesPerPrompt, maxNewTokens } = request
     this.request = request
     this.#history = readHistory(request, events)
+    this.#startedAtMs = this.#history.startedAtMs
+    this.#firstTokenAtMs = this.#history.firstTokenAtMs
     this.#scores = Array.from({ length: choiceCount(request) }, () => ({ tokens: 0, logprob: 0 }))
     this.choices = Array.from({ length: choiceCount(request) }, (_, choice) => choice)
       .filter(choice => maxNewTokens > 0 || choice % choicesPerPrompt === 0)
@@ -36,7 +39,8 @@ export class SimulatedJob {
 
   /** A choice gets its slot. */
   begin(choice: SimulatedChoice, nowMs: number): LoggedEvent[] {
-    const events: LoggedEvent[] = this.#startedAtMs === null && !this.#history.isStarted ? [{ kind: 'started' }] : []
+    const isFirst = this.#startedAtMs === null && !this.#history.isStarted
+    const events: LoggedEvent[] = isFirst ? [{ kind: 'started', atMs: nowMs }] : []
     this.#startedAtMs ??= nowMs
     const tellsPrompt = this.request.echo && !this.#told.has(choice.promptIndex)
     this.#told.add(choice.promptIndex)
@@ -46,19 +50,17 @@ export class SimulatedJob {
   /** One step of a choice; null where no token is wanted at all. The choice has ended if that is null or has an `end`. */
   step(choice: SimulatedChoice, nowMs: number): GeneratedTokenEvent | null {
     const token = this.request.maxNewTokens === 0 ? null : choice.next()
-    if (token !== null) {
-      this.#firstTokenAtMs ??= nowMs
-      this.#count(token)
-    }
     if (token === null || token.end !== null) this.#open--
-    return token
+    if (token === null) return null
+    this.#count(token)
+    if (this.#firstTokenAtMs !== null) return token
+    this.#firstTokenAtMs = nowMs
+    return { ...token, atMs: nowMs }
   }
 
   /** The terminal event, once every choice has ended. */
   finished(nowMs: number): FinishedEvent | null {
     if (this.#open > 0) return null
-    const startedAtMs = this.#startedAtMs ?? nowMs
-    const firstTokenAtMs = this.#firstTokenAtMs ?? nowMs
     const ranking = rankChoices(this.request, this.#scores)
     return {
       kind: 'finished',
@@ -67,11 +69,7 @@ export class SimulatedJob {
         completionTokens: this.#scores.reduce((sum, { tokens }) => sum + tokens, 0) * this.request.standsFor,
         cachedTokens: 0
       },
-      timings: {
-        queueMs: Math.max(0, startedAtMs - this.request.admittedAtMs),
-        prefillMs: firstTokenAtMs - startedAtMs,
-        decodeMs: nowMs - firstTokenAtMs
-      },
+      timings: toTimings(this.request.admittedAtMs, { startedAtMs: this.#startedAtMs, firstTokenAtMs: this.#firstTokenAtMs }, nowMs),
       ...(ranking !== null && { ranking })
     }
   }

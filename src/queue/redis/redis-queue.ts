@@ -123,7 +123,7 @@ export class RedisQueue implements GenerationQueue {
     const ticket = await this.ticket(requestId)
     const queued = await reached(this.#shard(requestId).queued(requestId))
     const entries = await reached(this.#entries(requestId))
-    return { ticket, queued, entries, mayGrowBack: this.#shard(requestId).comeback.isRecent }
+    return { ticket, queued, entries, ...(this.#shard(requestId).comeback.isRecent && { mayGrowBack: true }) }
   }
 
   async *events(requestId: string, afterOrdinal: number, signal: AbortSignal): AsyncGenerator<readonly QueueEvent[], void, undefined> {

@@ -104,6 +104,31 @@ it('computes the prompt once for choices that have said different amounts', asyn
   await harness.engine.close()
 })
 
+it('times a request from its first start and its first token, whoever was at it then', async () => {
+  let nowMs = 1000
+  const ticking = new EngineHarness({ now: () => (nowMs += 10) })
+  const one = request('r', [5, 6, 7], { admittedAtMs: 900, choicesPerPrompt: 2, ignoreEos: true, maxNewTokens: 3 })
+  const log = await ticking.run(one)
+  const startedAtMs = log[0]?.kind === 'started' ? (log[0].atMs ?? 0) : 0
+  const firstAtMs = log[1]?.kind === 'token' ? (log[1].atMs ?? 0) : 0
+  expect(log.slice(2).filter(event => event.kind === 'token' && event.atMs !== undefined)).toEqual([])
+  const told = { queueMs: startedAtMs - 900, prefillMs: firstAtMs - startedAtMs }
+  expect(log.at(-1)).toMatchObject({ timings: told })
+  for (let cut = 0; cut < log.length; cut++) {
+    const late = new EngineHarness({ now: () => 5000 })
+    const rest = await late.run(one, log.slice(0, cut))
+    const timings =
+      cut === 0
+        ? { queueMs: 4100, prefillMs: 0, decodeMs: 0 }
+        : cut === 1
+          ? { queueMs: told.queueMs, prefillMs: 5000 - startedAtMs, decodeMs: 0 }
+          : { ...told, decodeMs: 5000 - firstAtMs }
+    expect(rest.at(-1)).toMatchObject({ timings })
+    await late.engine.close()
+  }
+  await ticking.engine.close()
+})
+
 it('tells the cached tokens of a prompt with its first token, and counts them once', async () => {
   const shared = Array.from({ length: 40 }, (_, index) => 3 + (index % 20))
   const harness = new EngineHarness({ chunkTokens: 64 })

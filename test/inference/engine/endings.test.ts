@@ -86,7 +86,7 @@ it('ends with stop at the end token, whose text is not said', async () => {
   const harness = new EngineHarness()
   const events = await harness.run(request('eos', [5, 6, 7], { sampling: { ...GREEDY, logitBias: [[2, 100]] } }))
   expect(events.filter(event => event.kind === 'token')).toEqual([
-    { kind: 'token', choice: 0, position: 0, tokenId: 2, text: '', score: null, end: { reason: 'stop', stopString: null } }
+    { kind: 'token', choice: 0, position: 0, tokenId: 2, text: '', score: null, atMs: 0, end: { reason: 'stop', stopString: null } }
   ])
   await harness.engine.close()
 })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { encodeSimulated } from '../../../src/inference/simulated/vocabulary.ts'
-import { alone, request, SimulatedHarness } from './simulated-harness.ts'
+import { alone, request, SimulatedHarness, timeless } from './simulated-harness.ts'
 
 const generation = fc.record({
   prompts: fc.array(
@@ -19,7 +19,7 @@ const generation = fc.record({
 
 /** Without durations, and choice by choice: a log may be cut within a step. */
 function settled(events: Awaited<ReturnType<typeof alone>>): unknown {
-  const ended = events.map(event => (event.kind === 'finished' ? { ...event, timings: null } : event))
+  const ended = events.map(timeless)
   const place = (event: (typeof ended)[number]): number => (event.kind === 'token' ? event.choice : event.kind === 'finished' ? 1000 : -1)
   return ended.sort((a, b) => place(a) - place(b))
 }
@@ -38,6 +38,22 @@ it('goes on behind any cut of a log with exactly the rest of it', async () => {
     }),
     { numRuns: 30 }
   )
+})
+
+it('times a request from its first start and its first token, whoever was at it then', async () => {
+  const one = request('r', { admittedAtMs: Date.now(), choicesPerPrompt: 2, maxNewTokens: 3 })
+  const log = await alone(one)
+  for (let cut = 0; cut < log.length; cut++) {
+    const harness = new SimulatedHarness()
+    harness.engine.submit(one, log.slice(0, cut))
+    await harness.until(() => harness.isOver('r'))
+    const whole = [...log.slice(0, cut), ...harness.events('r')]
+    const startedAtMs = whole.flatMap(event => (event.kind === 'started' ? [event.atMs ?? 0] : []))
+    const firstAtMs = whole.flatMap(event => (event.kind === 'token' && event.atMs !== undefined ? [event.atMs] : []))
+    expect([startedAtMs.length, firstAtMs.length]).toEqual([1, 1])
+    const [started = 0, first = 0] = [startedAtMs[0], firstAtMs[0]]
+    expect(whole.at(-1)).toMatchObject({ timings: { queueMs: started - one.admittedAtMs, prefillMs: first - started } })
+  }
 })
 
 it('tells of a long prompt only what was not told', async () => {

@@ -71,6 +71,12 @@ export async function alone(one: GenerationRequest): Promise<LoggedEvent[]> {
   return harness.events(one.id)
 }
 
+/** Without durations and times. */
+export function timeless(event: LoggedEvent): LoggedEvent {
+  if (event.kind === 'finished') return { ...event, timings: { queueMs: 0, prefillMs: 0, decodeMs: 0 } }
+  return event.kind === 'started' || event.kind === 'token' ? { ...event, atMs: 0 } : event
+}
+
 /** Text of a choice. */
 export function textOf(tokens: readonly GeneratedTokenEvent[], choice = 0): string {
   return tokens.flatMap(token => (token.choice === choice ? [token.text] : [])).join('')

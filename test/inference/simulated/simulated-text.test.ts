@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
 import { encodeSimulated, simulatedLabel } from '../../../src/inference/simulated/vocabulary.ts'
-import { alone, request, SimulatedHarness, textOf } from './simulated-harness.ts'
+import { alone, request, SimulatedHarness, textOf, timeless } from './simulated-harness.ts'
 
 const generation = fc.record({
   prompts: fc.array(
@@ -108,7 +108,7 @@ it('gives a token the same score wherever it is listed, likeliest first, no toke
 
 /** Without durations, which neighbours do change, and by choice, because they change the order of choices. */
 function settled(events: Awaited<ReturnType<typeof alone>>): unknown {
-  const ended = events.map(event => (event.kind === 'finished' ? { ...event, timings: null } : event))
+  const ended = events.map(timeless)
   const place = (event: (typeof ended)[number]): number => {
     if (event.kind === 'token') return 1 + event.choice
     return event.kind === 'prompt' ? 0 : event.kind === 'started' ? -1 : Number.POSITIVE_INFINITY
