@@ -9,6 +9,7 @@ import { type Dialect, presenterOf } from '../wire/dialect.ts'
 import { toErrorBody } from '../wire/error-body.ts'
 import { follow } from '../wire/follow.ts'
 import { readFlag } from '../wire/request-terms.ts'
+import type { Pace } from '../wire/sse.ts'
 import { endOf, toState } from '../wire/stream-state.ts'
 import { type ZodTypes, zodValidator } from '../wire/zod-validator.ts'
 import { resumePoint } from './resume-point.ts'
@@ -19,7 +20,7 @@ export interface StreamRouteOptions {
   /** As tickets carry it: nobody reads or cancels what is another's. */
   readonly callerOf: (request: FastifyRequest) => string
   readonly leaving: AbortSignal
-  readonly keepAliveMs?: number
+  readonly pace?: Pace
 }
 
 const MAX_SHOWN_CHARS = 64
@@ -72,10 +73,13 @@ export const streamRoute: FastifyPluginAsync<StreamRouteOptions> = async (app, o
         const { ticket } = snapshot
         const until: Until = { gone, leaving: ticket.unattended === 'cancel' ? null : options.leaving }
         const batches = follow(queue, { requestId: params.id, afterOrdinal, signal: either(until), cancels: false })
-        const { keepAliveMs } = options
         const presenter = presenterOf(ticket.presentation, dialects)
         for (const { event } of snapshot.entries.slice(0, afterOrdinal)) presenter.recall?.(event)
-        await answerStream(reply, presenter, batches, { ...until, failsEarly: false, ...(keepAliveMs !== undefined && { keepAliveMs }) })
+        await answerStream(reply, presenter, batches, {
+          ...until,
+          failsEarly: false,
+          ...(options.pace !== undefined && { pace: options.pace })
+        })
         return reply
       }
     )

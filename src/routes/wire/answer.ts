@@ -4,7 +4,7 @@ import type { QueueEvent } from '../../queue/queue.ts'
 import type { Presenter } from './dialect.ts'
 import { throwEarlyFailure, toServiceError } from './early-failure.ts'
 import { INTERNAL_ERROR, toErrorBody } from './error-body.ts'
-import { sendSse, sseJson } from './sse.ts'
+import { type Pace, sendSse, sseJson } from './sse.ts'
 import { toSseBlocks } from './sse-blocks.ts'
 
 type Batches = AsyncGenerator<readonly QueueEvent[], void>
@@ -45,7 +45,7 @@ export async function answerWhole(presenter: Presenter, batches: Batches, until:
 export interface StreamOptions extends Until {
   /** A request that failed before anything was said answers with a status. Else every answer is a stream. */
   readonly failsEarly: boolean
-  readonly keepAliveMs?: number
+  readonly pace?: Pace
 }
 
 /**
@@ -54,7 +54,7 @@ export interface StreamOptions extends Until {
  * @throws {ServiceError} before the stream has begun: an early failure; `unavailable` when this process goes
  */
 export async function answerStream(reply: FastifyReply, presenter: Presenter, batches: Batches, options: StreamOptions): Promise<void> {
-  const { gone, leaving, failsEarly, keepAliveMs } = options
+  const { gone, leaving, failsEarly, pace } = options
   const leave = () => reply.raw.destroy()
   const onError = (error: unknown) => {
     if (error instanceof ServiceError) return sseJson(toErrorBody(error.toFailure()))
@@ -65,7 +65,7 @@ export async function answerStream(reply: FastifyReply, presenter: Presenter, ba
     const blocks = toSseBlocks(presenter, failsEarly ? await throwEarlyFailure(batches) : batches)
     if (leaving?.aborted === true) throw shuttingDown()
     leaving?.addEventListener('abort', leave)
-    await sendSse(reply, blocks, { gone, onError, ...(keepAliveMs !== undefined && { keepAliveMs }) })
+    await sendSse(reply, blocks, { gone, onError, ...pace })
   } finally {
     leaving?.removeEventListener('abort', leave)
     await batches.return()

@@ -5,6 +5,7 @@ import { answerStream, answerWhole, either, type Until } from './answer.ts'
 import { type Dialect, type Presentation, presenterOf, toStored } from './dialect.ts'
 import { follow } from './follow.ts'
 import type { Terms } from './request-terms.ts'
+import type { Pace } from './sse.ts'
 import { toState } from './stream-state.ts'
 import { counted, type Journal, openTally } from './tally.ts'
 
@@ -18,7 +19,7 @@ export interface GenerationHouse {
   readonly clock: () => number
   /** Aborts when this process is about to go: whoever can take a stream up elsewhere is sent there. */
   readonly leaving: AbortSignal
-  readonly keepAliveMs?: number
+  readonly pace?: Pace
 }
 
 /** A request that its route has read and found good. */
@@ -65,7 +66,6 @@ export async function serveGeneration(request: FastifyRequest, reply: FastifyRep
     return reply.header('openai-processing-ms', tookMs()).send(answer)
   }
   reply.header('openai-processing-ms', tookMs())
-  const { keepAliveMs } = house
-  await answerStream(reply, presenter, batches, { ...until, failsEarly: true, ...(keepAliveMs !== undefined && { keepAliveMs }) })
+  await answerStream(reply, presenter, batches, { ...until, failsEarly: true, ...(house.pace !== undefined && { pace: house.pace }) })
   return reply
 }

@@ -31,12 +31,18 @@ export function sseComment(text: string): string {
   return `: ${text}\n`
 }
 
-export interface SseOptions {
+/** How long a stream waits, in milliseconds. */
+export interface Pace {
+  /** For an event, until it shows that it is alive. */
+  readonly keepAliveMs?: number
+  /** For its client to read, until it gives it up. */
+  readonly stallMs?: number
+}
+
+export interface SseOptions extends Pace {
   readonly gone: AbortSignal
   /** What the client reads when `blocks` throws; the stream ends behind it. */
   readonly onError: (error: unknown) => string
-  readonly keepAliveMs?: number
-  readonly stallMs?: number
 }
 
 /**

@@ -1,0 +1,96 @@
+import { once } from 'node:events'
+import { type Duplex, duplexPair } from 'node:stream'
+import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
+import { expect, it, onTestFinished } from 'vitest'
+import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
+import { completionRoute } from '../../../src/routes/completions/route.ts'
+import { literalQueue, routeOptions } from '../literal-parts.ts'
+
+const TEXT_BYTES = 100_000
+const EVENT: LoggedEvent = { kind: 'token', choice: 0, position: 0, tokenId: 1, text: 'x'.repeat(TEXT_BYTES), score: null, end: null }
+const PAYLOAD = JSON.stringify({ model: 'tiny', prompt: 'hi', stream: true })
+
+interface House {
+  readonly app: FastifyInstance
+  readonly replies: FastifyReply[]
+  readonly cancelled: readonly string[]
+  /** The most that waited in this process for any one client. */
+  readonly mostBuffered: () => number
+  /** Resolves once so many requests were cancelled. */
+  readonly untilCancelled: (count: number) => Promise<void>
+}
+
+/** The route over a queue that always has more to say: `texts` of each request, or without end. */
+async function openHouse(stallMs: number, texts = Number.POSITIVE_INFINITY): Promise<House> {
+  const replies: FastifyReply[] = []
+  let most = 0
+  let wake = () => {}
+  const queue = literalQueue(async function* () {
+    for (let ordinal = 1; ordinal <= texts; ordinal++) {
+      for (const { raw } of replies) most = Math.max(most, raw.writableLength)
+      yield [{ ordinal, event: EVENT }]
+      await new Promise(setImmediate)
+    }
+    yield [{ ordinal: texts + 1, event: { kind: 'failed', failure: { code: 'cancelled', message: 'enough', param: null } } }]
+  })
+  const cancel = queue.cancel
+  queue.cancel = async id => {
+    await cancel(id)
+    wake()
+  }
+  const app = fastify()
+  app.addHook('onRequest', async (_request, reply) => void replies.push(reply))
+  await app.register(completionRoute, routeOptions(queue, { pace: { stallMs } }))
+  await app.ready()
+  onTestFinished(() => app.close())
+  return {
+    app,
+    replies,
+    cancelled: queue.cancelled,
+    mostBuffered: () => replies.reduce((sum, { raw }) => Math.max(sum, raw.writableLength), most),
+    async untilCancelled(count) {
+      while (queue.cancelled.length < count) {
+        await new Promise<void>(resolve => {
+          wake = resolve
+        })
+      }
+    }
+  }
+}
+
+/** A connection without the buffers of a kernel, whose client has asked and reads nothing. */
+function ask(app: FastifyInstance): Duplex {
+  const [client, server] = duplexPair()
+  app.server.emit('connection', server)
+  const head = `POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${PAYLOAD.length}\r\n\r\n`
+  client.write(head + PAYLOAD)
+  client.on('error', () => {})
+  return client
+}
+
+/** A text as an event, what a stream may hold besides, and the first block that does not fit any more. */
+const BOUND = 3 * TEXT_BYTES
+
+it('keeps little for 200 streams that nobody reads, and gives each up', async () => {
+  const house = await openHouse(300)
+  for (let count = 0; count < 200; count++) ask(house.app)
+  await house.untilCancelled(200)
+  expect(new Set(house.cancelled).size).toBe(200)
+  expect(house.mostBuffered()).toBeGreaterThan(0)
+  expect(house.mostBuffered()).toBeLessThan(BOUND)
+})
+
+it('waits for one that reads late, and loses nothing of it', async () => {
+  const house = await openHouse(60_000, 20)
+  const client = ask(house.app)
+  while (house.replies[0]?.raw.writableNeedDrain !== true) await new Promise(setImmediate)
+  let read = ''
+  client.on('data', data => {
+    read += String(data)
+  })
+  client.resume()
+  while (!read.includes('enough')) await once(client, 'data')
+  expect(read.match(/x{1000}/g)).toHaveLength(20 * (TEXT_BYTES / 1000))
+  expect(house.mostBuffered()).toBeLessThan(BOUND)
+  client.destroy()
+})
