@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { WebSocket } from 'ws'
 import { EmbeddedQueue } from '../../../src/queue/embedded/embedded-queue.ts'
+import type { AppOptions } from '../../../src/server/app.ts'
 import { joinInProcess } from '../../queue/embedded/in-process-worker.ts'
 import { testApp } from '../../server/app-parts.ts'
 
@@ -55,10 +56,10 @@ export class ASocket {
 }
 
 /** The app on a port, on an embedded queue with one worker. */
-export async function openHouse(slots = 4, leaving = new AbortController().signal) {
+export async function openHouse(slots = 4, leaving = new AbortController().signal, changes: Partial<AppOptions> = {}) {
   const queue = new EmbeddedQueue()
   const worker = joinInProcess(queue, slots)
-  const app = testApp({ queue, leaving })
+  const app = testApp({ queue, leaving, ...changes })
   await app.listen({ port: 0, host: '127.0.0.1' })
   const host = `127.0.0.1:${(app.server.address() as AddressInfo).port}`
   return {
@@ -67,8 +68,8 @@ export async function openHouse(slots = 4, leaving = new AbortController().signa
     worker,
     host,
     connect: async (headers: Readonly<Record<string, string>> = {}) => await new ASocket(`ws://${host}/v1/completions`, headers).opened(),
-    post: async (body: object) =>
-      await fetch(`http://${host}/v1/completions`, {
+    post: async (body: object, path = '/v1/completions') =>
+      await fetch(`http://${host}${path}`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ ...BODY, stream: true, ...body })

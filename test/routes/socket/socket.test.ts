@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { TRICKS } from '../../queue/fake-engine.ts'
+import { chatText } from '../chat/chat-text.ts'
 import { readSse } from '../literal-parts.ts'
 import { ASocket, BODY, type Message, openHouse } from './a-socket.ts'
 
@@ -26,6 +27,23 @@ it('sends the chunks that an SSE stream of the same request has, numbered alike'
       .map(message => message['type'])
       .at(0)
   ).toBe('started')
+})
+
+it('sends of a conversation the chunks that an SSE stream of the same body has', async () => {
+  await using house = await openHouse(4, undefined, { text: chatText() })
+  const client = await house.connect()
+  const options = { n: 2, stream_options: { include_usage: true, continuous_usage_stats: true }, return_token_ids: true }
+  const body = { model: 'tiny', messages: [{ role: 'user', content: 'hi' }], max_tokens: 4, ...options }
+  client.send({ type: 'chat.create', id: 'a', body })
+  await client.until(isDone('a'))
+  const response = await house.post({ ...body, prompt: undefined }, '/v1/chat/completions')
+  const sse = readSse(await response.text()).filter(event => event.data !== '[DONE]')
+  const chunks = client.of('a').filter(message => message['type'] === 'chunk')
+  const unnamed = (chunk: unknown) => ({ ...(chunk as object), id: '' })
+  expect(chunks).toHaveLength(2 * (1 + 4) + 1)
+  expect(chunks.map(chunk => unnamed(chunk['data']))).toEqual(sse.map(event => unnamed(JSON.parse(event.data))))
+  const numbered = sse.flatMap((event, at) => (event.id === null ? [] : [[at, event.id]]))
+  expect(numbered.map(([at]) => [at, String(chunks[Number(at)]?.['seq'])])).toEqual(numbered)
 })
 
 it('carries many requests at once, each under its own id', async () => {

@@ -1,0 +1,132 @@
+import { type FastifyInstance, type FastifyPluginAsync, fastify } from 'fastify'
+import { expect, it, onTestFinished, vi } from 'vitest'
+import type { WebSocket } from 'ws'
+import type { LogEntry } from '../../../src/inference/contract/events.ts'
+import { PLAIN_TICKET } from '../../../src/inference/contract/ticket.ts'
+import { type SocketRouteOptions, socketRoute } from '../../../src/routes/socket/route.ts'
+import type { Dialect } from '../../../src/routes/wire/dialect.ts'
+import { toStored } from '../../../src/routes/wire/dialect.ts'
+import { aRequest } from '../../queue/a-request.ts'
+import { finished } from '../literal-parts.ts'
+import type { Message } from './a-socket.ts'
+
+const TEXT_BYTES = 50_000
+const OUTBOX = { highWaterBytes: 120_000, stallMs: 20 }
+/** What has room is sent, so one more text may lie behind the mark; and the short frames around it. */
+const BOUND = OUTBOX.highWaterBytes + TEXT_BYTES + 1000
+
+/** Says the texts, and nothing else. */
+const dialect: Dialect = {
+  name: 'texts',
+  presenter: () => ({
+    chunks: event => (event.kind === 'token' ? [{ text: event.text }] : []),
+    open: () => ({ push() {}, toResponse: () => ({}) })
+  })
+}
+
+/** A log that has all of its `texts` at once. */
+function logOf(texts: number): LogEntry[] {
+  const entries = Array.from({ length: texts }, (_, position): LogEntry => {
+    const text = `${position} `.padEnd(TEXT_BYTES, 'x')
+    return { ordinal: position + 1, event: { kind: 'token', choice: 0, position, tokenId: 1, text, score: null, end: null } }
+  })
+  return [...entries, { ordinal: texts + 1, event: finished({ promptTokens: 1, completionTokens: texts, cachedTokens: 0 }) }]
+}
+
+async function openHouse(texts: number) {
+  const entries = logOf(texts)
+  const ticket = { ...PLAIN_TICKET, owner: 'caller', presentation: toStored({ dialect: dialect.name, view: {} }) }
+  const left: number[] = []
+  const app: FastifyInstance = fastify()
+  const options: SocketRouteOptions = {
+    queue: {
+      submit: async ({ id }) => id,
+      ticket: async () => ticket,
+      snapshot: async () => ({ ticket, queued: null, entries }),
+      async *events(_id, afterOrdinal) {
+        try {
+          yield entries.slice(afterOrdinal)
+        } finally {
+          left.push(afterOrdinal)
+        }
+      },
+      cancel: async () => {}
+    },
+    dialects: [dialect],
+    openers: {
+      'completion.create': async () => ({
+        generation: aRequest(),
+        presentation: { dialect: dialect.name, view: {} },
+        ignored: [],
+        background: true
+      })
+    },
+    isDraining: () => false,
+    servedModelName: 'tiny',
+    clock: () => 0,
+    callerOf: () => 'caller',
+    leaving: new AbortController().signal,
+    outbox: OUTBOX
+  }
+  let inner = app
+  const route: FastifyPluginAsync = async child => {
+    inner = child
+    await socketRoute(child, options)
+  }
+  await app.register(route)
+  await app.ready()
+  onTestFinished(async () => {
+    for (const socket of inner.websocketServer.clients) socket.terminate()
+    await app.close()
+  })
+  return { app: inner, left }
+}
+
+/** A client on a connection without the buffers of a kernel, and what it has been sent. */
+async function connect(app: FastifyInstance): Promise<{ socket: WebSocket; messages: Message[] }> {
+  const messages: Message[] = []
+  const socket = await app.injectWS('/v1/completions')
+  socket.on('message', data => void messages.push(JSON.parse(String(data)) as Message))
+  socket.on('error', () => {})
+  return { socket, messages }
+}
+
+const create = JSON.stringify({ type: 'completion.create', id: 'a', body: {} })
+
+function buffered(app: FastifyInstance): number[] {
+  return [...app.websocketServer.clients].map(({ bufferedAmount }) => bufferedAmount)
+}
+
+it('parks what a client does not read, and goes on exactly there once it is resumed', async () => {
+  const { app, left } = await openHouse(12)
+  const { socket, messages } = await connect(app)
+  socket.pause()
+  socket.send(create)
+  await vi.waitFor(() => expect(left).toEqual([0]))
+  expect(buffered(app).every(bytes => bytes > OUTBOX.highWaterBytes && bytes < BOUND)).toBe(true)
+
+  socket.resume()
+  for (let resumed = 0; messages.at(-1)?.['type'] !== 'done'; ) {
+    await vi.waitFor(() => expect(['parked', 'done']).toContain(messages.at(-1)?.['type']))
+    const last = messages.at(-1)
+    if (last?.['type'] !== 'parked') break
+    expect(last['after']).toBe(messages.filter(({ type }) => type === 'chunk').length)
+    messages.push({ type: 'resumed' })
+    socket.send(JSON.stringify({ type: 'resume', id: `again ${++resumed}`, stream_id: last['stream_id'], after: last['after'] }))
+  }
+  expect(messages.filter(({ type }) => type === 'parked').length).toBeGreaterThan(0)
+  expect(messages.flatMap(({ type, seq }) => (type === 'chunk' ? [seq] : []))).toEqual(Array.from({ length: 12 }, (_, i) => i + 1))
+})
+
+it('keeps little for 200 clients that read nothing', async () => {
+  const { app, left } = await openHouse(20)
+  for (let count = 0; count < 200; count++) {
+    const { socket } = await connect(app)
+    socket.pause()
+    socket.send(create)
+  }
+  await vi.waitFor(() => expect(left).toHaveLength(200), { timeout: 10_000 })
+  const bytes = buffered(app)
+  expect(bytes).toHaveLength(200)
+  expect(Math.max(...bytes)).toBeLessThan(BOUND)
+})
