@@ -98,6 +98,14 @@ export class PrefixStore {
     this.#shrink(tokens, new Set())
   }
 
+  /** All that is kept of the prompt is given up, but for what others go on behind. */
+  forget(prompt: StoredPrompt): void {
+    for (const block of this.#path(prompt, prompt.promptTokenIds.length).toReversed()) {
+      if (block.next.size > 0) return
+      this.#drop(block)
+    }
+  }
+
   #path(prompt: StoredPrompt, limit: number): Block[] {
     const path: Block[] = []
     let branches = this.#roots
@@ -122,11 +130,15 @@ export class PrefixStore {
   #shrink(tokens: number, pinned: ReadonlySet<Block>): void {
     for (const block of this.#order) {
       if (this.tokens <= tokens || pinned.has(block)) return
-      this.#order.delete(block)
-      block.siblings.delete(block.key)
-      this.#memory.releaseBlock(block.place)
-      this.#places.push(block.place)
+      this.#drop(block)
     }
+  }
+
+  #drop(block: Block): void {
+    this.#order.delete(block)
+    block.siblings.delete(block.key)
+    this.#memory.releaseBlock(block.place)
+    this.#places.push(block.place)
   }
 }
 

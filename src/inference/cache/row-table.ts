@@ -32,6 +32,7 @@ export class RowTable<Owner extends RowOwner> {
   readonly #store: PrefixStore
   readonly #options: RowTableOptions
   readonly #owners: (Owner | null)[]
+  readonly #broken = new WeakSet<Owner>()
   #decodingRows = 0
   #reservedTokens = 0
 
@@ -161,11 +162,19 @@ export class RowTable<Owner extends RowOwner> {
     this.#decodingRows++
   }
 
-  /** The owner's prompt is computed, and its logits are sound: others may begin with it. Nothing to do where the owner has ended already. */
+  /** Others may begin with what is computed of the owner's prompt. Little by little: a token takes some 10 to 50 µs to copy. */
   share(owner: Owner): void {
-    const row = this.#owners.indexOf(owner)
-    if (!this.#options.reusePrefixes || row < 0) return
-    this.#store.save(owner, Math.min(owner.computed, owner.promptTokenIds.length), row, this.#storeRoom)
+    if (!this.#options.reusePrefixes || this.#broken.has(owner)) return
+    this.#store.save(owner, Math.min(owner.computed, owner.promptTokenIds.length), this.rowOf(owner), this.#storeRoom)
+  }
+
+  /** What was computed of these is broken: nobody begins with it. */
+  distrust(isBroken: (owner: Owner) => boolean): void {
+    for (const owner of this.#owners) {
+      if (owner === null || !isBroken(owner)) continue
+      this.#store.forget(owner)
+      this.#broken.add(owner)
+    }
   }
 
   /** The sequence has ended, and what was computed of its prompt is stored where there is room; the last decoding row moves into the hole. */

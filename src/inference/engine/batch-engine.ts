@@ -171,6 +171,7 @@ export class BatchEngine implements Engine {
     if (logits === null || job.isOver) return
     leader.computed = chunk.to
     this.#rows.note(leader)
+    this.#rows.share(leader)
     if (run.isScored && run.echo !== null) {
       const { echo } = run
       this.#read(job, () => {
@@ -201,7 +202,6 @@ export class BatchEngine implements Engine {
       sequence.startTextAt(promptCodePoints)
       this.#catchUp(sequence, logits)
     }
-    this.#rows.share(run.leader)
   }
 
   async #decodeStep(): Promise<void> {
@@ -240,8 +240,7 @@ export class BatchEngine implements Engine {
       read()
     } catch (error) {
       this.#fail([job], error)
-      if (this.#prefilling?.job === job) this.#prefilling.leader.computed = 0
-      for (const sequence of this.#rows.decoding()) if (this.#jobs.of(sequence) === job) sequence.computed = 0
+      this.#rows.distrust(sequence => this.#jobs.of(sequence) === job)
     }
   }
 

@@ -129,6 +129,22 @@ it('never holds more than one block above its room, not even while it lends', ()
   expect(store.tokens).toBe(0)
 })
 
+it('forgets a prompt, but not what others begin with', () => {
+  const memory = new FakeRunner({ slots: 2, blocks: 40 })
+  const store = new PrefixStore(memory)
+  const prompts = [
+    [0, 1, 2, 0],
+    [0, 1, 1]
+  ].map(blocks => promptOf({ blocks, tail: 0, cacheSalt: '' }))
+  for (const prompt of prompts) {
+    memory.cache[0] = [...prompt.promptTokenIds]
+    store.save(prompt, prompt.promptTokenIds.length, 0, 40 * BLOCK_TOKENS)
+  }
+  if (prompts[0] !== undefined) store.forget(prompts[0])
+  expect(prompts.map(prompt => store.lengthOf(prompt, 1000) / BLOCK_TOKENS)).toEqual([2, 3])
+  expect(memory.stored.size).toBe(3)
+})
+
 it('keeps a beginning that two prompts share once', () => {
   const memory = new FakeRunner({ slots: 2, blocks: 40 })
   const store = new PrefixStore(memory)

@@ -110,9 +110,7 @@ export class FakeRunner implements ModelRunner {
     invariant(!this.#inFlight && block < this.blocks && !this.stored.has(block), `block ${block} is in use, or there is none`)
     const tokens = this.#cache(row).slice(from, from + BLOCK_TOKENS)
     invariant(tokens.length === BLOCK_TOKENS, `row ${row} does not hold the block at ${from}`)
-    this.onInstant()
     this.stored.set(block, tokens)
-    this.onInstant()
   }
 
   /** What is before the block may come later. */
