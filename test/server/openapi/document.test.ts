@@ -136,7 +136,7 @@ it('holds real answers to the schemas that it shows', async () => {
   const app = testApp({ queue, text: chatText() })
   const ask = async (url: string, payload: object) => await app.inject({ method: 'POST', url, payload: { model: 'tiny', ...payload } })
   const completion = { prompt: ['hi', 'you'], max_tokens: 3, return_token_ids: true, timings: true }
-  const message = { messages: [{ role: 'user', content: 'a' }], max_tokens: 3 }
+  const message = { messages: [{ role: 'user', content: 'a' }], max_tokens: 3, n: 2, temperature: 0, return_token_ids: true, timings: true }
   const streamed = { stream: true, stream_options: { include_usage: true } }
   const whole = await ask('/v1/completions', completion)
   const state = await ask('/v1/completions', { ...completion, background: true })
