@@ -23,24 +23,29 @@ export class Outbox {
   send(message: ServerMessage): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return
     this.#socket.send(JSON.stringify(message), () => {
-      if (this.#hasRoom) this.#wake()
+      if (this.hasRoom) this.#wake()
     })
   }
 
-  /** @returns whether there is room; false after `stallMs` without */
+  /** To be asked right before each frame that can wait: others send, too. */
+  get hasRoom(): boolean {
+    return this.#socket.readyState !== this.#socket.OPEN || this.#socket.bufferedAmount < this.#options.highWaterBytes
+  }
+
+  /** @returns true once there is room, which another may take first; false after `stallMs` without */
   async room(): Promise<boolean> {
-    if (this.#hasRoom) return true
+    if (this.hasRoom) return true
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#waiting.add(resolve)
-    const timer = setTimeout(resolve, this.#options.stallMs)
+    let isStalled = false
+    const timer = setTimeout(() => {
+      isStalled = true
+      resolve()
+    }, this.#options.stallMs)
     await promise
     clearTimeout(timer)
     this.#waiting.delete(resolve)
-    return this.#hasRoom
-  }
-
-  get #hasRoom(): boolean {
-    return this.#socket.readyState !== this.#socket.OPEN || this.#socket.bufferedAmount < this.#options.highWaterBytes
+    return !isStalled || this.hasRoom
   }
 
   #wake(): void {

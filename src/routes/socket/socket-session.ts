@@ -178,7 +178,8 @@ export class SocketSession {
     let last = after
     for await (const batch of tally === null ? reading : counted(reading, tally)) {
       for (const entry of batch) {
-        if (!(await outbox.room())) {
+        while (!outbox.hasRoom) {
+          if (await outbox.room()) continue
           outbox.send({ type: 'parked', id, stream_id: streamId, after: last })
           return
         }

@@ -14,6 +14,8 @@ const TEXT_BYTES = 50_000
 const OUTBOX = { highWaterBytes: 120_000, stallMs: 20 }
 /** What has room is sent, so one more text may lie behind the mark; and the short frames around it. */
 const BOUND = OUTBOX.highWaterBytes + TEXT_BYTES + 1000
+/** `started` and `parked` of one request. */
+const SHORT_BYTES = 250
 
 /** Says the texts, and nothing else. */
 const dialect: Dialect = {
@@ -33,7 +35,7 @@ function logOf(texts: number): LogEntry[] {
   return [...entries, { ordinal: texts + 1, event: finished({ promptTokens: 1, completionTokens: texts, cachedTokens: 0 }) }]
 }
 
-async function openHouse(texts: number) {
+async function openHouse(texts: number, stallMs = OUTBOX.stallMs) {
   const entries = logOf(texts)
   const ticket = { ...PLAIN_TICKET, owner: 'caller', presentation: toStored({ dialect: dialect.name, view: {} }) }
   const left: number[] = []
@@ -66,7 +68,7 @@ async function openHouse(texts: number) {
     clock: () => 0,
     callerOf: () => 'caller',
     leaving: new AbortController().signal,
-    outbox: OUTBOX
+    outbox: { ...OUTBOX, stallMs }
   }
   let inner = app
   const route: FastifyPluginAsync = async child => {
@@ -116,6 +118,26 @@ it('parks what a client does not read, and goes on exactly there once it is resu
   }
   expect(messages.filter(({ type }) => type === 'parked').length).toBeGreaterThan(0)
   expect(messages.flatMap(({ type, seq }) => (type === 'chunk' ? [seq] : []))).toEqual(Array.from({ length: 12 }, (_, i) => i + 1))
+})
+
+it('keeps no more for a client that reads nothing of many requests', async () => {
+  const { app, left } = await openHouse(5)
+  const { socket } = await connect(app)
+  socket.pause()
+  for (let id = 0; id < 64; id++) socket.send(JSON.stringify({ type: 'completion.create', id: `${id}`, body: {} }))
+  await vi.waitFor(() => expect(left).toHaveLength(64))
+  expect(buffered(app)[0]).toBeLessThan(BOUND + 64 * SHORT_BYTES)
+})
+
+it('parks nothing of a client that reads at last, however many of its requests wait for the same room', async () => {
+  const { app } = await openHouse(5, 60_000)
+  const { socket, messages } = await connect(app)
+  socket.pause()
+  for (let id = 0; id < 64; id++) socket.send(JSON.stringify({ type: 'completion.create', id: `${id}`, body: {} }))
+  await vi.waitFor(() => expect(buffered(app)[0]).toBeGreaterThan(OUTBOX.highWaterBytes))
+  socket.resume()
+  await vi.waitFor(() => expect(messages.filter(({ type }) => type === 'done')).toHaveLength(64), { timeout: 10_000 })
+  expect(messages.filter(({ type }) => type === 'parked')).toEqual([])
 })
 
 it('keeps little for 200 clients that read nothing', async () => {
