@@ -14,10 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(cacheFolder, { recursive: true }))
 
-/**
- * The attention kernel takes the rows of a chunk in blocks of twice the head's width: 16 in the smallest of these models, 128 in the default model.
- * A row that is left alone behind whole blocks is in another numeric class.
- */
+/** Chunks of 17 (heads of 8 numbers) and 33 tokens (of 16) are in another numeric class: docs/decisions.md. */
 const MOST_CHUNK_TOKENS = 16
 
 const anyRequest = fc
