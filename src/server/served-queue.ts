@@ -3,8 +3,8 @@ import { EmbeddedQueue } from '../queue/embedded/embedded-queue.ts'
 import type { GenerationQueue } from '../queue/queue.ts'
 import type { QueueBoard, QueueBoardOptions } from '../queue/redis/queue-board.ts'
 import { RedisQueue } from '../queue/redis/redis-queue.ts'
-import { parseRedisUrl } from '../queue/redis/redis-url.ts'
-import { agreeOnModel, placeOf } from './agree-on-model.ts'
+import { parseRedisUrl, placeOf } from '../queue/redis/redis-url.ts'
+import { agreeOnModel, reachRedis } from './agree-on-model.ts'
 import { QUEUE_BOARD_PATH } from './app.ts'
 import type { ChildPool } from './child-pool.ts'
 import { ExitError } from './config/exit-error.ts'
@@ -36,7 +36,7 @@ export interface ServedQueue {
   close(): Promise<void>
 }
 
-/** @throws {ExitError} Redis does not answer, or another model is served there */
+/** @throws {ExitError} Redis cannot be used, or another model is served there */
 export async function openServedQueue(config: ServeConfig, modelHash: string | null, log: Logger): Promise<ServedQueue> {
   const terms = {
     waitingLimit: config.queueLimit,
@@ -59,12 +59,13 @@ export async function openServedQueue(config: ServeConfig, modelHash: string | n
       close: async () => {}
     }
   }
+  await reachRedis(address)
   const place = { url: config.redisUrl, prefix: config.redisPrefix, shards: config.redisShards }
   const pool = new RedisPool(
     { place, drainMs: config.drainSeconds * 1000, stepTimeoutMs: config.stepTimeoutSeconds * 1000, logLevel: config.logLevel },
     log
   )
-  if (modelHash !== null) await agreeOnModel(pool, modelHash, place.url)
+  if (modelHash !== null) await agreeOnModel(pool, modelHash, address)
   let complainedAtMs = Number.NEGATIVE_INFINITY
   const queue = await RedisQueue.open({
     ...terms,
@@ -77,7 +78,7 @@ export async function openServedQueue(config: ServeConfig, modelHash: string | n
     }
   }).catch(async cause => {
     await pool.close()
-    throw new ExitError(1, `Redis at ${placeOf(place.url)} does not answer: is it running?`, { cause })
+    throw new ExitError(1, `Redis at ${placeOf(address)} does not answer any more`, { cause })
   })
   const board = config.admin ? await openBoard({ ...place, address, path: QUEUE_BOARD_PATH }) : null
   return {

@@ -1,5 +1,7 @@
 import { pino } from 'pino'
-import { agreeOnModel, placeOf } from './agree-on-model.ts'
+import { invariant } from '../inference/contract/invariant.ts'
+import { parseRedisUrl, placeOf } from '../queue/redis/redis-url.ts'
+import { agreeOnModel, reachRedis } from './agree-on-model.ts'
 import { cacheFilesFor } from './cache-files.ts'
 import type { WorkerConfig } from './config/worker-config.ts'
 import type { Reporter } from './download/reporter.ts'
@@ -18,6 +20,9 @@ export async function work(config: WorkerConfig, reporter: Reporter): Promise<vo
   const log = pino({ level: config.logLevel }, pino.destination(STANDARD_ERROR))
   const stepTimeoutMs = config.stepTimeoutSeconds * 1000
   const drainMs = config.drainSeconds * 1000
+  const address = parseRedisUrl(config.redisUrl)
+  invariant(address !== null, 'an address of Redis that was not checked')
+  await reachRedis(address)
   const pool = new RedisPool(
     {
       place: { url: config.redisUrl, prefix: config.redisPrefix, shards: config.redisShards },
@@ -28,7 +33,7 @@ export async function work(config: WorkerConfig, reporter: Reporter): Promise<vo
     log
   )
   const { modelHash } = served.card
-  if (modelHash !== null) await agreeOnModel(pool, modelHash, config.redisUrl)
+  if (modelHash !== null) await agreeOnModel(pool, modelHash, address)
   const supervisor = new Supervisor({
     ...SUPERVISOR_DEFAULTS,
     workers: config.load.workers,
@@ -55,5 +60,5 @@ export async function work(config: WorkerConfig, reporter: Reporter): Promise<vo
   })
   supervisor.start()
   const isReady = await Promise.race([supervisor.ready.then(() => true), supervisor.fatal.then(() => false)])
-  if (isReady) reporter.line(`Working for the queue ${config.redisPrefix} at ${placeOf(config.redisUrl)}. Ctrl-C ends it.`)
+  if (isReady) reporter.line(`Working for the queue ${config.redisPrefix} at ${placeOf(address)}. Ctrl-C ends it.`)
 }

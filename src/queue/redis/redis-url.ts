@@ -46,6 +46,11 @@ export function parseRedisUrl(text: string): RedisAddress | null {
   }
 }
 
+/** For people: without name and password. */
+export function placeOf({ nodes }: RedisAddress): string {
+  return nodes.map(({ host, port }) => `${host}:${port}`).join(', ')
+}
+
 function nodeOf(text: string, fallbackPort: number): RedisNode | null {
   const [, host, port] = NODE.exec(text) ?? []
   if (host === undefined || Number(port ?? fallbackPort) > 65_535) return null

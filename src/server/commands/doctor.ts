@@ -13,8 +13,8 @@ export const doctorCommand: Command = {
   usage: '[options]',
   summary: 'Say what is missing on this machine, and what to type.',
   details: [
-    'Looks at the runtime, the processor, the port, the model, the memory, and whether equal work gives equal numbers',
-    'here. Takes some seconds: it reads and loads the model. Give it the options that you give serve.',
+    'Looks at the runtime, the processor, the port, Redis (with --redis-url), the model, the memory, and whether equal',
+    'work gives equal numbers here. Takes some seconds: it reads and loads the model. Give it the options that you give serve.',
     'A note is good to know; a problem makes the exit code 1.'
   ],
   options: DOCTOR_OPTIONS,

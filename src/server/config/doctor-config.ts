@@ -11,6 +11,7 @@ export const DOCTOR_OPTIONS = [
   'quantization',
   'host',
   'port',
+  'redisUrl',
   'workers',
   'threads',
   'maxSlots',

@@ -1,9 +1,48 @@
 import { access, constants } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
-import { type Finding, note, ok } from './finding.ts'
+import { askRedisFacts, type RedisFacts, RedisRefusal } from '../../queue/redis/redis-facts.ts'
+import { parseRedisUrl, placeOf } from '../../queue/redis/redis-url.ts'
+import { type Finding, note, ok, problem } from './finding.ts'
 
-/** Nothing needs Redis today: the queue lives in the server. */
-export async function checkRedis(path: string | undefined): Promise<Finding> {
+/** Below this, BullMQ warns that commands it likes are missing. */
+const OLDEST = [6, 2] as const
+const REDIS_ANSWERS_MS = 5000
+
+/** The Redis that the queue is to live in; without one, whether there could be one here. */
+export async function checkRedis(path: string | undefined, url: string | null): Promise<readonly Finding[]> {
+  const address = url === null ? null : parseRedisUrl(url)
+  if (address === null) return [await lookFor(path)]
+  const place = placeOf(address)
+  try {
+    return judge(place, await askRedisFacts(address, REDIS_ANSWERS_MS))
+  } catch (error) {
+    if (!(error instanceof RedisRefusal)) throw error
+    return [problem('Redis', `Redis at ${place} ${error.message}`, 'start it, or give another --redis-url')]
+  }
+}
+
+function judge(place: string, { version, level, isCluster, evictionPolicy, persistence }: RedisFacts): Finding[] {
+  const isOld = level[0] < OLDEST[0] || (level[0] === OLDEST[0] && level[1] < OLDEST[1])
+  const kind = isCluster ? ', a cluster' : ''
+  return [
+    isOld
+      ? problem('Redis', `${version} at ${place}: too old`, `Redis ${OLDEST.join('.')} or newer, or Valkey`)
+      : ok('Redis', `${version} at ${place}${kind}`),
+    evictionPolicy === 'noeviction'
+      ? ok('Redis memory', 'noeviction: what does not fit is refused, and nothing that is needed is dropped')
+      : problem(
+          'Redis memory',
+          `${evictionPolicy}: a full Redis drops requests and logs`,
+          'redis-cli config set maxmemory-policy noeviction'
+        ),
+    persistence === 'none' || persistence === 'snapshots'
+      ? note('Redis on disk', `${persistence}: what runs when Redis dies is lost, as is what waits`, 'redis-cli config set appendonly yes')
+      : note('Redis on disk', persistence === 'unknown' ? 'it may not be asked whether it writes an append-only file' : persistence)
+  ]
+}
+
+/** None is needed. */
+async function lookFor(path: string | undefined): Promise<Finding> {
   const names = ['redis-server', 'valkey-server', 'redis-server.exe']
   const files = (path ?? '').split(delimiter).flatMap(folder => (folder === '' ? [] : names.map(name => join(folder, name))))
   for (const file of files) {
@@ -11,7 +50,7 @@ export async function checkRedis(path: string | undefined): Promise<Finding> {
       () => true,
       () => false
     )
-    if (isThere) return ok('Redis', `${file} (not needed: the queue lives in the server)`)
+    if (isThere) return ok('Redis', `${file} (not needed: without --redis-url the queue lives in the server)`)
   }
-  return note('Redis', 'no redis-server in PATH, and none is needed: the queue lives in the server')
+  return note('Redis', 'no redis-server in PATH, and none is needed: without --redis-url the queue lives in the server')
 }

@@ -14,7 +14,7 @@ export async function* examine(config: DoctorConfig): AsyncGenerator<Finding, vo
   yield* runtime
   yield await checkProcessor(config.machine.cores)
   yield await checkPort(config.host, config.port)
-  yield await checkRedis(config.path)
+  yield* await checkRedis(config.path, config.redisUrl)
   const { findings, model } = await checkModel(config)
   yield* findings
   yield* checkMemory({ ...config, memoryBytes: config.machine.memoryBytes }, model)

@@ -64,10 +64,10 @@ it.each([
 
 it('looks for Redis in PATH, and misses it nowhere', async () => {
   const folder = await temporaryFolder()
-  expect(await checkRedis(`:${folder}`)).toMatchObject({ state: 'note' })
-  expect(await checkRedis(undefined)).toMatchObject({ state: 'note' })
+  expect(await checkRedis(`:${folder}`, null)).toMatchObject([{ state: 'note' }])
+  expect(await checkRedis(undefined, null)).toMatchObject([{ state: 'note' }])
   await writeFile(join(folder, 'redis-server'), '', { mode: 0o755 })
-  expect(await checkRedis(`/nonexistent:${folder}`)).toMatchObject({ state: 'ok', text: expect.stringContaining(folder) })
+  expect(await checkRedis(`/nonexistent:${folder}`, null)).toMatchObject([{ state: 'ok', text: expect.stringContaining(folder) }])
 })
 
 it('tells a missing model from a damaged one and an unknown one, and says what to type', async () => {
