@@ -3,6 +3,7 @@ import type { FaultOptions } from '../faults/fault-options.ts'
 import { faultRun } from '../faults/fault-run.ts'
 import { Fleet } from '../faults/fleet.ts'
 import { readResuming } from '../faults/resuming-reader.ts'
+import { itAtRedis } from '../queue/redis/at-redis.ts'
 
 const SHORT: FaultOptions = {
   kills: 6,
@@ -21,12 +22,12 @@ it('loses, doubles and changes nothing while workers are killed at random instan
   expect(await shortRun(SHORT)).toMatchObject({ wrong: [], faults: { kill: SHORT.kills } })
 })
 
-it('nor while API processes and Redis die too: queue in Redis', { timeout: 180_000 }, async () => {
+itAtRedis('nor while API processes and Redis die too: queue in Redis', { timeout: 180_000 }, async () => {
   const report = await shortRun({ ...SHORT, queue: 'redis', faults: ['kill', 'api', 'redis'], meanSeconds: 0.8 })
   expect(report).toMatchObject({ wrong: [], leftovers: [] })
 })
 
-it('nor when every server is restarted, one after the other: rolling restart', { timeout: 120_000 }, async () => {
+itAtRedis('nor when every server is restarted, one after the other: rolling restart', { timeout: 120_000 }, async () => {
   const fleet = await Fleet.start({ ...SHORT, queue: 'redis' })
   try {
     const body = { model: 'simulated', max_tokens: 400, ignore_eos: true, temperature: 0.8 }

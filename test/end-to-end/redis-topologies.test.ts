@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { type ReadText, readResuming } from '../faults/resuming-reader.ts'
+import { describeAtRedis } from '../queue/redis/at-redis.ts'
 import { type RedisTopology, startCluster, startSentinel, startTls } from '../queue/redis/redis-topologies.ts'
 import { startProgram } from './start-program.ts'
 import { type Server, startServer } from './start-server.ts'
@@ -42,7 +43,7 @@ function killWorker(server: Server): void {
   process.kill(server.workerPids().at(-1) ?? 0, 'SIGKILL')
 }
 
-describe('a worker that is killed changes no text', () => {
+describeAtRedis('a worker that is killed changes no text', () => {
   it('on a cluster, whose nodes share the shards', async () => {
     await using cluster = await startCluster()
     await using house = await serveAt(cluster, ['--redis-shards', '3'])

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { describeAtRedis } from '../queue/redis/at-redis.ts'
 import { type RedisServer, startRedis } from '../queue/redis/redis-server.ts'
 import { startServer } from './start-server.ts'
 
@@ -27,7 +28,7 @@ async function readStream(response: Response, enough: (sse: string) => boolean =
   return sse.slice(0, sse.lastIndexOf('\n\n') + 2)
 }
 
-describe('two servers at one Redis', () => {
+describeAtRedis('two servers at one Redis', () => {
   let redis: RedisServer
   beforeAll(async () => {
     redis = await startRedis()

@@ -1,16 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { GenerationRequest } from '../../src/inference/contract/request.ts'
 import { redisKeys } from '../../src/queue/redis/keys.ts'
 import { aRequest } from '../queue/a-request.ts'
+import { describeAtRedis } from '../queue/redis/at-redis.ts'
 import { TestClient } from '../queue/redis/enqueue.ts'
 import { type RedisServer, startRedis } from '../queue/redis/redis-server.ts'
 import { type Program, runProgram, startProgram } from './start-program.ts'
 
 let server: RedisServer
-beforeAll(async () => {
-  server = await startRedis()
-})
-afterAll(() => server[Symbol.asyncDispose]())
 
 let made = 0
 
@@ -52,7 +49,12 @@ async function textOf(client: TestClient, { id }: GenerationRequest): Promise<st
 
 const saying = (maxNewTokens: number) => aRequest({ id: `cmpl-${++made}-${process.pid}`, prompts: [{ tokenIds: [3, 1, 4] }], maxNewTokens })
 
-describe('everstream worker', () => {
+describeAtRedis('everstream worker', () => {
+  beforeAll(async () => {
+    server = await startRedis()
+  })
+  afterAll(() => server[Symbol.asyncDispose]())
+
   it('whose process is killed with its supervisor is missed by the others: same text, within 15 seconds', async () => {
     const { client, start, ended, hasBegun } = aQueue()
     await using first = await start()

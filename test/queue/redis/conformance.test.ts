@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe } from 'vitest'
+import { afterAll, beforeAll } from 'vitest'
 import { describeQueue } from '../conformance.ts'
+import { describeAtRedis } from './at-redis.ts'
 import { RedisRig } from './redis-rig.ts'
 import { type RedisServer, startRedis } from './redis-server.ts'
 
-describe('the queue in Redis', () => {
+describeAtRedis('the queue in Redis', () => {
   let server: RedisServer
   beforeAll(async () => {
     server = await startRedis()

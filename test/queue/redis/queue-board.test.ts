@@ -1,15 +1,16 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openQueueBoard, type QueueBoard } from '../../../src/queue/redis/queue-board.ts'
 import { parseRedisUrl } from '../../../src/queue/redis/redis-url.ts'
 import { QUEUE_BOARD_PATH } from '../../../src/server/app.ts'
 import { testApp } from '../../server/app-parts.ts'
 import { aRequest } from '../a-request.ts'
+import { describeAtRedis } from './at-redis.ts'
 import { RedisRig } from './redis-rig.ts'
 import { type RedisServer, startRedis } from './redis-server.ts'
 
 const SHARDS = 2
 
-describe('the board of the queue', () => {
+describeAtRedis('the board of the queue', () => {
   let server: RedisServer
   let rig: RedisRig
   let board: QueueBoard

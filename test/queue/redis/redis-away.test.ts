@@ -1,8 +1,9 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, expect, it } from 'vitest'
 import type { LogEntry } from '../../../src/inference/contract/events.ts'
 import { aRequest } from '../a-request.ts'
 import { TRICKS } from '../fake-engine.ts'
 import { endOf, readAll, readUntil } from '../read-all.ts'
+import { describeAtRedis } from './at-redis.ts'
 import { RedisRig } from './redis-rig.ts'
 import { freePort, type RedisServer, startRedis } from './redis-server.ts'
 import { startProxy } from './tcp-proxy.ts'
@@ -42,7 +43,7 @@ function expectWhole(entries: readonly LogEntry[]): void {
   expect(entries.at(-1)?.event.kind).toBe('finished')
 }
 
-describe('Redis that goes away', () => {
+describeAtRedis('Redis that goes away', () => {
   it('and comes back with its file is a pause to those who read', async () => {
     const { server, rig } = await aRig('aof')
     await rig.startWorker(8, STEP_MS)
@@ -100,7 +101,7 @@ describe('Redis that goes away', () => {
   })
 })
 
-describe('a connection to Redis', () => {
+describeAtRedis('a connection to Redis', () => {
   it('that is cut, with all others, again and again, is a pause', async () => {
     const { server, rig } = await aRig('none')
     await rig.startWorker(8, STEP_MS)

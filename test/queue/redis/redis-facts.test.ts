@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { askRedisFacts } from '../../../src/queue/redis/redis-facts.ts'
 import { parseRedisUrl } from '../../../src/queue/redis/redis-url.ts'
 import { checkRedis } from '../../../src/server/doctor/check-redis.ts'
+import { describeAtRedis } from './at-redis.ts'
 import { freePort, type RedisServer, startRedis } from './redis-server.ts'
 import { startCluster, startTls } from './redis-topologies.ts'
 
@@ -15,7 +16,7 @@ async function refusal(url: string): Promise<string | null> {
   )
 }
 
-describe('a Redis that is asked what it is', () => {
+describeAtRedis('a Redis that is asked what it is', () => {
   let server: RedisServer
   beforeAll(async () => {
     server = await startRedis()

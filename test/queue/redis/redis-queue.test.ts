@@ -8,13 +8,14 @@ import { aRequest } from '../a-request.ts'
 import { aToken } from '../events.ts'
 import { TRICKS } from '../fake-engine.ts'
 import { endOf, readAll, readUntil } from '../read-all.ts'
+import { describeAtRedis } from './at-redis.ts'
 import { RedisRig } from './redis-rig.ts'
 import { type RedisServer, startRedis } from './redis-server.ts'
 
 const held = [{ tokenIds: [TRICKS.hold] }]
 const background = (request: GenerationRequest): GenerationRequest => ({ ...request, ticket: { ...PLAIN_TICKET, unattended: 'run' } })
 
-describe('the queue in Redis', () => {
+describeAtRedis('the queue in Redis', () => {
   let server: RedisServer
   beforeAll(async () => {
     server = await startRedis()

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -19,6 +19,13 @@ export interface RedisServer extends AsyncDisposable {
   kill(): Promise<void>
   /** On the same port, with what its file holds. */
   startAgain(): Promise<void>
+}
+
+/** Why none can be started here; null where one can. */
+export function whyNoRedis(): string | null {
+  return spawnSync('redis-server', ['--version']).error === undefined
+    ? null
+    : 'there is no redis-server in PATH: install it (apt install redis-server)'
 }
 
 /** @param persistence  `aof`: every write is on disk before it is answered */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { isTerminal } from '../../../src/inference/contract/events.ts'
 import { CLEAN_RECORD, judgeDeath } from '../../../src/queue/poison-rule.ts'
 import { type RedisKeys, redisKeys } from '../../../src/queue/redis/keys.ts'
@@ -8,6 +8,7 @@ import { RequestStore } from '../../../src/queue/redis/request-store.ts'
 import { claim, handBack, parseAppendReply } from '../../../src/queue/redis/worker-scripts.ts'
 import { aRequest } from '../a-request.ts'
 import { aToken, theEnd } from '../events.ts'
+import { describeAtRedis } from './at-redis.ts'
 import { type RedisServer, startRedis } from './redis-server.ts'
 
 const WORKERS = ['w1', 'w2'] as const
@@ -111,7 +112,7 @@ const aStep: fc.Arbitrary<Step> = fc.oneof(
   fc.constant(attend)
 )
 
-describe('a request in Redis', () => {
+describeAtRedis('a request in Redis', () => {
   let server: RedisServer
   beforeAll(async () => {
     server = await startRedis()

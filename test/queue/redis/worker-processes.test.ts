@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { LogEntry } from '../../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
 import { RedisPool } from '../../../src/server/redis-pool.ts'
@@ -9,14 +9,11 @@ import { Supervisor } from '../../../src/server/supervisor.ts'
 import type { FakeWorkerOptions } from '../../server/start-workers.ts'
 import { aRequest } from '../a-request.ts'
 import { TRICKS } from '../fake-engine.ts'
+import { describeAtRedis } from './at-redis.ts'
 import { TestClient } from './enqueue.ts'
 import { type RedisServer, startRedis } from './redis-server.ts'
 
 let server: RedisServer
-beforeAll(async () => {
-  server = await startRedis('aof')
-})
-afterAll(() => server[Symbol.asyncDispose]())
 
 const LONG_MS = 25_000
 const silent = { info: () => {}, warn: () => {}, error: () => {} }
@@ -97,7 +94,12 @@ function told(log: readonly LogEntry[]): unknown[] {
   })
 }
 
-describe('worker processes at a queue in Redis', () => {
+describeAtRedis('worker processes at a queue in Redis', () => {
+  beforeAll(async () => {
+    server = await startRedis('aof')
+  })
+  afterAll(() => server[Symbol.asyncDispose]())
+
   it('that are killed in mid-stream are a pause: the log is that of an undisturbed run', async () => {
     await using queue = aQueue()
     const group = await queue.open()

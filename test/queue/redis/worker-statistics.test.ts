@@ -1,8 +1,9 @@
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { NO_DEEDS, NO_LOAD, sumOfDeeds } from '../../../src/inference/contract/statistics.ts'
 import { StatisticsLedger } from '../../../src/queue/redis/statistics-ledger.ts'
 import { aRequest } from '../a-request.ts'
 import { readAll } from '../read-all.ts'
+import { describeAtRedis } from './at-redis.ts'
 import { RedisRig } from './redis-rig.ts'
 import { startRedis } from './redis-server.ts'
 
@@ -44,7 +45,7 @@ it('forgets none of the deeds of very many workers', () => {
   expect(ledger.all.length).toBeLessThan(1100)
 })
 
-describe('a queue in Redis', () => {
+describeAtRedis('a queue in Redis', () => {
   it('tells what all workers have done, also of those that are gone', async () => {
     await using server = await startRedis()
     await using rig = await RedisRig.open(server)

@@ -1,19 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { redisKeys } from '../../../src/queue/redis/keys.ts'
 import { RedisWorker } from '../../../src/queue/redis/redis-worker.ts'
 import { endRequest } from '../../../src/queue/redis/worker-scripts.ts'
 import { JobRunner } from '../../../src/queue/worker/job-runner.ts'
 import { aRequest } from '../a-request.ts'
 import { FakeEngine, TRICKS } from '../fake-engine.ts'
+import { describeAtRedis } from './at-redis.ts'
 import { TestClient } from './enqueue.ts'
 import { type RedisServer, startRedis } from './redis-server.ts'
 
 let server: RedisServer
-beforeAll(async () => {
-  server = await startRedis()
-})
-afterAll(() => server[Symbol.asyncDispose]())
 
 /** A queue of its own, with as many workers as the test opens. */
 function aQueue() {
@@ -43,7 +40,12 @@ function aQueue() {
   return { keys, client, open, ended }
 }
 
-describe('a worker at the queue in Redis', () => {
+describeAtRedis('a worker at the queue in Redis', () => {
+  beforeAll(async () => {
+    server = await startRedis()
+  })
+  afterAll(() => server[Symbol.asyncDispose]())
+
   it('writes what the engine says, and leaves nothing behind', async () => {
     const { client, open, ended } = aQueue()
     const { leave } = await open(4)
