@@ -69,9 +69,14 @@ async function launch(port: number, folder: string, persistence: 'none' | 'aof')
 /** On this machine alone, with nothing saved but what `options` say; resolves when it answers. */
 export async function launchRedis(options: readonly string[]): Promise<ChildProcess> {
   const server = spawn('redis-server', [...options, '--bind', '127.0.0.1', '--save', ''], { stdio: ['ignore', 'pipe', 'inherit'] })
-  for await (const chunk of server.stdout ?? []) if (String(chunk).includes('Ready to accept connections')) break
-  server.stdout?.resume()
-  return server
+  let said = ''
+  for await (const chunk of server.stdout ?? []) {
+    said += String(chunk)
+    if (!said.includes('Ready to accept connections')) continue
+    server.stdout?.resume()
+    return server
+  }
+  throw new Error(`redis-server ${options.join(' ')} did not start: ${said}`)
 }
 
 /** As a power cut does. */
