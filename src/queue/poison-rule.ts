@@ -29,12 +29,12 @@ export const CLEAN_RECORD: DeathRecord = { counted: 0, fruitless: 0, logEntries:
 const DEATHS_OF_A_SUSPECT = 2
 
 /** From which fruitless death on they count, whatever was computed again before. */
-export const FRUITLESS_DEATHS_THAT_COUNT = 4
+export const FRUITLESS_DEATHS_THAT_COUNT = 10
 
 /**
  * Which request kills workers? A death counts against a request only if it was in the fatal run and had not come a step further since it was
  * started: who only shared a batch with the culprit soon has. One that kills at a later position comes that far again each time; it is told by its
- * log, which grows no more: of deaths in its runs at the same log, the fourth and all after it count too. Two counted deaths make a suspect, and only
+ * log, which grows no more: of deaths in its runs at the same log, the tenth and all after it count too. Two counted deaths make a suspect, and only
  * dying alone proves it.
  */
 export function judgeDeath(before: DeathRecord, death: WorkerDeath): { readonly record: DeathRecord; readonly verdict: DeathVerdict } {
