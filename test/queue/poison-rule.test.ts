@@ -1,10 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { CLEAN_RECORD, type DeathVerdict, judgeDeath, type WorkerDeath } from '../../src/queue/poison-rule.ts'
+import { CLEAN_RECORD, type DeathVerdict, FRUITLESS_DEATHS_THAT_COUNT, judgeDeath, type WorkerDeath } from '../../src/queue/poison-rule.ts'
 
 const GUILTY: WorkerDeath = { wasInRun: true, hadAdvanced: false, wasAlone: false, logEntries: 0 }
 /** It kills at a position that is reached again each time. */
 const LATE: WorkerDeath = { ...GUILTY, hadAdvanced: true, logEntries: 50 }
+/** As many of these as do not count yet. */
+const UNCOUNTED: readonly WorkerDeath[] = Array(FRUITLESS_DEATHS_THAT_COUNT - 1).fill(LATE)
+const UNBLAMED = UNCOUNTED.map(() => 'again')
 
 function verdicts(deaths: readonly WorkerDeath[]): DeathVerdict[] {
   let before = CLEAN_RECORD
@@ -33,20 +36,21 @@ describe('the poison rule', () => {
     )
   })
 
-  it('counts deaths in its runs from the fourth on while its log grows by nothing, however far it comes each time', () => {
+  it('counts deaths in its runs from a certain number on while its log grows by nothing, however far it comes each time', () => {
     const alone = { ...LATE, wasAlone: true }
-    expect(verdicts([LATE, LATE, LATE, LATE, LATE, alone])).toEqual(['again', 'again', 'again', 'again', 'alone', 'poisoned'])
-    expect(verdicts([LATE, LATE, LATE, { ...LATE, logEntries: 51 }, LATE, LATE])).not.toContain('alone')
+    expect(verdicts([...UNCOUNTED, LATE, LATE, alone])).toEqual([...UNBLAMED, 'again', 'alone', 'poisoned'])
+    expect(verdicts([...UNCOUNTED, { ...LATE, logEntries: 51 }, LATE, LATE])).not.toContain('alone')
   })
 
   it('lets deaths in runs of others neither prove nor disprove anything', () => {
     const elsewhere = { ...LATE, wasInRun: false }
-    expect(verdicts([LATE, elsewhere, LATE, elsewhere, LATE, LATE, elsewhere, LATE])).toEqual([...Array(7).fill('again'), 'alone'])
+    const between = UNCOUNTED.flatMap(death => [death, elsewhere])
+    expect(verdicts([...between, LATE, elsewhere, LATE])).toEqual([...between, LATE, elsewhere].map(() => 'again').concat('alone'))
   })
 
   it('ends every series of deaths in the runs of one request whose log does not grow', () => {
     fc.assert(
-      fc.property(fc.array(fc.boolean(), { minLength: 6 }), advances => {
+      fc.property(fc.array(fc.boolean(), { minLength: FRUITLESS_DEATHS_THAT_COUNT + 2 }), advances => {
         let record = CLEAN_RECORD
         let verdict: DeathVerdict = 'again'
         for (const hadAdvanced of advances) {

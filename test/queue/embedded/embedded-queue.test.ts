@@ -4,6 +4,7 @@ import type { GenerationRequest } from '../../../src/inference/contract/request.
 import { PLAIN_TICKET } from '../../../src/inference/contract/ticket.ts'
 import { EmbeddedQueue } from '../../../src/queue/embedded/embedded-queue.ts'
 import type { WorkerSeat } from '../../../src/queue/embedded/worker-pool.ts'
+import { FRUITLESS_DEATHS_THAT_COUNT } from '../../../src/queue/poison-rule.ts'
 import { aRequest } from '../a-request.ts'
 import { aToken, theEnd } from '../events.ts'
 import { endOf, readAll } from '../read-all.ts'
@@ -211,10 +212,10 @@ describe('a request in whose runs workers die', () => {
 
   it('fails with `poisoned` too when it kills at a later token, which each worker reaches again', async () => {
     const queue = new EmbeddedQueue()
-    const [poison, innocent] = [aRequest({ maxNewTokens: 9 }), aRequest({ maxNewTokens: 9 })]
+    const [poison, innocent] = [aRequest({ maxNewTokens: 99 }), aRequest({ maxNewTokens: 99 })]
     await queue.submit(poison)
     await queue.submit(innocent)
-    for (let death = 0; death < 5; death++) {
+    for (let death = 0; death <= FRUITLESS_DEATHS_THAT_COUNT; death++) {
       const worker = joinSilent(queue, 2)
       expect(worker.started).toEqual([poison, innocent])
       worker.seat.running([poison.id, innocent.id])
