@@ -2,11 +2,9 @@ import { type FastifyBaseLogger, type FastifyInstance, type FastifyPluginCallbac
 import type { TextPort } from '../inference/contract/text-port.ts'
 import type { GenerationQueue } from '../queue/queue.ts'
 import { chatDialect } from '../routes/chat/dialect.ts'
-import { chatOpener } from '../routes/chat/open.ts'
-import { chatRoute } from '../routes/chat/route.ts'
+import { chatReader } from '../routes/chat/reader.ts'
 import { completionDialect } from '../routes/completions/dialect.ts'
-import { completionOpener } from '../routes/completions/open.ts'
-import { completionRoute } from '../routes/completions/route.ts'
+import { completionReader } from '../routes/completions/reader.ts'
 import { docsRoute } from '../routes/docs/route.ts'
 import { healthRoute } from '../routes/health/route.ts'
 import type { Status } from '../routes/health/status.ts'
@@ -17,7 +15,9 @@ import { socketRoute } from '../routes/socket/route.ts'
 import { streamRoute } from '../routes/streams/route.ts'
 import { renderRoute } from '../routes/tokenize/render-route.ts'
 import { tokenizeRoute } from '../routes/tokenize/route.ts'
+import { generationRoute } from '../routes/wire/generation-route.ts'
 import { newId } from '../routes/wire/ids.ts'
+import { openerOf } from '../routes/wire/opener.ts'
 import type { Metrics } from './observe/metrics.ts'
 import { openApiDocument } from './openapi/document.ts'
 import { OPERATIONS } from './openapi/operations.ts'
@@ -91,13 +91,13 @@ export function buildApp(options: AppOptions): FastifyInstance {
   const leaving = options.leaving ?? new AbortController().signal
   const { callerOf } = auth
   const generation = { queue, text, card, journal, dialects, leaving, strictParams, callerOf, clock }
-  app.register(completionRoute, generation)
-  app.register(chatRoute, generation)
+  app.register(generationRoute(completionReader), generation)
+  app.register(generationRoute(chatReader), generation)
   app.register(tokenizeRoute, { text, card, strictParams })
   app.register(renderRoute, { text, card, strictParams, clock })
   const openers = {
-    'completion.create': completionOpener({ text, card, strictParams }),
-    'chat.create': chatOpener({ text, card, strictParams })
+    'completion.create': openerOf(completionReader, { text, card, strictParams }),
+    'chat.create': openerOf(chatReader, { text, card, strictParams })
   }
   app.register(socketRoute, {
     queue,

@@ -6,9 +6,9 @@ import type { TextPort } from '../../src/inference/contract/text-port.ts'
 import { PLAIN_TICKET } from '../../src/inference/contract/ticket.ts'
 import type { GenerationQueue, QueueEvent } from '../../src/queue/queue.ts'
 import { completionDialect } from '../../src/routes/completions/dialect.ts'
-import type { CompletionRouteOptions } from '../../src/routes/completions/route.ts'
 import type { Status } from '../../src/routes/health/status.ts'
 import type { ModelCard } from '../../src/routes/models/model-card.ts'
+import type { GenerationRouteOptions } from '../../src/routes/wire/generation-route.ts'
 
 /** Parts of the house as literals, for tests of the routes. */
 
@@ -99,7 +99,7 @@ export function finished(usage: { promptTokens: number; completionTokens: number
   return { kind: 'finished', usage, timings: { queueMs: 1, prefillMs: 2, decodeMs: 3 } }
 }
 
-export function routeOptions(queue: LiteralQueue, changes: Partial<CompletionRouteOptions> = {}): CompletionRouteOptions {
+export function routeOptions(queue: LiteralQueue, changes: Partial<GenerationRouteOptions> = {}): GenerationRouteOptions {
   return {
     queue,
     text: TEXT,

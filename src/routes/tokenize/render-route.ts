@@ -1,15 +1,15 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
 import type { TextPort } from '../../inference/contract/text-port.ts'
-import { admitChat } from '../chat/admit.ts'
-import { ChatBody } from '../chat/body.ts'
-import { admit } from '../completions/admit.ts'
-import { CompletionBody } from '../completions/body.ts'
+import { chatReader } from '../chat/reader.ts'
+import { completionReader } from '../completions/reader.ts'
 import type { ModelCard } from '../models/model-card.ts'
+import type { RequestBody } from '../wire/admission.ts'
+import type { BodyReader } from '../wire/body-reader.ts'
 import { clientGone } from '../wire/client-gone.ts'
 import { newId, newSeed } from '../wire/ids.ts'
 import { ignoredFields, reportIgnored } from '../wire/ignored-params.ts'
-import { type ZodTypes, zodValidator } from '../wire/zod-validator.ts'
+import { zodValidator } from '../wire/zod-validator.ts'
 
 export interface RenderRouteOptions {
   readonly text: TextPort
@@ -24,7 +24,19 @@ export interface RenderRouteOptions {
  * very ids, and their text, that the model would be prompted with.
  */
 export const renderRoute: FastifyPluginAsync<RenderRouteOptions> = async (app, { text, card, strictParams, clock }) => {
-  const admission = (prefix: 'cmpl-' | 'chatcmpl-') => ({ text, card, newSeed, id: newId(prefix), admittedAtMs: clock(), callerSalt: '' })
+  render(completionReader)
+  render(chatReader)
+
+  function render<Body extends RequestBody>({ path, schema, idPrefix, read }: BodyReader<Body>): void {
+    app.post(`${path}/render`, { schema: { body: schema }, validatorCompiler: zodValidator }, async (request, reply) => {
+      // What the validator made of it: Fastify's types do not follow a schema that is a type parameter.
+      const body = request.body as Body
+      reportIgnored(reply, ignoredFields(body, schema.shape), strictParams)
+      const signal = clientGone(reply)
+      const admission = { text, card, newSeed, id: newId(idPrefix), admittedAtMs: clock(), callerSalt: '', signal }
+      return await rendered((await read(body, admission)).generation, signal)
+    })
+  }
 
   async function rendered({ prompts }: GenerationRequest, signal: AbortSignal) {
     const texts = await Promise.all(prompts.map(({ tokenIds }) => text.decode(tokenIds, { skipSpecialTokens: false, signal })))
@@ -35,20 +47,4 @@ export const renderRoute: FastifyPluginAsync<RenderRouteOptions> = async (app, {
       max_model_len: card.contextLength
     }
   }
-
-  app
-    .withTypeProvider<ZodTypes>()
-    .post('/v1/completions/render', { schema: { body: CompletionBody }, validatorCompiler: zodValidator }, async ({ body }, reply) => {
-      reportIgnored(reply, ignoredFields(body, CompletionBody.shape), strictParams)
-      const signal = clientGone(reply)
-      return await rendered(await admit(body, { ...admission('cmpl-'), signal }), signal)
-    })
-
-  app
-    .withTypeProvider<ZodTypes>()
-    .post('/v1/chat/completions/render', { schema: { body: ChatBody }, validatorCompiler: zodValidator }, async ({ body }, reply) => {
-      reportIgnored(reply, ignoredFields(body, ChatBody.shape), strictParams)
-      const signal = clientGone(reply)
-      return await rendered(await admitChat(body, { ...admission('chatcmpl-'), signal }), signal)
-    })
 }

@@ -23,7 +23,8 @@ export interface Admission {
   readonly signal?: AbortSignal
 }
 
-type RequestBody = { readonly [Field in keyof typeof requestFields]: z.output<(typeof requestFields)[Field]> }
+/** A body of any dialect, as far as all of them agree. */
+export type RequestBody = { readonly [Field in keyof typeof requestFields]: z.output<(typeof requestFields)[Field]> }
 
 /**
  * What all dialects refuse without any work.

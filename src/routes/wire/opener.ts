@@ -1,5 +1,12 @@
 import type { GenerationRequest } from '../../inference/contract/request.ts'
+import type { TextPort } from '../../inference/contract/text-port.ts'
+import type { ModelCard } from '../models/model-card.ts'
+import type { RequestBody } from './admission.ts'
+import type { BodyReader } from './body-reader.ts'
 import type { Presentation } from './dialect.ts'
+import { newId, newSeed } from './ids.ts'
+import { ignoredFields, refuseIfStrict } from './ignored-params.ts'
+import { parseWith } from './zod-validator.ts'
 
 /** A body that its dialect has read and found good. */
 export interface Opened {
@@ -12,8 +19,24 @@ export interface Opened {
 }
 
 /**
- * Turns a body of one dialect, however it came, into a request.
+ * Turns a body of one dialect that comes by a socket, where every answer is a stream, into a request.
  *
  * @throws {ServiceError} what the dialect refuses, and unknown fields in strict mode
  */
 export type Opener = (body: object, context: { readonly owner: string; readonly admittedAtMs: number }) => Promise<Opened>
+
+export interface OpenerParts {
+  readonly text: TextPort
+  readonly card: ModelCard
+  readonly strictParams: boolean
+}
+
+export function openerOf<Body extends RequestBody>(reader: BodyReader<Body>, { text, card, strictParams }: OpenerParts): Opener {
+  return async (raw, { owner, admittedAtMs }) => {
+    const body = parseWith(reader.schema, { ...raw, stream: true })
+    const ignored = ignoredFields(body, reader.schema.shape)
+    refuseIfStrict(ignored, strictParams)
+    const read = await reader.read(body, { text, card, newSeed, id: newId(reader.idPrefix), admittedAtMs, callerSalt: owner })
+    return { ...read, ignored, background: body.background }
+  }
+}

@@ -37,7 +37,7 @@ export const requestFields = {
   request_id: nullDefault(
     z.string().regex(REQUEST_LABEL, `expected 1 to ${LIMITS.requestLabelChars} visible ASCII characters without spaces`),
     null
-  ).describe("The client's own name for the request, told again in `x-request-id`."),
+  ).describe("The client's own name for the request, told again in `x-client-request-id`."),
   timings: nullDefault(z.boolean(), false).describe('Whether the answer tells where the time went.'),
   background: nullDefault(z.boolean(), false).describe(
     'Whether the request runs to its end, read or not. Without `stream` the answer is 202 with its id.'

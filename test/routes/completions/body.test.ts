@@ -4,7 +4,8 @@ import { PLAIN_REQUEST } from '../../../src/inference/contract/request.ts'
 import { PLAIN_SAMPLING } from '../../../src/inference/contract/sampling.ts'
 import type { TextPort } from '../../../src/inference/contract/text-port.ts'
 import { PLAIN_TICKET } from '../../../src/inference/contract/ticket.ts'
-import { completionRoute } from '../../../src/routes/completions/route.ts'
+import { completionReader } from '../../../src/routes/completions/reader.ts'
+import { generationRoute } from '../../../src/routes/wire/generation-route.ts'
 import { answerErrors } from '../../../src/server/plugins/error-handler.ts'
 import { literalQueue, routeOptions, saying, TEXT } from '../literal-parts.ts'
 
@@ -17,7 +18,7 @@ async function post(payload: unknown, strictParams = false, text: TextPort = TEX
   const queue = literalQueue(saying('!'))
   const app = fastify()
   answerErrors(app)
-  await app.register(completionRoute, routeOptions(queue, { strictParams, text }))
+  await app.register(generationRoute(completionReader), routeOptions(queue, { strictParams, text }))
   const headers = { 'content-type': 'application/json' }
   const response = await app.inject({ method: 'POST', url: '/v1/completions', headers, payload: JSON.stringify(payload) })
   return { response, queue, request: queue.submitted[0] }

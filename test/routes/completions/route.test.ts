@@ -2,14 +2,15 @@ import { fastify } from 'fastify'
 import { expect, it } from 'vitest'
 import { ServiceError } from '../../../src/inference/contract/errors.ts'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
-import { completionRoute } from '../../../src/routes/completions/route.ts'
+import { completionReader } from '../../../src/routes/completions/reader.ts'
+import { generationRoute } from '../../../src/routes/wire/generation-route.ts'
 import { answerErrors } from '../../../src/server/plugins/error-handler.ts'
 import { finished, inBatches, type LiteralQueue, literalQueue, readSse, routeOptions, saying } from '../literal-parts.ts'
 
 async function post(queue: LiteralQueue, fields: object = {}) {
   const app = fastify()
   answerErrors(app)
-  await app.register(completionRoute, routeOptions(queue))
+  await app.register(generationRoute(completionReader), routeOptions(queue))
   return await app.inject({ method: 'POST', url: '/v1/completions', payload: { model: 'tiny', prompt: 'hi', ...fields } })
 }
 

@@ -1,6 +1,7 @@
 import { fastify } from 'fastify'
 import { expect, it } from 'vitest'
-import { completionRoute } from '../../../src/routes/completions/route.ts'
+import { completionReader } from '../../../src/routes/completions/reader.ts'
+import { generationRoute } from '../../../src/routes/wire/generation-route.ts'
 import { answerErrors } from '../../../src/server/plugins/error-handler.ts'
 import { literalQueue, routeOptions, saying } from '../literal-parts.ts'
 
@@ -8,7 +9,7 @@ async function post(headers: Record<string, string>, fields: object = {}, strict
   const queue = literalQueue(saying('a'))
   const app = fastify()
   answerErrors(app)
-  await app.register(completionRoute, routeOptions(queue, { strictParams }))
+  await app.register(generationRoute(completionReader), routeOptions(queue, { strictParams }))
   const payload = { model: 'tiny', prompt: 'hi', ...fields }
   const response = await app.inject({ method: 'POST', url: '/v1/completions', headers, payload })
   return { response, ticket: queue.submitted[0]?.ticket }

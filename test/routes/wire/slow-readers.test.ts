@@ -3,7 +3,8 @@ import { type Duplex, duplexPair } from 'node:stream'
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
 import { expect, it, onTestFinished } from 'vitest'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
-import { completionRoute } from '../../../src/routes/completions/route.ts'
+import { completionReader } from '../../../src/routes/completions/reader.ts'
+import { generationRoute } from '../../../src/routes/wire/generation-route.ts'
 import { literalQueue, routeOptions } from '../literal-parts.ts'
 
 const TEXT_BYTES = 100_000
@@ -40,7 +41,7 @@ async function openHouse(stallMs: number, texts = Number.POSITIVE_INFINITY): Pro
   }
   const app = fastify()
   app.addHook('onRequest', async (_request, reply) => void replies.push(reply))
-  await app.register(completionRoute, routeOptions(queue, { pace: { stallMs } }))
+  await app.register(generationRoute(completionReader), routeOptions(queue, { pace: { stallMs } }))
   await app.ready()
   onTestFinished(() => app.close())
   return {
