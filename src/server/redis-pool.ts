@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto'
 import type { WorkerSeat } from '../queue/embedded/worker-pool.ts'
 import type { ScriptedRedis } from '../queue/redis/commands.ts'
 import { HandBackDesk } from '../queue/redis/hand-back.ts'
+import { shardKeys } from '../queue/redis/keys.ts'
 import { claimModel } from '../queue/redis/model-guard.ts'
 import type { ChildLink, ChildPool } from './child-pool.ts'
 import type { Logger } from './logger.ts'
-import { connectTo, keysOf } from './redis-seat.ts'
+import { connectTo } from './redis-seat.ts'
 import type { RedisSeatSettings } from './redis-seat-settings.ts'
 
 /** Workers give back by themselves what does not end in time; those that have not left so much later are killed. */
@@ -27,12 +28,12 @@ export class RedisPool implements ChildPool {
     this.#log = log
     // Its workers complain of what they miss; one voice more would say the same.
     this.#redis = connectTo(settings.place, 'patient', () => {})
-    this.#desk = new HandBackDesk(this.#redis, keysOf(settings.place))
+    this.#desk = new HandBackDesk(this.#redis, shardKeys(settings.place))
   }
 
   /** @throws {ServiceError} another model is served there */
   async claimModel(modelHash: string): Promise<void> {
-    await claimModel(this.#redis, keysOf(this.#settings.place), modelHash)
+    await claimModel(this.#redis, shardKeys(this.#settings.place), modelHash)
   }
 
   join(link: ChildLink): WorkerSeat {

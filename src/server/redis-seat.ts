@@ -1,18 +1,13 @@
-import { createHash } from 'node:crypto'
 import { pino } from 'pino'
 import type { EngineDescription, StepEvents } from '../inference/contract/engine.ts'
 import { invariant } from '../inference/contract/invariant.ts'
 import type { ScriptedRedis } from '../queue/redis/commands.ts'
 import { openRedis, type Temper } from '../queue/redis/connect.ts'
-import { type RedisKeys, redisKeys } from '../queue/redis/keys.ts'
+import { shardKeys } from '../queue/redis/keys.ts'
 import { parseRedisUrl } from '../queue/redis/redis-url.ts'
 import { RedisWorker } from '../queue/redis/redis-worker.ts'
 import type { JobRunner, Progress, Uplink } from '../queue/worker/job-runner.ts'
 import type { RedisPlace, RedisSeatSettings } from './redis-seat-settings.ts'
-
-export function keysOf({ prefix, shards }: RedisPlace): readonly RedisKeys[] {
-  return Array.from({ length: shards }, (_, shard) => redisKeys(prefix, shard, digest))
-}
 
 export function connectTo({ url }: RedisPlace, temper: Temper, onError: (error: Error) => void): ScriptedRedis {
   const address = parseRedisUrl(url)
@@ -40,7 +35,7 @@ export class RedisSeat implements Uplink {
     this.#worker = new RedisWorker({
       redis,
       subscriber,
-      shards: keysOf(place),
+      shards: shardKeys(place),
       workerId,
       stepTimeoutMs,
       onTrouble: warn,
@@ -82,10 +77,6 @@ export class RedisSeat implements Uplink {
     await this.#worker.drain(AbortSignal.timeout(withinMs))
     for (const redis of this.#connections) redis.disconnect()
   }
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
 }
 
 /** Drops what says the same as within the last while. */

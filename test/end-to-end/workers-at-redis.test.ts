@@ -14,10 +14,7 @@ let made = 0
 /** A prefix of its own, and `everstream worker` for it. */
 function aQueue() {
   const prefix = `test-${++made}`
-  const client = new TestClient(
-    server.connect(),
-    redisKeys(prefix, 0, text => text)
-  )
+  const client = new TestClient(server.connect(), redisKeys(prefix, 0))
   const options = ['--redis-prefix', prefix, '--engine', 'simulated', '--simulated-step-ms', '20', '--drain-seconds', '1']
   return {
     client,

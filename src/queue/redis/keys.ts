@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+
 /** Names of everything that the queue keeps in Redis; no other file spells one. Who deletes a key, or when it expires, stands beside it. */
 export interface RedisKeys {
   /** Of each key that BullMQ makes. */
@@ -26,12 +28,13 @@ export interface RedisKeys {
   readonly endChannel: string
 }
 
-/**
- * Keys of one shard. All of them share the hash tag `{s<k>}`, so that a script may touch several and a cluster keeps them together.
- *
- * @param digest  a hash of a text that may be seen by whoever reads Redis: callers' names and keys are stored by it only
- */
-export function redisKeys(prefix: string, shard: number, digest: (text: string) => string): RedisKeys {
+/** Of each shard, in order. */
+export function shardKeys({ prefix, shards }: { readonly prefix: string; readonly shards: number }): readonly RedisKeys[] {
+  return Array.from({ length: shards }, (_, shard) => redisKeys(prefix, shard))
+}
+
+/** Keys of one shard. All of them share the hash tag `{s<k>}`, so that a script may touch several and a cluster keeps them together. */
+export function redisKeys(prefix: string, shard: number): RedisKeys {
   const tag = `${prefix}:{s${shard}}`
   return {
     bullPrefix: tag,
@@ -42,7 +45,7 @@ export function redisKeys(prefix: string, shard: number, digest: (text: string) 
     worker: workerId => `${tag}:worker:${workerId}`,
     workers: `${tag}:workers`,
     wake: apiId => `${tag}:wake:${apiId}`,
-    idempotency: (owner, key) => `${tag}:idempotency:${digest(JSON.stringify([owner, key]))}`,
+    idempotency: (owner, key) => `${tag}:idempotency:${hashOf(JSON.stringify([owner, key]))}`,
     model: `${tag}:model`,
     workChannel: `${tag}:work`,
     endChannel: `${tag}:end`
@@ -54,4 +57,9 @@ export function shardOf(text: string, shards: number): number {
   let hash = 0x811c9dc5
   for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
   return (hash >>> 0) % shards
+}
+
+/** Whoever reads Redis sees neither callers' names nor their keys. */
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64url')
 }

@@ -3,7 +3,7 @@ import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import { FastifyAdapter } from '@bull-board/fastify'
 import { Queue } from 'bullmq'
 import { openRedis } from './connect.ts'
-import { redisKeys } from './keys.ts'
+import { shardKeys } from './keys.ts'
 import type { RedisAddress } from './redis-url.ts'
 
 export interface QueueBoardOptions {
@@ -24,8 +24,7 @@ export interface QueueBoard {
 export function openQueueBoard({ address, prefix, shards, path }: QueueBoardOptions): QueueBoard {
   // Readers of the queue tell of their trouble; one voice more would say the same.
   const redis = openRedis(address, 'patient', () => {})
-  const queues = Array.from({ length: shards }, (_, shard) => {
-    const { queueName, bullPrefix } = redisKeys(prefix, shard, text => text)
+  const queues = shardKeys({ prefix, shards }).map(({ queueName, bullPrefix }) => {
     const queue = new Queue(queueName, { connection: redis, prefix: bullPrefix })
     queue.on('error', () => {})
     return queue

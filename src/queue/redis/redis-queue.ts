@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type ErrorCode, ServiceError } from '../../inference/contract/errors.ts'
 import type { LogEntry } from '../../inference/contract/events.ts'
@@ -10,7 +10,7 @@ import type { GenerationQueue, QueueDepth, QueueEvent, RequestSnapshot } from '.
 import { StartEstimate } from '../start-estimate.ts'
 import { Admission, type AdmissionLimits } from './admission.ts'
 import { openRedis } from './connect.ts'
-import { redisKeys, shardOf } from './keys.ts'
+import { shardKeys, shardOf } from './keys.ts'
 import { Leases } from './leases.ts'
 import { OwnRequests } from './own-requests.ts'
 import type { RedisAddress } from './redis-url.ts'
@@ -73,19 +73,20 @@ export class RedisQueue implements GenerationQueue {
   }
 
   private constructor(options: RedisQueueOptions) {
-    const { address, prefix, resumeGraceMs, onError } = options
+    const { address, resumeGraceMs, onError } = options
     this.#options = options
     const apiId = randomUUID()
-    this.#shards = Array.from({ length: options.shards }, (_, shard) => {
-      return new Shard({
-        commands: openRedis(address, 'prompt', onError),
-        blocking: openRedis(address, 'blocking', onError),
-        keys: redisKeys(prefix, shard, digest),
-        apiId,
-        estimate: this.#estimate,
-        onError
-      })
-    })
+    this.#shards = shardKeys(options).map(
+      keys =>
+        new Shard({
+          commands: openRedis(address, 'prompt', onError),
+          blocking: openRedis(address, 'blocking', onError),
+          keys,
+          apiId,
+          estimate: this.#estimate,
+          onError
+        })
+    )
     this.#own = new OwnRequests(id => this.#shard(id))
     this.#leases = new Leases({ graceMs: resumeGraceMs, attend: (ids, untilMs) => this.#attend(ids, untilMs) })
     this.#admission = new Admission({
@@ -236,8 +237,4 @@ async function reached<Value>(answer: Promise<Value>): Promise<Value> {
     if (cause instanceof ServiceError || cause instanceof InvariantError) throw cause
     throw new ServiceError('unavailable', 'the queue cannot be reached', { cause })
   }
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url')
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { HandBackDesk } from '../../../src/queue/redis/hand-back.ts'
-import { redisKeys } from '../../../src/queue/redis/keys.ts'
+import { redisKeys, shardKeys } from '../../../src/queue/redis/keys.ts'
 import { RedisQueue, type RedisQueueOptions } from '../../../src/queue/redis/redis-queue.ts'
 import { parseRedisUrl } from '../../../src/queue/redis/redis-url.ts'
 import { RedisWorker } from '../../../src/queue/redis/redis-worker.ts'
@@ -34,7 +34,7 @@ export class RedisRig implements AsyncDisposable {
   }
 
   get keys() {
-    return redisKeys(this.prefix, 0, text => text)
+    return redisKeys(this.prefix, 0)
   }
 
   /** As another API process does. */
@@ -66,7 +66,7 @@ export class RedisRig implements AsyncDisposable {
     const worker = new RedisWorker({
       redis,
       subscriber,
-      shards: Array.from({ length: this.#options.shards ?? 1 }, (_, shard) => redisKeys(this.prefix, shard, text => text)),
+      shards: shardKeys({ prefix: this.prefix, shards: this.#options.shards ?? 1 }),
       workerId,
       stepTimeoutMs: 10_000,
       onTrouble: () => {},

@@ -123,7 +123,7 @@ describeAtRedis('a request in Redis', () => {
     const redis = server.connect()
     await fc.assert(
       fc.asyncProperty(fc.array(aStep, { maxLength: 40 }), async steps => {
-        const keys = redisKeys(`test-${randomUUID()}`, 0, text => text)
+        const keys = redisKeys(`test-${randomUUID()}`, 0)
         const real: Real = { store: new RequestStore(redis, keys), keys, id: 'r', epochs: new Map() }
         const model = new ModelRequest()
         for (const step of [admit, ...steps]) await step(model, real)
@@ -140,10 +140,7 @@ describeAtRedis('a request in Redis', () => {
   })
 
   it('is refused when the line is full, unless there is room to run it at once', async () => {
-    const store = new RequestStore(
-      server.connect(),
-      redisKeys(`test-${randomUUID()}`, 0, text => text)
-    )
+    const store = new RequestStore(server.connect(), redisKeys(`test-${randomUUID()}`, 0))
     const full = { ...terms, waitingLimit: 1 }
     expect(await store.admit(aRequest(), full)).toEqual({ ok: true })
     expect(await store.admit(aRequest(), full)).toEqual({ ok: false, waiting: 1, tokens: 1 })
@@ -163,7 +160,7 @@ describeAtRedis('a request in Redis', () => {
     })
     await fc.assert(
       fc.asyncProperty(fc.array(aDeath, { maxLength: 12 }), async deaths => {
-        const keys = redisKeys(`test-${randomUUID()}`, 0, text => text)
+        const keys = redisKeys(`test-${randomUUID()}`, 0)
         const id = 'r'
         await new RequestStore(redis, keys).admit(aRequest({ id }), terms)
         let record = CLEAN_RECORD
@@ -187,10 +184,7 @@ describeAtRedis('a request in Redis', () => {
   })
 
   it('has an idempotency key that one of many gets, and that only its holder gives back', async () => {
-    const store = new RequestStore(
-      server.connect(),
-      redisKeys(`test-${randomUUID()}`, 0, text => text)
-    )
+    const store = new RequestStore(server.connect(), redisKeys(`test-${randomUUID()}`, 0))
     const values = Array.from({ length: 10 }, (_, index) => `digest id-${index} 0`)
     const answers = await Promise.all(values.map(value => store.claimIdempotency('owner', 'key', value, '')))
     const holder = values[answers.indexOf(null)] ?? ''

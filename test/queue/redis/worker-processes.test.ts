@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { LogEntry } from '../../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
+import { shardKeys } from '../../../src/queue/redis/keys.ts'
 import { RedisPool } from '../../../src/server/redis-pool.ts'
-import { keysOf } from '../../../src/server/redis-seat.ts'
 import type { RedisSeatSettings } from '../../../src/server/redis-seat-settings.ts'
 import { Supervisor } from '../../../src/server/supervisor.ts'
 import type { FakeWorkerOptions } from '../../server/start-workers.ts'
@@ -21,7 +21,7 @@ const silent = { info: () => {}, warn: () => {}, error: () => {} }
 /** A queue of its own; a group is a supervisor with its worker processes around fake engines. */
 function aQueue() {
   const place = { url: server.url, prefix: `test-${randomUUID()}`, shards: 1 }
-  const [keys] = keysOf(place)
+  const [keys] = shardKeys(place)
   if (keys === undefined) throw new Error('no shard')
   const client = new TestClient(server.connect(), keys)
   const groups: { stop(): Promise<void> }[] = []

@@ -14,7 +14,7 @@ let server: RedisServer
 
 /** A queue of its own, with as many workers as the test opens. */
 function aQueue() {
-  const keys = redisKeys(`test-${randomUUID()}`, 0, text => text)
+  const keys = redisKeys(`test-${randomUUID()}`, 0)
   const client = new TestClient(server.connect(), keys)
   async function open(slots: number, stepMs = 0) {
     const workerId = randomUUID()
