@@ -1,6 +1,7 @@
 import { ServiceError } from '../../inference/contract/errors.ts'
 import { choiceCount, type GenerationRequest } from '../../inference/contract/request.ts'
 import { claimKey } from './idempotency.ts'
+import type { AdmissionTerms } from './request-store.ts'
 import type { Shard } from './shard.ts'
 import { readWorkers, type WorkerNote } from './worker-register.ts'
 
@@ -69,6 +70,7 @@ export class Admission {
       waitingLimit,
       waitingTokenLimit,
       freeRows: 0,
+      seenWaiting: 0,
       rows: choiceCount(request),
       retentionMs: unattended === 'cancel' ? retentionMs : streamRetentionMs
     }
@@ -86,12 +88,17 @@ export class Admission {
   }
 
   /** Rows of all workers that no request has; a request with more choices than a worker has rows needs all of that worker's. */
-  async #room(choices: number): Promise<{ readonly freeRows: number; readonly rows: number }> {
+  async #room(choices: number): Promise<Pick<AdmissionTerms, 'freeRows' | 'seenWaiting' | 'rows'>> {
     const workers = await this.workers()
     const widest = Math.max(0, ...workers.map(({ slots }) => slots))
     const live = await Promise.all(this.#options.shards.map(shard => shard.live()))
-    const running = live.flatMap(({ standings }) => [...standings.values()].filter(({ state }) => state === 'running'))
+    const standings = live.flatMap(({ standings }) => [...standings.values()])
+    const running = standings.filter(({ state }) => state === 'running')
     const taken = running.reduce((sum, { weight }) => sum + Math.min(weight, widest), 0)
-    return { freeRows: workers.reduce((sum, { slots }) => sum + slots, 0) - taken, rows: Math.min(choices, widest) }
+    return {
+      freeRows: workers.reduce((sum, { slots }) => sum + slots, 0) - taken,
+      seenWaiting: standings.filter(({ state }) => state === 'waiting').length,
+      rows: Math.min(choices, widest)
+    }
   }
 }

@@ -23,15 +23,16 @@ end
  * Said twice, it is done once.
  *
  * KEYS request, waiting
- * ARGV id, body, ticket, weight, promptTokens, leaseUntilMs, deadlineMs, ttlMs, waitingLimit, waitingTokenLimit, freeRows, rows, retentionMs
- * Returns {'ok'} | {'full', waiting, tokens}. Never refused is what could run at once: `freeRows` of all workers take its `rows` and one of each that waits.
+ * ARGV id, body, ticket, weight, promptTokens, leaseUntilMs, deadlineMs, ttlMs, waitingLimit, waitingTokenLimit, freeRows, rows, retentionMs, seenWaiting
+ * Returns {'ok'} | {'full', waiting, tokens}. Never refused is what could run at once: `freeRows` of all workers take its `rows` and one of each that
+ * waits, or was `seenWaiting` when the rows were counted: it may have taken one since.
  */
 export const ADMIT = `
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'ok'} end
 local waiting = redis.call('HLEN', KEYS[2])
 local tokens = 0
 for _, value in ipairs(redis.call('HVALS', KEYS[2])) do tokens = tokens + tonumber(value) end
-local runs = waiting + tonumber(ARGV[12]) <= tonumber(ARGV[11])
+local runs = math.max(waiting, tonumber(ARGV[14])) + tonumber(ARGV[12]) <= tonumber(ARGV[11])
 if not runs and (waiting >= tonumber(ARGV[9]) or (waiting > 0 and tokens + tonumber(ARGV[5]) > tonumber(ARGV[10]))) then
   return {'full', waiting, tokens}
 end

@@ -36,6 +36,8 @@ export interface AdmissionTerms {
   readonly waitingTokenLimit: number
   /** Rows that no request has, of all workers. */
   readonly freeRows: number
+  /** Requests that waited when these were counted. */
+  readonly seenWaiting: number
   /** Of the free rows, those that this request would take. */
   readonly rows: number
   /** Its log lives so long after its end. */
@@ -75,7 +77,8 @@ export class RequestStore {
       terms.waitingTokenLimit,
       terms.freeRows,
       terms.rows,
-      terms.retentionMs
+      terms.retentionMs,
+      terms.seenWaiting
     )
     const reply = AdmitReply.parse(raw)
     return reply[0] === 'ok' ? { ok: true } : { ok: false, waiting: reply[1], tokens: reply[2] }

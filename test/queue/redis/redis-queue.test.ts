@@ -67,7 +67,7 @@ describeAtRedis('the queue in Redis', () => {
     await using rig = await RedisRig.open(server)
     const store = new RequestStore(server.connect(), rig.keys)
     const request = aRequest()
-    const terms = { waitingLimit: 10, waitingTokenLimit: 100, freeRows: 0, rows: 1, retentionMs: 60_000 }
+    const terms = { waitingLimit: 10, waitingTokenLimit: 100, freeRows: 0, seenWaiting: 0, rows: 1, retentionMs: 60_000 }
     await store.admit(request, { ...terms, leaseUntilMs: Date.now() + 60_000 })
     await rig.startWorker(1)
     expect(await endOf(rig.queue, request.id)).toBe('finished')
@@ -96,7 +96,15 @@ describeAtRedis('the queue in Redis', () => {
     const store = new RequestStore(server.connect(), dead.keys)
     const request = aRequest({ ticket: { ...PLAIN_TICKET, deadlineAtMs: terms.deadlineAtMs } })
     const { leaseUntilMs } = terms
-    await store.admit(request, { leaseUntilMs, waitingLimit: 10, waitingTokenLimit: 100, freeRows: 0, rows: 1, retentionMs: 60_000 })
+    await store.admit(request, {
+      leaseUntilMs,
+      waitingLimit: 10,
+      waitingTokenLimit: 100,
+      freeRows: 0,
+      seenWaiting: 0,
+      rows: 1,
+      retentionMs: 60_000
+    })
     const next = await dead.openQueue()
     await expect.poll(async () => (await store.standings([request.id]))[0]?.state).toMatch(/cancelled|failed/)
     expect(await endOf(next, request.id)).toBe(end)

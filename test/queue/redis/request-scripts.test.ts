@@ -48,7 +48,7 @@ interface Real {
 
 type Step = (model: ModelRequest, real: Real) => Promise<void>
 
-const terms = { leaseUntilMs: 0, waitingLimit: 100, waitingTokenLimit: 100, freeRows: 0, rows: 1, retentionMs: 60_000 }
+const terms = { leaseUntilMs: 0, waitingLimit: 100, waitingTokenLimit: 100, freeRows: 0, seenWaiting: 0, rows: 1, retentionMs: 60_000 }
 
 const admit: Step = async (model, { store, id }) => {
   expect(await store.admit(aRequest({ id }), terms)).toEqual({ ok: true })
@@ -145,6 +145,7 @@ describeAtRedis('a request in Redis', () => {
     expect(await store.admit(aRequest(), full)).toEqual({ ok: true })
     expect(await store.admit(aRequest(), full)).toEqual({ ok: false, waiting: 1, tokens: 1 })
     expect(await store.admit(aRequest(), { ...full, freeRows: 1 })).toMatchObject({ ok: false })
+    expect(await store.admit(aRequest(), { ...full, freeRows: 2, seenWaiting: 2 })).toMatchObject({ ok: false })
     expect(await store.admit(aRequest(), { ...full, freeRows: 2 })).toEqual({ ok: true })
     expect(await store.admit(aRequest({ prompts: [{ tokenIds: Array(100).fill(1) }] }), terms)).toMatchObject({ ok: false })
   })
