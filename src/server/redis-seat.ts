@@ -1,4 +1,3 @@
-import { pino } from 'pino'
 import type { EngineDescription, StepEvents } from '../inference/contract/engine.ts'
 import { invariant } from '../inference/contract/invariant.ts'
 import type { ScriptedRedis } from '../queue/redis/commands.ts'
@@ -7,6 +6,7 @@ import { shardKeys } from '../queue/redis/keys.ts'
 import { parseRedisUrl } from '../queue/redis/redis-url.ts'
 import { RedisWorker } from '../queue/redis/redis-worker.ts'
 import type { JobRunner, Progress, Uplink } from '../queue/worker/job-runner.ts'
+import { openLog } from './logger.ts'
 import type { RedisPlace, RedisSeatSettings } from './redis-seat-settings.ts'
 
 export function connectTo({ url }: RedisPlace, temper: Temper, onError: (error: Error) => void): ScriptedRedis {
@@ -15,7 +15,6 @@ export function connectTo({ url }: RedisPlace, temper: Temper, onError: (error: 
   return openRedis(address, temper, onError)
 }
 
-const STANDARD_ERROR = 2
 /** While Redis is away, every attempt fails alike. */
 const SAME_COMPLAINT_MS = 10_000
 
@@ -28,7 +27,7 @@ export class RedisSeat implements Uplink {
   constructor(settings: RedisSeatSettings) {
     this.#settings = settings
     const { place, workerId, stepTimeoutMs, logLevel } = settings
-    const log = pino({ level: logLevel }, pino.destination(STANDARD_ERROR))
+    const log = openLog(logLevel)
     const warn = oncePer(SAME_COMPLAINT_MS, (err: unknown) => log.warn({ err, workerId }, 'a worker has trouble with Redis'))
     const [redis, subscriber] = [connectTo(place, 'patient', warn), connectTo(place, 'patient', warn)]
     this.#connections = [redis, subscriber]

@@ -1,10 +1,10 @@
-import { pino } from 'pino'
 import { buildApp } from './app.ts'
 import { cacheFilesFor } from './cache-files.ts'
 import { ExitError } from './config/exit-error.ts'
 import type { ServeConfig } from './config/serve-config.ts'
 import { megabytes, type Reporter } from './download/reporter.ts'
 import { laterSignal } from './later-signal.ts'
+import { openLog } from './logger.ts'
 import { fleetOf } from './observe/fleet.ts'
 import { Metrics } from './observe/metrics.ts'
 import { loadServedModel, type ServedModel } from './served-model.ts'
@@ -12,14 +12,13 @@ import { openServedQueue } from './served-queue.ts'
 import { handleShutdown } from './shutdown.ts'
 import { SUPERVISOR_DEFAULTS, Supervisor } from './supervisor.ts'
 
-const STANDARD_ERROR = 2
 /** Behind the drain's deadline, whoever still reads the end of an answer has this long. */
 const LAST_BYTES_MS = 2000
 
 /** Starts the server and its workers, and says where it listens; resolves when it serves. It ends by signal. */
 export async function serve(config: ServeConfig, reporter: Reporter): Promise<void> {
   const served = await loadServedModel(config, reporter)
-  const log = pino({ level: config.logLevel }, pino.destination(STANDARD_ERROR))
+  const log = openLog(config.logLevel)
   const servedQueue = await openServedQueue(config, served.card.modelHash, log)
   const { queue, pool, workersAnywhere } = servedQueue
   const supervisor = new Supervisor({

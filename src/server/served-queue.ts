@@ -3,14 +3,14 @@ import { EmbeddedQueue } from '../queue/embedded/embedded-queue.ts'
 import type { GenerationQueue } from '../queue/queue.ts'
 import type { QueueBoard, QueueBoardOptions } from '../queue/redis/queue-board.ts'
 import { RedisQueue } from '../queue/redis/redis-queue.ts'
-import { parseRedisUrl, placeOf } from '../queue/redis/redis-url.ts'
-import { agreeOnModel, reachRedis } from './agree-on-model.ts'
+import { placeOf } from '../queue/redis/redis-url.ts'
 import { QUEUE_BOARD_PATH } from './app.ts'
 import type { ChildPool } from './child-pool.ts'
 import { ExitError } from './config/exit-error.ts'
 import type { ServeConfig } from './config/serve-config.ts'
+import { joinRedis } from './join-redis.ts'
 import type { Logger } from './logger.ts'
-import { GOODBYE_MS, RedisPool } from './redis-pool.ts'
+import { GOODBYE_MS } from './redis-pool.ts'
 
 /** Prompt tokens of all that wait: what they cost in memory. */
 const WAITING_TOKENS = 4_000_000
@@ -45,8 +45,7 @@ export async function openServedQueue(config: ServeConfig, modelHash: string | n
     retentionMs: PLAIN_RETENTION_MS,
     streamRetentionMs: config.streamRetentionSeconds * 1000
   }
-  const address = config.redisUrl === null ? null : parseRedisUrl(config.redisUrl)
-  if (config.redisUrl === null || address === null) {
+  if (config.redisUrl === null) {
     const queue = new EmbeddedQueue(terms)
     return {
       queue,
@@ -59,13 +58,12 @@ export async function openServedQueue(config: ServeConfig, modelHash: string | n
       close: async () => {}
     }
   }
-  await reachRedis(address)
   const place = { url: config.redisUrl, prefix: config.redisPrefix, shards: config.redisShards }
-  const pool = new RedisPool(
+  const { address, pool } = await joinRedis(
     { place, drainMs: config.drainSeconds * 1000, stepTimeoutMs: config.stepTimeoutSeconds * 1000, logLevel: config.logLevel },
+    modelHash,
     log
   )
-  if (modelHash !== null) await agreeOnModel(pool, modelHash, address)
   let complainedAtMs = Number.NEGATIVE_INFINITY
   const queue = await RedisQueue.open({
     ...terms,

@@ -1,9 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Counter, type Registry } from 'prom-client'
 import { ServiceError } from '../../inference/contract/errors.ts'
-
-/** Nginx's status for a client that went before its answer. */
-const CLIENT_GONE = 499
+import { answerStatus } from '../answer-status.ts'
 
 /** Answers by route and status, and what requests were refused for. Routes are those declared, whatever clients ask for. */
 export class HttpMetrics {
@@ -29,8 +27,7 @@ export class HttpMetrics {
   watch(app: FastifyInstance): void {
     app.addHook('onRequest', async (request, reply) => {
       reply.raw.once('close', () => {
-        const status = reply.raw.writableEnded ? reply.raw.statusCode : CLIENT_GONE
-        this.#responses.inc({ route: request.routeOptions.url ?? 'none', status })
+        this.#responses.inc({ route: request.routeOptions.url ?? 'none', status: answerStatus(reply) })
       })
     })
     app.addHook('onError', async (_request, reply, error: unknown) => {

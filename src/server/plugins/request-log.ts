@@ -1,9 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { CLIENT_REQUEST_ID } from '../../routes/wire/client-request-id.ts'
 import type { Journal, RequestFacts } from '../../routes/wire/tally.ts'
-
-/** Nginx's status for a client that went before its answer; the wire never carries it. */
-const CLIENT_GONE = 499
+import { answerStatus, CLIENT_GONE } from '../answer-status.ts'
 
 /**
  * One line for each request when its answer is over, however it ends: written, streamed, broken or left.
@@ -14,7 +12,7 @@ export function logRequests(app: FastifyInstance, clock: () => number): Journal 
   app.addHook('onRequest', async (request, reply) => {
     const startedAtMs = clock()
     reply.raw.once('close', () => {
-      const status = reply.raw.writableEnded ? reply.raw.statusCode : CLIENT_GONE
+      const status = answerStatus(reply)
       const line = {
         method: request.method,
         route: request.routeOptions.url ?? null,
