@@ -1,3 +1,4 @@
+import { median } from './median.ts'
 import { residentBytes } from './process-tree.ts'
 
 const SAMPLE_MS = 5_000
@@ -51,10 +52,6 @@ export function memoryReport(minutes: readonly (readonly number[])[]): MemoryRep
     peakMebibytes: toMebibytes(Math.max(0, ...minutes.flat())),
     flatAfterFirstMinute: flat
   }
-}
-
-function median(samples: readonly number[]): number {
-  return samples.toSorted((a, b) => a - b)[Math.floor(samples.length / 2)] ?? 0
 }
 
 function toMebibytes(bytes: number): number {

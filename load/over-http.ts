@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { Endpoint } from './endpoint.ts'
+import { median } from './median.ts'
 import { promptAt } from './prompts.ts'
 import type { RelayOptions } from './relay-options.ts'
 import { startRedis, startServing } from './served-process.ts'
@@ -73,8 +74,4 @@ async function startBare() {
       if (child.exitCode === null) await once(child, 'exit')
     }
   }
-}
-
-function median(samples: readonly number[]): number {
-  return samples.toSorted((a, b) => a - b)[Math.floor(samples.length / 2)] ?? 0
 }

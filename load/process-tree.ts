@@ -2,17 +2,44 @@ import { readdirSync, readFileSync } from 'node:fs'
 
 /** Resident bytes of a process and all that descend from it; null when it is gone. Linux only. Shared pages count once for each process. */
 export function residentBytes(rootPid: number): number | null {
+  const parents = parentsOfAll()
+  if (!parents.has(rootPid)) return null
+  const members = [...parents.keys()].filter(pid => descends(pid, rootPid, parents))
+  return members.reduce((sum, pid) => sum + ownResidentBytes(pid), 0)
+}
+
+/** Of the process alone; 0 when it is gone. */
+export function ownResidentBytes(pid: number): number {
+  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readOrNull(`/proc/${pid}/status`) ?? '')?.[1]
+  return Number(kibibytes ?? 0) * 1024
+}
+
+/** Processor time so far in seconds, user and system; 100 ticks a second on Linux. */
+export function cpuSeconds(pid: number): number {
+  const fields = statFields(readOrNull(`/proc/${pid}/stat`) ?? '')
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
+/** Children of a process whose command line holds `word`. */
+export function childrenOf(parentPid: number, word: string): readonly number[] {
+  return [...parentsOfAll()].flatMap(([pid, parent]) =>
+    parent === parentPid && (readOrNull(`/proc/${pid}/cmdline`) ?? '').includes(word) ? [pid] : []
+  )
+}
+
+/** By pid. */
+function parentsOfAll(): ReadonlyMap<number, number> {
   const parents = new Map<number, number>()
   for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue
-    const stat = readOrNull(`/proc/${name}/stat`)
-    // The command, in parentheses, may hold anything: fields are counted behind the last one. Field 4 is the parent.
-    if (stat !== null) parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]))
+    const stat = /^\d+$/.test(name) ? readOrNull(`/proc/${name}/stat`) : null
+    if (stat !== null) parents.set(Number(name), Number(statFields(stat)[1]))
   }
-  if (!parents.has(rootPid)) return null
+  return parents
+}
 
-  const members = [...parents.keys()].filter(pid => descends(pid, rootPid, parents))
-  return members.reduce((sum, pid) => sum + resident(pid), 0)
+/** From the third field on, the state. The command before it, in parentheses, may hold anything: fields are counted behind the last one. */
+function statFields(stat: string): readonly string[] {
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
 }
 
 function descends(pid: number, rootPid: number, parents: ReadonlyMap<number, number>): boolean {
@@ -20,11 +47,6 @@ function descends(pid: number, rootPid: number, parents: ReadonlyMap<number, num
     if (at === rootPid) return true
   }
   return false
-}
-
-function resident(pid: number): number {
-  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readOrNull(`/proc/${pid}/status`) ?? '')?.[1]
-  return Number(kibibytes ?? 0) * 1024
 }
 
 /** Processes may end between two reads. */

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { cpuSeconds, ownResidentBytes } from './process-tree.ts'
 import { RawStreams } from './raw-streams.ts'
 import type { RelayOptions } from './relay-options.ts'
 import { type Started, startRedis, startServing } from './served-process.ts'
@@ -56,7 +56,7 @@ export async function measureIdle(options: RelayOptions) {
   const warm = new RawStreams()
   warm.open([api.port], 50, IDLE_BODY)
   while (warm.begun < 50) await sleep(50)
-  const before = rssBytes(api.pid)
+  const before = ownResidentBytes(api.pid)
   const readers = new RawStreams()
   for (let opened = 0; opened < idle - 50; opened += 100) {
     readers.open([api.port], Math.min(100, idle - 50 - opened), IDLE_BODY)
@@ -64,7 +64,7 @@ export async function measureIdle(options: RelayOptions) {
   }
   while (readers.begun < idle - 50) await sleep(50)
   await sleep(2000)
-  const bytes = rssBytes(api.pid) - before
+  const bytes = ownResidentBytes(api.pid) - before
   warm.close()
   readers.close()
   return { streams: idle - 50, bytesPerStream: Math.round(bytes / (idle - 50)) }
@@ -91,15 +91,4 @@ async function startFleet({ queue, apiProcesses, workers }: RelayOptions, argv: 
       await redis?.[Symbol.asyncDispose]()
     }
   }
-}
-
-function rssBytes(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024
-}
-
-/** Processor time so far, user and system; 100 ticks a second on Linux. */
-function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
 }

@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { childrenOf } from '../../load/process-tree.ts'
 import { freePort, type RedisServer, startRedis } from '../queue/redis/redis-server.ts'
 import type { FaultOptions } from './fault-options.ts'
-import { workerPidsBelow } from './process-table.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/server/main.ts', import.meta.url))
 
@@ -45,7 +45,7 @@ export class Fleet {
   }
 
   workerPids(): readonly number[] {
-    return this.apiPids().flatMap(workerPidsBelow)
+    return this.apiPids().flatMap(pid => childrenOf(pid, 'worker-process'))
   }
 
   get redisPort(): number | null {
