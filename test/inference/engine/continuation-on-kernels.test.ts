@@ -2,15 +2,13 @@ import { closeSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
 import { invariant } from '../../../src/inference/contract/invariant.ts'
-import { prepareModel } from '../../../src/inference/model/prepare-model.ts'
 import { createCacheFile } from '../../../src/inference/runtime/cache-file.ts'
 import { byChoice, GREEDY, request } from './engine-harness.ts'
-import { determinismOf, runOnKernels } from './kernel-run.ts'
+import { prepareFamily, runOnKernels } from './kernel-run.ts'
 
 let cacheFolder: string
 beforeAll(async () => {
@@ -41,9 +39,7 @@ it.each([
 ] as const)(
   'goes on behind any cut with the same bits, scores and all, in any company: %s, quantization %s',
   async (family, quantization) => {
-    const folder = fileURLToPath(new URL(`../../fixtures/families/${family}`, import.meta.url))
-    const model = await prepareModel({ path: folder, quantization, cacheFolder })
-    const determinism = await determinismOf(model)
+    const { model, determinism } = await prepareFamily(family, quantization, cacheFolder)
     const plan = fc.tuple(anyRequest, fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }))
     await fc.assert(
       fc.asyncProperty(fc.array(plan, { minLength: 1, maxLength: 5 }), fc.integer({ min: 3, max: 16 }), async (plans, chunkTokens) => {
@@ -75,9 +71,7 @@ it.runIf(process.platform === 'linux').each([
 ] as const)(
   'goes on in the caches of engines that were killed one after the other with the same bits: %s, quantization %s',
   async (family, quantization) => {
-    const folder = fileURLToPath(new URL(`../../fixtures/families/${family}`, import.meta.url))
-    const model = await prepareModel({ path: folder, quantization, cacheFolder })
-    const determinism = await determinismOf(model)
+    const { model, determinism } = await prepareFamily(family, quantization, cacheFolder)
     await fc.assert(
       fc.asyncProperty(
         fc.array(anyRequest, { minLength: 1, maxLength: 5 }),

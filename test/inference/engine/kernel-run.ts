@@ -1,8 +1,10 @@
+import { fileURLToPath } from 'node:url'
 import { isTerminal, type LoggedEvent } from '../../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
 import type { TokenText } from '../../../src/inference/contract/token-text.ts'
 import { BatchEngine } from '../../../src/inference/engine/batch-engine.ts'
 import { type Determinism, probeDeterminism } from '../../../src/inference/engine/determinism-probe.ts'
+import { prepareModel } from '../../../src/inference/model/prepare-model.ts'
 import type { PreparedModel } from '../../../src/inference/model/prepared-model.ts'
 import { openModelRunner } from '../../../src/inference/runtime/onnx-model-runner.ts'
 
@@ -73,6 +75,13 @@ export async function runOnKernels(
   await ended
   await engine.close()
   return [...said.values()]
+}
+
+/** A model of test/fixtures/families, and what its kernels promise on this machine. */
+export async function prepareFamily(family: string, quantization: 'none' | 'int8', cacheFolder: string) {
+  const path = fileURLToPath(new URL(`../../fixtures/families/${family}`, import.meta.url))
+  const model = await prepareModel({ path, quantization, cacheFolder })
+  return { model, determinism: await determinismOf(model) }
 }
 
 export async function determinismOf(model: PreparedModel): Promise<Determinism> {

@@ -1,12 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { prepareModel } from '../../../src/inference/model/prepare-model.ts'
 import { byChoice, GREEDY, request } from './engine-harness.ts'
-import { determinismOf, runOnKernels } from './kernel-run.ts'
+import { prepareFamily, runOnKernels } from './kernel-run.ts'
 
 let cacheFolder: string
 beforeAll(async () => {
@@ -43,9 +41,7 @@ it.each([
 ] as const)(
   'says the same bits, scores and all, behind a stored prefix as behind a computed one: %s, quantization %s',
   async (family, quantization) => {
-    const folder = fileURLToPath(new URL(`../../fixtures/families/${family}`, import.meta.url))
-    const model = await prepareModel({ path: folder, quantization, cacheFolder })
-    const determinism = await determinismOf(model)
+    const { model, determinism } = await prepareFamily(family, quantization, cacheFolder)
     let cached = 0
     await fc.assert(
       fc.asyncProperty(

@@ -3,10 +3,8 @@ import { HandBackDesk } from '../../../src/queue/redis/hand-back.ts'
 import { redisKeys, shardKeys } from '../../../src/queue/redis/keys.ts'
 import { RedisQueue, type RedisQueueOptions } from '../../../src/queue/redis/redis-queue.ts'
 import { parseRedisUrl } from '../../../src/queue/redis/redis-url.ts'
-import { RedisWorker } from '../../../src/queue/redis/redis-worker.ts'
-import { JobRunner } from '../../../src/queue/worker/job-runner.ts'
-import { FakeEngine } from '../fake-engine.ts'
 import type { RigOptions, RigWorker } from '../rig.ts'
+import { openWorker } from './a-worker.ts'
 import type { RedisServer } from './redis-server.ts'
 
 /** One queue in a Redis that others may use too, with API processes and workers that share this process. */
@@ -61,23 +59,9 @@ export class RedisRig implements AsyncDisposable {
   }
 
   async startWorker(slots: number, stepMs = 0): Promise<RigWorker> {
-    const workerId = randomUUID()
     const [redis, subscriber] = [this.#server.connect(), this.#server.connect()]
-    const worker = new RedisWorker({
-      redis,
-      subscriber,
-      shards: shardKeys({ prefix: this.prefix, shards: this.#options.shards ?? 1 }),
-      workerId,
-      stepTimeoutMs: 10_000,
-      onTrouble: () => {},
-      endProcess: reason => {
-        throw new Error(reason)
-      }
-    })
-    const runner = new JobRunner(worker, 50)
-    const engine = new FakeEngine({ slots, stepMs, listener: runner.listener })
-    runner.serve(engine)
-    await worker.open(runner, engine.description)
+    const shards = shardKeys({ prefix: this.prefix, shards: this.#options.shards ?? 1 })
+    const { worker, engine, workerId } = await openWorker({ redis, subscriber, shards, slots, stepMs })
     let isGone = false
     const leave = async (): Promise<void> => {
       if (isGone) return

@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { redisKeys } from '../../../src/queue/redis/keys.ts'
-import { RedisWorker } from '../../../src/queue/redis/redis-worker.ts'
 import { endRequest } from '../../../src/queue/redis/worker-scripts.ts'
-import { JobRunner } from '../../../src/queue/worker/job-runner.ts'
 import { aRequest } from '../a-request.ts'
-import { FakeEngine, TRICKS } from '../fake-engine.ts'
+import { TRICKS } from '../fake-engine.ts'
+import { openWorker } from './a-worker.ts'
 import { describeAtRedis } from './at-redis.ts'
 import { TestClient } from './enqueue.ts'
 import { type RedisServer, startRedis } from './redis-server.ts'
@@ -17,23 +16,9 @@ function aQueue() {
   const keys = redisKeys(`test-${randomUUID()}`, 0)
   const client = new TestClient(server.connect(), keys)
   async function open(slots: number, stepMs = 0) {
-    const workerId = randomUUID()
-    const worker = new RedisWorker({
-      redis: server.connect(),
-      subscriber: server.connect(),
-      shards: [keys],
-      workerId,
-      stepTimeoutMs: 10_000,
-      onTrouble: () => {},
-      endProcess: reason => {
-        throw new Error(reason)
-      }
-    })
-    const runner = new JobRunner(worker, 50)
-    const engine = new FakeEngine({ slots, stepMs, listener: runner.listener })
-    runner.serve(engine)
-    await worker.open(runner, engine.description)
-    return { worker, engine, workerId, leave: () => worker.drain(AbortSignal.abort()) }
+    const opened = await openWorker({ redis: server.connect(), subscriber: server.connect(), shards: [keys], slots, stepMs })
+    const { worker } = opened
+    return { ...opened, leave: () => worker.drain(AbortSignal.abort()) }
   }
   const ended = (requestId: string) =>
     expect.poll(() => client.state(requestId), { timeout: 10_000, interval: 20 }).toMatch(/finished|failed|cancelled/)
