@@ -3,6 +3,7 @@ import type { LogEntry } from '../../../src/inference/contract/events.ts'
 import { choiceCount, type GenerationRequest } from '../../../src/inference/contract/request.ts'
 import type { ScriptedRedis } from '../../../src/queue/redis/commands.ts'
 import type { RedisKeys } from '../../../src/queue/redis/keys.ts'
+import { RequestStore } from '../../../src/queue/redis/request-store.ts'
 
 /** What an API process does of the queue, and no more: puts requests into the line, reads logs, cancels. */
 export class TestClient {
@@ -23,29 +24,12 @@ export class TestClient {
   }
 
   async submit(request: GenerationRequest, leaseUntilMs = 0): Promise<string> {
-    const { id, prompts, ticket } = request
-    const weight = choiceCount(request)
-    const tokens = prompts.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0)
+    const { id, ticket } = request
     const keys = this.#keys
-    const body = JSON.stringify(request)
-    await this.#redis.streamAdmit(
-      keys.request(id),
-      keys.waiting,
-      id,
-      body,
-      JSON.stringify(ticket),
-      weight,
-      tokens,
-      leaseUntilMs,
-      ticket.deadlineAtMs ?? 0,
-      600_000,
-      1000,
-      1e9,
-      0,
-      weight,
-      600_000
-    )
-    await this.#queue.add('generate', { weight, tokens }, { jobId: id, priority: 1_000_000 + ticket.priority })
+    const rows = choiceCount(request)
+    const limits = { waitingLimit: 1000, waitingTokenLimit: 1e9, freeRows: 0, seenWaiting: 0, rows, retentionMs: 600_000 }
+    await new RequestStore(this.#redis, keys).admit(request, { leaseUntilMs, ...limits })
+    await this.#queue.add('generate', {}, { jobId: id, priority: 1_000_000 + ticket.priority })
     await this.#redis.publish(keys.workChannel, '')
     return id
   }
