@@ -24,6 +24,10 @@ export class RawStreams {
     }
   }
 
+  get opened(): number {
+    return this.#sockets.length
+  }
+
   /** Streams that have brought something. */
   get begun(): number {
     return this.#arrivals.filter(arrivals => arrivals.length > 0).length

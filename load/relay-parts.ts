@@ -41,7 +41,10 @@ export async function measureRelay(options: RelayOptions) {
   return result
 }
 
-/** Bytes of the API process that a stream takes while it waits for its next token. */
+/**
+ * Bytes of the API process that a stream takes while it waits for its next token: of each of the first `idle` streams, with which the
+ * process fills its pools (V8's young generation grows to 48 MB), and of each of as many more.
+ */
 export async function measureIdle(options: RelayOptions) {
   const { idle } = options
   await using servers = await startFleet({ ...options, apiProcesses: 1, workers: 1 }, [
@@ -52,25 +55,28 @@ export async function measureIdle(options: RelayOptions) {
   ])
   const [api] = servers.apis
   if (api === undefined) throw new Error('no server')
-  // What the first streams bring with them (code compiled, pools grown) is not theirs.
-  const warm = new RawStreams()
-  warm.open([api.port], 50, IDLE_BODY)
-  while (warm.begun < 50) await sleep(50)
-  const before = ownResidentBytes(api.pid)
   const readers = new RawStreams()
-  for (let opened = 0; opened < idle - 50; opened += 100) {
-    readers.open([api.port], Math.min(100, idle - 50 - opened), IDLE_BODY)
-    await sleep(50)
-  }
-  while (readers.begun < idle - 50) await sleep(50)
-  await sleep(2000)
-  const bytes = ownResidentBytes(api.pid) - before
-  warm.close()
+  // What the first few bring with them (code compiled) is not theirs.
+  await openIdle(readers, api.port, 50)
+  const atStart = ownResidentBytes(api.pid)
+  await openIdle(readers, api.port, idle)
+  const filled = ownResidentBytes(api.pid)
+  await openIdle(readers, api.port, idle)
+  const atEnd = ownResidentBytes(api.pid)
   readers.close()
-  return { streams: idle - 50, bytesPerStream: Math.round(bytes / (idle - 50)) }
+  return { streams: idle, bytesPerFirstStream: Math.round((filled - atStart) / idle), bytesPerStream: Math.round((atEnd - filled) / idle) }
 }
 
-const IDLE_BODY = { model: 'simulated', prompt: 'a', max_tokens: 10, stream: true }
+/** Opens `count` more, and waits until all have begun and the process has come to rest. */
+async function openIdle(readers: RawStreams, port: number, count: number): Promise<void> {
+  const all = readers.opened + count
+  while (readers.opened < all) {
+    readers.open([port], Math.min(100, all - readers.opened), { model: 'simulated', prompt: 'a', max_tokens: 10, stream: true })
+    await sleep(50)
+  }
+  while (readers.begun < all) await sleep(50)
+  await sleep(2000)
+}
 
 interface FleetOfServers extends AsyncDisposable {
   readonly apis: readonly Started[]
