@@ -111,6 +111,14 @@ export class Supervisor {
     for (const child of this.#children.values()) child.dismiss()
   }
 
+  /** A spare takes the seat of a worker that died; where there is none, the others may take what that one left. */
+  #replace(left: number | null): void {
+    this.#fillSeats()
+    const children = [...this.#children.values()]
+    if (left === null || children.some(({ place }) => place === left)) return
+    for (const child of children) child.salvage(left)
+  }
+
   /** Spares take the seats that are free: a cache is only ever one worker's. */
   #fillSeats(): void {
     if (this.#stopping.signal.aborted) return
@@ -130,7 +138,7 @@ export class Supervisor {
     let loadingDeaths = 0
     this.#keptWorkers++
     while (!signal.aborted) {
-      const child = new WorkerChild(this.#options, () => this.#fillSeats())
+      const child = new WorkerChild(this.#options, left => this.#replace(left))
       this.#children.set(index, child)
       this.#living.add(child)
       void child.ready.then(description => {

@@ -44,7 +44,7 @@ export class WorkerChild {
   /** When the model is loaded: it is a spare then. Stays open for a worker that dies before. */
   readonly ready: Promise<EngineDescription>
   readonly #options: WorkerChildOptions
-  readonly #onDeath: () => void
+  readonly #onDeath: (left: number | null) => void
   readonly #process: ChildProcess
   readonly #progress = new ProgressWatch(() => performance.now())
   readonly #becameReady = Promise.withResolvers<EngineDescription>()
@@ -57,8 +57,11 @@ export class WorkerChild {
   #fatal: string | null = null
   #statistics: EngineStatistics = { load: NO_LOAD, deeds: NO_DEEDS }
 
-  /** @param onDeath  called when its seat is free, the first time before what it ran is given to others: a spare that sits down then goes on with it */
-  constructor(options: WorkerChildOptions, onDeath: () => void) {
+  /**
+   * @param onDeath  called when its seat is free, the first time before what it ran is given to others: a spare that sits down then goes on with it.
+   *                 Is told the seat whose cache holds what it ran; null where there is none, or in doubt
+   */
+  constructor(options: WorkerChildOptions, onDeath: (left: number | null) => void) {
     this.#options = options
     this.#onDeath = onDeath
     this.#process = fork(options.entry, [options.argument], {
@@ -113,6 +116,11 @@ export class WorkerChild {
     })
   }
 
+  /** The worker of another seat was killed, and what it ran may come here: its cache has it. A no-op unless it has a seat. */
+  salvage(place: number): void {
+    if (this.#state === 'ready') this.#send({ kind: 'salvage', descriptor: FIRST_CACHE_DESCRIPTOR + place })
+  }
+
   /** Ends the process as soon as what it runs has ended, or has been given back. */
   drain(withinMs: number): void {
     if (this.#state === 'dead') return
@@ -135,17 +143,21 @@ export class WorkerChild {
     const watch = this.#watchProgress()
     const cause = await endOf(this.#process)
     clearInterval(watch)
-    this.#emptyDoubtfulCache(cause)
+    const left = this.#keepSoundCache(cause)
     this.#state = 'dead'
-    this.#seat?.leave(this.#onDeath, this.#isDismissed)
-    this.#onDeath()
+    this.#seat?.leave(() => this.#onDeath(left), this.#isDismissed)
+    this.#onDeath(null)
     return { readyMs: this.#readyAtMs === null ? null : performance.now() - this.#readyAtMs, fatal: this.#fatal, cause }
   }
 
-  /** Who was killed from outside left a sound cache; whoever fell may have written anywhere, and who went left nothing of use. */
-  #emptyDoubtfulCache(cause: string): void {
-    const file = this.#place === null ? undefined : this.#options.cacheFiles[this.#place]
-    if (file !== undefined && cause !== KILLED) ftruncateSync(file, 0)
+  /** Who was killed from outside left a sound cache; whoever fell may have written anywhere, and who went left nothing of use. @returns its seat if it is sound */
+  #keepSoundCache(cause: string): number | null {
+    const place = this.#place
+    const file = place === null ? undefined : this.#options.cacheFiles[place]
+    if (file === undefined) return null
+    if (cause === KILLED) return place
+    ftruncateSync(file, 0)
+    return null
   }
 
   #hear(raw: unknown): void {

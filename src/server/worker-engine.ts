@@ -85,7 +85,8 @@ async function createBatchEngine(options: z.infer<typeof Onnx>, listener: Engine
     reusePrefixes: !cutsDiffer,
     lastingCache: {
       identity: JSON.stringify([runtimeVersions(), model.modelHash, slots, runner.rows, options.contextLength, runner.cacheBytesPerToken]),
-      moveTo: descriptor => runner.moveCacheTo(descriptor)
+      moveTo: descriptor => runner.moveCacheTo(descriptor),
+      remainsIn: descriptor => runner.remainsIn(descriptor)
     },
     recovery: options.recovery,
     now: Date.now,

@@ -61,6 +61,9 @@ class WorkerHost {
       case 'inherit':
         this.#runner.inherit(message.descriptor)
         break
+      case 'salvage':
+        this.#runner.salvage(message.descriptor)
+        break
       case 'cancel':
         this.#runner.cancel(message.requestId)
         break

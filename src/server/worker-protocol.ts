@@ -12,6 +12,8 @@ export type ParentMessage =
   | { readonly kind: 'start'; readonly request: GenerationRequest; readonly history: readonly LoggedEvent[] }
   /** The worker has a seat: its cache lies in this file of those that it was given. Comes before the first `start`. */
   | { readonly kind: 'inherit'; readonly descriptor: number }
+  /** What a killed worker was working on lies in this file: its requests may come here. */
+  | { readonly kind: 'salvage'; readonly descriptor: number }
   | { readonly kind: 'cancel'; readonly requestId: string }
   /** To a worker that finds its requests in Redis. */
   | { readonly kind: 'seat'; readonly settings: RedisSeatSettings }
@@ -51,6 +53,7 @@ const StatisticsOutline = z.custom<EngineStatistics>(value => isRecord(value) &&
 const ParentMessage = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('start'), request: RequestOutline, history: z.array(EventOutline) }),
   z.strictObject({ kind: z.literal('inherit'), descriptor: z.int() }),
+  z.strictObject({ kind: z.literal('salvage'), descriptor: z.int() }),
   z.strictObject({ kind: z.literal('cancel'), requestId: z.string() }),
   z.strictObject({ kind: z.literal('seat'), settings: RedisSeatSettings }),
   z.strictObject({ kind: z.literal('drain'), withinMs: z.int().min(0) })

@@ -14,9 +14,11 @@ const BODIES = [
 const IS_LINUX = process.platform === 'linux'
 
 describe.runIf(IS_LINUX).each([
-  ['by a spare', ['--spare-workers', '1']],
-  ['by a worker that is started then', []]
-])('the cache of a killed worker is gone on with %s', (_, argv) => {
+  ['by a spare', ['--spare-workers', '1'], 2, BODIES.length],
+  ['by a worker that is started then', [], 1, BODIES.length],
+  // Which of them the other one had is for the queue to say.
+  ['by the other worker', ['--workers', '2'], 2, 1]
+])('the cache of a killed worker is gone on with %s', (_, argv, workers, least) => {
   let server: Server
   beforeAll(async () => {
     server = await startServer(['--threads', '1', ...argv])
@@ -33,8 +35,7 @@ describe.runIf(IS_LINUX).each([
 
   it('nothing of any stream is computed again, and none reads otherwise', async () => {
     const expected = await undisturbed()
-    const spares = argv.length / 2
-    await server.logged(line => line.msg === 'a worker is ready' && server.workerPids().length > spares)
+    await server.logged(line => line.msg === 'a worker is ready' && server.workerPids().length === workers)
     const responses = await Promise.all(BODIES.map((body, index) => stream(body, `killed ${index}`)))
     const firstWords = responses.map(response => sseData(response.clone()).next())
     const streams = responses.map(readStream)
@@ -44,7 +45,7 @@ describe.runIf(IS_LINUX).each([
     process.kill(pid, 'SIGKILL')
     const answers = await Promise.all(streams)
     const goneOn = server.log().filter(line => line.msg === 'a worker goes on where a dead one left off')
-    expect(goneOn.reduce((sum, line) => sum + Number(line['requests']), 0)).toBe(BODIES.length)
+    expect(goneOn.reduce((sum, line) => sum + Number(line['requests']), 0)).toBeGreaterThanOrEqual(least)
     for (const [index, answer] of answers.entries()) expect(answer, `body ${index}`).toEqual(expected[index])
   }, 240_000)
 })

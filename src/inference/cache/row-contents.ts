@@ -1,18 +1,22 @@
-import type { ModelRunner } from '../contract/model-runner.ts'
+import type { ModelRunner, Remains } from '../contract/model-runner.ts'
 import { type LedgerEntry, RowLedger } from './row-ledger.ts'
 
 /** What the rows need of native memory: all calls happen between runs. */
 export type RowMemory = Pick<ModelRunner, 'slots' | 'rows' | 'copyRow' | 'releaseRow' | 'notes'>
 
-/** A sequence's row as a killed process left it. */
-export type Legacy = LedgerEntry
+/** A sequence's row as a killed process left it: in our own memory, which was its own, or in its remains. */
+export interface Legacy extends LedgerEntry {
+  readonly remains: Remains | null
+}
 
 /** What lies in the rows: memory, the ledger that tells a successor of it, and what a killed process left in rows that nobody sits in yet. */
 export class RowContents {
   readonly #memory: RowMemory
   readonly #ledger: RowLedger
-  /** By row. */
+  /** In our own memory, by row. */
   readonly #legacies = new Map<number, Legacy>()
+  /** In the remains of others, by mark. */
+  readonly #salvage = new Map<string, Legacy>()
 
   constructor(memory: RowMemory) {
     this.#memory = memory
@@ -23,7 +27,7 @@ export class RowContents {
     return this.#memory.rows
   }
 
-  /** Positions that legacies hold. */
+  /** Positions that legacies hold in our memory. */
   get legacyTokens(): number {
     return this.#legacies.values().reduce((sum, { computed }) => sum + computed, 0)
   }
@@ -40,13 +44,22 @@ export class RowContents {
     if (!isOurs) this.#ledger.begin(identity)
     // A sequence that was on the move may be in two rows.
     const best = new Map(entries.toSorted((left, right) => left.computed - right.computed).map(entry => [entry.mark, entry]))
-    for (const entry of best.values()) this.#legacies.set(entry.row, entry)
+    for (const entry of best.values()) this.#legacies.set(entry.row, { ...entry, remains: null })
     for (let row = 0; row < this.rows; row++) if (!this.#legacies.has(row)) this.release(row)
+  }
+
+  /** What a killed neighbour was working on can be brought here from now on, instead of what was left by others before it. */
+  salvage(identity: string, remains: Remains): void {
+    this.#salvage.clear()
+    for (const entry of entriesIn(remains, this.rows, identity)) {
+      const known = this.#salvage.get(entry.mark)
+      if (known === undefined || known.computed < entry.computed) this.#salvage.set(entry.mark, { ...entry, remains })
+    }
   }
 
   /** null where a sequence left nothing, or it was given up. */
   legacyOf(mark: string): Legacy | null {
-    return this.#legacies.values().find(legacy => legacy.mark === mark) ?? null
+    return this.#legacies.values().find(legacy => legacy.mark === mark) ?? this.#salvage.get(mark) ?? null
   }
 
   legacyIn(row: number): Legacy | null {
@@ -61,6 +74,31 @@ export class RowContents {
   /** Nobody will claim what is left. */
   dropLegacies(): void {
     for (const row of [...this.#legacies.keys()]) this.release(row)
+  }
+
+  /**
+   * The first positions of a legacy go to a row that may be written.
+   *
+   * @returns false when it is no longer there: the row is empty then
+   */
+  bring(legacy: Legacy, to: number, positions: number): boolean {
+    const { remains, row, mark } = legacy
+    if (remains === null) {
+      this.copy(row, to, positions)
+      return true
+    }
+    // Whoever drops or overwrites a row clears its entry first: an entry that is there still vouches for what was copied.
+    const isWhole =
+      remains.copyRow(row, to, positions) &&
+      entriesIn(remains, this.rows).some(entry => entry.row === row && entry.mark === mark && entry.computed >= positions)
+    if (!isWhole) this.release(to)
+    return isWhole
+  }
+
+  /** Nobody will ask for it again. */
+  forget({ remains, row, mark }: Legacy): void {
+    if (remains === null) this.release(row)
+    else this.#salvage.delete(mark)
   }
 
   /** The row may be written then; the other is empty. */
@@ -93,4 +131,12 @@ export class RowContents {
     this.#ledger.clear(row)
     this.#memory.releaseRow(row)
   }
+}
+
+/** @param identity  that they must be of */
+function entriesIn(remains: Remains, rows: number, identity: string | null = null): readonly LedgerEntry[] {
+  const notes = remains.notes()
+  if (notes === null) return []
+  const ledger = new RowLedger(notes, rows)
+  return identity === null || ledger.belongsTo(identity) ? ledger.entries() : []
 }

@@ -1,4 +1,5 @@
 import { invariant } from '../contract/invariant.ts'
+import type { Remains } from '../contract/model-runner.ts'
 import type { EngineLoad } from '../contract/statistics.ts'
 import { type BlockMemory, PrefixStore, type StoredPrompt } from './prefix-store.ts'
 import { type Legacy, RowContents, type RowMemory } from './row-contents.ts'
@@ -76,7 +77,12 @@ export class RowTable<Owner extends RowOwner> {
     this.#contents.inherit(identity)
   }
 
-  /** What the sequence left in an earlier process; null where there is nothing (any more). */
+  /** See `RowContents.salvage`. */
+  salvage(identity: string, remains: Remains): void {
+    this.#contents.salvage(identity, remains)
+  }
+
+  /** What the sequence left in another process; null where there is nothing (any more). */
   legacyOf(mark: string): Legacy | null {
     return this.#contents.legacyOf(mark)
   }
@@ -84,13 +90,16 @@ export class RowTable<Owner extends RowOwner> {
   /**
    * Puts a sequence whose prompt is computed behind the decoding ones, with what it left: from now on it decodes. Nothing is
    * copied where its row is the next one already, so of several that of the lowest row goes first.
+   *
+   * @param positions  how much of it is wanted
+   * @returns false when it is no longer there
    */
-  adopt(owner: Owner): void {
+  adopt(owner: Owner, positions: number): boolean {
     const legacy = this.#contents.legacyOf(owner.mark)
-    invariant(legacy !== null && owner.computed <= legacy.computed, 'a sequence claims what it did not leave')
-    this.#reserve(owner)
-    this.#takeOver(legacy, owner, owner.computed)
+    invariant(legacy !== null && positions <= legacy.computed, 'a sequence claims what it did not leave')
+    if (!this.#takeOver(legacy, owner, positions)) return false
     this.#decodingRows++
+    return true
   }
 
   /** Nobody will claim what is left of earlier sequences. */
@@ -127,12 +136,9 @@ export class RowTable<Owner extends RowOwner> {
     const legacy = this.#contents.legacyOf(owner.mark)
     const left = legacy === null ? 0 : Math.max(0, Math.min(legacy.computed, usable))
     // A legacy that is used whole is cut where its own chunks were.
-    if (legacy !== null && left > stored && (this.#options.reusePrefixes || left === legacy.computed)) {
-      this.#reserve(owner)
-      this.#takeOver(legacy, owner, left)
-      return left
-    }
-    if (legacy !== null) this.#contents.release(legacy.row)
+    const isOfUse = left > stored && (this.#options.reusePrefixes || left === legacy?.computed)
+    if (legacy !== null && isOfUse && this.#takeOver(legacy, owner, left)) return left
+    if (legacy !== null) this.#contents.forget(legacy)
     this.#reserve(owner)
     const row = this.#nextRow()
     const lent = this.#store.lend(owner, stored, row, this.#storeRoom)
@@ -226,14 +232,16 @@ export class RowTable<Owner extends RowOwner> {
     this.#owners[row] = owner
   }
 
-  /** Puts the owner behind the decoding rows, with the first `positions` of what it left. */
-  #takeOver(legacy: Legacy, owner: Owner, positions: number): void {
-    const isThere = legacy.row === this.#decodingRows
+  /** Puts the owner behind the decoding rows, with the first `positions` of what it left; false, and nothing has happened, when it is gone. */
+  #takeOver(legacy: Legacy, owner: Owner, positions: number): boolean {
+    const isThere = legacy.remains === null && legacy.row === this.#decodingRows
     const row = isThere ? legacy.row : this.#nextRow()
-    if (!isThere) this.#contents.copy(legacy.row, row, positions)
+    if (!isThere && !this.#contents.bring(legacy, row, positions)) return false
+    this.#reserve(owner)
     this.#seat(owner, row, positions)
-    if (!isThere) this.#contents.release(legacy.row)
+    if (!isThere) this.#contents.forget(legacy)
     this.#fit()
+    return true
   }
 
   /** Makes a free row writable: a legacy there moves to an empty row, or is given up. */

@@ -62,6 +62,14 @@ export interface Engine {
    */
   inherit?(descriptor: number): void
 
+  /**
+   * What a process of the same kind, which was killed, was working on lies in this file until its successor drops it: those of its requests that
+   * are submitted here from now on are gone on with, as far as they are still there.
+   *
+   * @param descriptor  open in this process; another one than that of `inherit`
+   */
+  salvage?(descriptor: number): void
+
   /** Frees the request's rows before the next step; no event of it follows. Unknown ids are ignored. */
   cancel(requestId: string): void
 

@@ -4,6 +4,18 @@ export const ROW_NOTE_BYTES = 64
 /** Positions of a block of the prefix store. */
 export const BLOCK_TOKENS = 32
 
+/** What lies in the cache of another process, of the same shape as ours, which has ended. Its successor may write there at any time. */
+export interface Remains {
+  /** Its `ModelRunner.notes`, as they are now; null where there are none, or no more. */
+  notes(): ArrayBuffer | null
+  /**
+   * Copies the first `positions` positions of a row of it over those of a row of ours. Between runs.
+   *
+   * @returns false where they cannot be had: what is in our row then is undefined
+   */
+  copyRow(from: number, to: number, positions: number): boolean
+}
+
 /**
  * The model as the engine sees it: rows of a batch, each with its own key/value cache, and one native run at a time.
  *

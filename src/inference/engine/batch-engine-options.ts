@@ -1,5 +1,5 @@
 import type { EngineDescription, EngineListener } from '../contract/engine.ts'
-import type { ModelRunner } from '../contract/model-runner.ts'
+import type { ModelRunner, Remains } from '../contract/model-runner.ts'
 import type { TokenText } from '../contract/token-text.ts'
 import type { Recovery } from './sequence.ts'
 
@@ -8,6 +8,8 @@ export interface LastingCache {
   readonly identity: string
   /** See `MovableRunner.moveCacheTo`. */
   readonly moveTo: (descriptor: number) => boolean
+  /** See `MovableRunner.remainsIn`. */
+  readonly remainsIn: (descriptor: number) => Remains
 }
 
 export interface BatchEngineOptions {

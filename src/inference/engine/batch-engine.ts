@@ -32,7 +32,7 @@ export class BatchEngine implements Engine {
   readonly #ledger: EngineLedger
   readonly #witness: RunWitness
   readonly #outbox: Outbox
-  /** Of a process that had the cache before us. */
+  /** Of a process that was killed. */
   readonly #heirs: Heirs
   readonly #loop: Promise<void>
   #prefilling: PromptRun | null = null
@@ -51,7 +51,7 @@ export class BatchEngine implements Engine {
       budgetTokens: Math.floor(description.cacheBudgetBytes / runner.cacheBytesPerToken),
       reusePrefixes: options.reusePrefixes
     })
-    this.#heirs = new Heirs(this.#rows)
+    this.#heirs = new Heirs(this.#rows, options.lastingCache)
     this.#outbox = new Outbox(options.listener.events)
     this.#loop = this.#serve().catch(options.onCrash)
   }
@@ -69,8 +69,11 @@ export class BatchEngine implements Engine {
   }
 
   inherit(descriptor: number): void {
-    const { lastingCache } = this.#options
-    if (lastingCache?.moveTo(descriptor)) this.#heirs.open(lastingCache.identity, () => this.#wake())
+    this.#heirs.open(descriptor, () => this.#wake())
+  }
+
+  salvage(descriptor: number): void {
+    this.#heirs.salvage(descriptor)
   }
 
   submit(request: GenerationRequest, history: readonly LoggedEvent[] = []): void {

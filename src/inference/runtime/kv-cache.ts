@@ -1,4 +1,4 @@
-import { fstatSync, ftruncateSync } from 'node:fs'
+import { fstatSync, ftruncateSync, readSync } from 'node:fs'
 import { invariant } from '../contract/invariant.ts'
 import { ROW_NOTE_BYTES } from '../contract/model-runner.ts'
 import type { Address, PagedMemory } from './paged-memory.ts'
@@ -76,6 +76,38 @@ export class KvCache {
         const offset = buffer + BigInt(head * this.#headBytes)
         this.#memory.copy(offset + this.#offset(from), offset + this.#offset(to), bytes)
       }
+    }
+  }
+
+  /**
+   * What `copyRow` does, out of the file of another cache of the same shape.
+   *
+   * @returns false where the file does not hold it: what is in the row then is undefined
+   */
+  readRow(descriptor: number, from: number, to: number, positions: number): boolean {
+    const { capacity, kvHeads, headDim } = this.shape
+    invariant(this.#has(from) && this.#has(to), `row ${from} of a file is read to row ${to}; there are ${this.shape.rows}`)
+    invariant(positions >= 0 && positions <= capacity, `${positions} positions are read; a row holds ${capacity}`)
+    this.touch(to)
+    const bytes = positions * headDim * FLOAT_BYTES
+    for (const buffer of this.#sides()) {
+      for (let head = 0; head < kvHeads; head++) {
+        const source = Number(buffer - this.#start) + from * this.#rowBytes + head * this.#headBytes
+        const target = buffer + this.#offset(to) + BigInt(head * this.#headBytes)
+        if (!this.#memory.read(descriptor, source, target, bytes)) return false
+      }
+    }
+    return true
+  }
+
+  /** The notes in the file of another cache, as they are now; null where it is of another size. */
+  notesIn(descriptor: number): ArrayBuffer | null {
+    try {
+      if (fstatSync(descriptor).size !== this.#bytes) return null
+      const notes = new Uint8Array(this.notes.byteLength)
+      return readSync(descriptor, notes, 0, notes.length, 0) === notes.length ? notes.buffer : null
+    } catch {
+      return null
     }
   }
 

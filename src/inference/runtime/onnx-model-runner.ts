@@ -1,5 +1,5 @@
 import { invariant } from '../contract/invariant.ts'
-import type { ModelRunner } from '../contract/model-runner.ts'
+import type { ModelRunner, Remains } from '../contract/model-runner.ts'
 import { DecoderSession, type SessionOptions } from './decoder-session.ts'
 import { KvBlocks } from './kv-blocks.ts'
 import { KvCache } from './kv-cache.ts'
@@ -30,6 +30,9 @@ export interface MovableRunner extends ModelRunner {
    * @returns false where the system cannot: nothing has changed then
    */
   moveCacheTo(descriptor: number): boolean
+
+  /** What a runner of the same shape left in the file that its cache lay in. */
+  remainsIn(descriptor: number): Remains
 }
 
 /** A row to put a legacy in that has to make room. */
@@ -166,6 +169,17 @@ class OnnxModelRunner implements MovableRunner {
   moveCacheTo(descriptor: number): boolean {
     this.#expectIdle()
     return this.#parts.cache.moveTo(descriptor)
+  }
+
+  remainsIn(descriptor: number): Remains {
+    const { cache } = this.#parts
+    return {
+      notes: () => cache.notesIn(descriptor),
+      copyRow: (from, to, positions) => {
+        this.#expectIdle()
+        return cache.readRow(descriptor, from, to, positions)
+      }
+    }
   }
 
   terminate(): void {

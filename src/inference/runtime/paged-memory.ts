@@ -23,6 +23,13 @@ export interface PagedMemory {
    * @returns false where the system cannot: the range is then what it was
    */
   share(address: Address, bytes: number, descriptor: number): boolean
+  /**
+   * Fills a range from a file, which others may write or empty at any time.
+   *
+   * @param offset  in the file, in bytes
+   * @returns false where so much cannot be read: what is in the range then is undefined
+   */
+  read(descriptor: number, offset: number, address: Address, bytes: number): boolean
   /** The ranges do not overlap. */
   copy(from: Address, to: Address, bytes: number): void
   /** JavaScript's window on native memory. Detach it (`transfer`) before the memory is freed: a later read would end the process. */

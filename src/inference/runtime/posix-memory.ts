@@ -24,6 +24,7 @@ export class PosixMemory implements PagedMemory {
   readonly #unmap
   readonly #advise
   readonly #copy
+  readonly #read
   /** Ranges that are windows on a file. */
   readonly #shared = new Map<Address, number>()
 
@@ -33,6 +34,7 @@ export class PosixMemory implements PagedMemory {
     this.#map = library.func('mmap', 'intptr_t', ['intptr_t', 'size_t', 'int', 'int', 'int', 'int64_t'])
     this.#unmap = library.func('munmap', 'int', ['intptr_t', 'size_t'])
     this.#advise = library.func('madvise', 'int', ['intptr_t', 'size_t', 'int'])
+    this.#read = library.func('pread', 'intptr_t', ['int', 'intptr_t', 'size_t', 'int64_t'])
     this.#copy = library.func('memcpy', 'intptr_t', ['intptr_t', 'intptr_t', 'size_t'])
   }
 
@@ -65,6 +67,10 @@ export class PosixMemory implements PagedMemory {
       this.#advise(address, bytes, this.#isShared(address) ? MADV_REMOVE : giveBack) === 0,
       'the range given back is not whole pages of ours'
     )
+  }
+
+  read(descriptor: number, offset: number, address: Address, bytes: number): boolean {
+    return Number(this.#read(descriptor, address, bytes, offset)) === bytes
   }
 
   copy(from: Address, to: Address, bytes: number): void {

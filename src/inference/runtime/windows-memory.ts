@@ -43,6 +43,10 @@ export class WindowsMemory implements PagedMemory {
     return false
   }
 
+  read(): boolean {
+    return false
+  }
+
   copy(from: Address, to: Address, bytes: number): void {
     this.#move(to, from, bytes)
   }

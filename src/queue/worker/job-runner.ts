@@ -53,6 +53,11 @@ export class JobRunner {
     this.#engine?.inherit?.(descriptor)
   }
 
+  /** As the engine's; nothing where its cache dies with it. */
+  salvage(descriptor: number): void {
+    this.#engine?.salvage?.(descriptor)
+  }
+
   start(request: GenerationRequest, history: readonly LoggedEvent[]): void {
     invariant(this.#engine !== null, 'a request came before the model was loaded')
     this.#active.add(request.id)

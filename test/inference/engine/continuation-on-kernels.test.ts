@@ -69,14 +69,15 @@ it.runIf(process.platform === 'linux').each([
   ['llama', 'none'],
   ['gpt2', 'int8']
 ] as const)(
-  'goes on in the caches of engines that were killed one after the other with the same bits: %s, quantization %s',
+  'goes on in the caches of engines that were killed one after the other, or with copies of them, with the same bits: %s, quantization %s',
   async (family, quantization) => {
     const { model, determinism } = await prepareFamily(family, quantization, cacheFolder)
     await fc.assert(
       fc.asyncProperty(
         fc.array(anyRequest, { minLength: 1, maxLength: 5 }),
         fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 3 }),
-        async (plans, lives) => {
+        fc.boolean(),
+        async (plans, lives, isCopied) => {
           const requests = plans.map((one, index) => ({ ...one, id: `r${index}` }))
           const undisturbed = await runOnKernels(
             model,
@@ -84,17 +85,20 @@ it.runIf(process.platform === 'linux').each([
             16,
             requests.map(one => ({ request: one, history: [] }))
           )
-          const cacheFile = createCacheFile()
-          invariant(cacheFile !== null, 'Linux has cache files')
+          const [cacheFile, otherFile] = [createCacheFile(), createCacheFile()]
+          invariant(cacheFile !== null && otherFile !== null, 'Linux has cache files')
           const logs = requests.map((): LoggedEvent[] => [])
-          for (const events of [...lives, Number.POSITIVE_INFINITY]) {
+          for (const [life, events] of [...lives, Number.POSITIVE_INFINITY].entries()) {
             const open = requests.filter((_, index) => logs[index]?.at(-1)?.kind !== 'finished')
             if (open.length === 0) break
             const submissions = open.map(one => ({ request: one, history: [...(logs[requests.indexOf(one)] ?? [])] }))
-            const said = await runOnKernels(model, determinism, 16, submissions, { cacheFile, events })
+            const files = life % 2 === 0 ? [cacheFile, otherFile] : [otherFile, cacheFile]
+            const [own = cacheFile, neighbourFile = otherFile] = isCopied ? files : [cacheFile, otherFile]
+            const said = await runOnKernels(model, determinism, 16, submissions, { cacheFile: own, neighbourFile, events })
             for (const [index, one] of open.entries()) logs[requests.indexOf(one)]?.push(...(said[index] ?? []))
           }
           closeSync(cacheFile)
+          closeSync(otherFile)
           for (const [index, log] of undisturbed.entries()) expect(byChoice(logs[index] ?? [])).toEqual(byChoice(log))
         }
       ),

@@ -5,7 +5,7 @@ import { PLAIN_SAMPLING } from '../../../src/inference/contract/sampling.ts'
 import { BatchEngine } from '../../../src/inference/engine/batch-engine.ts'
 import type { BatchEngineOptions } from '../../../src/inference/engine/batch-engine-options.ts'
 import { aRequest } from '../../queue/a-request.ts'
-import { FakeRunner, type FakeRunnerOptions } from './fake-runner.ts'
+import { FakeRunner, type FakeRunnerOptions, type Legacy } from './fake-runner.ts'
 import { fakeText } from './fake-text.ts'
 
 export const GREEDY = { ...PLAIN_SAMPLING, seed: 7 }
@@ -27,7 +27,8 @@ export class EngineHarness {
   readonly #watchers = new Set<() => void>()
   readonly #crashed: Promise<never>
 
-  constructor(options: FakeRunnerOptions & Partial<BatchEngineOptions> & { budgetTokens?: number } = {}) {
+  /** @param options  `remains`: what a killed neighbour of the same kind left */
+  constructor(options: FakeRunnerOptions & Partial<BatchEngineOptions> & { budgetTokens?: number; remains?: Legacy } = {}) {
     this.runner = new FakeRunner(options)
     let crash: (error: unknown) => void = () => {}
     this.#crashed = new Promise<never>((_, reject) => {
@@ -50,7 +51,11 @@ export class EngineHarness {
       chunkTokens: options.chunkTokens ?? 8,
       minDecodeRows: options.minDecodeRows ?? 1,
       reusePrefixes: options.reusePrefixes ?? true,
-      lastingCache: options.lastingCache ?? { identity: 'a model', moveTo: () => true },
+      lastingCache: options.lastingCache ?? {
+        identity: 'a model',
+        moveTo: () => true,
+        remainsIn: () => this.runner.remainsOf(options.remains ?? new FakeRunner(options))
+      },
       recovery: options.recovery ?? 'exact',
       now: options.now ?? (() => 0),
       listener: {

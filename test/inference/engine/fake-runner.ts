@@ -1,6 +1,6 @@
 import { ServiceError } from '../../../src/inference/contract/errors.ts'
 import { invariant } from '../../../src/inference/contract/invariant.ts'
-import { BLOCK_TOKENS, type ModelRunner, ROW_NOTE_BYTES } from '../../../src/inference/contract/model-runner.ts'
+import { BLOCK_TOKENS, type ModelRunner, type Remains, ROW_NOTE_BYTES } from '../../../src/inference/contract/model-runner.ts'
 
 export interface FakeRunnerOptions {
   readonly slots?: number
@@ -97,6 +97,24 @@ export class FakeRunner implements ModelRunner {
     this.onInstant()
     this.#cache(to).splice(0, Number.POSITIVE_INFINITY, ...source.slice(0, positions))
     this.onInstant()
+  }
+
+  /** Another's cache, as ours sees it. */
+  remainsOf({ cache, notes }: Legacy): Remains {
+    return {
+      notes: () => {
+        this.onInstant()
+        return notes.slice()
+      },
+      copyRow: (from, to, positions) => {
+        invariant(!this.#inFlight, 'a row was brought during a run')
+        this.onInstant()
+        const row = cache[from] ?? []
+        this.#cache(to).splice(0, Number.POSITIVE_INFINITY, ...row.slice(0, positions))
+        this.onInstant()
+        return row.length >= positions
+      }
+    }
   }
 
   releaseRow(row: number): void {

@@ -26,9 +26,10 @@ export interface Submission {
   readonly history: readonly LoggedEvent[]
 }
 
-/** A cache that outlives its engine, and after how many events the engine is killed. */
+/** A cache that outlives its engine, that of a killed neighbour, and after how many events the engine is killed. */
 export interface Life {
   readonly cacheFile: number
+  readonly neighbourFile?: number
   readonly events: number
 }
 
@@ -51,7 +52,11 @@ export async function runOnKernels(
     description: { ...model, slots: SLOTS, cacheBudgetBytes: 100 * model.contextLength * model.cacheBytesPerToken },
     chunkTokens,
     minDecodeRows: loneRowDiffers ? 2 : 1,
-    lastingCache: { identity: model.modelHash, moveTo: descriptor => runner.moveCacheTo(descriptor) },
+    lastingCache: {
+      identity: model.modelHash,
+      moveTo: descriptor => runner.moveCacheTo(descriptor),
+      remainsIn: descriptor => runner.remainsIn(descriptor)
+    },
     reusePrefixes: !cutsDiffer,
     recovery: 'exact',
     now: () => 0,
@@ -71,6 +76,7 @@ export async function runOnKernels(
     onCrash: reject
   })
   if (life !== null) engine.inherit(life.cacheFile)
+  if (life?.neighbourFile !== undefined) engine.salvage(life.neighbourFile)
   for (const { request, history } of submissions) engine.submit(request, history)
   await ended
   await engine.close()

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { RowLedger } from '../../../src/inference/cache/row-ledger.ts'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
 import { anyGeneration } from './any-generation.ts'
@@ -97,11 +98,12 @@ it('drops what another model left, and what nobody comes for', async () => {
   const { logs, legacy } = await killedAt(12, [one])
   const log = withoutEnd(logs[0] ?? [])
 
-  const other = new EngineHarness({
+  const other: EngineHarness = new EngineHarness({
     legacy: { cache: legacy.cache.map(row => [...row]), notes: legacy.notes.slice() },
-    lastingCache: { identity: 'other', moveTo: () => true }
+    lastingCache: { identity: 'other', moveTo: () => true, remainsIn: () => other.runner.remainsOf(legacy) }
   })
   other.engine.inherit(0)
+  other.engine.salvage(1)
   expect(other.runner.cache.flat()).toEqual([])
   await other.run(one, log)
   expect(other.runner.steps[0]?.kind).toBe('prefill')
@@ -116,4 +118,61 @@ it('drops what another model left, and what nobody comes for', async () => {
   await unclaimed.ended('r')
   expect(unclaimed.adopted).toEqual([])
   await unclaimed.engine.close()
+})
+
+/** What the successor in the seat of a killed engine does in the end: it empties the rows, and computes others there. */
+function overwrite({ cache, notes }: Legacy): void {
+  const ledger = new RowLedger(notes, cache.length)
+  for (const [row, positions] of cache.entries()) {
+    ledger.clear(row)
+    positions.fill(-7)
+  }
+}
+
+it('goes on with what a killed neighbour was working on, beside its own work, whatever happens to it there meanwhile', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(anyGeneration, { minLength: 1, maxLength: 4 }),
+      fc.array(anyGeneration, { maxLength: 2 }),
+      fc.nat(120),
+      fc.constantFrom(3, 10, 1000).chain(max => fc.nat(max)),
+      fc.constantFrom({}, { slots: 2 }, { reusePrefixes: false }, { minDecodeRows: 2 as const }),
+      async (plans, ownPlans, instant, overwrittenAt, options) => {
+        const requests = plans.map((plan, index) => ({ ...plan, id: `r${index}` }))
+        const { logs, legacy } = await killedAt(instant, requests, options)
+        const survivor = new EngineHarness({ ...options, remains: legacy })
+        const own = ownPlans.map((plan, index) => ({ ...plan, id: `own${index}` }))
+        for (const one of own) survivor.engine.submit(one)
+        let left = overwrittenAt
+        survivor.runner.onInstant = () => {
+          if (left-- === 0) overwrite(legacy)
+        }
+        survivor.engine.salvage(1)
+        const open = requests.map((one, index) => ({ one, log: logs[index] ?? [] })).filter(({ log }) => log.at(-1)?.kind !== 'finished')
+        for (const { one, log } of open) survivor.engine.submit(one, log)
+        for (const { one, log } of [...open, ...own.map(one => ({ one, log: [] }))]) {
+          const rest = await survivor.ended(one.id)
+          expect(byChoice([...log, ...rest])).toEqual(byChoice(await alone(one)))
+        }
+        await survivor.engine.close()
+      }
+    ),
+    { numRuns: 200 }
+  )
+})
+
+it('computes nothing again of what a neighbour left, between two steps of its own', async () => {
+  const requests = [3, 4, 5].map(first => request(`r${first}`, [first, 9, 8, 7, 6], { maxNewTokens: 20, ignoreEos: true }))
+  const { logs, legacy } = await killedAt(40, requests)
+  const survivor = new EngineHarness({ remains: legacy })
+  const own = request('own', [7, 7, 7], { maxNewTokens: 30, ignoreEos: true })
+  survivor.engine.submit(own)
+  await survivor.until(() => survivor.events('own').length > 4)
+  const before = survivor.runner.steps.length
+  survivor.engine.salvage(1)
+  for (const [index, one] of requests.entries()) survivor.engine.submit(one, logs[index])
+  await Promise.all(['own', 'r3', 'r4', 'r5'].map(id => survivor.ended(id)))
+  expect(survivor.runner.steps.slice(before).every(({ kind }) => kind === 'decode')).toBe(true)
+  expect(survivor.adopted).toEqual([requests.map(({ id }) => id)])
+  await survivor.engine.close()
 })

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { invariant } from '../../../src/inference/contract/invariant.ts'
 import { createCacheFile } from '../../../src/inference/runtime/cache-file.ts'
@@ -60,6 +60,28 @@ describe.runIf(process.platform === 'linux')('a cache in a file', () => {
     next.releaseRow(2)
     expect(heldBytes()).toBeLessThan(SLACK_BYTES)
     next.free()
+  })
+
+  it('is read by another cache, notes and rows, for as long as it is there', () => {
+    const first = open()
+    row(first, 1).fill(7)
+    new Uint8Array(first.notes).fill(9)
+    const other = new KvCache(openMemory(), SHAPE)
+    expect(new Uint8Array(other.notesIn(file) ?? new ArrayBuffer(0))).toEqual(new Uint8Array(first.notes))
+    expect(other.readRow(file, 1, 2, 10)).toBe(true)
+    const headFloats = SHAPE.capacity * SHAPE.headDim
+    for (const head of [0, headFloats])
+      expect(
+        row(other, 2)
+          .subarray(head, head + 640)
+          .every(value => value === 7)
+      ).toBe(true)
+    expect(row(other, 2)[640]).toBe(0)
+    expect(new KvCache(openMemory(), { ...SHAPE, rows: 4 }).notesIn(file)).toBeNull()
+    ftruncateSync(file, 0)
+    expect(other.notesIn(file)).toBeNull()
+    expect(other.readRow(file, 1, 2, 10)).toBe(false)
+    other.free()
   })
 
   it('begins empty where it has another shape', () => {
