@@ -15,6 +15,7 @@ import { EngineLedger, type RunWork } from './engine-ledger.ts'
 import { Heirs } from './heirs.ts'
 import type { Job } from './job.ts'
 import { JobBook } from './job-book.ts'
+import { logitsRow } from './logits-row.ts'
 import { Outbox } from './outbox.ts'
 import { PromptRun, type WaitingChoice } from './prompt-run.ts'
 import { RunWitness } from './run-witness.ts'
@@ -165,6 +166,7 @@ export class BatchEngine implements Engine {
 
   async #prefillStep(run: PromptRun): Promise<void> {
     const { leader, job } = run
+    const { vocabularySize } = this.#options.runner
     const ids = leader.prefillTokenIds
     const chunk = planChunk({ computed: leader.computed, promptTokens: ids.length }, this.#options.chunkTokens, run.wantedLogits)
     const row = this.#rows.rowOf(leader)
@@ -178,11 +180,11 @@ export class BatchEngine implements Engine {
     if (run.isScored && run.echo !== null) {
       const { echo } = run
       this.#read(job, () => {
-        for (const index of chunk.wanted) echo.score(this.#rowOf(logits, index))
+        for (const index of chunk.wanted) echo.score(logitsRow(logits, index, vocabularySize))
         for (const event of echo.events()) this.#outbox.say(job, event)
       })
     }
-    if (run.isComputed && !job.isOver) this.#finishPrompt(run, this.#rowOf(logits, chunk.wanted.length - 1))
+    if (run.isComputed && !job.isOver) this.#finishPrompt(run, logitsRow(logits, chunk.wanted.length - 1, vocabularySize))
     this.#outbox.deliver()
   }
 
@@ -213,13 +215,14 @@ export class BatchEngine implements Engine {
     const jobs = sequences.map(sequence => this.#jobs.of(sequence))
     const logits = await this.#run({ kind: 'decode', rows: jobs.length }, jobs, () => this.#options.runner.decode(tokenIds, pasts))
     if (logits === null) return
+    const { vocabularySize } = this.#options.runner
     // All before any: a sequence that ends makes another move, with all that it has computed.
     for (const sequence of sequences) {
       sequence.computed++
       this.#rows.note(sequence)
     }
     sequences.forEach((sequence, row) => {
-      this.#catchUp(sequence, this.#rowOf(logits, row))
+      this.#catchUp(sequence, logitsRow(logits, row, vocabularySize))
     })
     this.#outbox.deliver()
   }
@@ -291,11 +294,5 @@ export class BatchEngine implements Engine {
       this.#prefilling = null
     }
     for (const sequence of this.#rows.decoding()) if (this.#jobs.of(sequence).isOver) this.#rows.close(sequence)
-  }
-
-  /** View of row `index` of logits [R, V]. */
-  #rowOf(logits: Float32Array, index: number): Float32Array {
-    const { vocabularySize } = this.#options.runner
-    return logits.subarray(index * vocabularySize, (index + 1) * vocabularySize)
   }
 }
