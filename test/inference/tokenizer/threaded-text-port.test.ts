@@ -21,6 +21,8 @@ const METADATA = new Map<string, unknown>([
 ])
 
 const WORDS: TextSource = { kind: 'words', words: [' yes'], chatTemplate: '{{ messages[0].content }}' }
+const ENDLESS = '{% for a in range(1000000) %}{% for b in range(1000000) %}{% if b > 1000000 %}x{% endif %}{% endfor %}{% endfor %}'
+const CONVERSATION = { messages: [], tools: null, addGenerationPrompt: true, settings: {} }
 
 let port: TextPort
 beforeAll(async () => {
@@ -59,8 +61,8 @@ it('refuses to open on metadata that is no tokenizer', async () => {
 
 it('starts another thread when one dies: the text in its hands is lost, and no other', async () => {
   const posts = vi.spyOn(Worker.prototype, 'postMessage')
-  const fragile = await openTextPort(WORDS)
-  const lost = fragile.encode('x'.repeat(1_000_000))
+  const fragile = await openTextPort({ ...WORDS, chatTemplate: ENDLESS }, { templateLimitMs: 600_000 })
+  const lost = fragile.renderChat(CONVERSATION)
   const waiting = fragile.encode('hi')
   await vi.waitFor(() => expect(posts).toHaveBeenCalled())
   const thread: unknown = posts.mock.contexts.at(-1)
@@ -86,10 +88,8 @@ it('drops the text of a caller that has gone, if it has not begun', async () => 
 })
 
 it('stops a template that does not end, and goes on with the next in line', async () => {
-  const endless = '{% for a in range(1000000) %}{% for b in range(1000000) %}{% if b > 1000000 %}x{% endif %}{% endfor %}{% endfor %}'
-  const stuck = await openTextPort({ ...WORDS, chatTemplate: endless }, { templateLimitMs: 50 })
-  const conversation = { messages: [], tools: null, addGenerationPrompt: true, settings: {} }
-  const lost = stuck.renderChat(conversation)
+  const stuck = await openTextPort({ ...WORDS, chatTemplate: ENDLESS }, { templateLimitMs: 50 })
+  const lost = stuck.renderChat(CONVERSATION)
   const next = stuck.encode('hi')
   await expect(lost).rejects.toMatchObject({ code: 'invalid_request', param: 'messages' })
   expect(await next).toEqual([104, 105])
