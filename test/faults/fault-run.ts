@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { seededRandom } from '../../load/random.ts'
 import type { FaultKind, FaultOptions } from './fault-options.ts'
 import type { Fleet } from './fleet.ts'
+import { HeldResources, type ResourceReport } from './held-resources.ts'
 import { type CaseBody, mixedCases } from './mixed-cases.ts'
-import { openFiles } from './open-files.ts'
 import { Pauses } from './pauses.ts'
 import { redisLeftovers } from './redis-leftovers.ts'
 import { type ReadText, readResuming } from './resuming-reader.ts'
@@ -14,12 +14,11 @@ const FREEZE_MS = 14_000
 const PROGRESS_FAULTS = 20
 const STREAM_TIMEOUT_MS = 300_000
 
-export interface FaultReport {
+export interface FaultReport extends ResourceReport {
   readonly faults: Readonly<Record<string, number>>
   readonly streams: number
   readonly wrong: readonly string[]
   readonly pauseMs: ReturnType<Pauses['report']>
-  readonly openFiles: { readonly before: readonly (number | null)[]; readonly after: readonly (number | null)[] }
   /** In Redis, when every request had ended. */
   readonly leftovers: readonly string[]
   readonly passed: boolean
@@ -35,7 +34,7 @@ export async function faultRun(fleet: Fleet, options: FaultOptions, say: (line: 
   }
   say(`${cases.length} requests read undisturbed`)
 
-  const before = fleet.apiPids().map(openFiles)
+  const resources = new HeldResources(() => fleet.apiPids())
   const pauses = new Pauses()
   const wrong: string[] = []
   const over = new AbortController()
@@ -55,20 +54,22 @@ export async function faultRun(fleet: Fleet, options: FaultOptions, say: (line: 
     }
   }
   const readers = Array.from({ length: options.streams }, reader)
-  const faults = await inject(fleet, options, pauses, count =>
+  const faults = await inject(fleet, options, pauses, count => {
+    resources.note()
     say(`${count} faults, ${streams} streams, ${wrong.length} wrong, pause ${JSON.stringify(pauses.report())}`)
-  )
+  })
   over.abort()
   await Promise.all(readers)
   const leftovers = fleet.redisPort === null ? [] : await redisLeftovers(fleet.redisPort)
+  const held = resources.report()
   return {
+    ...held,
     faults,
     streams,
     wrong: wrong.slice(0, 10),
     pauseMs: pauses.report(),
-    openFiles: { before, after: fleet.apiPids().map(openFiles) },
     leftovers,
-    passed: wrong.length === 0 && leftovers.length === 0
+    passed: wrong.length === 0 && leftovers.length === 0 && held.flat
   }
 }
 
