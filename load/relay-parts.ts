@@ -43,7 +43,7 @@ export async function measureRelay(options: RelayOptions) {
 
 /**
  * Bytes of the API process that a stream takes while it waits for its next token: of each of the first `idle` streams, with which the
- * process fills its pools (V8's young generation grows to 48 MB), and of each of as many more.
+ * process fills its pools (V8's young generation grows meanwhile), and of each of as many more.
  */
 export async function measureIdle(options: RelayOptions) {
   const { idle } = options

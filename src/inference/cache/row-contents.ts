@@ -42,19 +42,14 @@ export class RowContents {
     const isOurs = this.#ledger.belongsTo(identity)
     const entries = isOurs ? this.#ledger.entries() : []
     if (!isOurs) this.#ledger.begin(identity)
-    // A sequence that was on the move may be in two rows.
-    const best = new Map(entries.toSorted((left, right) => left.computed - right.computed).map(entry => [entry.mark, entry]))
-    for (const entry of best.values()) this.#legacies.set(entry.row, { ...entry, remains: null })
+    for (const entry of fullest(entries)) this.#legacies.set(entry.row, { ...entry, remains: null })
     for (let row = 0; row < this.rows; row++) if (!this.#legacies.has(row)) this.release(row)
   }
 
   /** What a killed neighbour was working on can be brought here from now on, instead of what was left by others before it. */
   salvage(identity: string, remains: Remains): void {
     this.#salvage.clear()
-    for (const entry of entriesIn(remains, this.rows, identity)) {
-      const known = this.#salvage.get(entry.mark)
-      if (known === undefined || known.computed < entry.computed) this.#salvage.set(entry.mark, { ...entry, remains })
-    }
+    for (const entry of fullest(entriesIn(remains, this.rows, identity))) this.#salvage.set(entry.mark, { ...entry, remains })
   }
 
   /** null where a sequence left nothing, or it was given up. */
@@ -79,7 +74,7 @@ export class RowContents {
   /**
    * The first positions of a legacy go to a row that may be written.
    *
-   * @returns false when it is no longer there: the row is empty then
+   * @returns false when it is no longer there: the row is empty then, and the legacy forgotten
    */
   bring(legacy: Legacy, to: number, positions: number): boolean {
     const { remains, row, mark } = legacy
@@ -91,7 +86,10 @@ export class RowContents {
     const isWhole =
       remains.copyRow(row, to, positions) &&
       entriesIn(remains, this.rows).some(entry => entry.row === row && entry.mark === mark && entry.computed >= positions)
-    if (!isWhole) this.release(to)
+    if (!isWhole) {
+      this.release(to)
+      this.forget(legacy)
+    }
     return isWhole
   }
 
@@ -131,6 +129,11 @@ export class RowContents {
     this.#ledger.clear(row)
     this.#memory.releaseRow(row)
   }
+}
+
+/** One of each sequence: one that was on the move may be in two rows. */
+function fullest(entries: readonly LedgerEntry[]): Iterable<LedgerEntry> {
+  return new Map(entries.toSorted((left, right) => left.computed - right.computed).map(entry => [entry.mark, entry])).values()
 }
 
 /** @param identity  that they must be of */

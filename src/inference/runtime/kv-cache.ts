@@ -65,17 +65,8 @@ export class KvCache {
   }
 
   copyRow(from: number, to: number, positions: number): void {
-    const { capacity, kvHeads, headDim } = this.shape
-    invariant(this.#has(from) && this.#has(to), `a copy from row ${from} to row ${to}; there are ${this.shape.rows}`)
-    invariant(positions >= 0 && positions <= capacity, `a copy of ${positions} positions; a row holds ${capacity}`)
-    if (from === to || positions === 0) return
-    this.touch(to)
-    const bytes = positions * headDim * FLOAT_BYTES
-    for (const buffer of this.#sides()) {
-      for (let head = 0; head < kvHeads; head++) {
-        const offset = buffer + BigInt(head * this.#headBytes)
-        this.#memory.copy(offset + this.#offset(from), offset + this.#offset(to), bytes)
-      }
+    for (const { source, target, bytes } of this.#pieces(from, to, positions)) {
+      if (source !== target) this.#memory.copy(source, target, bytes)
     }
   }
 
@@ -85,17 +76,8 @@ export class KvCache {
    * @returns false where the file does not hold it: what is in the row then is undefined
    */
   readRow(descriptor: number, from: number, to: number, positions: number): boolean {
-    const { capacity, kvHeads, headDim } = this.shape
-    invariant(this.#has(from) && this.#has(to), `row ${from} of a file is read to row ${to}; there are ${this.shape.rows}`)
-    invariant(positions >= 0 && positions <= capacity, `${positions} positions are read; a row holds ${capacity}`)
-    this.touch(to)
-    const bytes = positions * headDim * FLOAT_BYTES
-    for (const buffer of this.#sides()) {
-      for (let head = 0; head < kvHeads; head++) {
-        const source = Number(buffer - this.#start) + from * this.#rowBytes + head * this.#headBytes
-        const target = buffer + this.#offset(to) + BigInt(head * this.#headBytes)
-        if (!this.#memory.read(descriptor, source, target, bytes)) return false
-      }
+    for (const { source, target, bytes } of this.#pieces(from, to, positions)) {
+      if (!this.#memory.read(descriptor, Number(source - this.#start), target, bytes)) return false
     }
     return true
   }
@@ -152,6 +134,26 @@ export class KvCache {
   /** Where the keys (even) or values (odd) of a layer begin. */
   #buffer(index: number): Address {
     return this.#start + BigInt(this.#noteBytes + index * this.#rowBytes * this.shape.rows)
+  }
+
+  /** Where the first positions of each head lie, in a row and in another that is to take them. */
+  *#pieces(
+    from: number,
+    to: number,
+    positions: number
+  ): Generator<{ readonly source: Address; readonly target: Address; readonly bytes: number }> {
+    const { capacity, kvHeads, headDim } = this.shape
+    invariant(this.#has(from) && this.#has(to), `a copy from row ${from} to row ${to}; there are ${this.shape.rows}`)
+    invariant(positions >= 0 && positions <= capacity, `a copy of ${positions} positions; a row holds ${capacity}`)
+    if (positions === 0) return
+    this.touch(to)
+    const bytes = positions * headDim * FLOAT_BYTES
+    for (const buffer of this.#sides()) {
+      for (let head = 0; head < kvHeads; head++) {
+        const start = buffer + BigInt(head * this.#headBytes)
+        yield { source: start + this.#offset(from), target: start + this.#offset(to), bytes }
+      }
+    }
   }
 
   *#sides(): Generator<Address> {
