@@ -34,6 +34,7 @@ export async function measureEngine(
       cacheBudgetBytes: rows * capacity * runner.cacheBytesPerToken
     },
     chunkTokens,
+    loneChunkTokens: chunkTokens,
     minDecodeRows: 1,
     lastingCache: null,
     reusePrefixes: false,

@@ -16,7 +16,7 @@ The last line is one JSON document. Exit code 2: wrong options.
   --no-spinning            our threads do not wait busily: for machines that others use too
   --steps N                decode steps of a round (default 8)
   --rounds N               each measures every case once, on every side (default 3)
-  --chunk N                tokens of one of our prefill runs (default 64, as in the server)
+  --chunk N                tokens of one of our prefill runs (default 128, as in the server while no stream runs)
   --no-peer                ours only
   --help`
 
@@ -51,7 +51,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | null 
       'no-spinning': { type: 'boolean', default: false },
       steps: { type: 'string', default: '8' },
       rounds: { type: 'string', default: '3' },
-      chunk: { type: 'string', default: '64' },
+      chunk: { type: 'string', default: '128' },
       'no-peer': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false }
     }

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import type { Environment } from '../src/server/config/environment.ts'
 import type { BenchCase, BenchSamples, SideHello, SideOptions } from './bench-case.ts'
 
 /** An engine under measurement, in a process of its own; idle while another side is measured. */
@@ -12,8 +13,8 @@ export class BenchSide {
     this.hello = hello
   }
 
-  static async open(script: string, options: SideOptions): Promise<BenchSide> {
-    const child = fork(new URL(script, import.meta.url), [JSON.stringify(options)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  static async open(script: string, options: SideOptions, env: Environment): Promise<BenchSide> {
+    const child = fork(new URL(script, import.meta.url), [JSON.stringify(options)], { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     return new BenchSide(child, (await reply(child, script)) as SideHello)
   }
 

@@ -1,5 +1,7 @@
 import { prepareModel } from '../src/inference/model/prepare-model.ts'
+import { readEnvironment } from '../src/server/config/environment.ts'
 import { graphsFolder } from '../src/server/config/graphs-folder.ts'
+import { modelProcessEnvironment } from '../src/server/config/model-process-environment.ts'
 import { readServeConfig } from '../src/server/config/serve-config.ts'
 import { resolveModel } from '../src/server/download/resolve-model.ts'
 import { caseName, type SideOptions } from './bench-case.ts'
@@ -23,8 +25,8 @@ async function run(options: BenchOptions): Promise<void> {
   const machine = thisMachine()
   const { name, side } = await sideOptions(options)
   console.log(`${name} on ${machine.cpu}, ${machine.cores} cores, load average ${machine.loadAverage.toFixed(2)}`)
-  const ours = await BenchSide.open('bench-everstream.ts', side)
-  const other = options.peer ? await BenchSide.open('bench-llama.ts', side) : null
+  const ours = await BenchSide.open('bench-everstream.ts', side, modelProcessEnvironment(readEnvironment()))
+  const other = options.peer ? await BenchSide.open('bench-llama.ts', side, readEnvironment()) : null
   if (other !== null && 'missing' in other.hello) console.log(other.hello.missing)
   const peer = other !== null && 'versions' in other.hello ? other : null
   try {

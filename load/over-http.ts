@@ -1,5 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { readEnvironment } from '../src/server/config/environment.ts'
+import { modelProcessEnvironment } from '../src/server/config/model-process-environment.ts'
 import { Endpoint } from './endpoint.ts'
 import { median } from './median.ts'
 import { promptAt } from './prompts.ts'
@@ -60,7 +62,10 @@ async function overHttp(endpoint: Endpoint, model: string, first: number): Promi
 }
 
 async function startBare() {
-  const child = fork(new URL('./bench-bare-engine.ts', import.meta.url), [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const child = fork(new URL('./bench-bare-engine.ts', import.meta.url), [], {
+    env: modelProcessEnvironment(readEnvironment()),
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc']
+  })
   await once(child, 'message')
   return {
     async measure(first: number): Promise<number> {

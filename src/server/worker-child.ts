@@ -4,6 +4,8 @@ import type { EngineDescription } from '../inference/contract/engine.ts'
 import { type EngineStatistics, NO_DEEDS, NO_LOAD } from '../inference/contract/statistics.ts'
 import type { WorkerSeat } from '../queue/embedded/worker-pool.ts'
 import type { ChildPool } from './child-pool.ts'
+import { readEnvironment } from './config/environment.ts'
+import { modelProcessEnvironment } from './config/model-process-environment.ts'
 import type { Logger } from './logger.ts'
 import { ProgressWatch } from './progress-watch.ts'
 import { FIRST_CACHE_DESCRIPTOR, type ParentMessage, parseWorkerMessage, type WorkerMessage } from './worker-protocol.ts'
@@ -66,6 +68,7 @@ export class WorkerChild {
     this.#onDeath = onDeath
     this.#process = fork(options.entry, [options.argument], {
       serialization: 'advanced',
+      env: modelProcessEnvironment(readEnvironment()),
       execArgv: [],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...options.cacheFiles]
     })

@@ -5,6 +5,7 @@ import { BLOCK_TOKENS } from '../inference/contract/model-runner.ts'
 import { BatchEngine } from '../inference/engine/batch-engine.ts'
 import { probeDeterminism } from '../inference/engine/determinism-probe.ts'
 import type { PreparedModel } from '../inference/model/prepared-model.ts'
+import { attendsInTiles } from '../inference/runtime/attention-kernel.ts'
 import { openModelRunner } from '../inference/runtime/onnx-model-runner.ts'
 import { runtimeVersions } from '../inference/runtime/versions.ts'
 import { createSimulatedEngine } from '../inference/simulated/simulated-engine.ts'
@@ -49,8 +50,9 @@ const Onnx = z.strictObject({
 export const EngineOptions = z.discriminatedUnion('engine', [Simulated, Onnx])
 export type EngineOptions = z.infer<typeof EngineOptions>
 
-/** Measured: longer chunks prefill no faster, shorter ones make running streams wait less and cost more (notes on performance). */
+/** Shorter chunks would make running streams wait less and cost more; longer ones prefill a few per cent faster (docs/performance.md). */
 const CHUNK_TOKENS = 64
+const LONE_CHUNK_TOKENS = 128
 
 /** @throws {ServiceError} when the model cannot be loaded, and could not be the next time: its message is shown to people */
 export async function createEngine(options: EngineOptions, listener: EngineListener): Promise<Engine> {
@@ -81,6 +83,7 @@ async function createBatchEngine(options: z.infer<typeof Onnx>, listener: Engine
       cacheBudgetBytes: options.cacheBudgetBytes
     },
     chunkTokens: CHUNK_TOKENS,
+    loneChunkTokens: attendsInTiles(options.contextLength) ? CHUNK_TOKENS : LONE_CHUNK_TOKENS,
     minDecodeRows: loneRowDiffers ? 2 : 1,
     reusePrefixes: !cutsDiffer,
     lastingCache: {

@@ -18,6 +18,8 @@ export interface BatchEngineOptions {
   readonly description: EngineDescription
   /** Most tokens of one prefill chunk: what running streams wait for at most. */
   readonly chunkTokens: number
+  /** The same while none runs. */
+  readonly loneChunkTokens: number
   /** 2 where a lone row is in another numeric class than a row in a batch (DESIGN section 4): a dummy row joins it. */
   readonly minDecodeRows: 1 | 2
   readonly reusePrefixes: boolean

@@ -168,7 +168,8 @@ export class BatchEngine implements Engine {
     const { leader, job } = run
     const { vocabularySize } = this.#options.runner
     const ids = leader.prefillTokenIds
-    const chunk = planChunk({ computed: leader.computed, promptTokens: ids.length }, this.#options.chunkTokens, run.wantedLogits)
+    const most = this.#rows.decodingRows > 0 ? this.#options.chunkTokens : this.#options.loneChunkTokens
+    const chunk = planChunk({ computed: leader.computed, promptTokens: ids.length }, most, run.wantedLogits)
     const row = this.#rows.rowOf(leader)
     const logits = await this.#run({ kind: 'prefill', tokens: chunk.to - chunk.from }, [job], () =>
       this.#options.runner.prefill(row, chunk.from, ids.slice(chunk.from, chunk.to), chunk.wanted)

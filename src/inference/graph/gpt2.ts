@@ -44,31 +44,39 @@ export function buildGpt2(config: Gpt2Config, source: Pick<WeightSource, 'info'>
     return weights.linear(name, x, [name], [`${name}.bias`])
   }
 
+  /** The wanted rows [R,E] of x [B,S,E]. */
+  function wantedRows(x: string): string {
+    const flat = graph.node('', 'Reshape', `${x}.flat`, [x, graph.shape(`${x}.shape`, [-1, hidden])]) // [B×S,E]
+    return graph.node('', 'Gather', `${x}.wanted`, [flat, wanted], { axis: { int: 0 } })
+  }
+
   for (let l = 0; l < layers; l++) {
     const layer = `layers.${l}`
     const cache = ['key', 'value'].map(side => graph.input(`past_key_values.${l}.${side}`, 'float32', ['B', heads, 'M', headDim]))
     const present = ['key', 'value'].map(side => `present.${l}.${side}`)
     for (const side of present) graph.output(side, 'float32', ['B', heads, 'M', headDim])
 
+    weights.scaleQueries(`${layer}.qkv`, hidden, config.attentionScales[l] ?? 1 / Math.sqrt(headDim))
     const qkv = linear(`${layer}.qkv`, norm(`${layer}.attention_norm`)) // [B,S,3E]
     const attention = `${layer}.attention` // [B,S,E]
     graph.nodeWithOutputs(MICROSOFT, 'GroupQueryAttention', attention, [qkv, '', '', ...cache, lengths, total], [attention, ...present], {
       num_heads: { int: heads },
       kv_num_heads: { int: heads },
       do_rotary: { int: 0 },
-      scale: { float: config.attentionScales[l] ?? 0 }
+      scale: { float: 1 }
     })
-    branch = linear(`${layer}.attention_output`, attention) // [B,S,E]
+    // Behind the last layer's cache nobody needs the other positions: from here on B×S is R.
+    const isLast = l === layers - 1
+    const attended = isLast ? wantedRows(attention) : attention
+    if (isLast) residual = wantedRows(residual)
+    branch = linear(`${layer}.attention_output`, attended) // [B,S,E]
 
     const up = linear(`${layer}.up`, norm(`${layer}.feed_forward_norm`)) // [B,S,F]
     const activated = graph.node(MICROSOFT, ACTIVATIONS[config.activation], `${layer}.activated`, [up]) // [B,S,F]
     branch = linear(`${layer}.down`, activated) // [B,S,E]
   }
 
-  const states = norm('output_norm') // [B,S,E]
-  const flat = graph.node('', 'Reshape', 'states.flat', [states, graph.shape('states.shape', [-1, hidden])]) // [B×S,E]
-  const chosen = graph.node('', 'Gather', 'states.wanted', [flat, wanted], { axis: { int: 0 } }) // [R,E]
-  weights.linear('logits', chosen, [weights.has('head') ? 'head' : 'embedding']) // [R,V]
+  weights.linear('logits', norm('output_norm'), [weights.has('head') ? 'head' : 'embedding']) // [R,V]
   graph.output('logits', 'float32', ['R', vocabulary])
   return graph.finish('gpt2')
 }

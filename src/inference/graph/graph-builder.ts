@@ -1,5 +1,5 @@
 import { invariant } from '../contract/invariant.ts'
-import { DATA_FILE, type Fill, type GraphPlan } from './graph-plan.ts'
+import { DATA_FILE, type Fill, type GraphPlan, type RowFactor } from './graph-plan.ts'
 import { type Attribute, type Dimension, type ElementType, encodeModel, type Initializer, type Node, type ValueInfo } from './onnx-proto.ts'
 
 /** Tensors start on pages, so that the runtime can map them. Source: ONNX, "External data", recommends 4096. */
@@ -16,6 +16,7 @@ export class GraphBuilder {
   readonly #initializers = new Map<string, Initializer>()
   readonly #nodes: Node[] = []
   readonly #fills: Fill[] = []
+  readonly #factors = new Map<string, RowFactor>()
   #dataBytes = 0
 
   input(name: string, element: ElementType, dims: readonly Dimension[]): string {
@@ -61,6 +62,11 @@ export class GraphBuilder {
     this.#fills.push(fill)
   }
 
+  /** Wherever this matrix goes, its first rows are multiplied. */
+  multiply(matrix: string, factor: RowFactor): void {
+    this.#factors.set(matrix, factor)
+  }
+
   finish(name: string): GraphPlan {
     const model = encodeModel({
       name,
@@ -69,7 +75,7 @@ export class GraphBuilder {
       initializers: [...this.#initializers.values()],
       nodes: this.#nodes
     })
-    return { model, dataBytes: this.#dataBytes, fills: this.#fills }
+    return { model, dataBytes: this.#dataBytes, fills: this.#fills, factors: this.#factors }
   }
 
   #add(initializer: Initializer): string {

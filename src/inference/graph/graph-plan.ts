@@ -12,6 +12,14 @@ export interface GraphPlan {
   readonly dataBytes: number
   /** What to write into it. */
   readonly fills: readonly Fill[]
+  /** Matrices that are not written as the source has them. */
+  readonly factors: ReadonlyMap<string, RowFactor>
+}
+
+/** The first rows of a matrix are written times a number. */
+export interface RowFactor {
+  readonly rows: number
+  readonly factor: number
 }
 
 /** A place in the file of weights and what belongs there. Offsets in bytes; `matrices` are joined row after row. */

@@ -29,7 +29,7 @@ const MICROSOFT = 'com.microsoft'
  * Source: Touvron et al. 2023 (LLaMA) section 2.2; ONNX Runtime, docs/ContribOperators.md.
  */
 export function buildLlama(config: LlamaConfig, source: Pick<WeightSource, 'info'>, form: WeightForm): GraphPlan {
-  const { layers, hidden, kvHeads, headDim, vocabulary } = config
+  const { layers, hidden, heads, kvHeads, headDim, vocabulary } = config
   const graph = new GraphBuilder()
   const weights = new WeightNodes(graph, source, form)
   const epsilon = { float: config.rmsEpsilon }
@@ -53,10 +53,18 @@ export function buildLlama(config: LlamaConfig, source: Pick<WeightSource, 'info
     return name
   }
 
+  /** The wanted rows [R,width] of x [B,S,width]. */
+  function wantedRows(x: string, width: number): string {
+    const flat = graph.node('', 'Reshape', `${x}.flat`, [x, graph.shape(`${x}.shape`, [-1, width])]) // [B×S,width]
+    return graph.node('', 'Gather', `${x}.wanted`, [flat, wanted], { axis: { int: 0 } })
+  }
+
   for (let l = 0; l < layers; l++) {
     const layer = `layers.${l}`
+    const isLast = l === layers - 1
     const projections = ['query', 'key', 'value'].map(part => `${layer}.${part}`)
     const biases = projections.map(part => `${part}.bias`).filter(bias => weights.has(bias))
+    weights.scaleQueries(`${layer}.query`, heads * headDim, 1 / Math.sqrt(headDim))
 
     const cache = ['key', 'value'].map(side => graph.input(`past_key_values.${l}.${side}`, 'float32', ['B', kvHeads, 'M', headDim]))
     const present = ['key', 'value'].map(side => `present.${l}.${side}`)
@@ -71,9 +79,18 @@ export function buildLlama(config: LlamaConfig, source: Pick<WeightSource, 'info
       attention,
       [qkv, '', '', ...cache, lengths, total, ...rotary],
       [attention, ...present],
-      { num_heads: { int: config.heads }, kv_num_heads: { int: kvHeads }, do_rotary: { int: 1 }, rotary_interleaved: { int: 0 } }
+      {
+        num_heads: { int: heads },
+        kv_num_heads: { int: kvHeads },
+        do_rotary: { int: 1 },
+        rotary_interleaved: { int: 0 },
+        scale: { float: 1 }
+      }
     )
-    branch = weights.linear(`${layer}.attention_output`, attention, [`${layer}.attention_output`]) // [B,S,E]
+    // Behind the last layer's cache nobody needs the other positions: from here on B×S is R.
+    const attended = isLast ? wantedRows(attention, heads * headDim) : attention
+    if (isLast) residual = wantedRows(residual, hidden)
+    branch = weights.linear(`${layer}.attention_output`, attended, [`${layer}.attention_output`]) // [B,S,E]
 
     const feedForwardIn = norm(`${layer}.feed_forward_norm`) // [B,S,E]
     const gate = weights.linear(`${layer}.gate`, feedForwardIn, [`${layer}.gate`]) // [B,S,F]
@@ -84,10 +101,7 @@ export function buildLlama(config: LlamaConfig, source: Pick<WeightSource, 'info
     branch = weights.linear(`${layer}.down`, gated, [`${layer}.down`]) // [B,S,E]
   }
 
-  const states = norm('output_norm') // [B,S,E]
-  const flat = graph.node('', 'Reshape', 'states.flat', [states, graph.shape('states.shape', [-1, hidden])]) // [B×S,E]
-  const chosen = graph.node('', 'Gather', 'states.wanted', [flat, wanted], { axis: { int: 0 } }) // [R,E]
-  weights.linear('logits', chosen, [weights.has('head') ? 'head' : 'embedding']) // [R,V]
+  weights.linear('logits', norm('output_norm'), [weights.has('head') ? 'head' : 'embedding']) // [R,V]
   graph.output('logits', 'float32', ['R', vocabulary])
   return graph.finish('llama')
 }

@@ -40,6 +40,14 @@ export class WeightNodes {
     return name
   }
 
+  /**
+   * The queries' matrix, whose first `rows` rows they are, and its bias carry attention's scale: at a scale of 1 the kernel's products of one query
+   * with all keys take the path without packing. Source: ONNX Runtime, core/mlas/lib/sgemm.cpp, the case of M = 1 and alpha = 1.
+   */
+  scaleQueries(matrix: string, rows: number, factor: number): void {
+    for (const name of [matrix, `${matrix}.bias`]) this.#graph.multiply(name, { rows, factor })
+  }
+
   /** Rows of a matrix [V, K] by `ids` int64 [...]: float32 [..., K]. */
   embedding(name: string, matrix: string, ids: string, form: WeightForm = this.#form): string {
     const { rows, columns } = this.#info(matrix)

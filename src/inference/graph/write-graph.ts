@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { invariant } from '../contract/invariant.ts'
-import { DATA_FILE, type Fill, type GraphPlan, MODEL_FILE } from './graph-plan.ts'
+import { DATA_FILE, type Fill, type GraphPlan, MODEL_FILE, type RowFactor } from './graph-plan.ts'
 import type { WeightSource } from './weight-source.ts'
 
 /** Weights in memory at once, as float32. */
@@ -23,7 +23,7 @@ export async function writeGraph(
   await data.truncate(plan.dataBytes)
   for (const [done, fill] of plan.fills.entries()) {
     onProgress(done / plan.fills.length)
-    await write(data, fill, source)
+    await write(data, fill, source, plan.factors)
   }
   await data.sync()
 
@@ -33,7 +33,7 @@ export async function writeGraph(
   onProgress(1)
 }
 
-async function write(file: FileHandle, fill: Fill, source: WeightSource): Promise<void> {
+async function write(file: FileHandle, fill: Fill, source: WeightSource, factors: GraphPlan['factors']): Promise<void> {
   switch (fill.kind) {
     case 'bytes':
       return writeAt(file, fill.offset, fill.bytes)
@@ -41,6 +41,7 @@ async function write(file: FileHandle, fill: Fill, source: WeightSource): Promis
       let at = fill.offset
       for (const [matrix, first, count] of chunks(fill.matrices, source)) {
         const values = await source.float32(matrix, first, count)
+        multiplyRows(values, count, first, factors.get(matrix))
         at += await writeArray(file, at, values)
       }
       return
@@ -49,6 +50,7 @@ async function write(file: FileHandle, fill: Fill, source: WeightSource): Promis
       let [codesAt, scalesAt, zeroPointsAt] = [fill.codesOffset, fill.scalesOffset, fill.zeroPointsOffset]
       for (const [matrix, first, count] of chunks(fill.matrices, source)) {
         const rows = await source.eightBit(matrix, first, count, fill.blockElements)
+        multiplyRows(rows.scales, count, first, factors.get(matrix))
         codesAt += await writeArray(file, codesAt, rows.codes)
         scalesAt += await writeArray(file, scalesAt, rows.scales)
         if (zeroPointsAt !== null) zeroPointsAt += await writeArray(file, zeroPointsAt, rows.zeroPoints)
@@ -68,6 +70,13 @@ function* chunks(matrices: readonly string[], source: WeightSource): Generator<[
     const step = Math.max(1, Math.floor(CHUNK_ELEMENTS / info.columns))
     for (let first = 0; first < info.rows; first += step) yield [matrix, first, Math.min(step, info.rows - first)]
   }
+}
+
+/** @param values  [rows, any], the first of them row `first` of its matrix; changed in place */
+function multiplyRows(values: Float32Array, rows: number, first: number, by: RowFactor | undefined): void {
+  if (by === undefined) return
+  const end = (Math.min(Math.max(by.rows - first, 0), rows) * values.length) / rows
+  for (let index = 0; index < end; index++) values[index] = (values[index] ?? 0) * by.factor
 }
 
 async function writeArray(file: FileHandle, offset: number, values: Uint8Array | Float32Array): Promise<number> {

@@ -7,7 +7,7 @@ import type { PreparedModel, QuantizationChoice } from './prepared-model.ts'
 import { sha256, sourceHash } from './source-hash.ts'
 
 /** Part of every model hash: raise it whenever the same file would give another graph or other weights. */
-const BUILDER_VERSION = 2
+const BUILDER_VERSION = 3
 
 /** Share of hashing in the progress that we report; the rest is writing. */
 const HASH_SHARE = 0.2

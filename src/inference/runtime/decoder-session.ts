@@ -1,4 +1,5 @@
 import koffi from 'koffi'
+import { chooseAttentionKernel } from './attention-kernel.ts'
 import { OrtApi } from './ort-api.ts'
 import type { Address } from './paged-memory.ts'
 import { cpuProvider, type Provider } from './provider.ts'
@@ -9,6 +10,8 @@ export interface SessionOptions {
   readonly threads: number
   /** Threads wait busily between operators: faster on a quiet machine, much slower on a shared one. */
   readonly spinning: boolean
+  /** Positions of a row of the cache that attention will be given. */
+  readonly contextLength: number
 }
 
 /** Element types of tensors, from `ONNXTensorElementDataType`. */
@@ -59,6 +62,7 @@ export class DecoderSession {
       api.call('AddSessionConfigEntry', settings, 'session.intra_op.allow_spinning', options.spinning ? '1' : '0')
       if (options.spinning) api.call('AddSessionConfigEntry', settings, 'session.intra_op.spin_duration_us', SPIN_US)
       provider.append(api, settings)
+      chooseAttentionKernel(options.contextLength)
       session = await api.createAsync('CreateSession', environment, options.graphPath, settings)
       return new DecoderSession(api, environment, session, provider)
     } catch (error) {

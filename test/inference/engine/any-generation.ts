@@ -53,6 +53,7 @@ export const anyEngine = fc.record({
   slots: fc.integer({ min: 2, max: 5 }),
   blocks: fc.constantFrom(0, 1, 2, 40),
   chunkTokens: fc.integer({ min: 3, max: 20 }),
+  loneChunkTokens: fc.integer({ min: 3, max: 40 }),
   minDecodeRows: fc.constantFrom(1 as const, 2 as const),
   budgetTokens: fc.constantFrom(150, 300, 2000)
 })

@@ -60,6 +60,14 @@ it('lets running streams wait for one chunk of a long prompt at most', async () 
   await harness.engine.close()
 })
 
+it('takes longer chunks of a prompt while nobody waits', async () => {
+  const harness = new EngineHarness({ slots: 2, chunkTokens: 4, loneChunkTokens: 16 })
+  const prompt = Array.from({ length: 40 }, (_, index) => 3 + (index % 20))
+  await harness.run(request('alone', prompt, { maxNewTokens: 1 }))
+  expect(harness.runner.steps.map(step => step.tokens)).toEqual([16, 16, 8])
+  await harness.engine.close()
+})
+
 it('computes the prompt once for all its choices', async () => {
   const harness = new EngineHarness({ slots: 4 })
   await harness.run(request('n', [9, 8, 7, 6, 5], { choicesPerPrompt: 4, sampling: { ...GREEDY, temperature: 1 } }))

@@ -49,6 +49,7 @@ export class EngineHarness {
         cacheBudgetBytes: options.budgetTokens ?? this.runner.slots * this.runner.contextLength
       },
       chunkTokens: options.chunkTokens ?? 8,
+      loneChunkTokens: options.loneChunkTokens ?? options.chunkTokens ?? 8,
       minDecodeRows: options.minDecodeRows ?? 1,
       reusePrefixes: options.reusePrefixes ?? true,
       lastingCache: options.lastingCache ?? {

@@ -51,6 +51,7 @@ export async function runOnKernels(
     text: byteText,
     description: { ...model, slots: SLOTS, cacheBudgetBytes: 100 * model.contextLength * model.cacheBytesPerToken },
     chunkTokens,
+    loneChunkTokens: 2 * chunkTokens,
     minDecodeRows: loneRowDiffers ? 2 : 1,
     lastingCache: {
       identity: model.modelHash,

@@ -132,7 +132,12 @@ it('says in one line that the disk is full, and takes its own files away', async
   await mkdir(cacheFolder)
   const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
   const source = { ...tinyWeights(TINY_LLAMA), float32: () => Promise.reject(full) }
-  const plan = { model: new Uint8Array(8), dataBytes: 1000, fills: [{ kind: 'float32', offset: 0, matrices: ['embedding'] } as const] }
+  const plan = {
+    model: new Uint8Array(8),
+    dataBytes: 1000,
+    fills: [{ kind: 'float32', offset: 0, matrices: ['embedding'] } as const],
+    factors: new Map()
+  }
   const description = { architecture: 'llama', parameters: 1, vocabularySize: 1, contextLength: 1, layers: 1, kvHeads: 1, headDim: 1 }
   const target = join(cacheFolder, 'graph')
 
