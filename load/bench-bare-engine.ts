@@ -4,6 +4,7 @@ import { PLAIN_TICKET } from '../src/inference/contract/ticket.ts'
 import { readServeConfig } from '../src/server/config/serve-config.ts'
 import { loadServedModel } from '../src/server/served-model.ts'
 import { createEngine } from '../src/server/worker-engine.ts'
+import type { BareWork } from './bench-bare-process.ts'
 
 /** A process with the server's own engine and nothing else: answers each message with the milliseconds that its requests took together. */
 const SILENT = { line: () => {}, problem: () => {}, progress: () => ({ update: () => {}, end: () => {} }) }
@@ -21,12 +22,12 @@ const engine = await createEngine(served.engine, {
 })
 
 process.on('disconnect', () => void engine.close().then(() => process.exit(0)))
-process.on('message', (work: { readonly prompts: readonly string[]; readonly tokens: number }) => void measure(work))
+process.on('message', (work: BareWork) => void measure(work))
 process.send?.('ready')
 
 let made = 0
 
-async function measure({ prompts, tokens }: { readonly prompts: readonly string[]; readonly tokens: number }): Promise<void> {
+async function measure({ prompts, tokens }: BareWork): Promise<void> {
   const ids = await Promise.all(prompts.map(prompt => served.text.encode(prompt)))
   const { promise, resolve } = Promise.withResolvers<void>()
   let left = ids.length

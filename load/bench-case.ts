@@ -31,10 +31,12 @@ export interface SideOptions {
   /** Positions that a row can hold. */
   readonly capacity: number
   readonly chunkTokens: number
+  /** Where a llama.cpp of one's own has its programs; null: the one of load/peers. */
+  readonly llamaBuild: string | null
 }
 
-/** Why a comparison is not possible, or what the side runs on. */
-export type SideHello = { readonly missing: string } | { readonly versions: Readonly<Record<string, string>> }
+/** Why a comparison is not possible, or what the side runs on, and whether its samples are means over the steps of a round. */
+export type SideHello = { readonly missing: string } | { readonly versions: Readonly<Record<string, string>>; readonly meansOnly?: boolean }
 
 export function caseName(what: BenchCase): string {
   switch (what.kind) {

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import type { BenchCase } from './bench-case.ts'
 import { wholeNumber } from './stream-options.ts'
 
-export const BENCH_HELP = `The bare engine: native runs, no server. With load/peers installed, the same file on llama.cpp, in turn with ours.
+export const BENCH_HELP = `The bare engine: native runs, no server. With load/peers installed, or --llama-build, the same file on llama.cpp, in turn with ours.
 The last line is one JSON document. Exit code 2: wrong options.
 
   npm run bench -- [options]
@@ -17,6 +17,7 @@ The last line is one JSON document. Exit code 2: wrong options.
   --steps N                decode steps of a round (default 8)
   --rounds N               each measures every case once, on every side (default 3)
   --chunk N                tokens of one of our prefill runs (default 128, as in the server while no stream runs)
+  --llama-build FOLDER     the peer is the llama-batched-bench in it, built by yourself, instead of load/peers; means of rounds are compared
   --no-peer                ours only
   --help`
 
@@ -30,6 +31,7 @@ export interface BenchOptions {
   readonly rounds: number
   readonly chunkTokens: number
   readonly peer: boolean
+  readonly llamaBuild: string | null
 }
 
 /** Positions of a row that the whole engine needs: its prompt, its steps, and one more for each row that waits. */
@@ -52,6 +54,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | null 
       steps: { type: 'string', default: '8' },
       rounds: { type: 'string', default: '3' },
       chunk: { type: 'string', default: '128' },
+      'llama-build': { type: 'string' },
       'no-peer': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false }
     }
@@ -77,7 +80,8 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | null 
     spinning: !values['no-spinning'],
     rounds: wholeNumber('--rounds', values.rounds, 1, 1000),
     chunkTokens: wholeNumber('--chunk', values.chunk, 2, 512),
-    peer: !values['no-peer']
+    peer: !values['no-peer'],
+    llamaBuild: values['llama-build'] ?? null
   }
 }
 

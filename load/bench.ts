@@ -26,7 +26,9 @@ async function run(options: BenchOptions): Promise<void> {
   const { name, side } = await sideOptions(options)
   console.log(`${name} on ${machine.cpu}, ${machine.cores} cores, load average ${machine.loadAverage.toFixed(2)}`)
   const ours = await BenchSide.open('bench-everstream.ts', side, modelProcessEnvironment(readEnvironment()))
-  const other = options.peer ? await BenchSide.open('bench-llama.ts', side, readEnvironment()) : null
+  const other = options.peer
+    ? await BenchSide.open(options.llamaBuild === null ? 'bench-llama.ts' : 'bench-llama-build.ts', side, readEnvironment())
+    : null
   if (other !== null && 'missing' in other.hello) console.log(other.hello.missing)
   const peer = other !== null && 'versions' in other.hello ? other : null
   try {
@@ -62,7 +64,8 @@ async function sideOptions({
   capacity,
   threads,
   spinning,
-  chunkTokens
+  chunkTokens,
+  llamaBuild
 }: BenchOptions): Promise<{ readonly name: string; readonly side: SideOptions }> {
   const config = readServeConfig(['--model', model], {})
   const { name, kind, path } = await resolveModel(config, SILENT)
@@ -74,7 +77,7 @@ async function sideOptions({
   })
   if (capacity > contextLength) throw new RangeError(`${capacity} positions are asked for; the model has ${contextLength}`)
   const graph = { graphPath, layers, kvHeads, headDim, vocabularySize }
-  return { name, side: { graph, weightsPath: path, threads, spinning, rows, capacity, chunkTokens } }
+  return { name, side: { graph, weightsPath: path, threads, spinning, rows, capacity, chunkTokens, llamaBuild } }
 }
 
 function versionsOf({ hello }: BenchSide): Readonly<Record<string, string>> {
@@ -83,13 +86,14 @@ function versionsOf({ hello }: BenchSide): Readonly<Record<string, string>> {
 
 /** Side by side within each round, the first place in turn: what else the machine does then hits both alike. */
 async function measureInTurn({ cases, rounds }: BenchOptions, ours: BenchSide, peer: BenchSide | null): Promise<CaseSamples[]> {
+  const wantsMeans = peer !== null && 'meansOnly' in peer.hello
   const samples = cases.map((what): CaseSamples => ({ what, ours: [], between: [], peer: [] }))
   for (let round = 0; round < rounds; round++) {
     for (const { what, ours: our, between, peer: their } of samples) {
       process.stderr.write(`round ${round + 1}/${rounds}: ${caseName(what)}\n`)
       const measureOurs = async (): Promise<void> => {
         const measured = await ours.measure(what)
-        our.push(...measured.native)
+        our.push(...(wantsMeans ? [mean(measured.native)] : measured.native))
         between.push(...measured.between)
       }
       if (round % 2 === 0) await measureOurs()
@@ -98,4 +102,8 @@ async function measureInTurn({ cases, rounds }: BenchOptions, ours: BenchSide, p
     }
   }
   return samples
+}
+
+function mean(samples: readonly number[]): number {
+  return samples.reduce((sum, sample) => sum + sample, 0) / samples.length
 }

@@ -1,7 +1,4 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { readEnvironment } from '../src/server/config/environment.ts'
-import { modelProcessEnvironment } from '../src/server/config/model-process-environment.ts'
+import { type BareEngine, startBareEngine } from './bench-bare-process.ts'
 import { Endpoint } from './endpoint.ts'
 import { median } from './median.ts'
 import { promptAt } from './prompts.ts'
@@ -17,7 +14,7 @@ export async function measureOverHttp({ queue, rounds }: RelayOptions) {
   await using redis = queue === 'redis' ? await startRedis() : null
   const where = redis === null ? [] : ['--redis-url', `redis://127.0.0.1:${redis.port}`]
   await using server = await startServing(where)
-  await using bare = await startBare()
+  await using bare = await startBareEngine()
   const endpoint = new Endpoint(`http://127.0.0.1:${server.port}`, STREAMS, null)
   const model = await endpoint.firstModel()
   const http: number[] = []
@@ -25,7 +22,7 @@ export async function measureOverHttp({ queue, rounds }: RelayOptions) {
   try {
     for (let round = 0; round <= rounds; round++) {
       const first = round * STREAMS + Math.floor(Date.now() / 1000)
-      const sides = [async () => await overHttp(endpoint, model, first), async () => await bare.measure(first)]
+      const sides = [async () => await overHttp(endpoint, model, first), async () => await inBareEngine(bare, first)]
       const order = round % 2 === 0 ? [0, 1] : [1, 0]
       for (const side of order) {
         const tokensPerSecond = (await sides[side]?.()) ?? 0
@@ -46,6 +43,11 @@ export async function measureOverHttp({ queue, rounds }: RelayOptions) {
   }
 }
 
+async function inBareEngine(bare: BareEngine, first: number): Promise<number> {
+  const prompts = Array.from({ length: STREAMS }, (_, index) => promptAt(first + index))
+  return (STREAMS * TOKENS * 1000) / (await bare.measure({ prompts, tokens: TOKENS }))
+}
+
 async function overHttp(endpoint: Endpoint, model: string, first: number): Promise<number> {
   const startedAtMs = performance.now()
   await Promise.all(
@@ -59,24 +61,4 @@ async function overHttp(endpoint: Endpoint, model: string, first: number): Promi
     )
   )
   return (STREAMS * TOKENS * 1000) / (performance.now() - startedAtMs)
-}
-
-async function startBare() {
-  const child = fork(new URL('./bench-bare-engine.ts', import.meta.url), [], {
-    env: modelProcessEnvironment(readEnvironment()),
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc']
-  })
-  await once(child, 'message')
-  return {
-    async measure(first: number): Promise<number> {
-      const answer = once(child, 'message')
-      child.send({ prompts: Array.from({ length: STREAMS }, (_, index) => promptAt(first + index)), tokens: TOKENS })
-      const [milliseconds] = (await answer) as [number]
-      return (STREAMS * TOKENS * 1000) / milliseconds
-    },
-    async [Symbol.asyncDispose]() {
-      child.disconnect()
-      if (child.exitCode === null) await once(child, 'exit')
-    }
-  }
 }
