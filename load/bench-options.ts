@@ -8,6 +8,7 @@ The last line is one JSON document. Exit code 2: wrong options.
   npm run bench -- [options]
 
   --model NAME|PATH        of the catalogue, or a .gguf file (default smollm2-135m-instruct)
+  --quantization none|int8|auto   form of our weights, as the server's (default auto)
   --rows N[,N...]          rows of a decode step (default 1,4,8,16,32)
   --contexts N[,N...]      positions before each decode (default 128; issue: 128,1024,2048)
   --prefill N[,N...]       lengths of prompts; 0: none (default 512)
@@ -23,6 +24,7 @@ The last line is one JSON document. Exit code 2: wrong options.
 
 export interface BenchOptions {
   readonly model: string
+  readonly quantization: string
   readonly cases: readonly BenchCase[]
   readonly rows: number
   readonly capacity: number
@@ -45,6 +47,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | null 
     args: [...args],
     options: {
       model: { type: 'string', default: 'smollm2-135m-instruct' },
+      quantization: { type: 'string', default: 'auto' },
       rows: { type: 'string', default: '1,4,8,16,32' },
       contexts: { type: 'string', default: '128' },
       prefill: { type: 'string', default: '512' },
@@ -73,6 +76,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | null 
   ]
   return {
     model: values.model,
+    quantization: values.quantization,
     cases,
     rows: Math.max(1, ...rows, ...engine),
     capacity: Math.max(...prefill, ...contexts.map(past => past + steps + 1), engine.length > 0 ? ENGINE_POSITIONS : 0),

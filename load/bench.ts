@@ -35,7 +35,7 @@ async function run(options: BenchOptions): Promise<void> {
     const samples = await measureInTurn(options, ours, peer)
     const reports = samples.map(reportCase)
     console.log(table(reports))
-    const { threads, spinning, rounds, chunkTokens, capacity } = options
+    const { quantization, threads, spinning, rounds, chunkTokens, capacity } = options
     console.log(
       JSON.stringify({
         tool: 'bench',
@@ -43,6 +43,7 @@ async function run(options: BenchOptions): Promise<void> {
         machine,
         loadAverageAtEnd: thisMachine().loadAverage,
         model: name,
+        quantization,
         versions: { ...versionsOf(ours), ...(peer === null ? {} : versionsOf(peer)) },
         threads,
         spinning,
@@ -60,6 +61,7 @@ async function run(options: BenchOptions): Promise<void> {
 
 async function sideOptions({
   model,
+  quantization,
   rows,
   capacity,
   threads,
@@ -67,7 +69,7 @@ async function sideOptions({
   chunkTokens,
   llamaBuild
 }: BenchOptions): Promise<{ readonly name: string; readonly side: SideOptions }> {
-  const config = readServeConfig(['--model', model], {})
+  const config = readServeConfig(['--model', model, '--quantization', quantization], {})
   const { name, kind, path } = await resolveModel(config, SILENT)
   if (kind !== 'gguf') throw new RangeError(`${path} is a folder: only a .gguf file can be compared`)
   const { graphPath, layers, kvHeads, headDim, vocabularySize, contextLength } = await prepareModel({
