@@ -8,7 +8,7 @@ The last line is one JSON document. Exit code 2: wrong options.
   npm run bench -- [options]
 
   --model NAME|PATH        of the catalogue, or a .gguf file (default smollm2-135m-instruct)
-  --quantization none|int8|auto   form of our weights, as the server's (default auto)
+  --quantization FORM      of our weights: none, int8 or auto, as the server's (default auto)
   --rows N[,N...]          rows of a decode step (default 1,4,8,16,32)
   --contexts N[,N...]      positions before each decode (default 128; issue: 128,1024,2048)
   --prefill N[,N...]       lengths of prompts; 0: none (default 512)
@@ -18,6 +18,7 @@ The last line is one JSON document. Exit code 2: wrong options.
   --steps N                decode steps of a round (default 8)
   --rounds N               each measures every case once, on every side (default 3)
   --chunk N                tokens of one of our prefill runs (default 128, as in the server while no stream runs)
+  --capacity N             positions that a row can hold (default: what the cases need)
   --llama-build FOLDER     the peer is the llama-batched-bench in it, built by yourself, instead of load/peers; means of rounds are compared
   --no-peer                ours only
   --help`
@@ -57,6 +58,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | null 
       steps: { type: 'string', default: '8' },
       rounds: { type: 'string', default: '3' },
       chunk: { type: 'string', default: '128' },
+      capacity: { type: 'string' },
       'llama-build': { type: 'string' },
       'no-peer': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false }
@@ -74,12 +76,13 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | null 
     ...contexts.flatMap(past => rows.map(count => ({ kind: 'decode' as const, rows: count, past, steps }))),
     ...engine.flatMap(count => [0, 1].map(temperature => ({ kind: 'engine' as const, rows: count, temperature, steps })))
   ]
+  const needed = Math.max(...prefill, ...contexts.map(past => past + steps + 1), engine.length > 0 ? ENGINE_POSITIONS : 0)
   return {
     model: values.model,
     quantization: values.quantization,
     cases,
     rows: Math.max(1, ...rows, ...engine),
-    capacity: Math.max(...prefill, ...contexts.map(past => past + steps + 1), engine.length > 0 ? ENGINE_POSITIONS : 0),
+    capacity: values.capacity === undefined ? needed : wholeNumber('--capacity', values.capacity, needed, MOST_POSITIONS),
     threads: wholeNumber('--threads', values.threads, 1, 1024),
     spinning: !values['no-spinning'],
     rounds: wholeNumber('--rounds', values.rounds, 1, 1000),

@@ -17,7 +17,8 @@ it('keeps one idea a file: none in src/ is longer than 300 lines', () => {
 it('reads the environment in src/server/config/ only', () => {
   const readers = PRODUCT.filter(file => !file.startsWith('src/server/config/')).flatMap(file =>
     lines(file)
-      .filter(line => !/\bprocess\.env\['\w+'\] = /.test(line))
+      // What an assignment writes to is not read; the rest of its line counts.
+      .map(line => line.replace(/\bprocess\.env\['\w+'\] = /, ''))
       .filter(line =>
         /\bprocess(\?\.|\.|\[['"])env\b|\benv\b[^=]*\}\s*=\s*process\b|import\s+\{[^}]*\benv\b[^}]*\}\s+from\s+'node:process'/.test(line)
       )

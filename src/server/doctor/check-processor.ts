@@ -15,9 +15,10 @@ export async function checkProcessor(cores: number, cpuInfoFile: string = CPU_IN
     .split(/\s+/)
   if (flags === undefined) return note('processor', `${what}; this system does not say whether it has AVX512-VNNI`)
   if (flags.includes('avx512_vnni')) return ok('processor', `${what}, with AVX512-VNNI: 8-bit weights are fast`)
-  if (flags.includes('avx_vnni')) return note('processor', `${what}, with AVX-VNNI only: everything works, speed was never measured`)
   // Figures: docs/performance.md, "Without AVX512-VNNI".
-  if (flags.includes('avx2'))
+  if (flags.includes('avx2') && !flags.includes('avx_vnni')) {
     return note('processor', `${what}, with AVX2 only: --quantization none is faster from about 16 streams on, 8 bits below`)
-  return note('processor', `${what}, with neither AVX512-VNNI nor AVX2: everything works, but slowly`)
+  }
+  const other = flags.includes('avx_vnni') ? 'AVX-VNNI only' : 'neither AVX512-VNNI nor AVX2'
+  return note('processor', `${what}, with ${other}: everything works, but its speed was never measured`)
 }
