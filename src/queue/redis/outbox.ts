@@ -19,6 +19,8 @@ export interface OutboxOptions {
   readonly onLost: (request: HeldRequest, why: 'ended' | 'fenced') => void
 }
 
+type Pipeline = ReturnType<ScriptedRedis['pipeline']>
+
 interface Sent {
   readonly request: HeldRequest
   readonly epoch: number
@@ -68,27 +70,15 @@ export class Outbox {
     const pipeline = this.#options.redis.pipeline()
     const sent: Sent[] = []
     for (const request of requests) {
-      const { seat, id, epoch, entries, end } = request
-      const from = request.sent
-      const to = Math.min(entries.length, from + EVENTS_PER_APPEND)
-      const isEnd = end !== null && to === entries.length
-      pipeline.streamAppend(
-        seat.keys.request(id),
-        seat.keys.log(id),
-        epoch,
-        LIFE_MS,
-        isEnd ? end : '',
-        from + 1,
-        ...entries.slice(from, to)
-      )
-      request.sent = to
-      sent.push({ request, epoch })
+      // All of it: a log that is cut off where we die ends with a whole step, and so goes on in the order of an undisturbed one.
+      do sent.push(append(pipeline, request))
+      while (request.sent < request.entries.length)
     }
     this.#inFlight++
     void this.#settle(pipeline.exec(), sent)
   }
 
-  async #settle(results: ReturnType<ReturnType<ScriptedRedis['pipeline']>['exec']>, sent: readonly Sent[]): Promise<void> {
+  async #settle(results: ReturnType<Pipeline['exec']>, sent: readonly Sent[]): Promise<void> {
     const replies = await results.catch(() => null)
     this.#inFlight--
     let failed = false
@@ -132,6 +122,17 @@ export class Outbox {
       this.flush()
     }, RETRY_MS)
   }
+}
+
+/** The next piece of its log; an empty one asks how much is written. */
+function append(pipeline: Pipeline, request: HeldRequest): Sent {
+  const { seat, id, epoch, entries, end } = request
+  const from = request.sent
+  const to = Math.min(entries.length, from + EVENTS_PER_APPEND)
+  const isEnd = end !== null && to === entries.length
+  pipeline.streamAppend(seat.keys.request(id), seat.keys.log(id), epoch, LIFE_MS, isEnd ? end : '', from + 1, ...entries.slice(from, to))
+  request.sent = to
+  return { request, epoch }
 }
 
 /** A pipeline stays within one shard, and so within one node of a cluster. */
