@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { owned } from '../processes/owned-process.ts'
 import { pythonWith } from './python-environment.ts'
 import { KEY, startFullServer, startSimulated } from './simulated-server.ts'
 
@@ -10,7 +11,7 @@ const python = await pythonWith('openai-python-3.57.0', ['openai==3.57.0'])
 
 /** Runs the script; its output goes to `hear` as it comes. */
 async function runScript(argv: readonly string[], hear: (output: string) => void = () => {}) {
-  const child = spawn(python ?? '', [SCRIPT, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = owned(spawn(python ?? '', [SCRIPT, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] }))
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (piece: string) => {

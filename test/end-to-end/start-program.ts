@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { OPTIONS, type OptionKey, variableOf } from '../../src/server/config/options.ts'
+import { owned } from '../processes/owned-process.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/server/main.ts', import.meta.url))
 
@@ -23,10 +24,9 @@ export interface Program extends AsyncDisposable {
 
 /** Starts `everstream <argv>`; options in this process's environment do not reach it. */
 export function startProgram(argv: readonly string[], environment: Readonly<Record<string, string>> = {}): Program {
-  const child = spawn(process.execPath, [MAIN, ...argv], {
-    env: { ...cleanEnvironment(), ...environment },
-    stdio: ['ignore', 'pipe', 'pipe']
-  })
+  const child = owned(
+    spawn(process.execPath, [MAIN, ...argv], { env: { ...cleanEnvironment(), ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
+  )
   const stdout: string[] = []
   const stderr: string[] = []
   const watchers = new Set<() => void>()

@@ -2,8 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../../load/free-port.ts'
 import { childrenOf } from '../../load/process-tree.ts'
-import { freePort, type RedisServer, startRedis } from '../queue/redis/redis-server.ts'
+import { owned } from '../processes/owned-process.ts'
+import { type RedisServer, startRedis } from '../queue/redis/redis-server.ts'
 import type { FaultOptions } from './fault-options.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/server/main.ts', import.meta.url))
@@ -106,7 +108,9 @@ export class Fleet {
       ...(engine === 'simulated' ? ['--simulated-step-ms', '10'] : []),
       ...redis
     ]
-    return spawn(process.execPath, [MAIN, ...argv], { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, LOG_LEVEL: 'fatal' } })
+    return owned(
+      spawn(process.execPath, [MAIN, ...argv], { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, LOG_LEVEL: 'fatal' } })
+    )
   }
 }
 

@@ -27,6 +27,12 @@ it('reads the environment in src/server/config/ only', () => {
   expect(readers).toEqual([])
 })
 
+it('starts every process of a test so that it cannot be left behind', () => {
+  const starts = /(?<!owned\(\s*)(?<![\w.])(spawn|fork)\(/
+  const files = FILES.filter(file => file.startsWith('test/') && !/^test\/(processes|house)\//.test(file))
+  expect(files.filter(file => starts.test(readFileSync(file, 'utf8')))).toEqual([])
+})
+
 it('names no machine path and no registry host', () => {
   const hosts = ['regis' + 'try.npmjs', 'regis' + 'try.yarnpkg', 'pypi' + '.org']
   const paths = ['/wo' + 'rk/', '/ro' + 'ot/']

@@ -10,6 +10,7 @@ import { storeGraph } from '../../../src/inference/model/graph-cache.ts'
 import { prepareModel } from '../../../src/inference/model/prepare-model.ts'
 import type { PreparedModel, QuantizationChoice } from '../../../src/inference/model/prepared-model.ts'
 import { ModelFileError } from '../../../src/inference/weights/model-file-error.ts'
+import { owned } from '../../processes/owned-process.ts'
 import { referenceLogits } from '../graph/reference-llama.ts'
 import { GraphUnderTest } from '../graph/run-graph.ts'
 import { TINY_LLAMA, tinyWeights } from '../graph/tiny-llama.ts'
@@ -119,7 +120,7 @@ it('builds again where a graph was damaged', async () => {
 it('leaves nothing half when it is killed, and the next start cleans up', async () => {
   await writeTinyGguf(path)
   const script = fileURLToPath(new URL('kill-during-build.ts', import.meta.url))
-  const child = spawn(process.execPath, [script, path, cacheFolder], { stdio: 'inherit' })
+  const child = owned(spawn(process.execPath, [script, path, cacheFolder], { stdio: 'inherit' }))
   const [, signal] = await once(child, 'exit')
   expect(signal).toBe('SIGKILL')
   expect(await graphFolders()).toEqual([expect.stringMatching(/\.tmp$/)])

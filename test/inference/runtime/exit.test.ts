@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { owned } from '../../processes/owned-process.ts'
 import { SLOW_LLAMA, type TinyGraph, tinyGraph } from './open-tiny.ts'
 
 let graph: TinyGraph
@@ -15,7 +16,7 @@ const WAYS = ['closed', 'open', 'exit', 'exit at the start of a run', 'exit in a
 it.each(WAYS)('a process ends cleanly and says nothing: %s', async way => {
   const script = fileURLToPath(new URL('leave-process.ts', import.meta.url))
   const options = JSON.stringify({ ...graph.options, threads: 2, spinning: true })
-  const child = spawn(process.execPath, ['--no-warnings', script, way, options], { stdio: ['ignore', 'inherit', 'pipe'] })
+  const child = owned(spawn(process.execPath, ['--no-warnings', script, way, options], { stdio: ['ignore', 'inherit', 'pipe'] }))
   let said = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     said += text

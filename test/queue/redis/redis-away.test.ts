@@ -1,11 +1,12 @@
 import { afterEach, expect, it } from 'vitest'
+import { freePort } from '../../../load/free-port.ts'
 import type { LogEntry } from '../../../src/inference/contract/events.ts'
 import { aRequest } from '../a-request.ts'
 import { TRICKS } from '../fake-engine.ts'
 import { endOf, readAll, readUntil } from '../read-all.ts'
 import { describeAtRedis } from './at-redis.ts'
 import { RedisRig } from './redis-rig.ts'
-import { freePort, type RedisServer, startRedis } from './redis-server.ts'
+import { type RedisServer, startRedis } from './redis-server.ts'
 import { startProxy } from './tcp-proxy.ts'
 
 const TOKENS = 60

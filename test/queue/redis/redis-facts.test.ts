@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { freePort } from '../../../load/free-port.ts'
 import { askRedisFacts } from '../../../src/queue/redis/redis-facts.ts'
 import { parseRedisUrl } from '../../../src/queue/redis/redis-url.ts'
 import { checkRedis } from '../../../src/server/doctor/check-redis.ts'
 import { describeAtRedis } from './at-redis.ts'
-import { freePort, type RedisServer, startRedis } from './redis-server.ts'
+import { type RedisServer, startRedis } from './redis-server.ts'
 import { startCluster, startTls } from './redis-topologies.ts'
 
 /** What is wrong with a Redis; null for nothing. */

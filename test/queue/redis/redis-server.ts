@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '../../../load/free-port.ts'
 import type { ScriptedRedis } from '../../../src/queue/redis/commands.ts'
 import { openRedis } from '../../../src/queue/redis/connect.ts'
 import { parseRedisUrl } from '../../../src/queue/redis/redis-url.ts'
+import { owned } from '../../processes/owned-process.ts'
 
 /** A Redis of our own: it can be killed, stopped and started again, and nothing of it stays. */
 export interface RedisServer extends AsyncDisposable {
@@ -68,7 +69,7 @@ async function launch(port: number, folder: string, persistence: 'none' | 'aof')
 
 /** On this machine alone, with nothing saved but what `options` say; resolves when it answers. */
 export async function launchRedis(options: readonly string[]): Promise<ChildProcess> {
-  const server = spawn('redis-server', [...options, '--bind', '127.0.0.1', '--save', ''], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const server = owned(spawn('redis-server', [...options, '--bind', '127.0.0.1', '--save', ''], { stdio: ['ignore', 'pipe', 'inherit'] }))
   let said = ''
   for await (const chunk of server.stdout ?? []) {
     said += String(chunk)
@@ -85,13 +86,4 @@ export async function endRedis(server: ChildProcess): Promise<void> {
   const exited = once(server, 'exit')
   server.kill('SIGKILL')
   await exited
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address !== null ? address.port : 0
 }

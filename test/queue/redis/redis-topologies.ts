@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
-import { endRedis, freePort, launchRedis } from './redis-server.ts'
+import { freePort } from '../../../load/free-port.ts'
+import { owned } from '../../processes/owned-process.ts'
+import { endRedis, launchRedis } from './redis-server.ts'
 
 /** Redis in another shape than one open server. Its processes end with it. */
 export interface RedisTopology extends AsyncDisposable {
@@ -40,6 +42,9 @@ export async function startCluster(): Promise<RedisTopology> {
     await client.call('CLUSTER', 'SET-CONFIG-EPOCH', String(index + 1))
     const [first, next] = [index, index + 1].map(at => Math.floor((at * SLOTS) / NODES))
     await client.call('CLUSTER', 'ADDSLOTSRANGE', String(first), String((next ?? SLOTS) - 1))
+  }
+  // Only now: a node that has been met already refuses its epoch.
+  for (const client of clients) {
     for (const { port, busPort } of nodes) await client.call('CLUSTER', 'MEET', '127.0.0.1', String(port), String(busPort))
   }
   for (const client of clients) {
@@ -60,7 +65,7 @@ export async function startSentinel(): Promise<SentinelTopology> {
   const file = join(folder, 'sentinel.conf')
   const watch = [`monitor house 127.0.0.1 ${first} 1`, 'down-after-milliseconds house 500', 'failover-timeout house 3000']
   await writeFile(file, [`port ${watching}`, 'bind 127.0.0.1', `dir ${folder}`, ...watch.map(line => `sentinel ${line}`), ''].join('\n'))
-  servers.push(...byPort.values(), spawn('redis-server', [file, '--sentinel'], { stdio: ['ignore', 'ignore', 'inherit'] }))
+  servers.push(...byPort.values(), owned(spawn('redis-server', [file, '--sentinel'], { stdio: ['ignore', 'ignore', 'inherit'] })))
 
   const sentinel = new Redis({ host: '127.0.0.1', port: watching })
   sentinel.on('error', () => {})

@@ -10,6 +10,7 @@ import type { NetworkSettings } from '../../../src/server/config/network-setting
 import { modelPath } from '../../../src/server/download/catalog.ts'
 import { fetchModel } from '../../../src/server/download/fetch-model.ts'
 import { lockFolder } from '../../../src/server/download/folder-lock.ts'
+import { owned } from '../../processes/owned-process.ts'
 import { aModel, CONTENT } from './a-model.ts'
 import { fetchContext, network, temporaryFolder } from './fetch-parts.ts'
 import { fileAnswer, serveHttp } from './file-server.ts'
@@ -100,9 +101,11 @@ it('one holder at a time, however many want a dead one’s lock', async () => {
 
 function start(modelsFolder: string, settings: NetworkSettings): { readonly child: ChildProcess; readonly lines: AsyncIterable<string> } {
   const argument = JSON.stringify({ model: MODEL, modelsFolder, network: settings })
-  const child = spawn(process.execPath, [fileURLToPath(new URL('./fetch-once.ts', import.meta.url)), argument], {
-    stdio: ['ignore', 'pipe', 'inherit']
-  })
+  const child = owned(
+    spawn(process.execPath, [fileURLToPath(new URL('./fetch-once.ts', import.meta.url)), argument], {
+      stdio: ['ignore', 'pipe', 'inherit']
+    })
+  )
   onTestFinished(() => void child.kill('SIGKILL'))
   return { child, lines: createInterface(child.stdout) }
 }
