@@ -35,13 +35,16 @@ export function loadLibrary(path: string | null): LibraryHandle {
 }
 
 /**
- * The shared library that the npm package onnxruntime-node ships for this machine.
+ * The shared library that the npm package onnxruntime-node ships for this machine. Its telemetry is turned off first, for the whole process:
+ * it would keep a database in the user's cache folder and a log in the temporary folder, and send events.
  *
  * @throws {ServiceError} `unavailable` where it ships none
  */
 export function loadOnnxRuntime(): LibraryHandle {
   const name = FILE_NAMES[platform]
   if (name === undefined) throw new ServiceError('unavailable', `ONNX Runtime runs on Linux, macOS and Windows; this is ${platform}`)
+  // biome-ignore lint/style/noProcessEnv: ONNX Runtime can be told in no other way
+  process.env['ORT_DISABLE_TELEMETRY'] = '1'
   try {
     const manifest = createRequire(import.meta.url).resolve('onnxruntime-node/package.json')
     return loadLibrary(manifest.replace(/package\.json$/, `bin/napi-v6/${platform}/${arch}/${name}`))

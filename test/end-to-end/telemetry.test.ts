@@ -1,0 +1,47 @@
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'vitest'
+import { readWhole } from './completion.ts'
+import { defaultModelFile } from './default-model-file.ts'
+import { runProgram } from './start-program.ts'
+import { startServer } from './start-server.ts'
+
+/** Empty folders where ONNX Runtime's telemetry would keep a database (the user's cache folder) and a log (the temporary folder). */
+async function emptyPlace() {
+  const folder = await mkdtemp(join(tmpdir(), 'everstream-telemetry-'))
+  const [HOME, XDG_CACHE_HOME, TMPDIR] = ['home', 'cache', 'temporary'].map(name => join(folder, name)) as [string, string, string]
+  for (const path of [HOME, XDG_CACHE_HOME, TMPDIR]) await mkdir(path)
+  return {
+    // Also where the environment asks for telemetry.
+    environment: { HOME, XDG_CACHE_HOME, TMPDIR, ORT_DISABLE_TELEMETRY: '0' },
+    async files(): Promise<string[]> {
+      const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+      return entries.filter(entry => !entry.isDirectory()).map(entry => join(entry.parentPath, entry.name))
+    },
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true })
+  }
+}
+
+describe.concurrent('no file of telemetry is left', () => {
+  it('by a server and its workers, neither while they work nor at their end', async ({ expect }) => {
+    await using place = await emptyPlace()
+    {
+      await using server = await startServer(['--threads', '1'], place.environment)
+      await readWhole(await server.post({ model: 'smollm2-135m-instruct', prompt: 'Hello', max_tokens: 2 }))
+      expect(await place.files()).toEqual([])
+    }
+    expect(await place.files()).toEqual([])
+  }, 120_000)
+
+  it.for([
+    ['generate', ['--max-tokens', '2', 'Hello']],
+    ['doctor', ['--port', '0']]
+  ] as const)('by %s', { timeout: 120_000 }, async ([command, argv], { expect }) => {
+    await using place = await emptyPlace()
+    const options = ['--model', await defaultModelFile(), '--threads', '1', ...argv]
+    const { code, stderr } = await runProgram([command, ...options], place.environment)
+    expect(code, stderr.join('\n')).toBe(0)
+    expect(await place.files()).toEqual([])
+  })
+})
