@@ -1,4 +1,5 @@
 import type { TextPort } from '../inference/contract/text-port.ts'
+import { PROBE_POSITIONS } from '../inference/engine/determinism-probe.ts'
 import { prepareModel } from '../inference/model/prepare-model.ts'
 import type { PreparedModel } from '../inference/model/prepared-model.ts'
 import { SIMULATED_CHAT_TEMPLATE, SIMULATED_WORDS } from '../inference/simulated/vocabulary.ts'
@@ -102,5 +103,15 @@ function contextWithin(model: PreparedModel, cacheBudgetBytes: number, { maxCont
         `and --cache-memory leaves ${megabytes(cacheBudgetBytes)} to each worker`
     )
   }
-  return Math.min(wanted, affordable)
+  const contextLength = Math.min(wanted, affordable)
+  if (contextLength < PROBE_POSITIONS) {
+    const bound = `a worker needs ${PROBE_POSITIONS} tokens of context for the check at its start`
+    throw new ExitError(
+      2,
+      affordable < wanted
+        ? `--cache-memory leaves ${megabytes(cacheBudgetBytes)} to each worker, room for ${affordable} tokens: ${bound}`
+        : `${model.sourcePath}: this model has a context of ${model.contextLength} tokens: ${bound}`
+    )
+  }
+  return contextLength
 }

@@ -38,6 +38,8 @@ export interface WorkerDeath {
 }
 
 const KILLED = 'signal SIGKILL'
+/** A worker that has announced its end has this long to exit; native code can hold up an exit for ever. */
+const EXIT_MS = 1000
 
 /** One worker process, from its start to its end. */
 export class WorkerChild {
@@ -57,6 +59,8 @@ export class WorkerChild {
   #slots = 0
   #readyAtMs: number | null = null
   #fatal: string | null = null
+  /** Set once it has announced its end: kills it if it does not exit. */
+  #exitTimer: NodeJS.Timeout | null = null
   #statistics: EngineStatistics = { load: NO_LOAD, deeds: NO_DEEDS }
 
   /**
@@ -146,6 +150,7 @@ export class WorkerChild {
     const watch = this.#watchProgress()
     const cause = await endOf(this.#process)
     clearInterval(watch)
+    if (this.#exitTimer !== null) clearTimeout(this.#exitTimer)
     const left = this.#keepSoundCache(cause)
     this.#state = 'dead'
     this.#seat?.leave(() => this.#onDeath(left), this.#isDismissed)
@@ -158,7 +163,7 @@ export class WorkerChild {
     const place = this.#place
     const file = place === null ? undefined : this.#options.cacheFiles[place]
     if (file === undefined) return null
-    if (cause === KILLED) return place
+    if (cause === KILLED && this.#exitTimer === null) return place
     ftruncateSync(file, 0)
     return null
   }
@@ -196,12 +201,21 @@ export class WorkerChild {
         break
       case 'fatal':
         this.#fatal = message.message
+        this.#expectExit()
         break
       case 'drained':
+        this.#expectExit()
         break
       default:
         message satisfies never
     }
+  }
+
+  #expectExit(): void {
+    this.#exitTimer ??= setTimeout(() => {
+      this.#options.log.warn({ workerPid: this.pid, state: this.#state }, 'a worker hangs in its exit and is killed')
+      this.#kill()
+    }, EXIT_MS)
   }
 
   #beReady(description: EngineDescription): void {

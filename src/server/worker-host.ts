@@ -4,7 +4,7 @@ import { invariant } from '../inference/contract/invariant.ts'
 import { JobRunner, type Uplink } from '../queue/worker/job-runner.ts'
 import type { RedisSeat } from './redis-seat.ts'
 import type { RedisSeatSettings } from './redis-seat-settings.ts'
-import { FATAL_EXIT_CODE, type ParentMessage, parseParentMessage, type WorkerMessage } from './worker-protocol.ts'
+import { type ParentMessage, parseParentMessage, type WorkerMessage } from './worker-protocol.ts'
 
 export type BuildEngine = (listener: EngineListener) => Promise<Engine>
 
@@ -89,8 +89,7 @@ class WorkerHost {
   /** At a queue of others, what runs can still be finished. */
   #loseParent(): void {
     if (this.#seat !== null) void this.#leave(this.#seat.drainMs)
-    // SIGKILL: an orderly exit would wait for the native run in flight.
-    else process.kill(process.pid, 'SIGKILL')
+    else endAtOnce()
   }
 
   async #leave(withinMs: number): Promise<void> {
@@ -107,7 +106,12 @@ class WorkerHost {
 async function dieOf(error: unknown): Promise<void> {
   if (!(error instanceof ServiceError)) console.error(error)
   await send({ kind: 'fatal', message: firstLine(error) })
-  process.exit(FATAL_EXIT_CODE)
+  endAtOnce()
+}
+
+/** An orderly exit would wait for native calls in flight (a model that still loads, a run), and then for what the libraries do at their end. */
+function endAtOnce(): void {
+  process.kill(process.pid, 'SIGKILL')
 }
 
 function post(message: WorkerMessage): void {

@@ -36,9 +36,6 @@ export type WorkerMessage =
 /** Descriptors of a worker: 0 to 2 are the usual ones, 3 is the way to the parent, from here on the cache files of all seats. */
 export const FIRST_CACHE_DESCRIPTOR = 4
 
-/** Exit code of a worker that said `fatal`. */
-export const FATAL_EXIT_CODE = 2
-
 /** Requests were parsed at the HTTP border and may hold 100,000 ids: their outline is enough. */
 const RequestOutline = z.custom<GenerationRequest>(
   value => isRecord(value) && typeof value['id'] === 'string' && Array.isArray(value['prompts']) && isRecord(value['sampling'])

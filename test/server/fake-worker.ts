@@ -1,3 +1,4 @@
+import { pbkdf2 } from 'node:crypto'
 import { ServiceError } from '../../src/inference/contract/errors.ts'
 import { hostWorker } from '../../src/server/worker-host.ts'
 import { FakeEngine } from '../queue/fake-engine.ts'
@@ -8,6 +9,14 @@ const { slots, stepMs, heartbeatMs, loading }: FakeWorkerOptions = JSON.parse(pr
 
 await hostWorker(heartbeatMs, async listener => {
   if (loading === 'fails') throw new ServiceError('unavailable', 'the model file is broken\nat its third byte')
+  if (loading === 'fails in a native call') {
+    pbkdf2('', '', 2 ** 31 - 1, 64, 'sha512', () => {})
+    throw new ServiceError('unavailable', 'the tokenizer is broken')
+  }
+  if (loading === 'stays') {
+    process.send?.({ kind: 'fatal', message: 'the cache is too large' })
+    await new Promise(() => {})
+  }
   if (loading === 'dies') process.kill(process.pid, 'SIGKILL')
   if (loading === 'hangs') await new Promise(() => {})
   return new FakeEngine({ slots, stepMs, listener })

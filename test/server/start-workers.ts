@@ -7,7 +7,8 @@ export interface FakeWorkerOptions {
   readonly slots: number
   readonly stepMs: number
   readonly heartbeatMs: number
-  readonly loading: 'works' | 'fails' | 'dies' | 'hangs'
+  /** `fails in a native call`: while a thread of the pool computes for minutes. `stays`: announces its end and does not end. */
+  readonly loading: 'works' | 'fails' | 'fails in a native call' | 'stays' | 'dies' | 'hangs'
 }
 
 export interface Workers extends AsyncDisposable {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { closeSync, fstatSync, ftruncateSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { createCacheFile } from '../../src/inference/runtime/cache-file.ts'
+import { owned } from '../processes/owned-process.ts'
 import { aRequest } from '../queue/a-request.ts'
 import { TRICKS } from '../queue/fake-engine.ts'
 import { firstDifference } from '../queue/first-difference.ts'
@@ -126,6 +127,18 @@ describe('a supervised worker process', () => {
     expect(workers.logged.filter(message => message.includes('started again'))).toEqual([])
   })
 
+  it.each([
+    ['while a native call is in flight', 'fails in a native call', 'the tokenizer is broken'],
+    ['and does not exit', 'stays', 'the cache is too large']
+  ] as const)('that announces that it cannot start %s is gone at once', async (_when, loading, message) => {
+    await using workers = startWorkers({ loading }, { loadTimeoutMs: 600_000 })
+    const pids = workers.pids()
+    expect(await workers.supervisor.fatal).toBe(message)
+    expect(pids.map(isAlive)).toEqual([false])
+    const killed = workers.logged.filter(line => line === 'a worker hangs in its exit and is killed')
+    expect(killed).toHaveLength(loading === 'stays' ? 1 : 0)
+  })
+
   it('ignores signals that reach the whole group', async () => {
     await using workers = startWorkers()
     const request = aRequest({ maxNewTokens: 50 })
@@ -139,7 +152,9 @@ describe('a supervised worker process', () => {
   })
 
   it('ends when its parent is killed', async () => {
-    const parent = fork(new URL('./orphaning-parent.ts', import.meta.url), { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const parent = owned(
+      fork(new URL('./orphaning-parent.ts', import.meta.url), { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    )
     const [pids] = (await once(parent, 'message')) as [number[]]
     expect(pids.map(isAlive)).toEqual([true, true])
     parent.kill('SIGKILL')

@@ -11,6 +11,9 @@ export interface Determinism {
 const PROMPT_TOKENS = 24
 const CUT = 11
 
+/** Positions that a row must hold for the probe: its prompt and one token behind it. */
+export const PROBE_POSITIONS = PROMPT_TOKENS + 1
+
 /** Runs a short made-up prompt both ways and compares bit by bit. Uses and frees rows 0 and 1. */
 export async function probeDeterminism(runner: ModelRunner): Promise<Determinism> {
   const prompt = Array.from({ length: PROMPT_TOKENS }, (_, index) => (index * 7919 + 13) % runner.vocabularySize)

@@ -3,7 +3,7 @@ import type { Environment } from './environment.ts'
 import { ExitError } from './exit-error.ts'
 import { type Machine, thisMachine } from './machine.ts'
 import { type OptionValues, parseOptions } from './parse-options.ts'
-import { shareOf } from './serve-config.ts'
+import { shareOf, tooShort } from './serve-config.ts'
 
 export const DOCTOR_OPTIONS = [
   'model',
@@ -33,7 +33,11 @@ export interface DoctorConfig extends Omit<OptionValues<(typeof DOCTOR_OPTIONS)[
 /** @throws {ExitError} 2, with one line for each mistake there is */
 export function readDoctorConfig(argv: readonly string[], environment: Environment, machine: Machine = thisMachine()): DoctorConfig {
   const { values, positionals, mistakes } = parseOptions(DOCTOR_OPTIONS, argv, environment)
-  const wrong = [...mistakes, ...positionals.map(word => `unexpected argument ${JSON.stringify(word)}`)]
+  const wrong = [
+    ...mistakes,
+    ...positionals.map(word => `unexpected argument ${JSON.stringify(word)}`),
+    ...tooShort({ ...values, engine: 'onnx' })
+  ]
   if (wrong.length > 0) throw new ExitError(2, wrong.join('\n'))
   return {
     ...values,

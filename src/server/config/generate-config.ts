@@ -5,7 +5,7 @@ import { ExitError } from './exit-error.ts'
 import { type Machine, thisMachine } from './machine.ts'
 import { networkSettings } from './network-settings.ts'
 import { parseOptions } from './parse-options.ts'
-import { shareOf } from './serve-config.ts'
+import { shareOf, tooShort } from './serve-config.ts'
 
 export const GENERATE_OPTIONS = [
   'maxTokens',
@@ -39,7 +39,7 @@ export function readGenerateConfig(
   const { values, positionals, mistakes } = parseOptions(GENERATE_OPTIONS, argv, environment)
   const { maxTokens, temperature, seed, threads, ...rest } = values
   const [prompt = null, ...extra] = positionals
-  const wrong = [...mistakes, ...misuse(prompt, extra, isPiped)]
+  const wrong = [...mistakes, ...misuse(prompt, extra, isPiped), ...tooShort(values)]
   if (wrong.length > 0) throw new ExitError(2, wrong.join('\n'))
   return {
     load: {

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { PROBE_POSITIONS } from '../../inference/engine/determinism-probe.ts'
 import type { Environment } from './environment.ts'
 import { ExitError } from './exit-error.ts'
 import { isLoopback } from './loopback.ts'
@@ -33,6 +34,7 @@ export function readServeConfig(argv: readonly string[], environment: Environmen
     ...positionals.map(word => `unexpected argument ${JSON.stringify(word)}`),
     ...tooOpen(values),
     ...idle(values),
+    ...tooShort(values),
     ...tooCurious(values)
   ]
   if (wrong.length > 0) throw new ExitError(2, wrong.join('\n'))
@@ -42,6 +44,12 @@ export function readServeConfig(argv: readonly string[], environment: Environmen
     ...shareOf(machine, { threads, cacheMemory, workers: rest.workers }),
     network: networkSettings(environment)
   }
+}
+
+/** A worker compares two ways to compute a short text before it is ready; the simulated engine has nothing to compare. */
+export function tooShort({ maxContext, engine }: OptionValues<'maxContext' | 'engine'>): string[] {
+  if (engine === 'simulated' || maxContext === null || maxContext >= PROBE_POSITIONS) return []
+  return [`--max-context ${maxContext}: give at least ${PROBE_POSITIONS}, which the check at the start of a worker takes`]
 }
 
 /** What the operator leaves open, the machine decides. */

@@ -5,7 +5,7 @@ import { ExitError } from './exit-error.ts'
 import { type Machine, thisMachine } from './machine.ts'
 import { networkSettings } from './network-settings.ts'
 import { type OptionValues, parseOptions } from './parse-options.ts'
-import { shareOf } from './serve-config.ts'
+import { shareOf, tooShort } from './serve-config.ts'
 
 export const WORKER_OPTIONS = [
   'model',
@@ -39,7 +39,7 @@ export interface WorkerConfig extends Omit<OptionValues<Exclude<WorkerOption, ke
 export function readWorkerConfig(argv: readonly string[], environment: Environment, machine: Machine = thisMachine()): WorkerConfig {
   const { values, positionals, mistakes } = parseOptions(WORKER_OPTIONS, argv, environment)
   const { redisUrl, threads, cacheMemory, workers } = values
-  const wrong = [...mistakes, ...positionals.map(word => `unexpected argument ${JSON.stringify(word)}`)]
+  const wrong = [...mistakes, ...positionals.map(word => `unexpected argument ${JSON.stringify(word)}`), ...tooShort(values)]
   if (redisUrl === null && mistakes.length === 0) wrong.push('a worker needs --redis-url (REDIS_URL): the queue it works for')
   if (workers === 0) wrong.push('--workers 0 is no worker at all')
   if (wrong.length > 0 || redisUrl === null) throw new ExitError(2, wrong.join('\n'))

@@ -111,6 +111,13 @@ it('reports all mistakes at once, each with its name, its bound and its value', 
   ])
 })
 
+it('refuses a context that is too short for the check at the start of a worker, unless no model is loaded', () => {
+  expect(mistakes(['--max-context', '24'])).toEqual([expect.stringMatching(/^--max-context 24: give at least 25\b/)])
+  expect(mistakes([], { MAX_CONTEXT: '2' })).toHaveLength(1)
+  expect(read(['--max-context', '25']).maxContext).toBe(25)
+  expect(read(['--max-context', '2', '--engine', 'simulated']).maxContext).toBe(2)
+})
+
 it('names the option that has no value', () => {
   expect(mistakes(['--port'])).toEqual(['--port needs a value: <number>'])
   expect(mistakes(['--model', '--port', '8000'])).toContain('--model needs a value before --port')
