@@ -55,7 +55,8 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
     status: {
       isHealthy: () => config.workers === 0 || supervisor.isHealthy,
       isReady: () => (supervisor.isReady || workersAnywhere() > 0) && !shutdown.begun.aborted,
-      detail: async () => ({ workers: supervisor.workers.length, ...(await queue.depth()), draining: shutdown.begun.aborted })
+      detail: () => ({ workers: supervisor.workers.length, draining: shutdown.begun.aborted }),
+      depth: servedQueue.depth
     },
     isDraining: () => shutdown.begun.aborted,
     ...(servedQueue.board !== null && { queueBoard: servedQueue.board.plugin }),

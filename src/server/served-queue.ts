@@ -1,6 +1,6 @@
 import type { EngineStatistics } from '../inference/contract/statistics.ts'
 import { EmbeddedQueue } from '../queue/embedded/embedded-queue.ts'
-import type { GenerationQueue } from '../queue/queue.ts'
+import type { GenerationQueue, QueueDepth } from '../queue/queue.ts'
 import type { QueueBoard, QueueBoardOptions } from '../queue/redis/queue-board.ts'
 import { RedisQueue } from '../queue/redis/redis-queue.ts'
 import { placeOf } from '../queue/redis/redis-url.ts'
@@ -30,6 +30,10 @@ export interface ServedQueue {
   readonly statistics: (() => readonly EngineStatistics[]) | null
   /** Workers that are known to live, those of this server among them; 0 where there are no others. */
   readonly workersAnywhere: () => number
+  /** Requests in the queue; null while its store is away. */
+  readonly depth: () => Promise<QueueDepth | null>
+  /** Whether the queue's store answered when it was last asked. */
+  readonly isReachable: () => boolean
   /** Workers that have not left so much later than the drain's deadline are killed. */
   readonly goodbyeMs: number
   /** After the drain, and when no worker of this server is left. */
@@ -54,6 +58,8 @@ export async function openServedQueue(config: ServeConfig, modelHash: string | n
       isShared: false,
       statistics: null,
       workersAnywhere: () => 0,
+      depth: () => queue.depth(),
+      isReachable: () => true,
       goodbyeMs: 0,
       close: async () => {}
     }
@@ -86,6 +92,8 @@ export async function openServedQueue(config: ServeConfig, modelHash: string | n
     isShared: true,
     statistics: () => queue.statistics,
     workersAnywhere: () => queue.workers,
+    depth: async () => (queue.isReachable ? await queue.depth().catch(() => null) : null),
+    isReachable: () => queue.isReachable,
     goodbyeMs: GOODBYE_MS,
     close: async () => {
       await board?.close()

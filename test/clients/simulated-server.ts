@@ -46,8 +46,8 @@ export async function startFullServer(): Promise<FullServer> {
 /** Waits until the server has exactly so much to do. */
 export async function untilBusy(server: Server, counts: { readonly running: number; readonly waiting: number }): Promise<void> {
   for (;;) {
-    const health = (await (await fetch(`${server.url}/health`)).json()) as Partial<typeof counts>
-    if (health.running === counts.running && health.waiting === counts.waiting) return
+    const ready = (await (await fetch(`${server.url}/ready`)).json()) as Partial<typeof counts>
+    if (ready.running === counts.running && ready.waiting === counts.waiting) return
   }
 }
 

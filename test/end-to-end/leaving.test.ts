@@ -23,7 +23,7 @@ describe('a client that goes away', () => {
     const streams = await Promise.all([leaving, staying].map(({ signal }) => server.post(ENDLESS, { signal })))
     await Promise.all(streams.map(stream => sseData(stream.clone()).next()))
     const waiting = server.post({ model: 'simulated', prompt: 'Next', max_tokens: 2, ignore_eos: true })
-    const depth = async () => (await fetch(`${server.url}/health`)).json()
+    const depth = async () => (await fetch(`${server.url}/ready`)).json()
     await expect.poll(depth).toMatchObject({ running: 2, waiting: 1 })
     const from = server.log().length
     leaving.abort()

@@ -27,7 +27,12 @@ export const TEXT: TextPort = {
   close: async () => {}
 }
 
-export const GOOD: Status = { isHealthy: () => true, isReady: () => true, detail: async () => ({ workers: 1 }) }
+export const GOOD: Status = {
+  isHealthy: () => true,
+  isReady: () => true,
+  detail: () => ({ workers: 1 }),
+  depth: async () => ({ waiting: 2, running: 3 })
+}
 
 type Script = (request: GenerationRequest, signal: AbortSignal) => AsyncIterable<readonly QueueEvent[]>
 

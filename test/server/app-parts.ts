@@ -5,7 +5,7 @@ import type { Fleet } from '../../src/server/observe/fleet.ts'
 import { Metrics } from '../../src/server/observe/metrics.ts'
 import { CARD, GOOD, literalQueue, saying, TEXT } from '../routes/literal-parts.ts'
 
-export const NO_FLEET: Fleet = { workerStatistics: async () => [], workersByState: {}, deaths: 0, failovers: 0 }
+export const NO_FLEET: Fleet = { workerStatistics: async () => [], workersByState: {}, deaths: 0, failovers: 0, isQueueReachable: true }
 
 /** The app with literal parts, all of which a test may change. */
 export function testApp(changes: Partial<AppOptions> = {}) {

@@ -46,6 +46,7 @@ export class RedisQueue implements GenerationQueue {
   readonly #ticker: NodeJS.Timeout
   #ticking: Promise<void> | null = null
   #workers = 0
+  #isReachable = true
   readonly #ledger = new StatisticsLedger()
   /** Why nothing is admitted any more. */
   #refusal: string | null = null
@@ -101,6 +102,11 @@ export class RedisQueue implements GenerationQueue {
   /** Workers that live, anywhere, as of a moment ago; none while Redis is away. */
   get workers(): number {
     return this.#workers
+  }
+
+  /** Whether Redis answered, as of a moment ago. */
+  get isReachable(): boolean {
+    return this.#isReachable
   }
 
   /** Of all workers, anywhere, as of a moment ago; what workers have done that are gone is part of it, as far as it was seen here. */
@@ -202,6 +208,7 @@ export class RedisQueue implements GenerationQueue {
     this.#ticking ??= this.#tickNow()
       .catch(error => {
         this.#workers = 0
+        this.#isReachable = false
         this.#options.onError(error)
       })
       .finally(() => {
@@ -215,6 +222,7 @@ export class RedisQueue implements GenerationQueue {
     await this.#own.forgetEnded()
     const workers = await this.#admission.workers()
     this.#workers = workers.length
+    this.#isReachable = true
     this.#ledger.note(
       new Map(
         workers.flatMap(({ workerId, statistics }): [string, EngineStatistics][] => (statistics === null ? [] : [[workerId, statistics]]))

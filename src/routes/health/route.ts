@@ -1,15 +1,27 @@
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import type { Status } from './status.ts'
 
-/** GET /health (is it alive?) and GET /ready (may work be sent here?): 200 or 503. */
+/**
+ * GET /health (does this process work?) and GET /ready (may work be sent here?): 200 or 503. A queue that cannot be reached makes a server not ready,
+ * and leaves it healthy: a restart would not help, and would end streams that go on when the queue is back.
+ */
 export const healthRoute: FastifyPluginAsync<{ readonly status: Status }> = async (app, { status }) => {
-  app.get('/health', async (_request, reply) => answer(reply, status.isHealthy(), status, ['ok', 'unhealthy']))
-  app.get('/ready', async (_request, reply) => answer(reply, status.isReady(), status, ['ready', 'not ready']))
+  app.get('/health', async (_request, reply) => {
+    const isHealthy = status.isHealthy()
+    return answer(reply, isHealthy, { ...status.detail(), status: isHealthy ? 'ok' : 'unhealthy' })
+  })
+  app.get('/ready', async (_request, reply) => {
+    const depth = await status.depth()
+    const isReady = status.isReady() && depth !== null
+    const { waiting, running } = depth ?? { waiting: null, running: null }
+    const queue = { waiting, running, queueReachable: depth !== null }
+    return answer(reply, isReady, { ...status.detail(), ...queue, status: isReady ? 'ready' : 'not ready' })
+  })
 }
 
-async function answer(reply: FastifyReply, good: boolean, status: Status, words: readonly [good: string, bad: string]) {
+function answer(reply: FastifyReply, good: boolean, body: object) {
   return reply
     .code(good ? 200 : 503)
     .header('cache-control', 'no-store')
-    .send({ ...(await status.detail()), status: good ? words[0] : words[1] })
+    .send(body)
 }

@@ -1,8 +1,13 @@
+import type { QueueDepth } from '../../queue/queue.ts'
+
 /** What the house knows of its own health. Open to everyone: names and numbers only, nothing secret. */
 export interface Status {
   /** A worker has proved progress lately, or idles and answers. */
   isHealthy(): boolean
-  /** New work can be taken: models loaded, not draining. */
+  /** New work could be taken if the queue can be reached: models loaded, not draining. */
   isReady(): boolean
-  detail(): Promise<Readonly<Record<string, string | number | boolean | null>>>
+  /** Of this process and its workers alone: answers at once, whatever state the queue is in. */
+  detail(): Readonly<Record<string, string | number | boolean | null>>
+  /** Requests in the queue; null while it cannot be reached. */
+  depth(): Promise<QueueDepth | null>
 }

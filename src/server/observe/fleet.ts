@@ -12,16 +12,19 @@ export interface Fleet {
   readonly deaths: number
   /** How many requests went on with another worker after the death of theirs. */
   readonly failovers: number
+  /** Whether the store of the queue answered when it was last asked. */
+  readonly isQueueReachable: boolean
 }
 
 interface FleetQueue {
   /** Of all workers, anywhere; null where the supervisor has them all. */
   readonly statistics: (() => readonly EngineStatistics[]) | null
   readonly pool: { readonly handedOn: number }
+  readonly isReachable: () => boolean
 }
 
 /** The workers of a queue: where nobody else has any, those of the supervisor, whose last words it has heard. */
-export function fleetOf(supervisor: Supervisor, { statistics, pool }: FleetQueue): Fleet {
+export function fleetOf(supervisor: Supervisor, { statistics, pool, isReachable }: FleetQueue): Fleet {
   return {
     workerStatistics: async () => (statistics === null ? supervisor.statistics : statistics()),
     get workersByState() {
@@ -32,6 +35,9 @@ export function fleetOf(supervisor: Supervisor, { statistics, pool }: FleetQueue
     },
     get failovers() {
       return pool.handedOn
+    },
+    get isQueueReachable() {
+      return isReachable()
     }
   }
 }

@@ -23,6 +23,7 @@ export class Metrics {
   readonly #byState: Gauge<'state'>
   readonly #deaths: Counter
   readonly #failovers: Counter
+  readonly #isQueueReachable: Gauge
   readonly #fleet: Fleet
   #queue: MeteredQueue | null = null
 
@@ -37,6 +38,11 @@ export class Metrics {
     this.#failovers = new Counter({
       name: 'everstream_failovers_total',
       help: 'Requests that went on with another worker after the death of theirs.',
+      registers
+    })
+    this.#isQueueReachable = new Gauge({
+      name: 'everstream_queue_reachable',
+      help: '1 while the queue can be reached, 0 while Redis is away.',
       registers
     })
   }
@@ -65,10 +71,11 @@ export class Metrics {
   }
 
   async #readFleet(): Promise<void> {
-    const { workersByState, deaths, failovers } = this.#fleet
+    const { workersByState, deaths, failovers, isQueueReachable } = this.#fleet
     for (const state of STATES) this.#byState.set({ state }, workersByState[state] ?? 0)
     setCounter(this.#deaths, deaths)
     setCounter(this.#failovers, failovers)
+    this.#isQueueReachable.set(isQueueReachable ? 1 : 0)
     this.#workers.setStatistics(await this.#fleet.workerStatistics())
   }
 }

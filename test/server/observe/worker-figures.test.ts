@@ -48,7 +48,7 @@ it('keeps the last figures where the workers cannot be reached', async () => {
 
 it('never takes back what a worker had done that was killed, and counts the death and the failover', async () => {
   await using workers = startWorkers()
-  const metrics = new Metrics('tiny', fleetOf(workers.supervisor, { statistics: null, pool: workers.queue }))
+  const metrics = new Metrics('tiny', fleetOf(workers.supervisor, { statistics: null, pool: workers.queue, isReachable: () => true }))
   await workers.supervisor.ready
   const request = aRequest({ maxNewTokens: 100 })
   await workers.queue.submit(request)
