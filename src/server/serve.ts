@@ -53,9 +53,14 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
     card: served.card,
     metrics,
     status: {
-      isHealthy: () => config.workers === 0 || supervisor.isHealthy,
-      isReady: () => (supervisor.isReady || workersAnywhere() > 0) && !shutdown.begun.aborted,
-      detail: async () => ({ workers: supervisor.workers.length, ...(await queue.depth()), draining: shutdown.begun.aborted })
+      isHealthy: () => (config.workers === 0 || supervisor.isHealthy) && served.text.isHealthy,
+      isReady: () => (supervisor.isReady || workersAnywhere() > 0) && served.text.isHealthy && !shutdown.begun.aborted,
+      detail: async () => ({
+        workers: supervisor.workers.length,
+        ...(await queue.depth()),
+        text: served.text.isHealthy,
+        draining: shutdown.begun.aborted
+      })
     },
     isDraining: () => shutdown.begun.aborted,
     ...(servedQueue.board !== null && { queueBoard: servedQueue.board.plugin }),
