@@ -2,8 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { type Failure, ServiceError } from '../contract/errors.ts'
 import { invariant } from '../contract/invariant.ts'
 import type { TextSource } from './text-source.ts'
-import { openTextWork, type TextResult, type TextTask } from './text-work.ts'
-import type { OpenedText } from './text-worker.ts'
+import { type OpenedText, openTextWork, type TextResult, type TextTask } from './text-work.ts'
 
 /** Once what the thread opened, then one answer for each task, in their order. */
 export type TextAnswer =

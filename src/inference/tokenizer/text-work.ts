@@ -19,10 +19,14 @@ export type TextResult =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'labels'; readonly labels: readonly string[] }
 
-export interface TextWork {
+/** What is known of a source once it is read. Plain data. */
+export interface OpenedText {
   readonly vocabularySize: number
   readonly facts: TextFacts
   readonly bound: TokenCountBound | null
+}
+
+export interface TextWork extends OpenedText {
   /** @throws {ServiceError} `invalid_request` from a chat template */
   run(task: TextTask): TextResult
 }

@@ -1,17 +1,9 @@
 import { Worker } from 'node:worker_threads'
 import { type Failure, ServiceError } from '../contract/errors.ts'
 import { invariant } from '../contract/invariant.ts'
-import type { TextFacts } from '../contract/text-port.ts'
 import type { TextSource } from './text-source.ts'
 import type { TextAnswer } from './text-thread.ts'
-import type { TextResult, TextTask } from './text-work.ts'
-import type { TokenCountBound } from './token-count-bound.ts'
-
-export interface OpenedText {
-  readonly vocabularySize: number
-  readonly facts: TextFacts
-  readonly bound: TokenCountBound | null
-}
+import type { OpenedText, TextResult, TextTask } from './text-work.ts'
 
 /** A vocabulary is read in a second; from a disk that hangs, never. */
 const OPEN_LIMIT_MS = 120_000

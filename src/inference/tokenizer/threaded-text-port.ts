@@ -2,8 +2,8 @@ import { invariant } from '../contract/invariant.ts'
 import type { Conversation, DecodeOptions, EncodeOptions, TextFacts, TextPort, TextWait } from '../contract/text-port.ts'
 import { type LaneOptions, TextLane } from './text-lane.ts'
 import type { TextSource } from './text-source.ts'
-import type { TextResult, TextTask } from './text-work.ts'
-import { type OpenedText, TextWorker } from './text-worker.ts'
+import type { OpenedText, TextResult, TextTask } from './text-work.ts'
+import { TextWorker } from './text-worker.ts'
 import { leastTokens, type TokenCountBound } from './token-count-bound.ts'
 
 /** A template writes a conversation of a megabyte in a fraction of a second, and a megabyte of any text becomes ids in a few seconds. */
