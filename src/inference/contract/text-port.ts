@@ -7,8 +7,8 @@ export interface TextPort {
   readonly facts: TextFacts
   /** False while texts cannot be processed. */
   readonly isHealthy: boolean
-  /** A lower bound of the number of tokens of a text, start token aside, from its characters alone; 0 where nothing is known. */
-  leastTokens(text: string): number
+  /** A lower bound of the number of tokens of a text, start token aside, from its characters alone, `enough` at most; 0 where nothing is known. */
+  leastTokens(text: string, enough: number): number
   /** Token ids of a text. Linear in the text's length, hostile texts too. */
   encode(text: string, options?: EncodeOptions): Promise<readonly number[]>
   /** The text of ids, half characters as U+FFFD; nothing for an id outside the vocabulary. */

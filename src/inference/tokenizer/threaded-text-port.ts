@@ -48,8 +48,8 @@ class ThreadedTextPort implements TextPort {
     return this.#short.isHealthy && this.#long.isHealthy
   }
 
-  leastTokens(text: string): number {
-    return this.#bound === null ? 0 : leastTokens(text, this.#bound)
+  leastTokens(text: string, enough: number): number {
+    return this.#bound === null ? 0 : leastTokens(text, this.#bound, enough)
   }
 
   async encode(text: string, { addSpecialTokens = true, signal }: EncodeOptions = {}): Promise<readonly number[]> {

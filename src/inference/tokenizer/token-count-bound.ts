@@ -5,12 +5,10 @@
  * longest token that can hold it: the sum over a text is at most the number of its tokens.
  */
 export interface TokenCountBound {
-  /** Charge of each ASCII unit: one over the length of the longest token that holds it; 0 where the tokenizer may drop it. */
-  readonly ascii: readonly number[]
-  /** Charge of every other unit. */
-  readonly other: number
-  /** Charges of texts with units that normalization may join, U+0300 and up; null for a tokenizer that does not normalize. */
-  readonly composed: { readonly ascii: readonly number[]; readonly other: number } | null
+  /** By unit, the last one for all that are not ASCII: one over the length of the longest token that holds it; 0 where it may be dropped. */
+  readonly charges: Float64Array
+  /** The same for texts with units that normalization may join, U+0300 and up; null for a tokenizer that does not normalize. */
+  readonly composed: Float64Array | null
 }
 
 const ASCII_UNITS = 0x80
@@ -40,27 +38,25 @@ export function tokenCountBound({ tokens, mayDrop, normalizes }: VocabularyLengt
       longest[index] = Math.max(longest[index] ?? 1, token.length)
     }
   }
-  const charges = longest.map((length, unit) => (mayDrop(unit) ? 0 : 1 / length))
-  const ascii = charges.slice(0, ASCII_UNITS)
-  const other = charges[ASCII_UNITS] ?? 0
-  return { ascii, other, composed: normalizes ? composedCharges(ascii, other) : null }
+  const charges = Float64Array.from(longest, (length, unit) => (mayDrop(unit) ? 0 : 1 / length))
+  return { charges, composed: normalizes ? composedCharges(charges) : null }
 }
 
-/** At most the number of tokens of the text. */
-export function leastTokens(text: string, bound: TokenCountBound): number {
-  const { ascii, other } = bound.composed !== null && FIRST_COMBINING.test(text) ? bound.composed : bound
+/**
+ * At most the number of tokens of the text.
+ *
+ * @param enough  counting ends there, so that a long text costs little more than one that is just too long
+ */
+export function leastTokens(text: string, bound: TokenCountBound, enough: number): number {
+  const charges = bound.composed !== null && FIRST_COMBINING.test(text) ? bound.composed : bound.charges
   let sum = 0
-  for (let at = 0; at < text.length; at++) {
-    const unit = text.charCodeAt(at)
-    sum += unit < ASCII_UNITS ? (ascii[unit] ?? 0) : other
-  }
-  return Math.max(0, Math.ceil(sum - ROUNDING))
+  for (let at = 0; at < text.length && sum < enough + ROUNDING; at++) sum += charges[Math.min(ASCII_UNITS, text.charCodeAt(at))] ?? 0
+  return Math.min(enough, Math.max(0, Math.ceil(sum - ROUNDING)))
 }
 
-function composedCharges(ascii: readonly number[], other: number) {
-  const part = other / COMPOSED_UNITS
-  return {
-    ascii: ascii.map(charge => Math.min(charge, part)),
-    other: Math.min(part, ...ASCII_SINGLETONS.map(character => ascii[character.charCodeAt(0)] ?? 0))
-  }
+function composedCharges(charges: Float64Array): Float64Array {
+  const part = (charges[ASCII_UNITS] ?? 0) / COMPOSED_UNITS
+  const composed = charges.map(charge => Math.min(charge, part))
+  composed[ASCII_UNITS] = Math.min(part, ...ASCII_SINGLETONS.map(character => charges[character.charCodeAt(0)] ?? 0))
+  return composed
 }

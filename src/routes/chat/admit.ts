@@ -21,7 +21,7 @@ export async function admitChat(body: ChatBody, admission: Admission): Promise<G
   const sampling = await admitSampling(body, admission)
   const { tokenIds } = await renderPrompt(conversation, text, {
     ...(signal !== undefined && { signal }),
-    check: rendered => assertMayFit(body, text.leastTokens(rendered), card.contextLength)
+    check: rendered => assertMayFit(body, text.leastTokens(rendered, card.contextLength + 1), card.contextLength)
   })
   if (tokenIds.length === 0) throw invalid('messages', `Invalid 'messages': they come to no tokens. Expected at least one.`)
   return {

@@ -57,9 +57,10 @@ function lengthOf(body: CompletionBody, prompts: readonly (readonly number[])[],
 /** Refuses texts that cannot fit the context, whatever their tokens are, before any of them is tokenized. */
 function assertMayFit(body: CompletionBody, prompt: PromptInput, { text, card }: Pick<Admission, 'text' | 'card'>): void {
   if (prompt.kind === 'ids' || body.truncate_prompt_tokens !== null) return
-  const suffixTokens = body.suffix === null ? 0 : text.leastTokens(body.suffix)
+  const tooMany = card.contextLength + 1
+  const suffixTokens = body.suffix === null ? 0 : text.leastTokens(body.suffix, tooMany)
   for (const one of prompt.texts) {
-    const leastTokens = text.leastTokens(one) + suffixTokens
+    const leastTokens = suffixTokens + text.leastTokens(one, tooMany)
     if (leastTokens + (body.max_tokens ?? 1) > card.contextLength) throw overflow(body, leastTokens, card.contextLength, 'at least ')
   }
 }

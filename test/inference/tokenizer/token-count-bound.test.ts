@@ -87,7 +87,10 @@ describe.each(TOKENIZERS)('the bound of $name', ({ open }) => {
     invariant(bound !== null, 'it has a bound')
     fc.assert(
       fc.property(text, one => {
-        expect(leastTokens(one, bound)).toBeLessThanOrEqual(tokenizer.encode(one, { addSpecialTokens: false }).length)
+        const tokens = tokenizer.encode(one, { addSpecialTokens: false }).length
+        const least = leastTokens(one, bound, 1e9)
+        expect(least).toBeLessThanOrEqual(tokens)
+        for (const enough of [1, least, tokens]) expect(leastTokens(one, bound, enough)).toBe(Math.min(least, enough))
       }),
       { numRuns: 300 }
     )
@@ -97,7 +100,9 @@ describe.each(TOKENIZERS)('the bound of $name', ({ open }) => {
 it('grows with the text, and charges each character by the longest token that holds it', async () => {
   const { bound } = byteLevel('gpt-2')
   invariant(bound !== null, 'it has a bound')
-  expect([leastTokens('b'.repeat(1000), bound), leastTokens('\n'.repeat(1000), bound), leastTokens('', bound)]).toEqual([1000, 1000, 0])
+  expect([leastTokens('b'.repeat(1000), bound, 1e9), leastTokens('\n'.repeat(1000), bound, 1e9), leastTokens('', bound, 1e9)]).toEqual([
+    1000, 1000, 0
+  ])
   // The control token has a and blanks, too: 24 characters.
-  expect(leastTokens('a'.repeat(2400), bound)).toBe(100)
+  expect(leastTokens('a'.repeat(2400), bound, 1e9)).toBe(100)
 })
