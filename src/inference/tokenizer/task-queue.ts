@@ -1,8 +1,11 @@
 import { ServiceError } from '../contract/errors.ts'
 
-/** Something that waits; `units` says how much text it is, in UTF-16 units. */
+/** Something that waits. Sizes are in UTF-16 units. */
 export interface Sized {
+  /** How much text it is. */
   readonly units: number
+  /** How much text its request has brought up to here: of one that brings much, little has the precedence. */
+  readonly requestUnits: number
 }
 
 export interface QueueBounds {
@@ -21,7 +24,7 @@ interface Entry<Task> {
   readonly arrival: number
 }
 
-/** A bounded queue that gives small tasks the precedence over large ones; those of one size class come in their order. */
+/** A bounded queue that gives tasks of small requests the precedence over those of large ones; those of one size class come in their order. */
 export class TaskQueue<Task extends Sized> {
   readonly #bounds: QueueBounds
   /** By size class, the smallest first; sets keep the order of arrival and lose a member in constant time. */
@@ -68,6 +71,6 @@ export class TaskQueue<Task extends Sized> {
   }
 }
 
-function classOf({ units }: Sized): number {
-  return Math.max(0, Math.ceil(Math.log2(units / SMALLEST_CLASS_UNITS) / 2))
+function classOf({ requestUnits }: Sized): number {
+  return Math.max(0, Math.ceil(Math.log2(requestUnits / SMALLEST_CLASS_UNITS) / 2))
 }

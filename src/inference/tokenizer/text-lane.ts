@@ -1,5 +1,5 @@
 import { ServiceError } from '../contract/errors.ts'
-import { type QueueBounds, TaskQueue } from './task-queue.ts'
+import { type QueueBounds, type Sized, TaskQueue } from './task-queue.ts'
 import type { TextSource } from './text-source.ts'
 import type { TextResult, TextTask } from './text-work.ts'
 import { TextWorker } from './text-worker.ts'
@@ -12,9 +12,8 @@ export interface LaneOptions {
   readonly taskLimitMs: number
 }
 
-interface Waiting {
+interface Waiting extends Sized {
   readonly task: TextTask
-  readonly units: number
   readonly answer: PromiseWithResolvers<TextResult>
 }
 
@@ -50,13 +49,12 @@ export class TextLane {
   }
 
   /**
-   * @param units  how much text it is, in UTF-16 units: small tasks come first
    * @throws {ServiceError} `queue_full`; what the task throws; `unavailable` when the thread dies
    */
-  async run(task: TextTask, units: number, signal: AbortSignal | undefined): Promise<TextResult> {
+  async run(task: TextTask, size: Sized, signal: AbortSignal | undefined): Promise<TextResult> {
     if (this.#isClosed) throw closed()
     signal?.throwIfAborted()
-    const waiting: Waiting = { task, units, answer: Promise.withResolvers<TextResult>() }
+    const waiting: Waiting = { ...size, task, answer: Promise.withResolvers<TextResult>() }
     this.#queue.add(waiting)
     const leave = (): void => {
       if (this.#queue.remove(waiting)) waiting.answer.reject(signal?.reason)
@@ -105,7 +103,7 @@ export class TextLane {
     if (this.#isProbing || this.#isClosed) return
     this.#isProbing = true
     try {
-      await this.run(PROBE, 0, undefined)
+      await this.run(PROBE, { units: 1, requestUnits: 1 }, undefined)
       this.#isHealthy = true
     } catch {
       this.#isHealthy = false

@@ -7,7 +7,7 @@ import { TextWorker } from './text-worker.ts'
 import { leastTokens, type TokenCountBound } from './token-count-bound.ts'
 
 /** A template writes a conversation of a megabyte in a fraction of a second, and a megabyte of any text becomes ids in a few seconds. */
-const LANE: LaneOptions = { bounds: { tasks: 4096, units: 16_777_216 }, templateLimitMs: 5000, taskLimitMs: 60_000 }
+const LANE: LaneOptions = { bounds: { tasks: 16_384, units: 16_777_216 }, templateLimitMs: 5000, taskLimitMs: 60_000 }
 /** What one request may bring and still go with the short texts: a quarter of a second on a slow machine. */
 const SHORT_UNITS = 65_536
 /** A template does more for a message than to copy it. */
@@ -92,7 +92,7 @@ class ThreadedTextPort implements TextPort {
     const requestUnits = units + (signal === undefined ? 0 : (this.#unitsOf.get(signal) ?? 0))
     if (signal !== undefined) this.#unitsOf.set(signal, requestUnits)
     const lane = requestUnits <= SHORT_UNITS ? this.#short : this.#long
-    return await lane.run(task, units, signal)
+    return await lane.run(task, { units, requestUnits }, signal)
   }
 }
 

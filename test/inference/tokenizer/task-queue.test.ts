@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { type Sized, TaskQueue } from '../../../src/inference/tokenizer/task-queue.ts'
 
 const BOUNDS = { tasks: 8, units: 4000 }
-const sized = (units: number): Sized => ({ units })
+const sized = (units: number, requestUnits = units): Sized => ({ units, requestUnits })
 
 it('holds no more than its bounds, and gives each task out once or not at all', () => {
   const step = fc.oneof(fc.nat(3000), fc.constantFrom('take' as const, 'remove' as const))
@@ -38,6 +38,14 @@ it('takes small tasks before large ones, and those of one size in their order', 
   const [huge, large, small, alsoSmall] = [sized(1_000_000), sized(20_000), sized(10), sized(0)]
   for (const task of [huge, large, small, alsoSmall]) queue.add(task)
   expect([queue.take(), queue.take(), queue.take()]).toEqual([small, alsoSmall, large])
+})
+
+it('takes what a request brings first before what it has brought more of', () => {
+  const queue = new TaskQueue<Sized>({ tasks: 1000, units: 1e9 })
+  for (let at = 1; at <= 256; at++) queue.add(sized(250, 250 * at))
+  const word = sized(2)
+  queue.add(word)
+  expect([queue.take()?.requestUnits, queue.take()]).toEqual([250, word])
 })
 
 it('starves no task, however many smaller ones keep coming', () => {
