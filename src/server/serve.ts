@@ -53,9 +53,9 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
     card: served.card,
     metrics,
     status: {
-      isHealthy: () => config.workers === 0 || supervisor.isHealthy,
-      isReady: () => (supervisor.isReady || workersAnywhere() > 0) && !shutdown.begun.aborted,
-      detail: () => ({ workers: supervisor.workers.length, draining: shutdown.begun.aborted }),
+      isHealthy: () => (config.workers === 0 || supervisor.isHealthy) && served.text.isHealthy,
+      isReady: () => (supervisor.isReady || workersAnywhere() > 0) && served.text.isHealthy && !shutdown.begun.aborted,
+      detail: () => ({ workers: supervisor.workers.length, text: served.text.isHealthy, draining: shutdown.begun.aborted }),
       depth: servedQueue.depth
     },
     isDraining: () => shutdown.begun.aborted,

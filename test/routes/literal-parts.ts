@@ -18,6 +18,8 @@ export const CARD: ModelCard = { servedModelName: 'tiny', contextLength: 64, cre
 export const TEXT: TextPort = {
   vocabularySize: 256,
   facts: { startToken: null, endToken: null, padToken: null, chat: null, fillInTheMiddle: null },
+  isHealthy: true,
+  leastTokens: () => 0,
   encode: async text => Array.from(text, char => char.charCodeAt(0)),
   decode: async tokenIds => String.fromCharCode(...tokenIds),
   labels: async tokenIds => tokenIds.map(tokenId => String.fromCharCode(tokenId)),

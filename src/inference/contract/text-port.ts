@@ -1,7 +1,14 @@
-/** Text work that the API process needs; it runs off the event loop, one piece after the other, in the order of the calls. */
+/**
+ * Text work that the API process needs; it runs off the event loop, short texts before long ones. All of it may be refused with the
+ * ServiceError `queue_full` while too much of it waits.
+ */
 export interface TextPort {
   readonly vocabularySize: number
   readonly facts: TextFacts
+  /** False while texts cannot be processed. */
+  readonly isHealthy: boolean
+  /** A lower bound of the number of tokens of a text, start token aside, from its characters alone, `enough` at most; 0 where nothing is known. */
+  leastTokens(text: string, enough: number): number
   /** Token ids of a text. Linear in the text's length, hostile texts too. */
   encode(text: string, options?: EncodeOptions): Promise<readonly number[]>
   /** The text of ids, half characters as U+FFFD; nothing for an id outside the vocabulary. */
@@ -19,7 +26,10 @@ export interface TextPort {
 }
 
 export interface TextWait {
-  /** Work of a caller that has gone is dropped if it has not begun; the promise is then rejected with the signal's reason. */
+  /**
+   * Work of a caller that has gone is dropped if it has not begun; the promise is then rejected with the signal's reason.
+   * Also tells which texts are of one request: many short ones come to a long one.
+   */
   readonly signal?: AbortSignal
 }
 

@@ -1,6 +1,7 @@
 import { byteLevelBytes, byteLevelText } from './byte-level.ts'
 import { BytePairTokenizer } from './byte-pair-tokenizer.ts'
 import { mergeTable } from './pair-tables.ts'
+import { type TokenCountBound, tokenCountBound } from './token-count-bound.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { splitWords, type WordSplit } from './word-split.ts'
 
@@ -18,6 +19,8 @@ export interface ByteLevelParts {
 }
 
 const UTF8 = new TextEncoder()
+/** Every character beyond ASCII has at least one. */
+const CONTINUATION_BYTES = Array.from({ length: 0x40 }, (_, at) => 0x80 + at)
 
 /** Byte-level BPE as GPT-2 introduced it: a vocabulary that writes bytes as characters, and an ordered list of merges. */
 export function byteLevelTokenizer(parts: ByteLevelParts): Tokenizer {
@@ -30,10 +33,23 @@ export function byteLevelTokenizer(parts: ByteLevelParts): Tokenizer {
       const token = tokens[tokenId] ?? ''
       return literals.get(token) === tokenId ? UTF8.encode(token) : byteLevelBytes(token)
     },
+    bound: byteLevelBound(tokens, literals, split.normalization !== undefined),
     words: text => splitWords(text, split),
     // A byte without a token is no part of the text, as the models' own tokenizers have it.
     symbols: word => Array.from(byteLevelText(word), character => ids.get(character) ?? -1).filter(tokenId => tokenId >= 0),
     pairs: mergeTable(parts.merges, ids),
     ...(split.keepsWholeWords && { wholeWord: word => ids.get(byteLevelText(word)) })
+  })
+}
+
+/** A byte without a token vanishes. A character beyond ASCII stays as long as its continuation bytes, one or more for each UTF-16 unit, do. */
+function byteLevelBound(tokens: ByteLevelParts['tokens'], literals: ReadonlyMap<string, number>, normalizes: boolean): TokenCountBound {
+  const texts = Array.from(tokens, token => Buffer.from(byteLevelBytes(token ?? '')).toString('latin1'))
+  const alone = new Set(texts.filter(text => text.length === 1).map(text => text.charCodeAt(0)))
+  const dropsOther = CONTINUATION_BYTES.some(byte => !alone.has(byte))
+  return tokenCountBound({
+    tokens: [...texts, ...literals.keys()],
+    mayDrop: unit => (unit < 0x80 ? !alone.has(unit) : dropsOther),
+    normalizes
   })
 }

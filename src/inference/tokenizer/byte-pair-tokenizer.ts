@@ -1,10 +1,12 @@
 import { mergePairs, type PairTable } from './merge-pairs.ts'
 import { SpecialTokens } from './special-tokens.ts'
+import type { TokenCountBound } from './token-count-bound.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { Vocabulary } from './vocabulary.ts'
 
 export interface BytePairParts {
   readonly vocabularySize: number
+  readonly bound: TokenCountBound
   readonly endTokenIds: readonly number[]
   /** Before every text. */
   readonly startTokenIds: readonly number[]
@@ -27,6 +29,7 @@ const CACHED_WORDS = 20_000
 /** Byte-pair encoding, exact and in n log n for whatever text. */
 export class BytePairTokenizer extends Vocabulary implements Tokenizer {
   readonly vocabularySize: number
+  readonly bound: TokenCountBound
   readonly #parts: BytePairParts
   readonly #literals: SpecialTokens
   #cache = new Map<string, readonly number[]>()
@@ -34,6 +37,7 @@ export class BytePairTokenizer extends Vocabulary implements Tokenizer {
   constructor(parts: BytePairParts) {
     super(parts)
     this.vocabularySize = parts.vocabularySize
+    this.bound = parts.bound
     this.#parts = parts
     this.#literals = new SpecialTokens(parts.literals)
   }

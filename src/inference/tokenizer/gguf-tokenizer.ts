@@ -3,6 +3,7 @@ import { byteLevelTokenizer } from './byte-level-tokenizer.ts'
 import { BytePairTokenizer } from './byte-pair-tokenizer.ts'
 import { type GgufVocabulary, parseGgufVocabulary } from './gguf-metadata-schema.ts'
 import { scoreTable } from './pair-tables.ts'
+import { tokenCountBound } from './token-count-bound.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { wordSplitOf } from './word-split.ts'
 
@@ -41,6 +42,12 @@ function sentencePiece(vocabulary: GgufVocabulary): Tokenizer {
       const token = tokens[tokenId] ?? ''
       return tables.literals.get(token) === tokenId ? UTF8.encode(token) : sentencePieceBytes(token)
     },
+    // Characters without a token are written as bytes; where even those have none, they vanish.
+    bound: tokenCountBound({
+      tokens: tokens.flatMap(token => [token, token.replaceAll('▁', ' ')]),
+      mayDrop: unit => byteIds.includes(-1) && (unit >= 0x80 || !ids.has(String.fromCharCode(unit).replace(' ', '▁'))),
+      normalizes: false
+    }),
     words: text => [(addsSpacePrefix ? ' ' : '') + text],
     symbols: word =>
       Array.from(word.replaceAll(' ', '▁'))

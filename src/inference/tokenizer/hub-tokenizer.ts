@@ -19,6 +19,8 @@ const UTF8 = new TextEncoder()
 /** A tokenizer.json, run by @huggingface/tokenizers. */
 export class HubJsonTokenizer extends Vocabulary implements Tokenizer {
   readonly vocabularySize: number
+  /** Its normalizers may drop any part of a text, and one token for the unknown may stand for a whole word. */
+  readonly bound = null
   readonly #hub: HubTokenizer
 
   constructor(parts: HubTokenizerParts) {

@@ -1,13 +1,12 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { type Failure, ServiceError } from '../contract/errors.ts'
 import { invariant } from '../contract/invariant.ts'
-import type { TextFacts } from '../contract/text-port.ts'
 import type { TextSource } from './text-source.ts'
-import { openTextWork, type TextResult, type TextTask } from './text-work.ts'
+import { type OpenedText, openTextWork, type TextResult, type TextTask } from './text-work.ts'
 
 /** Once what the thread opened, then one answer for each task, in their order. */
 export type TextAnswer =
-  | { readonly kind: 'ready'; readonly vocabularySize: number; readonly facts: TextFacts }
+  | ({ readonly kind: 'ready' } & OpenedText)
   | { readonly kind: 'unusable'; readonly failure: Failure }
   | { readonly kind: 'done'; readonly result: TextResult }
   | { readonly kind: 'refused'; readonly failure: Failure }
@@ -22,7 +21,7 @@ function failureOf(error: unknown, context = ''): Failure {
 }
 
 try {
-  const { vocabularySize, facts, run } = await openTextWork(workerData as TextSource)
+  const { vocabularySize, facts, bound, run } = await openTextWork(workerData as TextSource)
   port.on('message', (task: TextTask) => {
     try {
       const result = run(task)
@@ -31,7 +30,8 @@ try {
       answer({ kind: 'refused', failure: failureOf(error, 'the tokenizer failed: ') })
     }
   })
-  answer({ kind: 'ready', vocabularySize, facts })
+  port.on('messageerror', error => answer({ kind: 'refused', failure: failureOf(error, 'the text cannot be read: ') }))
+  answer({ kind: 'ready', vocabularySize, facts, bound })
 } catch (error) {
   answer({ kind: 'unusable', failure: failureOf(error) })
 }

@@ -2,6 +2,7 @@ import type { Conversation, TextFacts } from '../contract/text-port.ts'
 import { ChatTemplate } from './chat-template.ts'
 import { fillInTheMiddleOf } from './fill-in-the-middle.ts'
 import { openChatSource, openTokenizer, type TextSource } from './text-source.ts'
+import type { TokenCountBound } from './token-count-bound.ts'
 import { tokenLabel } from './token-label.ts'
 import type { Tokenizer } from './tokenizer.ts'
 
@@ -10,16 +11,22 @@ export type TextTask =
   | { readonly kind: 'encode'; readonly text: string; readonly addSpecialTokens: boolean }
   | { readonly kind: 'decode'; readonly tokenIds: readonly number[]; readonly skipSpecialTokens: boolean }
   | { readonly kind: 'labels'; readonly tokenIds: readonly number[] }
-  | { readonly kind: 'chat'; readonly conversation: Conversation }
+  /** The conversation is JSON: a megabyte of small objects is cloned ten times as slowly as it is written and parsed. */
+  | { readonly kind: 'chat'; readonly conversation: string }
 
 export type TextResult =
   | { readonly kind: 'ids'; readonly tokenIds: Int32Array<ArrayBuffer> }
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'labels'; readonly labels: readonly string[] }
 
-export interface TextWork {
+/** What is known of a source once it is read. Plain data. */
+export interface OpenedText {
   readonly vocabularySize: number
   readonly facts: TextFacts
+  readonly bound: TokenCountBound | null
+}
+
+export interface TextWork extends OpenedText {
   /** @throws {ServiceError} `invalid_request` from a chat template */
   run(task: TextTask): TextResult
 }
@@ -32,6 +39,7 @@ export async function openTextWork(source: TextSource): Promise<TextWork> {
   const [firstEnd] = tokenizer.endTokenIds
   return {
     vocabularySize: tokenizer.vocabularySize,
+    bound: tokenizer.bound,
     facts: {
       startToken,
       endToken: endToken ?? (firstEnd === undefined ? null : tokenLabel(tokenizer, firstEnd)),
@@ -48,7 +56,7 @@ export async function openTextWork(source: TextSource): Promise<TextWork> {
         case 'labels':
           return { kind: 'labels', labels: task.tokenIds.map(tokenId => tokenLabel(tokenizer, tokenId)) }
         case 'chat':
-          return { kind: 'text', text: chat.render(task.conversation) }
+          return { kind: 'text', text: chat.render(JSON.parse(task.conversation) as Conversation) }
         default:
           return task satisfies never
       }

@@ -1,15 +1,12 @@
 import { Worker } from 'node:worker_threads'
 import { type Failure, ServiceError } from '../contract/errors.ts'
 import { invariant } from '../contract/invariant.ts'
-import type { TextFacts } from '../contract/text-port.ts'
 import type { TextSource } from './text-source.ts'
 import type { TextAnswer } from './text-thread.ts'
-import type { TextResult, TextTask } from './text-work.ts'
+import type { OpenedText, TextResult, TextTask } from './text-work.ts'
 
-export interface OpenedText {
-  readonly vocabularySize: number
-  readonly facts: TextFacts
-}
+/** A vocabulary is read in a second; from a disk that hangs, never. */
+const OPEN_LIMIT_MS = 120_000
 
 /** One thread, from its start to its death, with at most one task at a time. */
 export class TextWorker {
@@ -17,6 +14,7 @@ export class TextWorker {
   readonly opened: Promise<OpenedText>
   readonly #worker: Worker
   readonly #opening = Promise.withResolvers<OpenedText>()
+  readonly #openLimit: NodeJS.Timeout
   #task: PromiseWithResolvers<TextResult> | null = null
   #isDead = false
 
@@ -24,7 +22,12 @@ export class TextWorker {
     this.opened = this.#opening.promise
     this.opened.catch(() => {})
     this.#worker = new Worker(new URL('./text-thread.ts', import.meta.url), { workerData: source, execArgv: [] })
+    const tooLate = () => this.#kill(new ServiceError('unavailable', `the tokenizer was not there after ${OPEN_LIMIT_MS / 1000} seconds`))
+    this.#openLimit = setTimeout(tooLate, OPEN_LIMIT_MS)
     this.#worker.on('message', (answer: TextAnswer) => this.#hear(answer))
+    this.#worker.on('messageerror', cause =>
+      this.#kill(new ServiceError('unavailable', 'the tokenizer thread cannot be understood', { cause }))
+    )
     this.#worker.on('error', cause => this.#die(new ServiceError('unavailable', 'the tokenizer thread failed', { cause })))
     this.#worker.on('exit', () => this.#die(new ServiceError('unavailable', 'the tokenizer thread ended')))
   }
@@ -36,16 +39,17 @@ export class TextWorker {
   /**
    * @param limit  kills the thread and rejects with `error` if the task is not done in `ms`
    * @throws {ServiceError} what the task throws, or `unavailable` when the thread dies
+   * @throws {Error}        when the task cannot be handed over; the thread is then free for the next one
    */
-  async work(task: TextTask, limit: { readonly ms: number; readonly error: () => ServiceError } | null): Promise<TextResult> {
+  async work(task: TextTask, limit: { readonly ms: number; readonly error: () => ServiceError }): Promise<TextResult> {
     await this.opened
     invariant(this.#task === null, 'a tokenizer thread has one task at a time')
     if (this.#isDead) throw new ServiceError('unavailable', 'the tokenizer thread ended')
+    this.#worker.postMessage(task)
     const pending = Promise.withResolvers<TextResult>()
     this.#task = pending
     this.#worker.ref()
-    this.#worker.postMessage(task)
-    const timer = limit === null ? undefined : setTimeout(() => this.#kill(limit.error()), limit.ms)
+    const timer = setTimeout(() => this.#kill(limit.error()), limit.ms)
     try {
       return await pending.promise
     } finally {
@@ -61,6 +65,7 @@ export class TextWorker {
   #hear(answer: TextAnswer): void {
     switch (answer.kind) {
       case 'ready':
+        clearTimeout(this.#openLimit)
         this.#opening.resolve(answer)
         this.#rest()
         break
@@ -91,6 +96,7 @@ export class TextWorker {
 
   #die(error: ServiceError): void {
     this.#isDead = true
+    clearTimeout(this.#openLimit)
     this.#opening.reject(error)
     this.#task?.reject(error)
   }

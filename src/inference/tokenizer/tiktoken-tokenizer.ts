@@ -2,6 +2,7 @@ import type { TiktokenBPE } from 'js-tiktoken/lite'
 import { ServiceError } from '../contract/errors.ts'
 import { BytePairTokenizer } from './byte-pair-tokenizer.ts'
 import { rankTable } from './pair-tables.ts'
+import { tokenCountBound } from './token-count-bound.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { splitWords, wordPattern } from './word-split.ts'
 
@@ -36,6 +37,7 @@ export async function tokenizerFromTiktoken(name: TiktokenEncodingName): Promise
     vocabularySize: Math.max(texts.length, ...[...literals.values()].map(tokenId => tokenId + 1)),
     endTokenIds: [end],
     startTokenIds: [],
+    bound: tokenCountBound({ tokens: [...ids.keys(), ...literals.keys()], mayDrop: () => false, normalizes: false }),
     literals,
     specialIds: new Set(literals.values()),
     bytesOf: tokenId => {

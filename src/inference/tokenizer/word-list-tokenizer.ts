@@ -1,3 +1,4 @@
+import { tokenCountBound } from './token-count-bound.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { Vocabulary } from './vocabulary.ts'
 
@@ -14,6 +15,7 @@ const UTF8 = new TextEncoder()
 /** UTF-8 bytes as ids, and words that are said but never read: every text is encoded as its bytes. */
 export class WordListTokenizer extends Vocabulary implements Tokenizer {
   readonly vocabularySize: number
+  readonly bound = tokenCountBound({ tokens: [], mayDrop: () => false, normalizes: false })
 
   constructor({ words }: WordListParts) {
     super({

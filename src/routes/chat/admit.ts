@@ -19,7 +19,10 @@ export async function admitChat(body: ChatBody, admission: Admission): Promise<G
   const conversation = toConversation(body, text.facts.chat)
 
   const sampling = await admitSampling(body, admission)
-  const { tokenIds } = await renderPrompt(conversation, text, signal === undefined ? {} : { signal })
+  const { tokenIds } = await renderPrompt(conversation, text, {
+    ...(signal !== undefined && { signal }),
+    check: rendered => assertMayFit(body, text.leastTokens(rendered, card.contextLength + 1), card.contextLength)
+  })
   if (tokenIds.length === 0) throw invalid('messages', `Invalid 'messages': they come to no tokens. Expected at least one.`)
   return {
     ...toHouseWords(body, admission),
@@ -52,13 +55,21 @@ function askedTokens({ max_completion_tokens, max_tokens }: ChatBody): number | 
 function lengthOf(body: ChatBody, promptTokens: number, contextLength: number): number {
   const asked = askedTokens(body)
   const wanted = { asked, unasked: contextLength, minTokens: body.min_tokens, promptTokens, contextLength }
-  return maxNewTokens(wanted, () => {
-    const completionTokens = asked ?? 1
-    return new ServiceError(
-      'context_overflow',
-      `This model's maximum context length is ${contextLength} tokens. However, you requested ${promptTokens + completionTokens} tokens ` +
-        `(${promptTokens} in the messages, ${completionTokens} in the completion). Please reduce the length of the messages or completion.`,
-      { param: 'messages' }
-    )
-  })
+  return maxNewTokens(wanted, () => overflow(asked, promptTokens, contextLength, ''))
+}
+
+/** Refuses a text that cannot fit the context, whatever its tokens are, before it is tokenized. */
+function assertMayFit(body: ChatBody, leastTokens: number, contextLength: number): void {
+  const asked = askedTokens(body)
+  if (leastTokens + (asked ?? 1) > contextLength) throw overflow(asked, leastTokens, contextLength, 'at least ')
+}
+
+function overflow(asked: number | null, promptTokens: number, contextLength: number, atLeast: '' | 'at least '): ServiceError {
+  const completionTokens = asked ?? 1
+  return new ServiceError(
+    'context_overflow',
+    `This model's maximum context length is ${contextLength} tokens. However, you requested ${atLeast}${promptTokens + completionTokens} tokens ` +
+      `(${atLeast}${promptTokens} in the messages, ${completionTokens} in the completion). Please reduce the length of the messages or completion.`,
+    { param: 'messages' }
+  )
 }

@@ -37,9 +37,15 @@ export function usesTools({ tools, tool_choice }: Pick<ChatWords, 'tools' | 'too
   )
 }
 
+export interface RenderOptions extends TextWait {
+  /** Is given the rendered text before it is tokenized, and may throw. */
+  readonly check?: (rendered: string) => void
+}
+
 /** @returns the prompt: the rendered text and its ids, with one start token at most */
-export async function renderPrompt(conversation: Conversation, text: TextPort, wait: TextWait) {
+export async function renderPrompt(conversation: Conversation, text: TextPort, { check, ...wait }: RenderOptions) {
   const rendered = await text.renderChat(conversation, wait)
+  check?.(rendered)
   const { startToken } = text.facts
   const hasStart = startToken !== null && startToken !== '' && rendered.startsWith(startToken)
   return { rendered, tokenIds: await text.encode(rendered, { ...wait, addSpecialTokens: !hasStart }) }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { describe } from '../wire/issue-message.ts'
+import { depthFault } from '../wire/json-depth.ts'
 
 const ROLES = ['system', 'developer', 'user', 'assistant', 'tool'] as const
 
@@ -46,12 +47,17 @@ function got(type: unknown): string {
 /** `arguments` of an earlier call: JSON, and here what it says, since templates write it as JSON themselves. */
 const argumentsField = z.string().transform((value, context): unknown => {
   if (value.trim() === '') return {}
+  let parsed: unknown
   try {
-    return JSON.parse(value)
+    parsed = JSON.parse(value)
   } catch {
     context.addIssue({ code: 'invalid_value', values: [], message: `expected JSON, but got ${describe(value)} instead`, input: value })
     return z.NEVER
   }
+  const fault = depthFault(value)
+  if (fault === null) return parsed
+  context.addIssue({ code: 'invalid_value', values: [], message: fault, input: value })
+  return z.NEVER
 })
 
 const toolCall = z.looseObject({

@@ -7,6 +7,7 @@ import { maxNewTokens } from '../wire/max-new-tokens.ts'
 import { assertBody } from './assert-body.ts'
 import { type CompletionBody, DEFAULT_MAX_TOKENS } from './body.ts'
 import { encodePrompts } from './encode-prompts.ts'
+import type { PromptInput } from './prompt-field.ts'
 
 /**
  * The client's words end here; behind this line everything is in house words, tokenized and within the limits.
@@ -19,6 +20,8 @@ export async function admit(body: CompletionBody, admission: Admission): Promise
   assertRequest(body, admission)
   if (body.prompt === null) throw invalid('prompt', 'you must provide a prompt parameter')
   assertBody(body, body.prompt, text)
+
+  assertMayFit(body, body.prompt, admission)
 
   const sampling = await admitSampling(body, admission)
   const prompts = await encodePrompts(body.prompt, body, text, card.contextLength, signal === undefined ? {} : { signal })
@@ -48,12 +51,25 @@ function toScores(body: CompletionBody, isRanked: boolean) {
 function lengthOf(body: CompletionBody, prompts: readonly (readonly number[])[], contextLength: number): number {
   const promptTokens = prompts.reduce((longest, ids) => Math.max(longest, ids.length), 0)
   const wanted = { asked: body.max_tokens, unasked: DEFAULT_MAX_TOKENS, minTokens: body.min_tokens, promptTokens, contextLength }
-  return maxNewTokens(wanted, () => {
-    const completionTokens = body.max_tokens ?? DEFAULT_MAX_TOKENS
-    return new ServiceError(
-      'context_overflow',
-      `This model's maximum context length is ${contextLength} tokens, however you requested ${promptTokens + completionTokens} tokens ` +
-        `(${promptTokens} in your prompt; ${completionTokens} for the completion). Please reduce your prompt; or completion length.`
-    )
-  })
+  return maxNewTokens(wanted, () => overflow(body, promptTokens, contextLength, ''))
+}
+
+/** Refuses texts that cannot fit the context, whatever their tokens are, before any of them is tokenized. */
+function assertMayFit(body: CompletionBody, prompt: PromptInput, { text, card }: Pick<Admission, 'text' | 'card'>): void {
+  if (prompt.kind === 'ids' || body.truncate_prompt_tokens !== null) return
+  const tooMany = card.contextLength + 1
+  const suffixTokens = body.suffix === null ? 0 : text.leastTokens(body.suffix, tooMany)
+  for (const one of prompt.texts) {
+    const leastTokens = suffixTokens + text.leastTokens(one, tooMany)
+    if (leastTokens + (body.max_tokens ?? 1) > card.contextLength) throw overflow(body, leastTokens, card.contextLength, 'at least ')
+  }
+}
+
+function overflow({ max_tokens }: CompletionBody, promptTokens: number, contextLength: number, atLeast: '' | 'at least '): ServiceError {
+  const completionTokens = max_tokens ?? DEFAULT_MAX_TOKENS
+  return new ServiceError(
+    'context_overflow',
+    `This model's maximum context length is ${contextLength} tokens, however you requested ${atLeast}${promptTokens + completionTokens} tokens ` +
+      `(${atLeast}${promptTokens} in your prompt; ${completionTokens} for the completion). Please reduce your prompt; or completion length.`
+  )
 }

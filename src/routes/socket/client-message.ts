@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ServiceError } from '../../inference/contract/errors.ts'
+import { depthFault } from '../wire/json-depth.ts'
 import { parseWith } from '../wire/zod-validator.ts'
 
 const MAX_ID_CHARS = 128
@@ -30,6 +31,8 @@ export function idOf(text: string): string | null {
 }
 
 function toJson(text: string): unknown {
+  const fault = depthFault(text)
+  if (fault !== null) throw new ServiceError('invalid_request', `Invalid frame: ${fault}.`)
   try {
     return JSON.parse(text)
   } catch (cause) {

@@ -77,7 +77,7 @@ export class SocketSession {
   async leave(isSentAway: boolean): Promise<void> {
     const left = [...this.#followed.values()]
     this.#followed.clear()
-    for (const { stop } of left) stop.abort()
+    for (const { stop } of left) stop.abort(cancelled())
     if (isSentAway) return
     await Promise.all(left.map(({ streamId, cancels }) => (cancels && streamId !== null ? this.#parts.queue.cancel(streamId) : null)))
   }
@@ -103,7 +103,11 @@ export class SocketSession {
     const open = openers[message.type]
     if (open === undefined) throw new ServiceError('invalid_request', `This server answers no ${message.type}.`, { param: 'type' })
     await this.#follow(message, async followed => {
-      const { generation, presentation, ignored, background } = await open(message.body, { owner: this.#of.caller, admittedAtMs })
+      const { generation, presentation, ignored, background } = await open(message.body, {
+        owner: this.#of.caller,
+        admittedAtMs,
+        signal: followed.stop.signal
+      })
       const stored = toStored(presentation)
       const unattended = message.background === true || background ? 'run' : 'grace'
       const ticket = { ...generation.ticket, unattended, presentation: stored } as const
@@ -151,7 +155,7 @@ export class SocketSession {
   async #cancel(id: string): Promise<void> {
     const followed = this.#followed.get(id)
     if (followed === undefined) throw new ServiceError('not_found', `This socket follows no request \`${id}\`.`, { param: 'id' })
-    if (followed.streamId === null) followed.stop.abort()
+    if (followed.streamId === null) followed.stop.abort(cancelled())
     else await this.#parts.queue.cancel(followed.streamId)
   }
 
@@ -207,6 +211,11 @@ export class SocketSession {
     const body = isOurs ? INTERNAL_ERROR : toErrorBody(error.toFailure())
     this.#of.outbox.send({ type: 'error', id, error: body.error })
   }
+}
+
+/** Text work that has not begun ends with it. */
+function cancelled(): ServiceError {
+  return new ServiceError('cancelled', 'The request was cancelled before it was admitted.')
 }
 
 function throwUnlessUnknown(error: unknown): null {

@@ -1,5 +1,7 @@
 import { z } from 'zod'
+import { LIMITS } from '../../inference/contract/limits.ts'
 import { messagesField, toolsField } from '../chat/message-fields.ts'
+import { describe } from '../wire/issue-message.ts'
 import { nullDefault } from '../wire/null-default.ts'
 import { requestFields } from '../wire/request-fields.ts'
 
@@ -19,8 +21,39 @@ export const TokenizeBody = z.looseObject({
 })
 export type TokenizeBody = z.output<typeof TokenizeBody>
 
+/** Ids, which may repeat. A plain loop that stops at the first that is none: zod looks at all items, and keeps an issue for each. */
+const tokensField = z
+  .unknown()
+  .transform((value, context): readonly number[] => {
+    const fault = (message: string, path: number[], input: unknown): never => {
+      context.addIssue({ code: 'custom', message, path, input })
+      return z.NEVER
+    }
+    if (!Array.isArray(value)) {
+      return fault(`Invalid type for 'tokens': expected an array of token ids, but got ${describe(value)} instead.`, [], value)
+    }
+    const bound = LIMITS.detokenizedIds
+    if (value.length > bound) {
+      return fault(`Invalid 'tokens': array too long. Expected maximum length ${bound}, but got ${describe(value)} instead.`, [], value)
+    }
+    const ids: number[] = []
+    for (const id of value) {
+      if (typeof id !== 'number' || !Number.isSafeInteger(id) || id < 0) {
+        return fault(`Invalid 'tokens[${ids.length}]': expected a token id, but got ${describe(id)} instead.`, [ids.length], id)
+      }
+      ids.push(id)
+    }
+    return ids
+  })
+  .meta({
+    description: 'Token ids.',
+    type: 'array',
+    items: { type: 'integer', minimum: 0 },
+    maxItems: LIMITS.detokenizedIds
+  })
+
 /** Body of POST /detokenize. */
 export const DetokenizeBody = z.looseObject({
   model: requestFields.model,
-  tokens: z.array(z.int().min(0)).describe('Token ids.')
+  tokens: tokensField
 })

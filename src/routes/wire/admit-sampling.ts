@@ -1,6 +1,6 @@
 import { ServiceError } from '../../inference/contract/errors.ts'
 import type { SamplingParams } from '../../inference/contract/sampling.ts'
-import type { TextPort } from '../../inference/contract/text-port.ts'
+import type { TextPort, TextWait } from '../../inference/contract/text-port.ts'
 import { toBadWordIds } from './bad-words-field.ts'
 import { type SamplingBody, toSamplingParams } from './sampling-fields.ts'
 
@@ -11,12 +11,12 @@ import { type SamplingBody, toSamplingParams } from './sampling-fields.ts'
  */
 export async function admitSampling(
   body: SamplingBody,
-  { text, newSeed }: { readonly text: Pick<TextPort, 'encode' | 'vocabularySize'>; readonly newSeed: () => number }
+  { text, newSeed, signal }: { readonly text: Pick<TextPort, 'encode' | 'vocabularySize'>; readonly newSeed: () => number } & TextWait
 ): Promise<SamplingParams> {
   const biased = body.logit_bias.map(([tokenId]) => tokenId)
   assertInVocabulary('logit_bias', biased, text.vocabularySize)
   assertInVocabulary('allowed_token_ids', body.allowed_token_ids, text.vocabularySize)
-  return toSamplingParams(body, { newSeed, badWords: await toBadWordIds(body.bad_words, text) })
+  return toSamplingParams(body, { newSeed, badWords: await toBadWordIds(body.bad_words, text, signal === undefined ? {} : { signal }) })
 }
 
 /** @throws {ServiceError} `invalid_request` for the first id that is no token */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { LIMITS } from '../../inference/contract/limits.ts'
-import type { TextPort } from '../../inference/contract/text-port.ts'
+import type { TextPort, TextWait } from '../../inference/contract/text-port.ts'
 import { describe } from './issue-message.ts'
 
 /** `bad_words`: strings that shall not be generated; behind this line always a list. */
@@ -49,11 +49,15 @@ export const badWordsField = z
  *
  * Source: vLLM, `SamplingParams.update_from_tokenizer`: with a space only where that changes the first token and not their number.
  */
-export async function toBadWordIds(words: readonly string[], text: Pick<TextPort, 'encode'>): Promise<readonly (readonly number[])[]> {
+export async function toBadWordIds(
+  words: readonly string[],
+  text: Pick<TextPort, 'encode'>,
+  wait: TextWait
+): Promise<readonly (readonly number[])[]> {
   const sequences = await Promise.all(
     words.map(async word => {
       const bare = word.trimStart()
-      const [plain, spaced] = await Promise.all([bare, ` ${bare}`].map(one => text.encode(one, { addSpecialTokens: false })))
+      const [plain, spaced] = await Promise.all([bare, ` ${bare}`].map(one => text.encode(one, { ...wait, addSpecialTokens: false })))
       const isOtherWord = plain !== undefined && spaced !== undefined && spaced[0] !== plain[0] && spaced.length === plain.length
       return [plain ?? [], ...(isOtherWord ? [spaced] : [])]
     })

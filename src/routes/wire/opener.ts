@@ -23,7 +23,10 @@ export interface Opened {
  *
  * @throws {ServiceError} what the dialect refuses, and unknown fields in strict mode
  */
-export type Opener = (body: object, context: { readonly owner: string; readonly admittedAtMs: number }) => Promise<Opened>
+export type Opener = (
+  body: object,
+  context: { readonly owner: string; readonly admittedAtMs: number; readonly signal: AbortSignal }
+) => Promise<Opened>
 
 export interface OpenerParts {
   readonly text: TextPort
@@ -32,11 +35,11 @@ export interface OpenerParts {
 }
 
 export function openerOf<Body extends RequestBody>(reader: BodyReader<Body>, { text, card, strictParams }: OpenerParts): Opener {
-  return async (raw, { owner, admittedAtMs }) => {
+  return async (raw, { owner, admittedAtMs, signal }) => {
     const body = parseWith(reader.schema, { ...raw, stream: true })
     const ignored = ignoredFields(body, reader.schema.shape)
     refuseIfStrict(ignored, strictParams)
-    const read = await reader.read(body, { text, card, newSeed, id: newId(reader.idPrefix), admittedAtMs, callerSalt: owner })
+    const read = await reader.read(body, { text, card, newSeed, id: newId(reader.idPrefix), admittedAtMs, callerSalt: owner, signal })
     return { ...read, ignored, background: body.background }
   }
 }

@@ -3,6 +3,7 @@ import { runInNewContext } from 'node:vm'
 import { expect, it } from 'vitest'
 import { invariant } from '../../../src/inference/contract/invariant.ts'
 import { BytePairTokenizer } from '../../../src/inference/tokenizer/byte-pair-tokenizer.ts'
+import { tokenCountBound } from '../../../src/inference/tokenizer/token-count-bound.ts'
 
 /** Each letter is a token, and every word of a text is looked up alone. */
 const openTokenizer = (): BytePairTokenizer =>
@@ -10,6 +11,7 @@ const openTokenizer = (): BytePairTokenizer =>
     vocabularySize: 256,
     endTokenIds: [],
     startTokenIds: [],
+    bound: tokenCountBound({ tokens: [], mayDrop: () => true, normalizes: false }),
     literals: new Map(),
     specialIds: new Set(),
     bytesOf: tokenId => Uint8Array.of(tokenId),

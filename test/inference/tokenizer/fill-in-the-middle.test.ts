@@ -6,6 +6,7 @@ import type { Tokenizer } from '../../../src/inference/tokenizer/tokenizer.ts'
 /** Finds `literals` whole, and spells all else. */
 function tokenizerWith(literals: Readonly<Record<string, number>>): Tokenizer {
   return {
+    bound: null,
     vocabularySize: 1000,
     endTokenIds: [],
     bytes: () => new Uint8Array(),

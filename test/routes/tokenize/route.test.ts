@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { LIMITS } from '../../../src/inference/contract/limits.ts'
 import type { TextPort } from '../../../src/inference/contract/text-port.ts'
 import { openTextPort } from '../../../src/inference/tokenizer/threaded-text-port.ts'
 import { testApp } from '../../server/app-parts.ts'
@@ -54,7 +55,11 @@ it.each([
   ['/tokenize', { prompt: 5 }, 'prompt'],
   ['/detokenize', {}, 'tokens'],
   ['/detokenize', { tokens: [1, 257] }, 'tokens'],
-  ['/detokenize', { tokens: [-1] }, 'tokens[0]']
+  ['/detokenize', { tokens: [-1] }, 'tokens[0]'],
+  ['/detokenize', { tokens: [1, 1.5] }, 'tokens[1]'],
+  ['/detokenize', { tokens: [1, 2 ** 60] }, 'tokens[1]'],
+  ['/detokenize', { tokens: '12' }, 'tokens'],
+  ['/detokenize', { tokens: null }, 'tokens']
 ])('%s refuses %j', async (url, body, param) => {
   const response = await ask(url, body)
   expect(response.statusCode).toBe(400)
@@ -112,4 +117,15 @@ it('says what the model can do', async () => {
   const capabilitiesOf = async (port: TextPort) => (await testApp({ text: port }).inject({ url: '/v1/models/tiny' })).json().capabilities
   expect(await capabilitiesOf(text)).toEqual({ completions: true, chat: true, tools: false, suffix: false })
   expect(await capabilitiesOf(chatText())).toMatchObject({ chat: true, tools: true })
+})
+
+it('looks at no more token ids than it may, and at none behind the first bad one', async () => {
+  const { detokenizedIds } = LIMITS
+  const most = Array.from({ length: detokenizedIds }, () => 65)
+  const message = async (tokens: readonly unknown[]) => (await ask('/detokenize', { tokens })).json().error?.message
+  expect(await message(most)).toBeUndefined()
+  expect(await message([...most, 65])).toContain(
+    `Expected maximum length ${detokenizedIds}, but got an array of length ${detokenizedIds + 1}`
+  )
+  expect(await message([65, 'x', ...most.slice(2).map(() => null)])).toContain("Invalid 'tokens[1]': expected a token id, but got a string")
 })
