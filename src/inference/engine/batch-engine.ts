@@ -15,7 +15,7 @@ import { EngineLedger, type RunWork } from './engine-ledger.ts'
 import { Heirs } from './heirs.ts'
 import type { Job } from './job.ts'
 import { JobBook } from './job-book.ts'
-import { logitsRow } from './logits-row.ts'
+import { type LogitsShape, logitsRow } from './logits-row.ts'
 import { Outbox } from './outbox.ts'
 import { PromptRun, type WaitingChoice } from './prompt-run.ts'
 import { RunWitness } from './run-witness.ts'
@@ -29,6 +29,7 @@ export class BatchEngine implements Engine {
   readonly #rows: RowTable<Sequence>
   readonly #line = new WaitLine<WaitingChoice>()
   readonly #jobs: JobBook
+  readonly #shape: LogitsShape
   readonly #scratch: SamplingScratch
   readonly #ledger: EngineLedger
   readonly #witness: RunWitness
@@ -45,7 +46,9 @@ export class BatchEngine implements Engine {
     this.#options = options
     this.description = description
     this.#jobs = new JobBook(description.contextLength)
-    this.#scratch = new SamplingScratch(runner.vocabularySize)
+    const columns = runner.vocabularySize
+    this.#shape = { columns, tokens: Math.min(columns, options.text.vocabularySize) }
+    this.#scratch = new SamplingScratch(this.#shape.tokens)
     this.#ledger = new EngineLedger(options.now)
     this.#witness = new RunWitness(options.listener)
     this.#rows = new RowTable(runner, {
@@ -79,8 +82,18 @@ export class BatchEngine implements Engine {
 
   submit(request: GenerationRequest, history: readonly LoggedEvent[] = []): void {
     invariant(!this.#isClosing, 'a request was submitted to a closing engine')
+    try {
+      this.#take(request, history)
+    } catch (error) {
+      // Said before the process ends, so that its death counts against this request and no other.
+      this.#options.listener.running([request.id])
+      this.#options.onCrash(error)
+    }
+  }
+
+  #take(request: GenerationRequest, history: readonly LoggedEvent[]): void {
     const job = this.#jobs.open(request, history)
-    const parts = { ...this.#options, scratch: this.#scratch, vocabularySize: this.#options.runner.vocabularySize }
+    const parts = { ...this.#options, scratch: this.#scratch, vocabularySize: this.#shape.tokens }
     for (const choices of waitingGroups(job, parts)) this.#line.push({ requestId: request.id, choices: this.#heirs.claim(choices) })
     // A worker may have died between the last token and the end.
     this.#finishIfDone(job)
@@ -166,7 +179,6 @@ export class BatchEngine implements Engine {
 
   async #prefillStep(run: PromptRun): Promise<void> {
     const { leader, job } = run
-    const { vocabularySize } = this.#options.runner
     const ids = leader.prefillTokenIds
     const most = this.#rows.decodingRows > 0 ? this.#options.chunkTokens : this.#options.loneChunkTokens
     const chunk = planChunk({ computed: leader.computed, promptTokens: ids.length }, most, run.wantedLogits)
@@ -181,11 +193,11 @@ export class BatchEngine implements Engine {
     if (run.isScored && run.echo !== null) {
       const { echo } = run
       this.#read(job, () => {
-        for (const index of chunk.wanted) echo.score(logitsRow(logits, index, vocabularySize))
+        for (const index of chunk.wanted) echo.score(logitsRow(logits, index, this.#shape))
         for (const event of echo.events()) this.#outbox.say(job, event)
       })
     }
-    if (run.isComputed && !job.isOver) this.#finishPrompt(run, logitsRow(logits, chunk.wanted.length - 1, vocabularySize))
+    if (run.isComputed && !job.isOver) this.#finishPrompt(run, logitsRow(logits, chunk.wanted.length - 1, this.#shape))
     this.#outbox.deliver()
   }
 
@@ -216,14 +228,13 @@ export class BatchEngine implements Engine {
     const jobs = sequences.map(sequence => this.#jobs.of(sequence))
     const logits = await this.#run({ kind: 'decode', rows: jobs.length }, jobs, () => this.#options.runner.decode(tokenIds, pasts))
     if (logits === null) return
-    const { vocabularySize } = this.#options.runner
     // All before any: a sequence that ends makes another move, with all that it has computed.
     for (const sequence of sequences) {
       sequence.computed++
       this.#rows.note(sequence)
     }
     sequences.forEach((sequence, row) => {
-      this.#catchUp(sequence, logitsRow(logits, row, vocabularySize))
+      this.#catchUp(sequence, logitsRow(logits, row, this.#shape))
     })
     this.#outbox.deliver()
   }

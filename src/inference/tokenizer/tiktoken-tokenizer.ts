@@ -33,8 +33,10 @@ export async function tokenizerFromTiktoken(name: TiktokenEncodingName): Promise
   if (end === undefined) throw new ServiceError('unavailable', `${name} has no ${END_OF_TEXT}`)
   const split = { patterns: [wordPattern(ranks.pat_str)] }
   return new BytePairTokenizer({
+    // An encoding is chosen by its size, so that its tokens are those of the model.
     vocabularySize: Math.max(texts.length, ...[...literals.values()].map(tokenId => tokenId + 1)),
-    endTokenIds: [end],
+    statedEnds: [{ source: name, tokenIds: [end] }],
+    warnings: [],
     startTokenIds: [],
     literals,
     specialIds: new Set(literals.values()),

@@ -8,7 +8,8 @@ import { BytePairTokenizer } from '../../../src/inference/tokenizer/byte-pair-to
 const openTokenizer = (): BytePairTokenizer =>
   new BytePairTokenizer({
     vocabularySize: 256,
-    endTokenIds: [],
+    statedEnds: [],
+    warnings: [],
     startTokenIds: [],
     literals: new Map(),
     specialIds: new Set(),
