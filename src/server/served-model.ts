@@ -85,6 +85,7 @@ async function prepare(path: string, { quantization, modelsFolder }: LoadConfig,
     path,
     quantization,
     cacheFolder: graphsFolder(modelsFolder),
+    onDamage: message => reporter.problem(message),
     onProgress: fraction => {
       if (saidSo || fraction >= 1) return
       saidSo = true
