@@ -77,5 +77,7 @@ it.each(['\r\n', '\r'])('writes the same whatever the line ends of the template 
   const written = render({ template }, messages)
   expect(written).toContain('one\r\ntwo\rthree\n')
   expect(render({ template: template.replaceAll('\n', lineEnd) }, messages)).toBe(written)
-  expect(render({ toolTemplate: template.replaceAll('\n', lineEnd), template: 'x' }, messages, [{}])).toBe(render({ template }, messages, [{}]))
+  expect(render({ toolTemplate: template.replaceAll('\n', lineEnd), template: 'x' }, messages, [{}])).toBe(
+    render({ template }, messages, [{}])
+  )
 })
