@@ -38,18 +38,21 @@ export async function tokenizerFromFolder(folder: string, embeddingRows?: number
     ['tokenizer.json', 'tokenizer_config.json', 'config.json', 'generation_config.json'].map(name => readJson(join(folder, name)))
   )
   const settings = parse(Config, config ?? {}, 'config.json')
-  const json = tokenizerJson ?? (await fromMerges(folder))
-  if (json === null) return fromEncoding(folder, settings)
-  const tokenizer = parse(HubJson, json, 'tokenizer.json')
-  const tokens = hubTokens(tokenizer)
-  const rows = embeddingRows ?? settings.vocab_size ?? Number.POSITIVE_INFINITY
-  const { eos_token } = parse(TokenizerConfig, tokenizerConfig ?? {}, 'tokenizer_config.json')
-  const statedEnds: StatedEnds[] = [
+  const namedIds: readonly StatedEnds[] = [
     {
       source: 'generation_config.json eos_token_id',
       tokenIds: listOf(parse(Config, generation ?? {}, 'generation_config.json').eos_token_id)
     },
-    { source: 'config.json eos_token_id', tokenIds: listOf(settings.eos_token_id) },
+    { source: 'config.json eos_token_id', tokenIds: listOf(settings.eos_token_id) }
+  ]
+  const json = tokenizerJson ?? (await fromMerges(folder))
+  if (json === null) return fromEncoding(folder, settings, namedIds)
+  const tokenizer = parse(HubJson, json, 'tokenizer.json')
+  const tokens = hubTokens(tokenizer)
+  const rows = embeddingRows ?? settings.vocab_size ?? Number.POSITIVE_INFINITY
+  const { eos_token } = parse(TokenizerConfig, tokenizerConfig ?? {}, 'tokenizer_config.json')
+  const statedEnds: readonly StatedEnds[] = [
+    ...namedIds,
     { source: 'tokenizer_config.json eos_token', tokenIds: listOf(tokens.findLast(([, text]) => text === eos_token)?.[0]) }
   ]
   const common = {
@@ -89,9 +92,13 @@ async function fromMerges(folder: string): Promise<object | null> {
 }
 
 /** Weights published without a tokenizer, in a vocabulary that everybody knows. */
-async function fromEncoding(folder: string, { vocab_size }: z.infer<typeof Config>): Promise<Tokenizer> {
+async function fromEncoding(
+  folder: string,
+  { vocab_size }: z.infer<typeof Config>,
+  statedEnds: readonly StatedEnds[]
+): Promise<Tokenizer> {
   const encoding = TIKTOKEN_ENCODINGS.find(name => VOCABULARY_SIZES[name] === vocab_size)
-  if (encoding !== undefined) return tokenizerFromTiktoken(encoding)
+  if (encoding !== undefined) return tokenizerFromTiktoken(encoding, statedEnds)
   throw new ServiceError(
     'unavailable',
     `${folder} has no tokenizer.json and not both of vocab.json and merges.txt, and no known encoding has ${vocab_size ?? 'an unknown number of'} tokens`

@@ -1,6 +1,7 @@
 import type { TiktokenBPE } from 'js-tiktoken/lite'
 import { ServiceError } from '../contract/errors.ts'
 import { BytePairTokenizer } from './byte-pair-tokenizer.ts'
+import type { StatedEnds } from './end-tokens.ts'
 import { rankTable } from './pair-tables.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { splitWords, wordPattern } from './word-split.ts'
@@ -23,8 +24,10 @@ const UTF8 = new TextEncoder()
 /**
  * Reads an encoding, 0.2 seconds or less. Ranks and word patterns are js-tiktoken's; the merge is ours, as that of js-tiktoken is quadratic in the
  * length of a word and one long word would hold the thread for minutes.
+ *
+ * @param statedEnds  end tokens that the model's files name beside the encoding's own
  */
-export async function tokenizerFromTiktoken(name: TiktokenEncodingName): Promise<Tokenizer> {
+export async function tokenizerFromTiktoken(name: TiktokenEncodingName, statedEnds: readonly StatedEnds[] = []): Promise<Tokenizer> {
   const ranks = (await RANKS[name]()).default
   const { texts, ids } = readRanks(ranks.bpe_ranks)
   const literals = new Map(Object.entries(ranks.special_tokens))
@@ -35,7 +38,7 @@ export async function tokenizerFromTiktoken(name: TiktokenEncodingName): Promise
   return new BytePairTokenizer({
     // An encoding is chosen by its size, so that its tokens are those of the model.
     vocabularySize: Math.max(texts.length, ...[...literals.values()].map(tokenId => tokenId + 1)),
-    statedEnds: [{ source: name, tokenIds: [end] }],
+    statedEnds: [...statedEnds, { source: `the encoding ${name}`, tokenIds: [end] }],
     warnings: [],
     startTokenIds: [],
     literals,

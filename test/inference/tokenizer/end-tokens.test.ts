@@ -96,6 +96,14 @@ describe('a checkpoint', () => {
     expect(warnings).toHaveLength(agree ? 0 : 1)
   })
 
+  it('ends at what its files name also where its vocabulary is a published encoding', async () => {
+    await rm(join(folder, 'tokenizer.json'))
+    await writeFile(join(folder, 'config.json'), JSON.stringify({ vocab_size: 50_257, eos_token_id: 5 }))
+    const { endTokenIds, warnings } = await tokenizerFromFolder(folder)
+    expect(endTokenIds).toEqual([5, 50_256])
+    expect(warnings).toEqual([expect.stringContaining('config.json eos_token_id 5 (&); the encoding gpt2 50256 (<|endoftext|>)')])
+  })
+
   it.each([
     ['a text', (text: string): unknown => text],
     ['an added token', (content: string): unknown => ({ __type: 'AddedToken', content, special: true })]
