@@ -19,7 +19,7 @@ import { type LogitsShape, logitsRow } from './logits-row.ts'
 import { Outbox } from './outbox.ts'
 import { PromptRun, type WaitingChoice } from './prompt-run.ts'
 import { RunWitness } from './run-witness.ts'
-import type { Sequence } from './sequence.ts'
+import type { Sequence, SequenceParts } from './sequence.ts'
 import { waitingGroups } from './waiting-groups.ts'
 
 /** Continuous batching: plan → run → pick → apply, one prefill chunk and one decode step in turn, for as long as there is work. */
@@ -30,7 +30,7 @@ export class BatchEngine implements Engine {
   readonly #line = new WaitLine<WaitingChoice>()
   readonly #jobs: JobBook
   readonly #shape: LogitsShape
-  readonly #scratch: SamplingScratch
+  readonly #parts: SequenceParts
   readonly #ledger: EngineLedger
   readonly #witness: RunWitness
   readonly #outbox: Outbox
@@ -46,9 +46,8 @@ export class BatchEngine implements Engine {
     this.#options = options
     this.description = description
     this.#jobs = new JobBook(description.contextLength)
-    const columns = runner.vocabularySize
-    this.#shape = { columns, tokens: Math.min(columns, options.text.vocabularySize) }
-    this.#scratch = new SamplingScratch(this.#shape.tokens)
+    this.#shape = { columns: runner.vocabularySize, tokens: Math.min(runner.vocabularySize, options.text.vocabularySize) }
+    this.#parts = { ...options, scratch: new SamplingScratch(this.#shape.tokens), vocabularySize: this.#shape.tokens }
     this.#ledger = new EngineLedger(options.now)
     this.#witness = new RunWitness(options.listener)
     this.#rows = new RowTable(runner, {
@@ -83,27 +82,20 @@ export class BatchEngine implements Engine {
   submit(request: GenerationRequest, history: readonly LoggedEvent[] = []): void {
     invariant(!this.#isClosing, 'a request was submitted to a closing engine')
     try {
-      this.#take(request, history)
+      const job = this.#jobs.open(request, history)
+      for (const choices of waitingGroups(job, this.#parts)) this.#line.push({ requestId: request.id, choices: this.#heirs.claim(choices) })
+      // A worker may have died between the last token and the end.
+      this.#finishIfDone(job)
     } catch (error) {
-      // Said before the process ends, so that its death counts against this request and no other.
-      this.#options.listener.running([request.id])
+      this.#witness.blame(request.id)
       this.#options.onCrash(error)
     }
-  }
-
-  #take(request: GenerationRequest, history: readonly LoggedEvent[]): void {
-    const job = this.#jobs.open(request, history)
-    const parts = { ...this.#options, scratch: this.#scratch, vocabularySize: this.#shape.tokens }
-    for (const choices of waitingGroups(job, parts)) this.#line.push({ requestId: request.id, choices: this.#heirs.claim(choices) })
-    // A worker may have died between the last token and the end.
-    this.#finishIfDone(job)
     this.#wake()
   }
 
   cancel(requestId: string): void {
     const job = this.#jobs.find(requestId)
-    if (job === undefined) return
-    this.#end(job)
+    if (job !== undefined) this.#end(job)
     this.#wake()
   }
 
@@ -233,9 +225,7 @@ export class BatchEngine implements Engine {
       sequence.computed++
       this.#rows.note(sequence)
     }
-    sequences.forEach((sequence, row) => {
-      this.#catchUp(sequence, logitsRow(logits, row, this.#shape))
-    })
+    for (const [row, sequence] of sequences.entries()) this.#catchUp(sequence, logitsRow(logits, row, this.#shape))
     this.#outbox.deliver()
   }
 

@@ -92,11 +92,7 @@ async function fromMerges(folder: string): Promise<object | null> {
 }
 
 /** Weights published without a tokenizer, in a vocabulary that everybody knows. */
-async function fromEncoding(
-  folder: string,
-  { vocab_size }: z.infer<typeof Config>,
-  statedEnds: readonly StatedEnds[]
-): Promise<Tokenizer> {
+async function fromEncoding(folder: string, { vocab_size }: z.infer<typeof Config>, statedEnds: readonly StatedEnds[]): Promise<Tokenizer> {
   const encoding = TIKTOKEN_ENCODINGS.find(name => VOCABULARY_SIZES[name] === vocab_size)
   if (encoding !== undefined) return tokenizerFromTiktoken(encoding, statedEnds)
   throw new ServiceError(
