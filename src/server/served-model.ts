@@ -61,9 +61,11 @@ export async function loadServedModel(config: LoadConfig, reporter: Reporter): P
   const model = await prepare(location.path, config, reporter)
   const cacheBudgetBytes = Math.floor(config.cacheMemoryBytes / Math.max(1, config.workers))
   const contextLength = contextWithin(model, cacheBudgetBytes, config)
+  const text = await openTextPort(await textSourceOf(model.sourcePath, model.vocabularySize))
+  for (const warning of text.facts.warnings) reporter.problem(`WARNING: ${warning}`)
   return {
     card: { servedModelName: config.servedModelName ?? location.name, contextLength, created, modelHash: model.modelHash },
-    text: await openTextPort(await textSourceOf(model.sourcePath)),
+    text,
     engine: {
       engine: 'onnx',
       model,
@@ -84,6 +86,7 @@ async function prepare(path: string, { quantization, modelsFolder }: LoadConfig,
     path,
     quantization,
     cacheFolder: graphsFolder(modelsFolder),
+    onDamage: message => reporter.problem(message),
     onProgress: fraction => {
       if (saidSo || fraction >= 1) return
       saidSo = true

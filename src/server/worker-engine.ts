@@ -66,7 +66,7 @@ async function createBatchEngine(options: z.infer<typeof Onnx>, listener: Engine
   const blocks = Math.floor(options.cacheBudgetBytes / model.cacheBytesPerToken / BLOCK_TOKENS)
   const [runner, text] = await Promise.all([
     openModelRunner({ ...model, ...options, slots, blocks }),
-    textSourceOf(model.sourcePath).then(openTokenizer)
+    textSourceOf(model.sourcePath, model.vocabularySize).then(openTokenizer)
   ])
   const { loneRowDiffers, cutsDiffer } = await probeDeterminism(runner)
   return new BatchEngine({

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { LogEntry } from '../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../src/inference/contract/request.ts'
+import { FRUITLESS_DEATHS_THAT_COUNT } from '../../src/queue/poison-rule.ts'
 import type { GenerationQueue } from '../../src/queue/queue.ts'
 import { aRequest } from './a-request.ts'
 import { TRICKS } from './fake-engine.ts'
@@ -158,6 +159,20 @@ export function describeDeaths(rigOf: RigWith): void {
         expect(firstDifference(await readAll(rig.queue, request.id), await undisturbed(rig.queue, request))).toBeNull()
       }
     })
+
+    it('fails with `poisoned` also where no worker ever comes to a run of it', async () => {
+      await using rig = await rigOf()
+      const poison = aRequest({ prompts: [{ tokenIds: [TRICKS.ignore] }] })
+      await rig.queue.submit(poison)
+      for (let death = 0; death < FRUITLESS_DEATHS_THAT_COUNT + 2; death++) {
+        const worker = await rig.startWorker(1)
+        await expect.poll(() => worker.engine.rows, { timeout: 10_000, interval: 2 }).toBe(1)
+        await worker.kill()
+      }
+      await rig.startWorker(1)
+      const [entry] = await readAll(rig.queue, poison.id)
+      expect(entry?.event).toMatchObject({ kind: 'failed', failure: { code: 'poisoned' } })
+    }, 60_000)
 
     it('does not keep the others from another worker while it is tried again', async () => {
       await using rig = await rigOf()

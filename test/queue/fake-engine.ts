@@ -10,7 +10,9 @@ export const TRICKS = {
   /** Its first step never ends. */
   hang: 101,
   /** Its first step ends the process, as a crash in native code does. */
-  crash: 102
+  crash: 102,
+  /** It is taken, and no run is ever for it. */
+  ignore: 103
 } as const
 
 export interface FakeEngineOptions {
@@ -96,7 +98,7 @@ export class FakeEngine implements Engine {
     for (const { waiting, rows } of this.#jobs.values()) {
       while (waiting.length > 0 && this.rows < this.#options.slots) rows.set(...(waiting.shift() ?? [0, 0]))
     }
-    const batch = [...this.#jobs.values()].filter(({ rows }) => rows.size > 0)
+    const batch = [...this.#jobs.values()].filter(job => job.rows.size > 0 && trickOf(job) !== TRICKS.ignore)
     this.#tell(batch)
     if (batch.length === 0) return
     this.#isStepping = true

@@ -48,18 +48,26 @@ describe('the poison rule', () => {
     expect(verdicts([...between, LATE, elsewhere, LATE])).toEqual([...between, LATE, elsewhere].map(() => 'again').concat('alone'))
   })
 
-  it('ends every series of deaths in the runs of one request whose log does not grow', () => {
+  it('ends every series of deaths in the runs of one request, or before them, whose log does not grow', () => {
+    const death = fc.constantFrom(LATE, GUILTY, { ...GUILTY, wasInRun: false })
     fc.assert(
-      fc.property(fc.array(fc.boolean(), { minLength: FRUITLESS_DEATHS_THAT_COUNT + 2 }), advances => {
+      fc.property(fc.array(death, { minLength: 2 * FRUITLESS_DEATHS_THAT_COUNT + 2 }), deaths => {
         let record = CLEAN_RECORD
         let verdict: DeathVerdict = 'again'
-        for (const hadAdvanced of advances) {
+        for (const { wasInRun, hadAdvanced } of deaths) {
           if (verdict === 'poisoned') break
-          ;({ record, verdict } = judgeDeath(record, { ...LATE, hadAdvanced, wasAlone: verdict === 'alone' }))
+          ;({ record, verdict } = judgeDeath(record, { ...LATE, wasInRun, hadAdvanced, wasAlone: verdict === 'alone' }))
         }
         expect(verdict).toBe('poisoned')
       })
     )
+  })
+
+  it('counts deaths before any run of a request from a certain number on while its log grows by nothing', () => {
+    const early = { ...GUILTY, wasInRun: false }
+    const uncounted = UNCOUNTED.map(() => early)
+    expect(verdicts([...uncounted, early, early, { ...early, wasAlone: true }])).toEqual([...UNBLAMED, 'again', 'alone', 'poisoned'])
+    expect(verdicts([...uncounted, { ...early, logEntries: 1 }, early, early])).not.toContain('alone')
   })
 
   it('forgives a suspect whose worker dies of something else', () => {

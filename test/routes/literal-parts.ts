@@ -17,7 +17,7 @@ export const CARD: ModelCard = { servedModelName: 'tiny', contextLength: 64, cre
 /** One token for each character: its code unit, which must be below 256. */
 export const TEXT: TextPort = {
   vocabularySize: 256,
-  facts: { startToken: null, endToken: null, padToken: null, chat: null, fillInTheMiddle: null },
+  facts: { startToken: null, endToken: null, padToken: null, chat: null, fillInTheMiddle: null, warnings: [] },
   isHealthy: true,
   leastTokens: () => 0,
   encode: async text => Array.from(text, char => char.charCodeAt(0)),

@@ -55,6 +55,8 @@ export interface TextFacts {
   readonly chat: ChatFacts | null
   /** null for a model that was not taught to fill gaps. */
   readonly fillInTheMiddle: FillInTheMiddle | null
+  /** What is wrong with the model's files, and what was done about it: a sentence each, for the operator. */
+  readonly warnings: readonly string[]
 }
 
 /** Ids of the tokens that stand before the text, before what follows the gap, and before what fills it. */

@@ -1,11 +1,15 @@
 /** What the engine needs to know of a tokenizer: ids to text. */
 export interface TokenText {
+  /** Ids that can be drawn: 0 to this; some may have no text. */
+  readonly vocabularySize: number
   /** Ids that end a text. */
   readonly endTokenIds: readonly number[]
   /** The bytes that a token adds to a running text (UTF-8, perhaps a part of a character); none for an id outside the vocabulary. */
   bytes(tokenId: number): Uint8Array
   /** Control tokens such as `<|im_end|>`: they are not part of generated text. */
   isSpecial(tokenId: number): boolean
+  /** The control token that is written so; null where there is none. */
+  specialIdOf(text: string): number | null
   /** A new decoder for one running text. */
   decoder(options: { readonly skipSpecial: boolean }): TextDecoderPort
 }

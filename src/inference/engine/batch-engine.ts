@@ -15,11 +15,11 @@ import { EngineLedger, type RunWork } from './engine-ledger.ts'
 import { Heirs } from './heirs.ts'
 import type { Job } from './job.ts'
 import { JobBook } from './job-book.ts'
-import { logitsRow } from './logits-row.ts'
+import { type LogitsShape, logitsRow } from './logits-row.ts'
 import { Outbox } from './outbox.ts'
 import { PromptRun, type WaitingChoice } from './prompt-run.ts'
 import { RunWitness } from './run-witness.ts'
-import type { Sequence } from './sequence.ts'
+import type { Sequence, SequenceParts } from './sequence.ts'
 import { waitingGroups } from './waiting-groups.ts'
 
 /** Continuous batching: plan → run → pick → apply, one prefill chunk and one decode step in turn, for as long as there is work. */
@@ -29,7 +29,8 @@ export class BatchEngine implements Engine {
   readonly #rows: RowTable<Sequence>
   readonly #line = new WaitLine<WaitingChoice>()
   readonly #jobs: JobBook
-  readonly #scratch: SamplingScratch
+  readonly #shape: LogitsShape
+  readonly #parts: SequenceParts
   readonly #ledger: EngineLedger
   readonly #witness: RunWitness
   readonly #outbox: Outbox
@@ -45,7 +46,8 @@ export class BatchEngine implements Engine {
     this.#options = options
     this.description = description
     this.#jobs = new JobBook(description.contextLength)
-    this.#scratch = new SamplingScratch(runner.vocabularySize)
+    this.#shape = { columns: runner.vocabularySize, tokens: Math.min(runner.vocabularySize, options.text.vocabularySize) }
+    this.#parts = { ...options, scratch: new SamplingScratch(this.#shape.tokens), vocabularySize: this.#shape.tokens }
     this.#ledger = new EngineLedger(options.now)
     this.#witness = new RunWitness(options.listener)
     this.#rows = new RowTable(runner, {
@@ -79,18 +81,21 @@ export class BatchEngine implements Engine {
 
   submit(request: GenerationRequest, history: readonly LoggedEvent[] = []): void {
     invariant(!this.#isClosing, 'a request was submitted to a closing engine')
-    const job = this.#jobs.open(request, history)
-    const parts = { ...this.#options, scratch: this.#scratch, vocabularySize: this.#options.runner.vocabularySize }
-    for (const choices of waitingGroups(job, parts)) this.#line.push({ requestId: request.id, choices: this.#heirs.claim(choices) })
-    // A worker may have died between the last token and the end.
-    this.#finishIfDone(job)
+    try {
+      const job = this.#jobs.open(request, history)
+      for (const choices of waitingGroups(job, this.#parts)) this.#line.push({ requestId: request.id, choices: this.#heirs.claim(choices) })
+      // A worker may have died between the last token and the end.
+      this.#finishIfDone(job)
+    } catch (error) {
+      this.#witness.blame(request.id)
+      this.#options.onCrash(error)
+    }
     this.#wake()
   }
 
   cancel(requestId: string): void {
     const job = this.#jobs.find(requestId)
-    if (job === undefined) return
-    this.#end(job)
+    if (job !== undefined) this.#end(job)
     this.#wake()
   }
 
@@ -166,7 +171,6 @@ export class BatchEngine implements Engine {
 
   async #prefillStep(run: PromptRun): Promise<void> {
     const { leader, job } = run
-    const { vocabularySize } = this.#options.runner
     const ids = leader.prefillTokenIds
     const most = this.#rows.decodingRows > 0 ? this.#options.chunkTokens : this.#options.loneChunkTokens
     const chunk = planChunk({ computed: leader.computed, promptTokens: ids.length }, most, run.wantedLogits)
@@ -181,11 +185,11 @@ export class BatchEngine implements Engine {
     if (run.isScored && run.echo !== null) {
       const { echo } = run
       this.#read(job, () => {
-        for (const index of chunk.wanted) echo.score(logitsRow(logits, index, vocabularySize))
+        for (const index of chunk.wanted) echo.score(logitsRow(logits, index, this.#shape))
         for (const event of echo.events()) this.#outbox.say(job, event)
       })
     }
-    if (run.isComputed && !job.isOver) this.#finishPrompt(run, logitsRow(logits, chunk.wanted.length - 1, vocabularySize))
+    if (run.isComputed && !job.isOver) this.#finishPrompt(run, logitsRow(logits, chunk.wanted.length - 1, this.#shape))
     this.#outbox.deliver()
   }
 
@@ -216,15 +220,12 @@ export class BatchEngine implements Engine {
     const jobs = sequences.map(sequence => this.#jobs.of(sequence))
     const logits = await this.#run({ kind: 'decode', rows: jobs.length }, jobs, () => this.#options.runner.decode(tokenIds, pasts))
     if (logits === null) return
-    const { vocabularySize } = this.#options.runner
     // All before any: a sequence that ends makes another move, with all that it has computed.
     for (const sequence of sequences) {
       sequence.computed++
       this.#rows.note(sequence)
     }
-    sequences.forEach((sequence, row) => {
-      this.#catchUp(sequence, logitsRow(logits, row, vocabularySize))
-    })
+    for (const [row, sequence] of sequences.entries()) this.#catchUp(sequence, logitsRow(logits, row, this.#shape))
     this.#outbox.deliver()
   }
 

@@ -18,6 +18,11 @@ export class RunWitness {
     this.#listener.running(Array.from(running, job => job.request.id))
   }
 
+  /** This request could not even be taken: the death that follows counts against it and no other. */
+  blame(requestId: string): void {
+    this.#listener.running([requestId])
+  }
+
   /** The run has brought what it was for. */
   after(jobs: readonly Job[]): void {
     const moved = new Set<string>()

@@ -38,6 +38,8 @@ export class Sequence implements RowOwner {
   readonly #decoder: TextDecoderPort
   /** End and stop tokens. */
   readonly #endTokenIds: readonly number[]
+  /** Stop strings that are the text of a control token, which is no part of the text that stop strings are looked for in. */
+  readonly #stopStringOf: ReadonlyMap<number, string>
   /** Code points before the next token's text; meaningful only if scores were asked for. */
   #textOffset = 0
   /** Known, whether computed or not. */
@@ -62,6 +64,7 @@ export class Sequence implements RowOwner {
     const sampled = { choice, promptTokenIds, endTokenIds: this.#endTokenIds }
     this.#sampler = new Sampler(request.sampling, sampled, parts.vocabularySize, parts.scratch)
     this.#stops = new StopStrings(request.stopStrings, { isIncluded: request.includeStop })
+    this.#stopStringOf = request.skipSpecialTokens ? controlTokens(request.stopStrings, parts.text) : new Map()
     this.#decoder = parts.text.decoder({ skipSpecial: request.skipSpecialTokens })
     this.prefillTokenIds = parts.recovery === 'fast' ? [...promptTokenIds, ...said.slice(0, -1)] : promptTokenIds
     for (const tokenId of said) this.#take(tokenId)
@@ -114,10 +117,16 @@ export class Sequence implements RowOwner {
 
   #say(tokenId: number): { readonly text: string; readonly end: ChoiceEnd | null } {
     const { request } = this
+    const mayStop = this.#generatedIds.length > request.sampling.minNewTokens
+    const stopString = mayStop ? this.#stopStringOf.get(tokenId) : undefined
+    if (stopString !== undefined) {
+      const text = request.includeStop ? this.#stops.push(this.#decoder.flush() + stopString).text : this.#stops.flush()
+      return { text, end: { reason: 'stop', stopString } }
+    }
     const isEnd = this.#endTokenIds.includes(tokenId)
     const decoded = isEnd && !request.includeStop ? '' : this.#decoder.push(tokenId)
     if (request.topLogprobs !== null) this.#textOffset += codePoints(decoded)
-    const { text, stoppedBy } = this.#stops.push(decoded, this.#generatedIds.length > request.sampling.minNewTokens)
+    const { text, stoppedBy } = this.#stops.push(decoded, mayStop)
     if (stoppedBy !== null) return { text, end: { reason: 'stop', stopString: stoppedBy } }
     if (isEnd) {
       const stopTokenId = request.stopTokenIds.includes(tokenId) ? { stopTokenId: tokenId } : {}
@@ -133,4 +142,13 @@ export class Sequence implements RowOwner {
     const score = scoreToken(logits, tokenId, { top: topLogprobs, only: scoredTokenIds })
     return toTokenScore(score, tokenId, this.#textOffset, this.#parts.text)
   }
+}
+
+function controlTokens(texts: readonly string[], text: TokenText): ReadonlyMap<number, string> {
+  return new Map(
+    texts.flatMap(each => {
+      const tokenId = text.specialIdOf(each)
+      return tokenId === null ? [] : [[tokenId, each] as const]
+    })
+  )
 }

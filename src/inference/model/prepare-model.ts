@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { MODEL_FILE } from '../graph/graph-plan.ts'
-import { cachedGraph, type Manifest, removeDeadBuilds, storeGraph } from './graph-cache.ts'
+import { type CachedGraph, cachedGraph, graphNames, type Manifest, removeDeadBuilds, storeGraph } from './graph-cache.ts'
 import { findModelFiles, type ModelFiles } from './model-files.ts'
 import { planModel } from './plan-model.ts'
 import type { PreparedModel, QuantizationChoice } from './prepared-model.ts'
@@ -20,6 +20,8 @@ export interface PrepareOptions {
   readonly cacheFolder: string
   /** Called with the fraction done, 0 to 1, never backwards. */
   readonly onProgress?: (fraction: number) => void
+  /** Called when the graph made before is damaged, before it is built again, with a sentence for the operator. */
+  readonly onDamage?: (message: string) => void
 }
 
 /**
@@ -28,7 +30,13 @@ export interface PrepareOptions {
  *
  * @throws {ModelFileError} a file that is missing, broken or of a kind that we do not serve; no room for the graph
  */
-export async function prepareModel({ path, quantization, cacheFolder, onProgress = () => {} }: PrepareOptions): Promise<PreparedModel> {
+export async function prepareModel({
+  path,
+  quantization,
+  cacheFolder,
+  onProgress = () => {},
+  onDamage = () => {}
+}: PrepareOptions): Promise<PreparedModel> {
   const files = await findModelFiles(path)
   // Quantized GGUF weights keep what they say in 8 bits; floats are rounded.
   const form = quantization === 'none' ? 'none' : 'int8'
@@ -37,10 +45,14 @@ export async function prepareModel({ path, quantization, cacheFolder, onProgress
   const folder = join(cacheFolder, modelHash)
 
   await removeDeadBuilds(cacheFolder)
+  const cached = await cachedGraph(folder)
+  if (cached.state === 'damaged') onDamage(`the prepared model in ${folder} is damaged and is built again: ${cached.fault}`)
   const manifest =
-    (await cachedGraph(folder)) ?? (await build(files, form, folder, share => onProgress(HASH_SHARE + share * (1 - HASH_SHARE))))
+    cached.state === 'whole'
+      ? cached.manifest
+      : await build(files, form, folder, share => onProgress(HASH_SHARE + share * (1 - HASH_SHARE)))
   onProgress(1)
-  const { modelBytes: _, dataBytes: __, ...description } = manifest
+  const { modelBytes: _, dataBytes: __, modelChecksum: ___, dataChecksum: ____, ...description } = manifest
   return {
     ...description,
     graphPath: join(folder, MODEL_FILE),
@@ -48,6 +60,16 @@ export async function prepareModel({ path, quantization, cacheFolder, onProgress
     modelHash,
     cacheBytesPerToken: 2 * Float32Array.BYTES_PER_ELEMENT * manifest.layers * manifest.kvHeads * manifest.headDim
   }
+}
+
+/** All graphs that were prepared in a cache folder, each read as a whole and compared with its checksums. */
+export async function checkPrepared(cacheFolder: string): Promise<readonly { readonly folder: string; readonly graph: CachedGraph }[]> {
+  const checks: { folder: string; graph: CachedGraph }[] = []
+  for (const name of await graphNames(cacheFolder)) {
+    const folder = join(cacheFolder, name)
+    checks.push({ folder, graph: await cachedGraph(folder) })
+  }
+  return checks
 }
 
 async function build(

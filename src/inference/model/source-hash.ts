@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 
@@ -32,11 +32,20 @@ export async function sourceHash(path: string, cacheFolder: string, onProgress: 
   if (note !== null && JSON.stringify({ ...identity, sha256: note.sha256 }) === JSON.stringify(note)) return note.sha256
 
   const content = { ...identity, sha256: await hashFile(file, stats.size, onProgress) } satisfies Note
+  // Where nothing can be written (a folder that is read-only, a full disk), each start reads the file.
+  await writeNote(folder, notePath, content).catch(() => {})
+  return content.sha256
+}
+
+async function writeNote(folder: string, notePath: string, content: Note): Promise<void> {
   await mkdir(folder, { recursive: true })
   const temporary = `${notePath}.${randomUUID().slice(0, 8)}.tmp`
-  await writeFile(temporary, JSON.stringify(content))
-  await rename(temporary, notePath)
-  return content.sha256
+  try {
+    await writeFile(temporary, JSON.stringify(content))
+    await rename(temporary, notePath)
+  } finally {
+    await rm(temporary, { force: true })
+  }
 }
 
 export function sha256(text: string): string {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { ByteLevelParts } from './byte-level-tokenizer.ts'
-import { GPT2_WORDS, SINGLE_DIGITS, wordPattern } from './word-split.ts'
+import type { TokenTable } from './within-embedding.ts'
+import { GPT2_WORDS, SINGLE_DIGITS, type WordSplit, wordPattern } from './word-split.ts'
 
 const ByteLevel = z.object({ type: z.literal('ByteLevel'), add_prefix_space: z.literal(false), use_regex: z.boolean().default(true) })
 const Digits = z.object({ type: z.literal('Digits'), individual_digits: z.literal(true) })
@@ -56,7 +56,7 @@ const ByteLevelJson = z.object({
 type ByteLevelJson = z.infer<typeof ByteLevelJson>
 
 /** Null for a tokenizer.json that is not byte-level BPE, or asks for steps that ours does not have. */
-export function byteLevelOfJson(json: unknown): Omit<ByteLevelParts, 'vocabularySize' | 'endTokenIds'> | null {
+export function byteLevelOfJson(json: unknown): (TokenTable & { readonly split: WordSplit }) | null {
   const { data } = ByteLevelJson.safeParse(json)
   if (data === undefined || !data.pre_tokenizer.some(step => step.type === 'ByteLevel')) return null
   if (data.normalizer && data.added_tokens.some(token => token.normalized)) return null

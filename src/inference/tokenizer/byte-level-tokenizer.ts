@@ -3,19 +3,12 @@ import { BytePairTokenizer } from './byte-pair-tokenizer.ts'
 import { mergeTable } from './pair-tables.ts'
 import { type TokenCountBound, tokenCountBound } from './token-count-bound.ts'
 import type { Tokenizer } from './tokenizer.ts'
+import type { VocabularyParts } from './vocabulary.ts'
+import type { TokenTable } from './within-embedding.ts'
 import { splitWords, type WordSplit } from './word-split.ts'
 
-export interface ByteLevelParts {
-  /** By id; holes are ids without a token. */
-  readonly tokens: readonly (string | undefined)[]
-  /** `left right`, the first to merge first. */
-  readonly merges: readonly string[]
+export interface ByteLevelParts extends TokenTable, Pick<VocabularyParts, 'vocabularySize' | 'statedEnds' | 'warnings'> {
   readonly split: WordSplit
-  readonly literals: ReadonlyMap<string, number>
-  readonly specialIds: ReadonlySet<number>
-  readonly startTokenIds: readonly number[]
-  readonly endTokenIds: readonly number[]
-  readonly vocabularySize: number
 }
 
 const UTF8 = new TextEncoder()

@@ -2,18 +2,14 @@ import { mergePairs, type PairTable } from './merge-pairs.ts'
 import { SpecialTokens } from './special-tokens.ts'
 import type { TokenCountBound } from './token-count-bound.ts'
 import type { Tokenizer } from './tokenizer.ts'
-import { Vocabulary } from './vocabulary.ts'
+import { Vocabulary, type VocabularyParts } from './vocabulary.ts'
 
-export interface BytePairParts {
-  readonly vocabularySize: number
+export interface BytePairParts extends VocabularyParts {
   readonly bound: TokenCountBound
-  readonly endTokenIds: readonly number[]
   /** Before every text. */
   readonly startTokenIds: readonly number[]
   /** Tokens that are found whole in a text, before all else. */
   readonly literals: ReadonlyMap<string, number>
-  readonly specialIds: ReadonlySet<number>
-  readonly bytesOf: (tokenId: number) => Uint8Array
   /** The words of a text without literals: no token reaches over their borders. */
   readonly words: (text: string) => Iterable<string>
   /** The ids that a word starts as, before any merge. */
@@ -28,7 +24,6 @@ const CACHED_WORDS = 20_000
 
 /** Byte-pair encoding, exact and in n log n for whatever text. */
 export class BytePairTokenizer extends Vocabulary implements Tokenizer {
-  readonly vocabularySize: number
   readonly bound: TokenCountBound
   readonly #parts: BytePairParts
   readonly #literals: SpecialTokens
@@ -36,7 +31,6 @@ export class BytePairTokenizer extends Vocabulary implements Tokenizer {
 
   constructor(parts: BytePairParts) {
     super(parts)
-    this.vocabularySize = parts.vocabularySize
     this.bound = parts.bound
     this.#parts = parts
     this.#literals = new SpecialTokens(parts.literals)

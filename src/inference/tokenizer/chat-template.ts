@@ -50,7 +50,8 @@ export class ChatTemplate {
   #parse(template: string): Template {
     const known = this.#parsed.get(template)
     if (known !== undefined) return known
-    const parsed = new Template(template)
+    // Jinja2 reads all line ends of a template (not those of what it is given) as \n: `newline_sequence` of its lexer.
+    const parsed = new Template(template.replaceAll(/\r\n?/g, '\n'))
     this.#parsed.set(template, parsed)
     return parsed
   }

@@ -19,7 +19,7 @@ const GGUF_NAMES: readonly (readonly [prefix: string, suffix: string, middle: st
 
 /** The tokens with which a model was taught to fill a gap; null where it was not. */
 export function fillInTheMiddleOf(source: TextSource, tokenizer: Tokenizer): FillInTheMiddle | null {
-  const named = source.kind === 'gguf' ? GGUF_NAMES.map(names => names.map(name => tokenIdAt(source.metadata, name))) : []
+  const named = source.kind === 'gguf' ? GGUF_NAMES.map(names => names.map(name => tokenIdAt(source.metadata, name, tokenizer))) : []
   const known = KNOWN_TOKENS.map(tokens => tokens.map(token => tokenIdOf(tokenizer, token)))
   for (const [prefix, suffix, middle] of [...named, ...known]) {
     if (prefix != null && suffix != null && middle != null) return { prefix, suffix, middle }
@@ -27,9 +27,9 @@ export function fillInTheMiddleOf(source: TextSource, tokenizer: Tokenizer): Fil
   return null
 }
 
-function tokenIdAt(metadata: ReadonlyMap<string, unknown>, name: string): number | null {
+function tokenIdAt(metadata: ReadonlyMap<string, unknown>, name: string, { vocabularySize }: Tokenizer): number | null {
   const tokenId = metadata.get(`tokenizer.ggml.${name}_token_id`)
-  return typeof tokenId === 'number' ? tokenId : null
+  return typeof tokenId === 'number' && tokenId >= 0 && tokenId < vocabularySize ? tokenId : null
 }
 
 /** Of a token that is found whole in a text. */

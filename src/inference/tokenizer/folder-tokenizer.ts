@@ -3,16 +3,19 @@ import { z } from 'zod'
 import { ServiceError } from '../contract/errors.ts'
 import { byteLevelOfJson } from './byte-level-json.ts'
 import { byteLevelTokenizer } from './byte-level-tokenizer.ts'
+import type { StatedEnds } from './end-tokens.ts'
 import { readJson, readText } from './folder-files.ts'
+import { HubJson, hubJsonWithin, hubTokens } from './hub-json.ts'
 import { HubJsonTokenizer } from './hub-tokenizer.ts'
 import { TIKTOKEN_ENCODINGS, type TiktokenEncodingName, tokenizerFromTiktoken } from './tiktoken-tokenizer.ts'
 import type { Tokenizer } from './tokenizer.ts'
+import { excludedTokensWarning, withinEmbedding } from './within-embedding.ts'
 
-const TokenizerJson = z.looseObject({
-  model: z.looseObject({ type: z.string().optional(), vocab: z.unknown() }),
-  decoder: z.looseObject({ type: z.string() }).nullish()
-})
 const Config = z.looseObject({ eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(), vocab_size: z.int().optional() })
+
+const TokenizerConfig = z.looseObject({
+  eos_token: z.union([z.string(), z.looseObject({ content: z.string() }).transform(token => token.content)]).nullish()
+})
 
 /** Tokens of each encoding, special ones included; gpt2 and r50k_base are the same. */
 const VOCABULARY_SIZES: Readonly<Record<TiktokenEncodingName, number>> = {
@@ -25,31 +28,51 @@ const VOCABULARY_SIZES: Readonly<Record<TiktokenEncodingName, number>> = {
 
 /**
  * The tokenizer of a checkpoint folder: tokenizer.json, or vocab.json and merges.txt as GPT-2 has them, or the encoding whose size it has.
- * End tokens and vocabulary size are those of generation_config.json and config.json.
+ * End tokens are those of generation_config.json, config.json and tokenizer_config.json together.
  *
+ * @param embeddingRows  tokens beyond them are left out; by default as many as config.json says
  * @throws {ServiceError} `unavailable` when the files are missing or malformed
  */
-export async function tokenizerFromFolder(folder: string): Promise<Tokenizer> {
+export async function tokenizerFromFolder(folder: string, embeddingRows?: number): Promise<Tokenizer> {
   const [tokenizerJson, tokenizerConfig, config, generation] = await Promise.all(
     ['tokenizer.json', 'tokenizer_config.json', 'config.json', 'generation_config.json'].map(name => readJson(join(folder, name)))
   )
   const settings = parse(Config, config ?? {}, 'config.json')
+  const namedIds: readonly StatedEnds[] = [
+    {
+      source: 'generation_config.json eos_token_id',
+      tokenIds: listOf(parse(Config, generation ?? {}, 'generation_config.json').eos_token_id)
+    },
+    { source: 'config.json eos_token_id', tokenIds: listOf(settings.eos_token_id) }
+  ]
   const json = tokenizerJson ?? (await fromMerges(folder))
-  if (json === null) return fromEncoding(folder, settings)
-  const tokenizer = parse(TokenizerJson, json, 'tokenizer.json')
-  const { eos_token_id } = { ...settings, ...parse(Config, generation ?? {}, 'generation_config.json') }
-  const endTokenIds = [eos_token_id ?? []].flat()
-  const byteLevel = byteLevelOfJson(tokenizer)
-  if (byteLevel !== null) {
-    return byteLevelTokenizer({ ...byteLevel, endTokenIds, vocabularySize: settings.vocab_size ?? byteLevel.tokens.length })
+  if (json === null) return fromEncoding(folder, settings, namedIds)
+  const tokenizer = parse(HubJson, json, 'tokenizer.json')
+  const tokens = hubTokens(tokenizer)
+  const rows = embeddingRows ?? settings.vocab_size ?? Number.POSITIVE_INFINITY
+  const { eos_token } = parse(TokenizerConfig, tokenizerConfig ?? {}, 'tokenizer_config.json')
+  const statedEnds: readonly StatedEnds[] = [
+    ...namedIds,
+    { source: 'tokenizer_config.json eos_token', tokenIds: listOf(tokens.findLast(([, text]) => text === eos_token)?.[0]) }
+  ]
+  const common = {
+    statedEnds,
+    // Ids that pad the embedding have no token, and are never drawn.
+    vocabularySize: tokens.reduce((size, [tokenId]) => (tokenId < rows ? Math.max(size, tokenId + 1) : size), 0),
+    warnings: excludedTokensWarning([...new Map(tokens)], rows)
   }
+  const byteLevel = byteLevelOfJson(tokenizer)
+  if (byteLevel !== null) return byteLevelTokenizer({ ...withinEmbedding(byteLevel, rows), ...common })
   return new HubJsonTokenizer({
-    endTokenIds,
-    vocabularySize: settings.vocab_size ?? Object.keys(tokenizer.model.vocab ?? {}).length,
-    tokenizer,
+    ...common,
+    tokenizer: hubJsonWithin(tokenizer, rows),
     config: isObject(tokenizerConfig) ? tokenizerConfig : {},
     alphabet: JSON.stringify(tokenizer.decoder ?? null).includes('"ByteLevel"') ? 'byte-level' : 'sentence-piece'
   })
+}
+
+function listOf(ids: number | readonly number[] | null | undefined): readonly number[] {
+  return [ids ?? []].flat()
 }
 
 /** GPT-2's own files, older than tokenizer.json. */
@@ -69,9 +92,9 @@ async function fromMerges(folder: string): Promise<object | null> {
 }
 
 /** Weights published without a tokenizer, in a vocabulary that everybody knows. */
-async function fromEncoding(folder: string, { vocab_size }: z.infer<typeof Config>): Promise<Tokenizer> {
+async function fromEncoding(folder: string, { vocab_size }: z.infer<typeof Config>, statedEnds: readonly StatedEnds[]): Promise<Tokenizer> {
   const encoding = TIKTOKEN_ENCODINGS.find(name => VOCABULARY_SIZES[name] === vocab_size)
-  if (encoding !== undefined) return tokenizerFromTiktoken(encoding)
+  if (encoding !== undefined) return tokenizerFromTiktoken(encoding, statedEnds)
   throw new ServiceError(
     'unavailable',
     `${folder} has no tokenizer.json and not both of vocab.json and merges.txt, and no known encoding has ${vocab_size ?? 'an unknown number of'} tokens`

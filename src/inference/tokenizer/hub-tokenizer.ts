@@ -1,15 +1,13 @@
 import { Tokenizer as HubTokenizer } from '@huggingface/tokenizers'
 import { byteLevelBytes, sentencePieceBytes } from './byte-level.ts'
 import type { Tokenizer } from './tokenizer.ts'
-import { Vocabulary } from './vocabulary.ts'
+import { Vocabulary, type VocabularyParts } from './vocabulary.ts'
 
-export interface HubTokenizerParts {
+export interface HubTokenizerParts extends Pick<VocabularyParts, 'vocabularySize' | 'statedEnds' | 'warnings'> {
   /** The content of a tokenizer.json. */
   readonly tokenizer: object
   /** The content of a tokenizer_config.json. */
   readonly config: object
-  readonly vocabularySize: number
-  readonly endTokenIds: readonly number[]
   /** How tokens write bytes. */
   readonly alphabet: 'byte-level' | 'sentence-piece'
 }
@@ -18,7 +16,6 @@ const UTF8 = new TextEncoder()
 
 /** A tokenizer.json, run by @huggingface/tokenizers. */
 export class HubJsonTokenizer extends Vocabulary implements Tokenizer {
-  readonly vocabularySize: number
   /** Its normalizers may drop any part of a text, and one token for the unknown may stand for a whole word. */
   readonly bound = null
   readonly #hub: HubTokenizer
@@ -29,18 +26,21 @@ export class HubJsonTokenizer extends Vocabulary implements Tokenizer {
     const bytesOfToken = parts.alphabet === 'byte-level' ? byteLevelBytes : sentencePieceBytes
     super({
       specialIds: new Set([...added].filter(([, token]) => token.special).map(([tokenId]) => tokenId)),
-      endTokenIds: parts.endTokenIds,
+      vocabularySize: parts.vocabularySize,
+      statedEnds: parts.statedEnds,
+      warnings: parts.warnings,
       bytesOf: tokenId => {
         const literal = added.get(tokenId)?.content
         return literal === undefined ? bytesOfToken(hub.id_to_token(tokenId) ?? '') : UTF8.encode(literal)
       }
     })
-    this.vocabularySize = parts.vocabularySize
     this.#hub = hub
   }
 
   encode(text: string, { addSpecialTokens = true }: { readonly addSpecialTokens?: boolean } = {}): number[] {
     // Unpaired surrogates are no text: they become U+FFFD, as UTF-8 encoders write them.
-    return this.#hub.encode(text.toWellFormed(), { add_special_tokens: addSpecialTokens }).ids
+    const { ids } = this.#hub.encode(text.toWellFormed(), { add_special_tokens: addSpecialTokens })
+    // A start token beyond the embedding is left out, as such tokens are everywhere.
+    return ids.filter((tokenId: number) => tokenId >= 0 && tokenId < this.vocabularySize)
   }
 }

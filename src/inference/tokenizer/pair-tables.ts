@@ -36,7 +36,11 @@ export function rankTable(texts: readonly (string | undefined)[], ranks: Readonl
 }
 
 /** SentencePiece's rule: any two tokens merge whose texts together are a token, the highest score first. */
-export function scoreTable(tokens: readonly string[], scores: ArrayLike<number>, mayMerge: (tokenId: number) => boolean): PairTable {
+export function scoreTable(
+  tokens: readonly (string | undefined)[],
+  scores: ArrayLike<number>,
+  mayMerge: (tokenId: number) => boolean
+): PairTable {
   const ids = new Map(tokens.map((token, tokenId) => [token, tokenId]))
   const distinct = [...new Set(tokens.map((_, tokenId) => scores[tokenId] ?? 0))].sort((a, b) => b - a)
   const rankOfScore = new Map(distinct.map((score, rank) => [score, rank]))

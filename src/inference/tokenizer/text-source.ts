@@ -4,10 +4,11 @@ import { tokenizerFromGguf } from './gguf-tokenizer.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { type WordListParts, WordListTokenizer } from './word-list-tokenizer.ts'
 
-/** Where a model's tokenizer comes from; crosses to a thread. */
-export type WeightsTextSource =
+/** Where a model's tokenizer comes from, and how many rows the model's embedding has; crosses to a thread. */
+export type WeightsTextSource = (
   | { readonly kind: 'gguf'; readonly metadata: ReadonlyMap<string, unknown> }
   | { readonly kind: 'folder'; readonly path: string }
+) & { readonly embeddingRows?: number }
 
 export type TextSource =
   | WeightsTextSource
@@ -18,9 +19,9 @@ export type TextSource =
 export async function openTokenizer(source: TextSource): Promise<Tokenizer> {
   switch (source.kind) {
     case 'gguf':
-      return tokenizerFromGguf(source.metadata)
+      return tokenizerFromGguf(source.metadata, source.embeddingRows)
     case 'folder':
-      return await tokenizerFromFolder(source.path)
+      return await tokenizerFromFolder(source.path, source.embeddingRows)
     case 'words':
       return new WordListTokenizer(source)
     default:

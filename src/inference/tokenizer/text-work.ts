@@ -45,7 +45,8 @@ export async function openTextWork(source: TextSource): Promise<TextWork> {
       endToken: endToken ?? (firstEnd === undefined ? null : tokenLabel(tokenizer, firstEnd)),
       padToken,
       chat: chat.facts,
-      fillInTheMiddle: fillInTheMiddleOf(source, tokenizer)
+      fillInTheMiddle: fillInTheMiddleOf(source, tokenizer),
+      warnings: tokenizer.warnings
     },
     run(task) {
       switch (task.kind) {

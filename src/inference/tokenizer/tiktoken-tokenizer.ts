@@ -1,6 +1,7 @@
 import type { TiktokenBPE } from 'js-tiktoken/lite'
 import { ServiceError } from '../contract/errors.ts'
 import { BytePairTokenizer } from './byte-pair-tokenizer.ts'
+import type { StatedEnds } from './end-tokens.ts'
 import { rankTable } from './pair-tables.ts'
 import { tokenCountBound } from './token-count-bound.ts'
 import type { Tokenizer } from './tokenizer.ts'
@@ -24,8 +25,10 @@ const UTF8 = new TextEncoder()
 /**
  * Reads an encoding, 0.2 seconds or less. Ranks and word patterns are js-tiktoken's; the merge is ours, as that of js-tiktoken is quadratic in the
  * length of a word and one long word would hold the thread for minutes.
+ *
+ * @param statedEnds  end tokens that the model's files name beside the encoding's own
  */
-export async function tokenizerFromTiktoken(name: TiktokenEncodingName): Promise<Tokenizer> {
+export async function tokenizerFromTiktoken(name: TiktokenEncodingName, statedEnds: readonly StatedEnds[] = []): Promise<Tokenizer> {
   const ranks = (await RANKS[name]()).default
   const { texts, ids } = readRanks(ranks.bpe_ranks)
   const literals = new Map(Object.entries(ranks.special_tokens))
@@ -34,8 +37,10 @@ export async function tokenizerFromTiktoken(name: TiktokenEncodingName): Promise
   if (end === undefined) throw new ServiceError('unavailable', `${name} has no ${END_OF_TEXT}`)
   const split = { patterns: [wordPattern(ranks.pat_str)] }
   return new BytePairTokenizer({
+    // An encoding is chosen by its size, so that its tokens are those of the model.
     vocabularySize: Math.max(texts.length, ...[...literals.values()].map(tokenId => tokenId + 1)),
-    endTokenIds: [end],
+    statedEnds: [...statedEnds, { source: `the encoding ${name}`, tokenIds: [end] }],
+    warnings: [],
     startTokenIds: [],
     bound: tokenCountBound({ tokens: [...ids.keys(), ...literals.keys()], mayDrop: () => false, normalizes: false }),
     literals,

@@ -1,23 +1,42 @@
+import { ServiceError } from '../contract/errors.ts'
 import type { TextDecoderPort, TokenText } from '../contract/token-text.ts'
+import { endTokensOf, endTokenWarning, type StatedEnds } from './end-tokens.ts'
 
 export interface VocabularyParts {
+  /** Ids there are, 0 to this. */
+  readonly vocabularySize: number
   /** Text of each id as its bytes. */
   readonly bytesOf: (tokenId: number) => Uint8Array
   readonly specialIds: ReadonlySet<number>
-  readonly endTokenIds: readonly number[]
+  readonly statedEnds: readonly StatedEnds[]
+  /** What was found wrong with the files so far. */
+  readonly warnings: readonly string[]
 }
 
 const NOTHING = new Uint8Array(0)
+const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** Ids to bytes and text, whatever made the ids. */
 export class Vocabulary implements TokenText {
+  readonly vocabularySize: number
   readonly endTokenIds: readonly number[]
+  readonly warnings: readonly string[]
   readonly #parts: VocabularyParts
   readonly #bytes = new Map<number, Uint8Array>()
+  /** Control tokens by their text. */
+  readonly #specials: ReadonlyMap<string, number>
 
+  /** @throws {ServiceError} `unavailable` for a vocabulary without tokens */
   constructor(parts: VocabularyParts) {
-    this.endTokenIds = parts.endTokenIds
+    const { vocabularySize, specialIds, statedEnds, warnings } = parts
+    if (vocabularySize < 1) throw new ServiceError('unavailable', 'the tokenizer has no tokens')
+    this.vocabularySize = vocabularySize
     this.#parts = parts
+    const textOf = (tokenId: number): string => UTF8.decode(this.bytes(tokenId))
+    this.#specials = new Map(Array.from(specialIds, tokenId => [textOf(tokenId), tokenId]))
+    const ends = statedEnds.map(({ source, tokenIds }) => ({ source, tokenIds: tokenIds.filter(tokenId => this.#has(tokenId)) }))
+    this.endTokenIds = endTokensOf(ends, this.#specials)
+    this.warnings = [...warnings, ...this.#unknownEnds(), endTokenWarning(ends, textOf)].filter(warning => warning !== null)
   }
 
   bytes(tokenId: number): Uint8Array {
@@ -33,6 +52,10 @@ export class Vocabulary implements TokenText {
     return this.#parts.specialIds.has(tokenId)
   }
 
+  specialIdOf(text: string): number | null {
+    return this.#specials.get(text) ?? null
+  }
+
   decoder({ skipSpecial }: { readonly skipSpecial: boolean }): TextDecoderPort {
     // `stream` keeps an unfinished character back and turns bytes that can never be one into U+FFFD at once.
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
@@ -40,5 +63,17 @@ export class Vocabulary implements TokenText {
       push: tokenId => decoder.decode(skipSpecial && this.isSpecial(tokenId) ? NOTHING : this.bytes(tokenId), { stream: true }),
       flush: () => decoder.decode()
     }
+  }
+
+  #has(tokenId: number): boolean {
+    return tokenId >= 0 && tokenId < this.vocabularySize
+  }
+
+  #unknownEnds(): string[] {
+    return this.#parts.statedEnds.flatMap(({ source, tokenIds }) =>
+      tokenIds
+        .filter(tokenId => !this.#has(tokenId))
+        .map(tokenId => `${source} names the end token ${tokenId}, but the model has ${this.vocabularySize} tokens: it is ignored.`)
+    )
   }
 }

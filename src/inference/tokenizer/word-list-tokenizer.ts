@@ -14,16 +14,16 @@ const UTF8 = new TextEncoder()
 
 /** UTF-8 bytes as ids, and words that are said but never read: every text is encoded as its bytes. */
 export class WordListTokenizer extends Vocabulary implements Tokenizer {
-  readonly vocabularySize: number
   readonly bound = tokenCountBound({ tokens: [], mayDrop: () => false, normalizes: false })
 
   constructor({ words }: WordListParts) {
     super({
+      vocabularySize: BYTES + words.length,
       specialIds: new Set(),
-      endTokenIds: [],
+      statedEnds: [],
+      warnings: [],
       bytesOf: tokenId => (tokenId < BYTES ? Uint8Array.of(tokenId) : UTF8.encode(words[tokenId - BYTES] ?? ''))
     })
-    this.vocabularySize = BYTES + words.length
   }
 
   encode(text: string): number[] {

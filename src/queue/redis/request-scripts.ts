@@ -5,17 +5,18 @@ import { FRUITLESS_DEATHS_THAT_COUNT } from '../poison-rule.ts'
  * `body` JSON of the GenerationRequest · `ticket` JSON of its ticket, for those who need no more · `state` waiting|running|finished|failed|cancelled · `epoch` grows with each claim and each end from outside ·
  * `worker` who claimed it last · `weight` its choices · `tokens` prompt tokens · `last` ordinal of the log's last entry · `leaseUntil` ms, 0 never ends ·
  * `deadline` ms, 0 none · `retention` ms for which it and its log live after the end · `inRun` epoch whose worker's current run computes for it · `advanced` epoch in which something of it was computed · `deaths` that count ·
- * `diedAt` the `last` at the last death in its runs · `fruitless` such deaths in a row at that `last`.
+ * `diedAt` the `last` at the last death that may count · `fruitless` such deaths in its runs and `unstarted` before any run of it, in a row at that `last`.
  */
 
 /** A death, counted by the poison rule. */
 const COUNT_DEATH = `
 local function countDeath(request, epoch)
   local inRun, advanced, last, diedAt = unpack(redis.call('HMGET', request, 'inRun', 'advanced', 'last', 'diedAt'))
-  if inRun ~= epoch then return end
-  if last ~= diedAt then redis.call('HSET', request, 'diedAt', last, 'fruitless', 0) end
-  local fruitless = redis.call('HINCRBY', request, 'fruitless', 1)
-  if advanced ~= epoch or fruitless >= ${FRUITLESS_DEATHS_THAT_COUNT} then redis.call('HINCRBY', request, 'deaths', 1) end
+  local wasInRun, hadAdvanced = inRun == epoch, advanced == epoch
+  if hadAdvanced and not wasInRun then return end
+  if last ~= diedAt then redis.call('HSET', request, 'diedAt', last, 'fruitless', 0, 'unstarted', 0) end
+  local barren = redis.call('HINCRBY', request, wasInRun and 'fruitless' or 'unstarted', 1)
+  if (wasInRun and not hadAdvanced) or barren >= ${FRUITLESS_DEATHS_THAT_COUNT} then redis.call('HINCRBY', request, 'deaths', 1) end
 end
 `
 

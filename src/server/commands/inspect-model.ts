@@ -1,12 +1,15 @@
 import { access } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { ServiceError } from '../../inference/contract/errors.ts'
 import { describeModel, type Known, type ModelDescription } from '../../inference/model/describe-model.ts'
 import type { QuantizationChoice } from '../../inference/model/prepared-model.ts'
+import { openTokenizer } from '../../inference/tokenizer/text-source.ts'
 import { ExitError } from '../config/exit-error.ts'
 import { graphsFolder } from '../config/graphs-folder.ts'
 import type { CatalogModel } from '../download/catalog.ts'
 import { locateModel } from '../download/locate-model.ts'
 import type { Reporter } from '../download/reporter.ts'
+import { textSourceOf } from '../text-source.ts'
 
 export interface InspectOptions {
   /** A name of the catalogue, a `.gguf` file or a folder. */
@@ -32,6 +35,7 @@ export async function inspectModel({ model, modelsFolder, quantization }: Inspec
   const [factWidth, valueWidth] = [0, 1].map(column => Math.max(...rows.map(row => row[column]?.length ?? 0)))
   for (const [fact, value, source] of rows)
     reporter.line(`  ${fact.padEnd(factWidth ?? 0)}  ${value.padEnd(valueWidth ?? 0)}  ${source}`.trimEnd())
+  for (const warning of await warnings(description)) reporter.line(`  WARNING: ${warning}`)
 }
 
 function factRows(model: ModelDescription): Row[] {
@@ -64,6 +68,18 @@ function fileRows({ files }: ModelDescription, listed: CatalogModel | null): Row
     ['file', basename(path), `${count(bytes)} bytes`],
     ['sha256', sha256, listed === null ? '' : state(sha256)]
   ])
+}
+
+/** What a start would warn of, and that a start would fail, where the tokenizer cannot be read. */
+async function warnings({ files, vocabularySize }: ModelDescription): Promise<readonly string[]> {
+  const [weights] = files
+  if (weights === undefined) return []
+  try {
+    return (await openTokenizer(await textSourceOf(weights.path, vocabularySize.value))).warnings
+  } catch (error) {
+    if (!(error instanceof ServiceError)) throw error
+    return [`it cannot be served: ${error.message}`]
+  }
 }
 
 function percent(share: number): string {

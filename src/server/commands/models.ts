@@ -1,5 +1,7 @@
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
+import { checkPrepared } from '../../inference/model/prepare-model.ts'
 import { ExitError } from '../config/exit-error.ts'
+import { graphsFolder } from '../config/graphs-folder.ts'
 import { nearest } from '../config/nearest.ts'
 import { networkSettings } from '../config/network-settings.ts'
 import { OPTIONS } from '../config/options.ts'
@@ -22,7 +24,7 @@ export const modelsCommand: Command = {
   details: [
     'list            the models, their size and licence, and whether they are on this machine',
     'pull <name>     fetch a model now instead of at the first start; goes on where an earlier download stopped',
-    'verify [name]   read one or all models on this machine and compare their checksums',
+    'verify [name]   read one or all models on this machine, and what was prepared of models, and compare checksums',
     "inspect [model] a model's card: family, size, context, memory, tokenizer, and where each fact comes from;",
     '                a name, a .gguf file or a folder (default: the default model)'
   ],
@@ -103,6 +105,11 @@ async function verify(models: readonly CatalogModel[], isNamed: boolean, modelsF
     else if (state === 'damaged') bad.push(`${model.name}: damaged, fetch it again with models pull ${model.name} (${path})`)
     else if (isNamed) bad.push(`${model.name}: not here, fetch it with models pull ${model.name} (${path})`)
     else reporter.line(`${model.name}: not here`)
+  }
+  for (const { folder, graph } of await checkPrepared(graphsFolder(modelsFolder))) {
+    const name = `prepared ${basename(folder).slice(0, 12)}`
+    if (graph.state === 'whole') reporter.line(`${name}: right (${graph.manifest.architecture}, ${graph.manifest.quantization})`)
+    else if (graph.state === 'damaged') bad.push(`${name}: damaged (${graph.fault}), the next start builds it again (${folder})`)
   }
   if (bad.length > 0) throw new ExitError(1, bad.join('\n'))
 }

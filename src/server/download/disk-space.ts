@@ -20,7 +20,11 @@ export function diskFault(error: unknown, folder: string): unknown {
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
-      return new ExitError(1, `${folder} cannot be written to: ${error instanceof Error ? error.message : error}`, { cause: error })
+      return new ExitError(
+        1,
+        `${folder} cannot be written to (${errorCode(error)}): let this user write to it, or choose another models folder with --models-folder`,
+        { cause: error }
+      )
     default:
       return error
   }

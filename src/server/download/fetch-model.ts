@@ -32,7 +32,7 @@ export async function fetchModel(model: CatalogModel, context: FetchContext): Pr
   if ((await checkFile(path, model, 'remember', signal)) === 'verified') return path
 
   const folder = dirname(path)
-  await mkdir(folder, { recursive: true })
+  await mkdir(folder, { recursive: true }).catch(error => Promise.reject(diskFault(error, modelsFolder)))
   await using _ = await lockFolder(folder, signal, pid => reporter.line(`process ${pid} is fetching ${model.name}: waiting for it`))
   const state = await checkFile(path, model, 'remember', signal)
   if (state === 'verified') return path

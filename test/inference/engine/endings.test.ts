@@ -112,3 +112,39 @@ it('tells a long prompt in pieces of at most 512 tokens', async () => {
   expect(told.map(event => event.tokenIds.length)).toEqual([512, 512, 176])
   await harness.engine.close()
 })
+
+describe('a stop string that is the text of a control token', () => {
+  const CONTROL = 1
+  const forced = { ...GREEDY, logitBias: [[CONTROL, 100]] as const }
+  const stopping = { ignoreEos: true, maxNewTokens: 5, stopStrings: ['<1>'], sampling: forced }
+
+  it.each([
+    { case: 'leaves it out', changes: {}, text: '' },
+    { case: 'includes it where that is asked for', changes: { includeStop: true }, text: '<1>' },
+    { case: 'is found in the text where control tokens are part of it', changes: { skipSpecialTokens: false }, text: '' }
+  ])('ends the choice and $case', async ({ changes, text }) => {
+    const events = await alone(request('r', [5, 6, 7], { ...stopping, ...changes }))
+    const tokens = events.filter(event => event.kind === 'token')
+    expect(tokens).toHaveLength(1)
+    expect(tokens[0]).toMatchObject({ tokenId: CONTROL, text, end: { reason: 'stop', stopString: '<1>' } })
+  })
+
+  it('ends nothing before the least number of tokens, and nothing where another stop string is asked for', async () => {
+    const early = await alone(request('r', [5, 6, 7], { ...stopping, sampling: { ...forced, minNewTokens: 3 } }))
+    expect(early.filter(event => event.kind === 'token')).toHaveLength(4)
+    const other = await alone(request('r', [5, 6, 7], { ...stopping, stopStrings: ['<0>'] }))
+    expect(other.filter(event => event.kind === 'token')).toHaveLength(5)
+  })
+})
+
+it('never draws an id that only pads the embedding, nor tells it among the alternatives', async () => {
+  const padded = new EngineHarness({ vocabularySize: 40 })
+  const any = request('r', [5, 6, 7], { ignoreEos: true, maxNewTokens: 60, topLogprobs: 20, sampling: { ...GREEDY, temperature: 2 } })
+  const tokens = (await padded.run(any)).filter(event => event.kind === 'token')
+  expect(tokens).toHaveLength(60)
+  for (const { tokenId, score } of tokens) {
+    expect(tokenId).toBeLessThan(32)
+    expect(score?.top.filter(({ tokenId: other }) => other >= 32)).toEqual([])
+  }
+  await padded.engine.close()
+})

@@ -12,8 +12,10 @@ const SLOTS = 5
 
 /** Every token is a byte, so that characters and stop strings come in parts. */
 const byteText: TokenText = {
+  vocabularySize: Number.POSITIVE_INFINITY,
   endTokenIds: [2],
   isSpecial: () => false,
+  specialIdOf: () => null,
   bytes: tokenId => Uint8Array.of(tokenId % 256),
   decoder: () => {
     const decoder = new TextDecoder()

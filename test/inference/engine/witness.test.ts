@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { anyEngine, anyGeneration } from './any-generation.ts'
-import { alone, EngineHarness, request } from './engine-harness.ts'
+import { alone, EngineHarness, GREEDY, request } from './engine-harness.ts'
 
 it('tells before each run whom it is for, if that changes, and nobody before a rest', async () => {
   await fc.assert(
@@ -58,4 +58,13 @@ it('does not say that a run moved a request which it failed', async () => {
   await harness.run(request('r', [5, 6, 7]))
   expect(harness.journal.filter(({ kind }) => kind === 'advanced')).toEqual([])
   await harness.engine.close()
+})
+
+it('tells of a request that cannot be taken before it ends the process', async () => {
+  const harness = new EngineHarness()
+  harness.engine.submit(request('neighbour', [5, 6, 7], { ignoreEos: true, maxNewTokens: 200 }))
+  await harness.until(() => harness.events('neighbour').length > 3)
+  harness.engine.submit(request('impossible', [5, 6, 7], { sampling: { ...GREEDY, badWords: [[1_000_000]] } }))
+  expect(harness.journal.at(-1)).toMatchObject({ kind: 'running', requestIds: ['impossible'] })
+  await expect(harness.ended('impossible')).rejects.toThrow('token 1000000')
 })

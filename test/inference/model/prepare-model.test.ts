@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { LlamaConfig } from '../../../src/inference/graph/llama-config.ts'
-import { storeGraph } from '../../../src/inference/model/graph-cache.ts'
-import { prepareModel } from '../../../src/inference/model/prepare-model.ts'
+import { cachedGraph, storeGraph } from '../../../src/inference/model/graph-cache.ts'
+import { checkPrepared, prepareModel } from '../../../src/inference/model/prepare-model.ts'
 import type { PreparedModel, QuantizationChoice } from '../../../src/inference/model/prepared-model.ts'
 import { ModelFileError } from '../../../src/inference/weights/model-file-error.ts'
 import { owned } from '../../processes/owned-process.ts'
@@ -109,12 +110,88 @@ it('builds the same graph twice at once without harm', async () => {
   expect(await graphFolders()).toEqual([one.modelHash])
 })
 
-it('builds again where a graph was damaged', async () => {
-  await writeTinyGguf(path)
-  const { graphPath } = await prepare()
-  const good = await logits({ graphPath } as PreparedModel)
-  await writeFile(join(dirname(graphPath), 'weights.bin'), 'cut off')
-  expect(await logits(await prepare())).toEqual(good)
+describe('a prepared graph that is damaged', () => {
+  const FILES = ['model.onnx', 'weights.bin', 'manifest.json'] as const
+
+  /** Some damage to the bytes of a file; null: the file is gone. */
+  const damage = fc.oneof(
+    fc.constant(() => null),
+    fc.nat().map(at => (bytes: Buffer) => bytes.subarray(0, at % bytes.length)),
+    fc.constant((bytes: Buffer) => Buffer.concat([bytes, Buffer.of(0)])),
+    fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })).map(([at, bits]) => (bytes: Buffer) => {
+      const copy = Buffer.from(bytes)
+      copy.writeUInt8(copy.readUInt8(at % copy.length) ^ bits, at % copy.length)
+      return copy
+    }),
+    fc.tuple(fc.nat(), fc.integer({ min: 1, max: 8192 })).map(([at, length]) => (bytes: Buffer) => {
+      const from = at % bytes.length
+      return Buffer.from(bytes).fill(0, from, Math.min(bytes.length, from + length))
+    })
+  )
+
+  it('is known by its checksums, whatever the damage, also where the file has its right size', async () => {
+    await writeTinyGguf(path)
+    const graphFolder = dirname((await prepare()).graphPath)
+    const good = await Promise.all(FILES.map(name => readFile(join(graphFolder, name))))
+    await fc.assert(
+      fc.asyncProperty(fc.nat(FILES.length - 1), damage, async (index, spoil) => {
+        const name = FILES[index] ?? 'model.onnx'
+        const bytes = good[index] ?? Buffer.alloc(0)
+        const spoilt = spoil(bytes)
+        fc.pre(spoilt === null || !spoilt.equals(bytes))
+        if (spoilt === null) await rm(join(graphFolder, name))
+        else await writeFile(join(graphFolder, name), spoilt)
+        expect(await cachedGraph(graphFolder)).toEqual({ state: 'damaged', fault: expect.stringMatching(new RegExp(`^${name} `)) })
+        await writeFile(join(graphFolder, name), bytes)
+        expect(await cachedGraph(graphFolder)).toMatchObject({ state: 'whole' })
+      })
+    )
+  })
+
+  it.each(FILES)('is built again, and the operator is told (%s)', async name => {
+    await writeTinyGguf(path)
+    const damaged = join(dirname((await prepare()).graphPath), name)
+    const good = await readFile(damaged)
+    await writeFile(damaged, Buffer.alloc(good.length))
+    const reports: string[] = []
+    await prepareModel({ path, quantization: 'none', cacheFolder, onDamage: message => reports.push(message) })
+    expect(reports).toEqual([expect.stringMatching(new RegExp(`${dirname(damaged)} is damaged and is built again: ${name} `))])
+    expect(await readFile(damaged)).toEqual(good)
+    expect(await graphFolders()).toHaveLength(1)
+  })
+
+  it('is built again by several starts at once without harm', async () => {
+    await writeTinyGguf(path)
+    const { graphPath, modelHash } = await prepare()
+    const good = await readFile(graphPath)
+    await writeFile(graphPath, Buffer.alloc(good.length))
+    await Promise.all([prepare(), prepare(), prepare(), prepare()])
+    expect(await readFile(graphPath)).toEqual(good)
+    expect(await graphFolders()).toEqual([modelHash])
+  })
+
+  it('is told apart from a whole one by a check of everything that was prepared', async () => {
+    await writeTinyGguf(path)
+    const [plain, coarse] = [await prepare(), await prepare('int8')]
+    await truncate(coarse.graphPath, 10)
+    const checks = new Map((await checkPrepared(cacheFolder)).map(({ folder: each, graph }) => [each, graph]))
+    expect(checks.get(dirname(plain.graphPath))).toMatchObject({ state: 'whole', manifest: { quantization: 'none' } })
+    expect(checks.get(dirname(coarse.graphPath))).toEqual({ state: 'damaged', fault: 'model.onnx has another size' })
+  })
+})
+
+describe('a cache folder that cannot be written to', () => {
+  /** No mode keeps root from writing; a path below a pseudo file system does. */
+  const UNWRITABLE = '/sys/everstream'
+
+  it.runIf(process.platform === 'linux')('is named, with what to do', async () => {
+    await writeTinyGguf(path)
+    const error = await prepareModel({ path, quantization: 'none', cacheFolder: UNWRITABLE }).catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(ModelFileError)
+    expect(String(error)).toMatch(
+      /^ModelFileError: \/sys\/everstream cannot be written to \(E\w+\), and prepared models are kept there: let this user write to it, or choose another models folder$/
+    )
+  })
 })
 
 it('leaves nothing half when it is killed, and the next start cleans up', async () => {

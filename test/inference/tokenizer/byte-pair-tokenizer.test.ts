@@ -9,7 +9,8 @@ import { tokenCountBound } from '../../../src/inference/tokenizer/token-count-bo
 const openTokenizer = (): BytePairTokenizer =>
   new BytePairTokenizer({
     vocabularySize: 256,
-    endTokenIds: [],
+    statedEnds: [],
+    warnings: [],
     startTokenIds: [],
     bound: tokenCountBound({ tokens: [], mayDrop: () => true, normalizes: false }),
     literals: new Map(),

@@ -70,3 +70,14 @@ it.each([
 ])('takes the calls to be written as %s where the template says %s', (format, template) => {
   expect(new ChatTemplate({ ...PLAIN, template }).facts?.toolCalls).toBe(format)
 })
+
+it.each(['\r\n', '\r'])('writes the same whatever the line ends of the template are (%j), and leaves those of the content', lineEnd => {
+  const template = "{% for message in messages %}\n{{ message.role }}:\n  {{- message.content -}}\n\n{% endfor %}\n{{ 'a\nb' }}\n\n"
+  const messages = [{ role: 'user', content: 'one\r\ntwo\rthree\n' }]
+  const written = render({ template }, messages)
+  expect(written).toContain('one\r\ntwo\rthree\n')
+  expect(render({ template: template.replaceAll('\n', lineEnd) }, messages)).toBe(written)
+  expect(render({ toolTemplate: template.replaceAll('\n', lineEnd), template: 'x' }, messages, [{}])).toBe(
+    render({ template }, messages, [{}])
+  )
+})

@@ -11,6 +11,8 @@ function tokenizerWith(literals: Readonly<Record<string, number>>): Tokenizer {
     endTokenIds: [],
     bytes: () => new Uint8Array(),
     isSpecial: () => false,
+    specialIdOf: () => null,
+    warnings: [],
     decoder: () => ({ push: () => '', flush: () => '' }),
     encode: text => (literals[text] === undefined ? Array.from(text, char => char.codePointAt(0) ?? 0) : [literals[text]])
   }

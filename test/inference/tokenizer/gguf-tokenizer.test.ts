@@ -38,6 +38,15 @@ it('ends at each token that the file names as an end', () => {
   expect(tokenizerFromGguf(new Map([...METADATA, ...keys])).endTokenIds).toEqual([0, 1, 2])
 })
 
+it('warns where the file does not say how its words are split, and splits them as GPT-2 does', () => {
+  const metadata = new Map([...METADATA].filter(([key]) => key !== 'tokenizer.ggml.pre'))
+  const tokenizer = tokenizerFromGguf(metadata)
+  expect(tokenizer.warnings).toEqual([expect.stringContaining('the file has no tokenizer.ggml.pre')])
+  expect(tokenizer.encode('abc')).toEqual(tokenizerFromGguf(new Map([...metadata, ['tokenizer.ggml.pre', 'gpt-2'] as const])).encode('abc'))
+  expect(tokenizerFromGguf(new Map([...metadata, ['tokenizer.ggml.model', 'llama'] as const])).warnings, 'has no words').toEqual([])
+  expect(tokenizerFromGguf(METADATA).warnings).toEqual([])
+})
+
 it('gives the bytes of a token, also of a third of a character', () => {
   const tokenizer = tokenizerFromGguf(METADATA)
   expect([8, 9, 10].map(tokenId => [...tokenizer.bytes(tokenId)])).toEqual([[0xe2], [0x82], [0xac]])

@@ -4,8 +4,10 @@ import { Vocabulary } from '../../../src/inference/tokenizer/vocabulary.ts'
 
 /** One token for each byte, and one control token. */
 const vocabulary = new Vocabulary({
+  vocabularySize: 257,
   specialIds: new Set([256]),
-  endTokenIds: [256],
+  statedEnds: [{ source: 'the test', tokenIds: [256] }],
+  warnings: [],
   bytesOf: tokenId => (tokenId === 256 ? new TextEncoder().encode('<|end|>') : Uint8Array.of(tokenId))
 })
 
@@ -37,7 +39,7 @@ it('holds back one unfinished character and no more, also among bytes that are n
 })
 
 it('gives no bytes for ids outside the vocabulary', () => {
-  const empty = new Vocabulary({ specialIds: new Set(), endTokenIds: [], bytesOf: () => new Uint8Array(0) })
+  const empty = new Vocabulary({ vocabularySize: 1, specialIds: new Set(), statedEnds: [], warnings: [], bytesOf: () => new Uint8Array(0) })
   expect([-1, 0.5, 2 ** 31].map(tokenId => empty.bytes(tokenId).length)).toEqual([0, 0, 0])
 })
 

@@ -1,7 +1,10 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { cp, mkdir, truncate, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
+import { prepareModel } from '../../../src/inference/model/prepare-model.ts'
 import { modelsCommand } from '../../../src/server/commands/models.ts'
+import { graphsFolder } from '../../../src/server/config/graphs-folder.ts'
 import { modelPath, readCatalog } from '../../../src/server/download/catalog.ts'
 import { recordingReporter, temporaryFolder } from '../download/fetch-parts.ts'
 import { refusedUrl } from '../download/file-server.ts'
@@ -31,6 +34,28 @@ it('verifies: a model that is not here is a fault only if it was asked for', asy
   await expect(run(['verify', NAME])).rejects.toMatchObject({ exitCode: 1, message: expect.stringContaining('not here') })
 })
 
+it('verifies what was prepared of models too, and names what is damaged', async () => {
+  const folder = await temporaryFolder()
+  const path = fileURLToPath(new URL('../../fixtures/families/gpt2', import.meta.url))
+  const { graphPath, modelHash } = await prepareModel({ path, quantization: 'none', cacheFolder: graphsFolder(folder) })
+  const prepared = `prepared ${modelHash.slice(0, 12)}`
+  expect(await run(['verify'], folder)).toEqual([`${NAME}: not here`, `${prepared}: right (gpt2, none)`])
+  await truncate(graphPath, 100)
+  await expect(run(['verify'], folder)).rejects.toMatchObject({
+    exitCode: 1,
+    message: `${prepared}: damaged (model.onnx has another size), the next start builds it again (${dirname(graphPath)})`
+  })
+})
+
+it.runIf(process.platform === 'linux')('names a models folder that cannot be written to, and says what to do', async () => {
+  await expect(run(['pull', NAME], '/sys/everstream')).rejects.toMatchObject({
+    exitCode: 1,
+    message: expect.stringMatching(
+      /^\/sys\/everstream cannot be written to \(E\w+\): let this user write to it, or choose another models folder with --models-folder$/
+    )
+  })
+})
+
 it('pulls from the sources in order, and tells each that failed', async () => {
   await expect(run(['pull', NAME])).rejects.toMatchObject({
     exitCode: 1,
@@ -42,6 +67,14 @@ it('inspects a folder: a fact a line, with where it comes from', async () => {
   const card = (await run(['inspect', 'test/fixtures/families/gpt2', '--quantization', 'none'])).join('\n')
   expect(card).toMatch(/^ +layers +2 +config\.json n_layer$/m)
   expect(card).toMatch(/^ +weights as served +float32 +--quantization$/m)
+})
+
+it('inspects a model whose files disagree: what a start would warn of is part of its card', async () => {
+  const folder = await temporaryFolder()
+  for (const part of ['families/gpt2', 'tokenizer/byte-level']) await cp(`test/fixtures/${part}`, folder, { recursive: true })
+  await writeFile(`${folder}/generation_config.json`, JSON.stringify({ eos_token_id: [1, 3] }))
+  const card = (await run(['inspect', folder])).join('\n')
+  expect(card).toMatch(/^ +WARNING: the model's files name different end tokens: generation_config\.json eos_token_id 1 .*, 3 /m)
 })
 
 it('inspects no model that is not here, and says how to fetch it', async () => {

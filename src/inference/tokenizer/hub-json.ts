@@ -1,0 +1,47 @@
+import { z } from 'zod'
+import { mergeNames } from './within-embedding.ts'
+
+const AddedToken = z.looseObject({ id: z.int(), content: z.string() })
+const Merge = z.union([z.string(), z.tuple([z.string(), z.string()])])
+const Piece = z.tuple([z.string(), z.number()]).rest(z.unknown())
+
+/** What all kinds of tokenizer.json have in common, as far as we read it. */
+export const HubJson = z.looseObject({
+  model: z.looseObject({
+    type: z.string().optional(),
+    /** By token; Unigram has a list, whose indexes are the ids. */
+    vocab: z.union([z.record(z.string(), z.int()), z.array(Piece)]).optional(),
+    merges: z.array(Merge).nullish()
+  }),
+  added_tokens: z.array(AddedToken).nullish(),
+  decoder: z.looseObject({ type: z.string() }).nullish()
+})
+export type HubJson = z.infer<typeof HubJson>
+
+/** Every token and its id; a token that is in the vocabulary and added is listed twice. */
+export function hubTokens({ model, added_tokens }: HubJson): readonly (readonly [tokenId: number, text: string])[] {
+  const { vocab = {} } = model
+  const own = Array.isArray(vocab)
+    ? vocab.map(([text], tokenId) => [tokenId, text] as const)
+    : Object.entries(vocab).map(([text, tokenId]) => [tokenId, text] as const)
+  return [...own, ...(added_tokens ?? []).map(({ id, content }) => [id, content] as const)]
+}
+
+/** The same without the tokens from `rows` on. */
+export function hubJsonWithin(json: HubJson, rows: number): HubJson {
+  const excluded = new Set(hubTokens(json).flatMap(([tokenId, text]) => (tokenId < rows ? [] : [text])))
+  if (excluded.size === 0) return json
+  const { model, added_tokens } = json
+  const { vocab, merges } = model
+  return {
+    ...json,
+    model: {
+      ...model,
+      ...(Array.isArray(vocab) && { vocab: vocab.slice(0, rows) }),
+      ...(vocab !== undefined &&
+        !Array.isArray(vocab) && { vocab: Object.fromEntries(Object.entries(vocab).filter(([, tokenId]) => tokenId < rows)) }),
+      ...(merges != null && { merges: merges.filter(merge => !mergeNames(typeof merge === 'string' ? merge : merge.join(' '), excluded)) })
+    },
+    ...(added_tokens != null && { added_tokens: added_tokens.filter(({ id }) => id < rows) })
+  }
+}
