@@ -3,11 +3,19 @@ export const LIMITS = {
   /** Body of one HTTP request: 32k token ids as JSON fit four times over. */
   bodyBytes: 1_048_576,
   promptsPerRequest: 64,
+  /** Ids of one prompt, and those that /detokenize turns into a text. */
+  tokenIdsPerList: 131_072,
+  /** As at OpenAI. */
+  messages: 2048,
+  contentParts: 1024,
+  toolCallsPerMessage: 256,
+  /** As at OpenAI. */
+  tools: 128,
   /** `n` and `best_of` of the OpenAI API. */
   choicesPerPrompt: 128,
   /** Prompts × best_of of one request. */
   choicesPerRequest: 128,
-  stopStrings: 4,
+  stopStrings: 64,
   stopStringChars: 256,
   logitBiasEntries: 300,
   stopTokenIds: 128,
@@ -16,6 +24,9 @@ export const LIMITS = {
   badWordChars: 256,
   /** `logprob_token_ids`, as in vLLM. */
   scoredTokenIds: 128,
+  /** Names in `x-ignored-params`, and characters of each: with room to spare within the 16 KiB of headers that clients read. */
+  ignoredParams: 32,
+  ignoredParamChars: 64,
   /** A client's own name for its request. */
   requestLabelChars: 128,
   /** `logprobs`: alternatives per token; OpenAI's servers cap it at 20. */

@@ -13,10 +13,10 @@ import { renderPrompt, toConversation } from './conversation.ts'
  * @throws {ServiceError} `invalid_request`, `model_not_found`, `context_overflow`
  */
 export async function admitChat(body: ChatBody, admission: Admission): Promise<GenerationRequest> {
-  const { card, text, signal } = admission
+  const { card, text, warn, signal } = admission
   assertRequest(body, admission)
   assertSupported(body)
-  const conversation = toConversation(body, text.facts.chat)
+  const conversation = toConversation(body, text.facts.chat, warn)
 
   const sampling = await admitSampling(body, admission)
   const { tokenIds } = await renderPrompt(conversation, text, signal === undefined ? {} : { signal })
@@ -34,7 +34,7 @@ export async function admitChat(body: ChatBody, admission: Admission): Promise<G
 }
 
 function assertSupported(body: ChatBody): void {
-  if (body.top_logprobs !== null && !body.logprobs) {
+  if ((body.top_logprobs ?? 0) > 0 && !body.logprobs) {
     throw invalid('top_logprobs', `Invalid 'top_logprobs': they are part of 'logprobs'. Expected 'logprobs' true, but got false instead.`)
   }
   if (body.response_format !== null && body.response_format.type !== 'text') {

@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import { ServiceError } from '../../inference/contract/errors.ts'
+import { objectField } from '../wire/object-field.ts'
 import { parseWith } from '../wire/zod-validator.ts'
 
 const MAX_ID_CHARS = 128
 
 /** The client's own name for a request on this socket. */
 const Id = z.string().min(1).max(MAX_ID_CHARS)
-const Create = { id: Id, body: z.looseObject({}), background: z.boolean().optional() }
+const Create = { id: Id, body: objectField(), background: z.boolean().optional() }
 
 const ClientMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('completion.create'), ...Create }),
