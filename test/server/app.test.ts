@@ -133,6 +133,7 @@ it('hides a bug of ours from the client and shows it to the log', async () => {
   expect(response.statusCode).toBe(500)
   expect(response.body).not.toContain('inner life')
   expect(response.json().error).toMatchObject({ type: 'server_error', code: 'internal_error', param: null })
+  expect(response.headers['x-should-retry']).toBe('false')
   expect(await line('bug')).toMatchObject({ err: { message: 'inner life', stack: expect.stringContaining('app.test.ts') } })
 })
 

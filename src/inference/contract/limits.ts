@@ -2,6 +2,10 @@
 export const LIMITS = {
   /** Body of one HTTP request: 32k token ids as JSON fit four times over. */
   bodyBytes: 1_048_576,
+  /** Arrays and objects inside one another, in any JSON that a client sends: what walks a value recursively has stack for it. */
+  jsonDepth: 64,
+  /** Ids in one /detokenize request: a body of typical ids holds no more. */
+  detokenizedIds: 131_072,
   promptsPerRequest: 64,
   /** Ids of one prompt, and those that /detokenize turns into a text. */
   tokenIdsPerList: 131_072,

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { LIMITS } from '../../inference/contract/limits.ts'
 import { inputJsonSchema } from '../wire/input-json-schema.ts'
 import { describe } from '../wire/issue-message.ts'
+import { jsonFault } from '../wire/json-bounds.ts'
 import { listField } from '../wire/list-field.ts'
 
 const ROLES = ['system', 'developer', 'user', 'assistant', 'tool', 'function'] as const
@@ -57,8 +58,22 @@ const contentField = z
     anyOf: [{ type: 'string' }, inputJsonSchema(partsField), { type: 'null' }]
   })
 
-/** `arguments` are JSON, as the model wrote it: cut off where `max_tokens` ended it, so that any string is taken. */
-const calledFunction = z.object({ name: z.string(), arguments: z.string() })
+/** JSON, as the model wrote it: cut off where `max_tokens` ended it, so that any string is taken but JSON beyond all bounds. */
+const argumentsField = z.string().superRefine((value, context) => {
+  const fault = jsonFault(value)
+  if (fault !== null && isJson(value)) context.addIssue({ code: 'invalid_value', values: [], message: fault, input: value })
+})
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const calledFunction = z.object({ name: z.string(), arguments: argumentsField })
 
 const toolCall = z.object({
   id: z.string().nullish(),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { ToolCallFormat } from '../../inference/contract/text-port.ts'
+import { depthFault } from '../wire/json-depth.ts'
 
 export interface ToolCall {
   readonly name: string
@@ -134,7 +135,9 @@ function callsOf(json: unknown): readonly ToolCall[] | null {
   return Calls.safeParse(json).data ?? null
 }
 
+/** Null for what is no JSON, or nests deeper than a client could send back. */
 function parseJson(text: string): unknown {
+  if (depthFault(text) !== null) return null
   try {
     return JSON.parse(text)
   } catch {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ServiceError } from '../../inference/contract/errors.ts'
+import { jsonFault } from '../wire/json-bounds.ts'
 import { objectField } from '../wire/object-field.ts'
 import { parseWith } from '../wire/zod-validator.ts'
 
@@ -31,6 +32,8 @@ export function idOf(text: string): string | null {
 }
 
 function toJson(text: string): unknown {
+  const fault = jsonFault(text)
+  if (fault !== null) throw new ServiceError('invalid_request', `Invalid frame: ${fault}.`)
   try {
     return JSON.parse(text)
   } catch (cause) {

@@ -19,7 +19,8 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
     return reply.code(error.statusCode).send(errorBody('The request is not valid.', 'invalid_request_error', null))
   }
   request.log.error({ err: error }, 'bug')
-  return reply.code(500).header('x-should-retry', 'true').send(INTERNAL_ERROR)
+  // Nobody knows what a bug does when it is repeated, and clients repeat a 500 by themselves unless they are told not to.
+  return reply.code(500).header('x-should-retry', 'false').send(INTERNAL_ERROR)
 }
 
 /** Fastify's own refusals. Its messages are not passed on: those of the JSON parser may quote the body. */

@@ -1,8 +1,10 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyHttpOptions, FastifyInstance } from 'fastify'
+import { ServiceError } from '../../inference/contract/errors.ts'
 import { LIMITS } from '../../inference/contract/limits.ts'
 import { errorBody } from '../../routes/wire/error-body.ts'
+import { depthFault } from '../../routes/wire/json-depth.ts'
 
 const SECOND_MS = 1000
 
@@ -23,10 +25,16 @@ export const HTTP_LIMITS = {
 
 const MAX_CONNECTIONS = 10_000
 
-/** What the options above cannot say: JSON only, not compressed, and not from everybody at once. */
+/** What the options above cannot say: JSON only, of bounded depth, not compressed, and not from everybody at once. */
 export function limitRequests(app: FastifyInstance): void {
   app.server.maxConnections = MAX_CONNECTIONS
   app.removeContentTypeParser('text/plain')
+  const parseJson = app.getDefaultJsonParser('error', 'error')
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    const fault = depthFault(body)
+    if (fault === null) void parseJson(request, body, done)
+    else done(new ServiceError('invalid_request', `Invalid request body: ${fault}.`))
+  })
   app.addHook('onRequest', async (request, reply) => {
     const encoding = request.headers['content-encoding'] ?? 'identity'
     if (encoding === 'identity') return

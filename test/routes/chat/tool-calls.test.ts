@@ -80,3 +80,10 @@ it('gives back every letter of a text that holds no call', () => {
     )
   )
 })
+
+it('takes a call that nests deeper than its client could send back for text', () => {
+  const call = (levels: number) => `<tool_call>{"name":"f","arguments":{"a":${'['.repeat(levels)}${']'.repeat(levels)}}}</tool_call>`
+  expect(read('hermes', call(62))).toMatchObject({ content: '', calls: [{ name: 'f' }] })
+  expect(read('hermes', call(63))).toEqual({ content: call(63), calls: [] })
+  expect(read('hermes', call(50_000))).toEqual({ content: call(50_000), calls: [] })
+})
