@@ -4,8 +4,9 @@ export const LIMITS = {
   bodyBytes: 1_048_576,
   /** Arrays and objects inside one another, in any JSON that a client sends: what walks a value recursively has stack for it. */
   jsonDepth: 64,
-  /** Ids in one /detokenize request: a body of typical ids holds no more. */
-  detokenizedIds: 131_072,
+  /** Arrays, objects and keys of objects in one JSON text: what is parsed, checked and handed to another thread piece by piece. */
+  jsonMembers: 16_384,
+  jsonValues: 262_144,
   promptsPerRequest: 64,
   /** Ids of one prompt, and those that /detokenize turns into a text. */
   tokenIdsPerList: 131_072,

@@ -1,4 +1,7 @@
+import { LIMITS } from '../../inference/contract/limits.ts'
 import type { ChatFacts, TemplateMessage, TemplateToolCall } from '../../inference/contract/text-port.ts'
+import { invalid } from '../wire/invalid.ts'
+import { measureJson } from '../wire/json-bounds.ts'
 import type { ChatMessages } from './message-fields.ts'
 
 type Message = ChatMessages[number]
@@ -12,6 +15,8 @@ export interface History {
 /**
  * The client's messages in the words of chat templates. The older `function_call` and role `function` become a call and the message of a tool; where
  * the message of a tool does not name its function, the call that it answers does.
+ *
+ * @throws {ServiceError} `invalid_request` where the arguments of all calls hold too much
  */
 export function toHistory(messages: ChatMessages, chat: Pick<ChatFacts, 'knowsDeveloper'>): History {
   const calls = new EarlierCalls()
@@ -31,8 +36,9 @@ export function toHistory(messages: ChatMessages, chat: Pick<ChatFacts, 'knowsDe
   return { messages: written, unreadableCalls: calls.unreadable }
 }
 
-/** The calls that earlier messages made. */
+/** The calls that earlier messages made. Their arguments are JSON within JSON, so that together they are bounded as the body is. */
 class EarlierCalls {
+  #members = 0
   readonly #nameById = new Map<string, string>()
   readonly #idByName = new Map<string, string>()
   unreadable = 0
@@ -56,6 +62,11 @@ class EarlierCalls {
     if (id !== undefined) {
       this.#nameById.set(id, called.name)
       this.#idByName.set(called.name, id)
+    }
+    this.#members += measureJson(called.arguments).members
+    if (this.#members > LIMITS.jsonMembers) {
+      const bound = `Expected at most ${LIMITS.jsonMembers} arrays, objects and keys in the arguments of all calls`
+      throw invalid('messages', `Invalid 'messages': the arguments of tool calls are too large. ${bound}, but got more.`)
     }
     const given = readArguments(called.arguments)
     if (given === null) this.unreadable++

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ServiceError } from '../../inference/contract/errors.ts'
-import { jsonFault } from '../wire/json-bounds.ts'
+import { holdsTooMuch, jsonFault } from '../wire/json-bounds.ts'
 import { objectField } from '../wire/object-field.ts'
 import { parseWith } from '../wire/zod-validator.ts'
 
@@ -42,6 +42,7 @@ function toJson(text: string): unknown {
 }
 
 function orNull(text: string): unknown {
+  if (holdsTooMuch(text)) return null
   try {
     return JSON.parse(text)
   } catch {

@@ -84,9 +84,11 @@ it.each([
   { url: '/v1/completions', payload: field('stop') },
   { url: '/tokenize', payload: inMessage('tool_calls') },
   { url: '/detokenize', payload: field('tokens') }
-])('half a million zeros are a 400 at $url: $payload', async ({ url, payload }) => {
-  const zeros = Array(500_000).fill(0)
-  const response = await testApp({ text: chatText() }).inject({ method: 'POST', url, payload: { model: 'tiny', ...payload(zeros) } })
-  expect(response.statusCode).toBe(400)
-  expect(response.json().error).toMatchObject({ type: 'invalid_request_error', message: expect.stringMatching(/too long.*got.*500000/) })
+])('hundreds of thousands of zeros are a 400 at $url: $payload', async ({ url, payload }) => {
+  const app = testApp({ text: chatText() })
+  for (const count of [200_000, 500_000]) {
+    const response = await app.inject({ method: 'POST', url, payload: { model: 'tiny', ...payload(Array(count).fill(0)) } })
+    expect(response.statusCode).toBe(400)
+    expect(response.json().error).toMatchObject({ type: 'invalid_request_error', message: expect.stringMatching(/too (?:long|large)/) })
+  }
 })
