@@ -36,6 +36,11 @@ export const LIMITS = {
   requestLabelChars: 128,
   /** `logprobs`: alternatives per token; OpenAI's servers cap it at 20. */
   topLogprobs: 20,
+  /**
+   * Choices × tokens × (1 + alternatives) of one request. An entry takes 5 bytes of an answer (text alone) to 84 (alternatives in chat), so that
+   * answers stay below about 64 MB.
+   */
+  answerEntries: 786_432,
   /** Tokens in one `prompt` event, so that no log entry is large. */
   promptEventTokens: 512,
   /** Length of a salt that separates cached prefixes. */

@@ -305,6 +305,21 @@ it('puts prompt and suffix around the gap that the model was taught to fill', as
   expect(response.json().error).toMatchObject({ param: 'suffix' })
 })
 
+it('refuses a long suffix before it is put behind each of many prompts', async () => {
+  let read = 0
+  const after = new Proxy(Array(64).fill(1), {
+    get: (target, key, receiver) => {
+      if (key === '0') read++
+      return Reflect.get(target, key, receiver)
+    }
+  })
+  const encode: TextPort['encode'] = async (one, options) => (one === 'yz' ? after : await TEXT.encode(one, options))
+  const text = { ...TEXT, encode, facts: { ...TEXT.facts, fillInTheMiddle: { prefix: 1, suffix: 2, middle: 3 } } }
+  const { response } = await post({ ...GOOD, prompt: Array(64).fill('a'), suffix: 'yz' }, false, text)
+  expect(response.json().error.code).toBe('context_length_exceeded')
+  expect(read).toBeLessThanOrEqual(1)
+})
+
 it('takes an empty suffix for none', async () => {
   expect((await post({ ...GOOD, suffix: '' })).request?.prompts).toEqual([{ tokenIds: [104, 105] }])
 })
