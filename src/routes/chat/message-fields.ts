@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { LIMITS } from '../../inference/contract/limits.ts'
 import { inputJsonSchema } from '../wire/input-json-schema.ts'
 import { describe } from '../wire/issue-message.ts'
-import { jsonFault } from '../wire/json-bounds.ts'
+import { holdsTooMuch, jsonFault } from '../wire/json-bounds.ts'
 import { listField } from '../wire/list-field.ts'
 
 const ROLES = ['system', 'developer', 'user', 'assistant', 'tool', 'function'] as const
@@ -61,7 +61,8 @@ const contentField = z
 /** JSON, as the model wrote it: cut off where `max_tokens` ended it, so that any string is taken but JSON beyond all bounds. */
 const argumentsField = z.string().superRefine((value, context) => {
   const fault = jsonFault(value)
-  if (fault !== null && isJson(value)) context.addIssue({ code: 'invalid_value', values: [], message: fault, input: value })
+  if (fault === null || (!holdsTooMuch(value) && !isJson(value))) return
+  context.addIssue({ code: 'invalid_value', values: [], message: fault, input: value })
 })
 
 function isJson(text: string): boolean {
