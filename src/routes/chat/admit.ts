@@ -59,7 +59,7 @@ function boundedLengthOf(body: ChatBody, promptTokens: number, contextLength: nu
   ]
   const unasked = Math.min(contextLength, roomForTokens(each, ofPrompt))
   const tokens = lengthOf(body, promptTokens, unasked, contextLength)
-  assertAnswerSize([{ ...each, tokens }, ...ofPrompt], 'n')
+  assertAnswerSize([{ ...each, tokens }, ...ofPrompt], body.n === 1 ? 'max_tokens' : 'n')
   return tokens
 }
 

@@ -48,7 +48,8 @@ function assertSize(body: CompletionBody, prompts: readonly (readonly number[])[
     { choices: prompt_logprobs === null ? 0 : choices, tokens: promptTokens, alternatives: prompt_logprobs ?? 0 },
     { choices: return_token_ids ? choices : 0, tokens: promptTokens, alternatives: 0 }
   ]
-  assertAnswerSize(parts, best_of === null ? 'n' : 'best_of')
+  const field = best_of === null ? 'n' : 'best_of'
+  assertAnswerSize(parts, choices * prompts.length === 1 ? 'max_tokens' : field)
 }
 
 /** Ranking needs the score of every token; one pass over the prompt serves both of those who want its scores. */

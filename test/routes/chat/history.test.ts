@@ -29,6 +29,10 @@ it('takes any string for the arguments of a call, and gives templates an object'
   )
 })
 
+it('takes what is no JSON however deep its brackets nest', () => {
+  expect(history(called('f', 'c', '['.repeat(1000)))).toMatchObject({ unreadableCalls: 1 })
+})
+
 it('names the function that a tool answers, where the client does not: the last call of its id', () => {
   const { messages } = history(
     called('clock', 'a'),

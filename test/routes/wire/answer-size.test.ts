@@ -57,6 +57,12 @@ it('ends a chat that asks for no length where its answer may not become larger',
   expect(await lengthOf({ logprobs: true, top_logprobs: 20 })).toBe(Math.floor(LIMITS.answerEntries / 21))
 })
 
+it('names the length where one choice is too long', async () => {
+  const completion = await ask('/v1/completions', { prompt: 'a', max_tokens: 40_000, logprobs: 20 })
+  const chat = await ask('/v1/chat/completions', { messages: MESSAGES, max_tokens: 40_000, logprobs: true, top_logprobs: 20 })
+  for (const { response } of [completion, chat]) expect(response.json().error).toMatchObject({ param: 'max_tokens' })
+})
+
 it('refuses on a WebSocket what it refuses of a POST', async () => {
   await using house = await openHouse(4, undefined, { text: chatText(), card: { ...CARD, contextLength: CONTEXT } })
   const client = await house.connect()
