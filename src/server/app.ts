@@ -95,10 +95,8 @@ export function buildApp(options: AppOptions): FastifyInstance {
   app.register(generationRoute(chatReader), generation)
   app.register(tokenizeRoute, { text, card, strictParams })
   app.register(renderRoute, { text, card, strictParams, clock })
-  const openers = {
-    'completion.create': openerOf(completionReader, { text, card, strictParams }),
-    'chat.create': openerOf(chatReader, { text, card, strictParams })
-  }
+  const opened = { text, card, strictParams, warn: (message: string) => app.log.warn(message) }
+  const openers = { 'completion.create': openerOf(completionReader, opened), 'chat.create': openerOf(chatReader, opened) }
   app.register(socketRoute, {
     queue,
     dialects,

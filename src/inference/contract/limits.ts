@@ -4,14 +4,23 @@ export const LIMITS = {
   bodyBytes: 1_048_576,
   /** Arrays and objects inside one another, in any JSON that a client sends: what walks a value recursively has stack for it. */
   jsonDepth: 64,
-  /** Ids in one /detokenize request: a body of typical ids holds no more. */
-  detokenizedIds: 131_072,
+  /** Arrays, objects and keys of objects in one JSON text: what is parsed, checked and handed to another thread piece by piece. */
+  jsonMembers: 16_384,
+  jsonValues: 262_144,
   promptsPerRequest: 64,
+  /** Ids of one prompt, and those that /detokenize turns into a text. */
+  tokenIdsPerList: 131_072,
+  /** As at OpenAI. */
+  messages: 2048,
+  contentParts: 1024,
+  toolCallsPerMessage: 256,
+  /** As at OpenAI. */
+  tools: 128,
   /** `n` and `best_of` of the OpenAI API. */
   choicesPerPrompt: 128,
   /** Prompts × best_of of one request. */
   choicesPerRequest: 128,
-  stopStrings: 4,
+  stopStrings: 64,
   stopStringChars: 256,
   logitBiasEntries: 300,
   stopTokenIds: 128,
@@ -20,10 +29,18 @@ export const LIMITS = {
   badWordChars: 256,
   /** `logprob_token_ids`, as in vLLM. */
   scoredTokenIds: 128,
+  /** Names in `x-ignored-params`, and characters of each: with room to spare within the 16 KiB of headers that clients read. */
+  ignoredParams: 32,
+  ignoredParamChars: 64,
   /** A client's own name for its request. */
   requestLabelChars: 128,
   /** `logprobs`: alternatives per token; OpenAI's servers cap it at 20. */
   topLogprobs: 20,
+  /**
+   * Choices × tokens × (1 + alternatives) of one request. An entry takes 5 bytes of an answer (text alone) to 84 (alternatives in chat), so that
+   * answers stay below about 64 MB.
+   */
+  answerEntries: 786_432,
   /** Tokens in one `prompt` event, so that no log entry is large. */
   promptEventTokens: 512,
   /** Length of a salt that separates cached prefixes. */

@@ -24,7 +24,7 @@ export interface SamplingParams {
   readonly badWords: readonly (readonly number[])[]
   /** Tokens before what ends a choice may be drawn. */
   readonly minNewTokens: number
-  /** Key of the noise, together with choice and position. Always set: where the client gave none, the API process draws it. A safe integer. */
+  /** Key of the noise, together with choice and position. Always set: where the client gave none, the API process draws it. An integer from -2^63 to 2^64. */
   readonly seed: number
 }
 

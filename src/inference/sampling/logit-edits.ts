@@ -2,6 +2,8 @@ import { invariant } from '../contract/invariant.ts'
 import type { SamplingParams } from '../contract/sampling.ts'
 import { Bans } from './bans.ts'
 
+const HIGHEST_FLOAT32 = 2 ** 128 - 2 ** 104
+
 /** What of a choice decides how its logits are edited. */
 export interface EditedChoice {
   readonly promptTokenIds: readonly number[]
@@ -60,7 +62,7 @@ export class LogitEdits {
     for (const tokenId of banned) into[tokenId] = Number.NEGATIVE_INFINITY
     for (const tokenId of this.#repeated) {
       const logit = into[tokenId] ?? 0
-      into[tokenId] = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty
+      into[tokenId] = finiteOf(logit, logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty)
     }
     for (const [tokenId, count] of this.#counts) into[tokenId] = (into[tokenId] ?? 0) - presencePenalty - frequencyPenalty * count
     return into
@@ -69,4 +71,9 @@ export class LogitEdits {
   #exists(tokenId: number): boolean {
     return Number.isInteger(tokenId) && tokenId >= 0 && tokenId < this.#vocabularySize
   }
+}
+
+/** An edit of a finite logit as a finite float32: infinities say that a token is impossible, or that the model is broken. */
+function finiteOf(logit: number, edited: number): number {
+  return Number.isFinite(logit) ? Math.min(Math.max(edited, -HIGHEST_FLOAT32), HIGHEST_FLOAT32) : edited
 }

@@ -8,7 +8,7 @@ const WEYL: Words2 = [0x9e3779b9, 0xbb67ae85]
 /**
  * Noise of one draw, two numbers in [0, 1) with 53 bits: a pure function, so that a continuation needs no generator state.
  *
- * @param seed      a safe integer, negative ones too: its 64 bits in two's complement are the key
+ * @param seed      an integer from -2^63 to 2^64: its lower 64 bits in two's complement are the key
  * @param choice    below 2^32
  * @param position  of the token within its choice, from 0
  * @param attempt   of the draw, from 0: another one has noise of its own

@@ -2,6 +2,7 @@ import { ServiceError } from '../../inference/contract/errors.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
 import { type Admission, assertRequest, toChoices, toHouseWords } from '../wire/admission.ts'
 import { admitSampling } from '../wire/admit-sampling.ts'
+import { assertAnswerSize, roomForTokens } from '../wire/answer-size.ts'
 import { invalid } from '../wire/invalid.ts'
 import { assertMinTokens, maxNewTokens } from '../wire/max-new-tokens.ts'
 import type { ChatBody } from './body.ts'
@@ -13,10 +14,10 @@ import { renderPrompt, toConversation } from './conversation.ts'
  * @throws {ServiceError} `invalid_request`, `model_not_found`, `context_overflow`
  */
 export async function admitChat(body: ChatBody, admission: Admission): Promise<GenerationRequest> {
-  const { card, text, signal } = admission
+  const { card, text, warn, signal } = admission
   assertRequest(body, admission)
   assertSupported(body)
-  const conversation = toConversation(body, text.facts.chat)
+  const conversation = toConversation(body, text.facts.chat, warn)
 
   const sampling = await admitSampling(body, admission)
   const { tokenIds } = await renderPrompt(conversation, text, {
@@ -28,16 +29,16 @@ export async function admitChat(body: ChatBody, admission: Admission): Promise<G
     ...toHouseWords(body, admission),
     ...toChoices(body.n, body.n, sampling),
     prompts: [{ tokenIds }],
-    maxNewTokens: lengthOf(body, tokenIds.length, card.contextLength),
+    maxNewTokens: boundedLengthOf(body, tokenIds.length, card.contextLength),
     sampling,
-    topLogprobs: body.logprobs ? (body.top_logprobs ?? 0) : body.logprob_token_ids === null ? null : 0,
+    topLogprobs: topLogprobsOf(body),
     echo: body.prompt_logprobs !== null,
     promptLogprobs: body.prompt_logprobs
   }
 }
 
 function assertSupported(body: ChatBody): void {
-  if (body.top_logprobs !== null && !body.logprobs) {
+  if ((body.top_logprobs ?? 0) > 0 && !body.logprobs) {
     throw invalid('top_logprobs', `Invalid 'top_logprobs': they are part of 'logprobs'. Expected 'logprobs' true, but got false instead.`)
   }
   if (body.response_format !== null && body.response_format.type !== 'text') {
@@ -47,14 +48,32 @@ function assertSupported(body: ChatBody): void {
   if (asked !== null) assertMinTokens(body.min_tokens, asked)
 }
 
+function topLogprobsOf({ logprobs, top_logprobs, logprob_token_ids }: ChatBody): number | null {
+  if (logprobs) return top_logprobs ?? 0
+  return logprob_token_ids === null ? null : 0
+}
+
+/** The length of each choice, within what an answer may tell: a length that was asked for is refused beyond it, else it ends there. */
+function boundedLengthOf(body: ChatBody, promptTokens: number, contextLength: number): number {
+  const each = { choices: body.n, alternatives: body.logprob_token_ids?.length ?? topLogprobsOf(body) ?? 0 }
+  const ofPrompt = [
+    { choices: body.prompt_logprobs === null ? 0 : 1, tokens: promptTokens, alternatives: body.prompt_logprobs ?? 0 },
+    { choices: body.return_token_ids ? 1 : 0, tokens: promptTokens, alternatives: 0 }
+  ]
+  const unasked = Math.min(contextLength, roomForTokens(each, ofPrompt))
+  const tokens = lengthOf(body, promptTokens, unasked, contextLength)
+  assertAnswerSize([{ ...each, tokens }, ...ofPrompt], body.n === 1 ? 'max_tokens' : 'n')
+  return tokens
+}
+
 function askedTokens({ max_completion_tokens, max_tokens }: ChatBody): number | null {
   return max_completion_tokens ?? max_tokens
 }
 
-/** What the client asked for, else all that the context has left. */
-function lengthOf(body: ChatBody, promptTokens: number, contextLength: number): number {
+/** What the client asked for, else `unasked`, or fewer where the context ends. */
+function lengthOf(body: ChatBody, promptTokens: number, unasked: number, contextLength: number): number {
   const asked = askedTokens(body)
-  const wanted = { asked, unasked: contextLength, minTokens: body.min_tokens, promptTokens, contextLength }
+  const wanted = { asked, unasked, minTokens: body.min_tokens, promptTokens, contextLength }
   return maxNewTokens(wanted, () => overflow(asked, promptTokens, contextLength, ''))
 }
 

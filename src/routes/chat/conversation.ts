@@ -1,7 +1,10 @@
-import type { ChatFacts, Conversation, TemplateMessage, TextPort, TextWait } from '../../inference/contract/text-port.ts'
+import type { ChatFacts, Conversation, TextPort, TextWait } from '../../inference/contract/text-port.ts'
 import { invalid } from '../wire/invalid.ts'
 import type { ChatBody } from './body.ts'
-import type { ChatMessages } from './message-fields.ts'
+import { toHistory } from './history.ts'
+
+/** Where something is told that no client reads. */
+export type Warn = (message: string) => void
 
 /** What of a body decides its prompt. */
 export type ChatWords = Pick<ChatBody, 'messages' | 'tools' | 'tool_choice' | 'add_generation_prompt' | 'chat_template_kwargs'>
@@ -11,12 +14,14 @@ export type ChatWords = Pick<ChatBody, 'messages' | 'tools' | 'tool_choice' | 'a
  *
  * @throws {ServiceError} `invalid_request` when the model cannot chat, or not with tools
  */
-export function toConversation(words: ChatWords, chat: ChatFacts | null): Conversation {
+export function toConversation(words: ChatWords, chat: ChatFacts | null, warn: Warn): Conversation {
   if (chat === null) {
     throw invalid('messages', `Invalid 'messages': this model has no chat template. Use /v1/completions instead.`)
   }
+  const { messages, unreadableCalls } = toHistory(words.messages, chat)
+  if (unreadableCalls > 0) warn(`the arguments of ${unreadableCalls} earlier tool calls are no JSON object: the template is given {}`)
   return {
-    messages: words.messages.map(message => toTemplateMessage(message, chat)),
+    messages,
     tools: usesTools(words, chat) ? words.tools : null,
     addGenerationPrompt: words.add_generation_prompt,
     settings: words.chat_template_kwargs
@@ -49,18 +54,4 @@ export async function renderPrompt(conversation: Conversation, text: TextPort, {
   const { startToken } = text.facts
   const hasStart = startToken !== null && startToken !== '' && rendered.startsWith(startToken)
   return { rendered, tokenIds: await text.encode(rendered, { ...wait, addSpecialTokens: !hasStart }) }
-}
-
-function toTemplateMessage({ role, content, name, tool_call_id, tool_calls }: ChatMessages[number], chat: ChatFacts): TemplateMessage {
-  return {
-    role: role === 'developer' && !chat.knowsDeveloper ? 'system' : role,
-    content,
-    ...(typeof name === 'string' && { name }),
-    ...(typeof tool_call_id === 'string' && { tool_call_id }),
-    ...(Array.isArray(tool_calls) && tool_calls.length > 0 && { tool_calls: tool_calls.map(toTemplateCall) })
-  }
-}
-
-function toTemplateCall({ id, function: { name, arguments: given } }: NonNullable<ChatMessages[number]['tool_calls']>[number]) {
-  return { ...(id !== undefined && { id }), type: 'function' as const, function: { name, arguments: given } }
 }

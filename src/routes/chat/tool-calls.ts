@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ToolCallFormat } from '../../inference/contract/text-port.ts'
-import { depthFault } from '../wire/json-depth.ts'
+import { jsonFault } from '../wire/json-bounds.ts'
 
 export interface ToolCall {
   readonly name: string
@@ -137,7 +137,7 @@ function callsOf(json: unknown): readonly ToolCall[] | null {
 
 /** Null for what is no JSON, or nests deeper than a client could send back. */
 function parseJson(text: string): unknown {
-  if (depthFault(text) !== null) return null
+  if (jsonFault(text) !== null) return null
   try {
     return JSON.parse(text)
   } catch {

@@ -2,6 +2,7 @@ import { ServiceError } from '../../inference/contract/errors.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
 import { type Admission, assertRequest, toChoices, toHouseWords } from '../wire/admission.ts'
 import { admitSampling } from '../wire/admit-sampling.ts'
+import { assertAnswerSize } from '../wire/answer-size.ts'
 import { invalid } from '../wire/invalid.ts'
 import { maxNewTokens } from '../wire/max-new-tokens.ts'
 import { assertBody } from './assert-body.ts'
@@ -26,14 +27,32 @@ export async function admit(body: CompletionBody, admission: Admission): Promise
   const sampling = await admitSampling(body, admission)
   const prompts = await encodePrompts(body.prompt, body, text, card.contextLength, signal === undefined ? {} : { signal })
   const choices = toChoices(body.n, body.best_of ?? body.n, sampling)
+  const scores = toScores(body, choices.choicesPerPrompt > choices.shownPerPrompt)
+  const maxNewTokens = lengthOf(body, prompts, card.contextLength)
+  assertSize(body, prompts, maxNewTokens, scores.topLogprobs)
   return {
     ...toHouseWords(body, admission),
     ...choices,
-    ...toScores(body, choices.choicesPerPrompt > choices.shownPerPrompt),
+    ...scores,
     prompts: prompts.map(tokenIds => ({ tokenIds })),
-    maxNewTokens: lengthOf(body, prompts, card.contextLength),
+    maxNewTokens,
     sampling
   }
+}
+
+/** A prompt is told by each of its choices: as echo, with its log-probabilities, and as ids. */
+function assertSize(body: CompletionBody, prompts: readonly (readonly number[])[], newTokens: number, topLogprobs: number | null): void {
+  const { n, best_of, echo, logprobs, logprob_token_ids, prompt_logprobs, return_token_ids } = body
+  const choices = best_of ?? n
+  const promptTokens = prompts.reduce((sum, ids) => sum + ids.length, 0)
+  const parts = [
+    { choices: choices * prompts.length, tokens: newTokens, alternatives: logprob_token_ids?.length ?? topLogprobs ?? 0 },
+    { choices: echo ? choices : 0, tokens: promptTokens, alternatives: logprobs ?? 0 },
+    { choices: prompt_logprobs === null ? 0 : choices, tokens: promptTokens, alternatives: prompt_logprobs ?? 0 },
+    { choices: return_token_ids ? choices : 0, tokens: promptTokens, alternatives: 0 }
+  ]
+  const field = best_of === null ? 'n' : 'best_of'
+  assertAnswerSize(parts, choices * prompts.length === 1 ? 'max_tokens' : field)
 }
 
 /** Ranking needs the score of every token; one pass over the prompt serves both of those who want its scores. */

@@ -8,6 +8,8 @@ type EncodedFields = Pick<CompletionBody, 'suffix' | 'add_special_tokens' | 'tru
 /**
  * The ids of each prompt, cut to its last tokens where the body says so, and put around a gap where a suffix follows it.
  *
+ * Where one does not fit the context around its gap it is returned alone: a suffix stands behind each of many prompts, and may be long.
+ *
  * @param contextLength  what -1 cuts to, less the tokens that are to be generated
  * @throws {ServiceError} `invalid_request` when a prompt has no tokens
  */
@@ -29,5 +31,7 @@ export async function encodePrompts(
   const around = gap === null ? 0 : after.length + 3
   const longest = truncate_prompt_tokens === -1 ? Math.max(1, contextLength - around - (max_tokens ?? 0)) : truncate_prompt_tokens
   const kept = longest === null ? prompts : prompts.map(ids => ids.slice(-longest))
-  return gap === null ? kept : kept.map(ids => [gap.prefix, ...ids, gap.suffix, ...after, gap.middle])
+  if (gap === null) return kept
+  const unfit = kept.find(ids => ids.length + around > contextLength)
+  return (unfit === undefined ? kept : [unfit]).map(ids => [gap.prefix, ...ids, gap.suffix, ...after, gap.middle])
 }

@@ -7,9 +7,9 @@ export type PromptInput =
   | { readonly kind: 'texts'; readonly texts: readonly string[] }
   | { readonly kind: 'ids'; readonly prompts: readonly (readonly number[])[] }
 
-const TOKEN_IDS = { type: 'array' as const, items: { type: 'integer' as const, minimum: 0 }, minItems: 1 }
+const TOKEN_IDS = { type: 'array' as const, items: { type: 'integer' as const, minimum: 0 }, minItems: 1, maxItems: LIMITS.tokenIdsPerList }
 
-/** `prompt`: string, string[], int[] or int[][]; null where it is missing. Whether ids are in the vocabulary is checked where the model is known. */
+/** `prompt`: string, string[], int[] or int[][]; null where it is missing, which is refused with all that the model's name decides. Whether ids are in the vocabulary is checked where the model is known. */
 export const promptField = z
   .unknown()
   .optional()
@@ -21,14 +21,12 @@ export const promptField = z
     return z.NEVER
   })
   .meta({
-    description: 'What to go on with: a text, texts, token ids, or lists of token ids. Without it, the start token of the model.',
-    default: null,
+    description: 'What to go on with: a text, texts, token ids, or lists of token ids.',
     anyOf: [
       { type: 'string', minLength: 1 },
       { type: 'array', items: { type: 'string', minLength: 1 }, minItems: 1, maxItems: LIMITS.promptsPerRequest },
       { ...TOKEN_IDS },
-      { type: 'array', items: { ...TOKEN_IDS }, minItems: 1, maxItems: LIMITS.promptsPerRequest },
-      { type: 'null' }
+      { type: 'array', items: { ...TOKEN_IDS }, minItems: 1, maxItems: LIMITS.promptsPerRequest }
     ]
   })
 
@@ -57,6 +55,9 @@ function toIds(items: readonly unknown[]): PromptInput | string {
   for (const item of items) {
     if (!Array.isArray(item)) return mixed(item)
     if (item.length === 0) return `Invalid 'prompt': expected a non-empty prompt, but got an array of length 0 instead.`
+    if (item.length > LIMITS.tokenIdsPerList) {
+      return `Invalid 'prompt': array too long. Expected at most ${LIMITS.tokenIdsPerList} token ids, but got ${item.length} instead.`
+    }
     const ids: number[] = []
     for (const id of item) {
       if (typeof id !== 'number') return mixed(id)

@@ -1,13 +1,14 @@
 import { z } from 'zod'
 import { ServiceError } from '../../inference/contract/errors.ts'
-import { depthFault } from '../wire/json-depth.ts'
+import { holdsTooMuch, jsonFault } from '../wire/json-bounds.ts'
+import { objectField } from '../wire/object-field.ts'
 import { parseWith } from '../wire/zod-validator.ts'
 
 const MAX_ID_CHARS = 128
 
 /** The client's own name for a request on this socket. */
 const Id = z.string().min(1).max(MAX_ID_CHARS)
-const Create = { id: Id, body: z.looseObject({}), background: z.boolean().optional() }
+const Create = { id: Id, body: objectField(), background: z.boolean().optional() }
 
 const ClientMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('completion.create'), ...Create }),
@@ -31,7 +32,7 @@ export function idOf(text: string): string | null {
 }
 
 function toJson(text: string): unknown {
-  const fault = depthFault(text)
+  const fault = jsonFault(text)
   if (fault !== null) throw new ServiceError('invalid_request', `Invalid frame: ${fault}.`)
   try {
     return JSON.parse(text)
@@ -41,6 +42,7 @@ function toJson(text: string): unknown {
 }
 
 function orNull(text: string): unknown {
+  if (holdsTooMuch(text)) return null
   try {
     return JSON.parse(text)
   } catch {

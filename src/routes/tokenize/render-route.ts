@@ -33,7 +33,8 @@ export const renderRoute: FastifyPluginAsync<RenderRouteOptions> = async (app, {
       const body = request.body as Body
       reportIgnored(reply, ignoredFields(body, schema.shape), strictParams)
       const signal = clientGone(reply)
-      const admission = { text, card, newSeed, id: newId(idPrefix), admittedAtMs: clock(), callerSalt: '', signal }
+      const warn = (message: string) => request.log.warn(message)
+      const admission = { text, card, newSeed, id: newId(idPrefix), admittedAtMs: clock(), callerSalt: '', warn, signal }
       return await rendered((await read(body, admission)).generation, signal)
     })
   }

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import { ServiceError } from '../../inference/contract/errors.ts'
 import type { TextPort, TextWait } from '../../inference/contract/text-port.ts'
-import { renderPrompt, toConversation } from '../chat/conversation.ts'
+import { renderPrompt, toConversation, type Warn } from '../chat/conversation.ts'
 import { assertServed, type ModelCard } from '../models/model-card.ts'
 import { clientGone } from '../wire/client-gone.ts'
 import { reportIgnored, unknownParams } from '../wire/ignored-params.ts'
@@ -24,9 +24,9 @@ export const tokenizeRoute: FastifyPluginAsync<TokenizeRouteOptions> = async (ap
 
   app
     .withTypeProvider<ZodTypes>()
-    .post('/tokenize', { schema: { body: TokenizeBody }, validatorCompiler: zodValidator }, async ({ body }, reply) => {
+    .post('/tokenize', { schema: { body: TokenizeBody }, validatorCompiler: zodValidator }, async ({ body, log }, reply) => {
       const wait = accept(reply, body, TokenizeBody.shape)
-      const tokens = await encode(body, text, wait)
+      const tokens = await encode(body, text, message => log.warn(message), wait)
       return {
         tokens,
         count: tokens.length,
@@ -58,7 +58,7 @@ export const tokenizeRoute: FastifyPluginAsync<TokenizeRouteOptions> = async (ap
   }))
 }
 
-async function encode(body: TokenizeBody, text: TextPort, wait: TextWait): Promise<readonly number[]> {
+async function encode(body: TokenizeBody, text: TextPort, warn: Warn, wait: TextWait): Promise<readonly number[]> {
   const { prompt, messages, add_special_tokens: addSpecialTokens } = body
   if ((prompt === null) === (messages === null)) {
     throw new ServiceError('invalid_request', `Expected one of 'prompt' and 'messages', but got ${prompt === null ? 'neither' : 'both'}.`, {
@@ -66,7 +66,7 @@ async function encode(body: TokenizeBody, text: TextPort, wait: TextWait): Promi
     })
   }
   if (prompt !== null) return await text.encode(prompt, { ...wait, addSpecialTokens })
-  const conversation = toConversation({ ...body, messages: messages ?? [] }, text.facts.chat)
+  const conversation = toConversation({ ...body, messages: messages ?? [] }, text.facts.chat, warn)
   if (addSpecialTokens) return (await renderPrompt(conversation, text, wait)).tokenIds
   return await text.encode(await text.renderChat(conversation, wait), { ...wait, addSpecialTokens })
 }

@@ -19,6 +19,8 @@ export interface Admission {
   readonly admittedAtMs: number
   /** Separates the prefixes of one caller from those of another. */
   readonly callerSalt: string
+  /** Writes a line to the server's log: of what was understood in another way than it was meant, without the client's words. */
+  readonly warn: (message: string) => void
   /** Text work that has not begun is dropped when the caller goes. */
   readonly signal?: AbortSignal
 }

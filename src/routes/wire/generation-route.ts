@@ -35,8 +35,16 @@ export function generationRoute<Body extends RequestBody>(reader: BodyReader<Bod
       if (body.request_id !== null) reply.header(CLIENT_REQUEST_ID, body.request_id)
       const terms = readTerms(request, body.background, admittedAtMs)
 
-      const admission = { text, card, newSeed, id: newId(idPrefix), admittedAtMs, callerSalt: callerOf(request), signal: gone }
-      const read = await reader.read(body, admission)
+      const read = await reader.read(body, {
+        text,
+        card,
+        newSeed,
+        id: newId(idPrefix),
+        admittedAtMs,
+        callerSalt: callerOf(request),
+        warn: message => request.log.warn(message),
+        signal: gone
+      })
       return await serveGeneration(
         request,
         reply,

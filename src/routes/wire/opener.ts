@@ -32,14 +32,16 @@ export interface OpenerParts {
   readonly text: TextPort
   readonly card: ModelCard
   readonly strictParams: boolean
+  readonly warn: (message: string) => void
 }
 
-export function openerOf<Body extends RequestBody>(reader: BodyReader<Body>, { text, card, strictParams }: OpenerParts): Opener {
+export function openerOf<Body extends RequestBody>(reader: BodyReader<Body>, { text, card, strictParams, warn }: OpenerParts): Opener {
   return async (raw, { owner, admittedAtMs, signal }) => {
     const body = parseWith(reader.schema, { ...raw, stream: true })
     const ignored = ignoredFields(body, reader.schema.shape)
     refuseIfStrict(ignored, strictParams)
-    const read = await reader.read(body, { text, card, newSeed, id: newId(reader.idPrefix), admittedAtMs, callerSalt: owner, signal })
+    const admission = { text, card, newSeed, id: newId(reader.idPrefix), admittedAtMs, callerSalt: owner, signal, warn }
+    const read = await reader.read(body, admission)
     return { ...read, ignored, background: body.background }
   }
 }

@@ -10,9 +10,17 @@ const REQUEST_LABEL = new RegExp(`^[\\x21-\\x7e]{1,${LIMITS.requestLabelChars}}$
 /** vLLM's order: lower is served first. */
 const PRIORITY = 1000
 
+/** null where it is missing, which OpenAI refuses in words of its own (`assertRequest`). */
+const modelField = z
+  .string()
+  .nullish()
+  .transform(name => name ?? null)
+  // Overwrites what `nullish` would say: null is not taken.
+  .meta({ type: 'string', anyOf: undefined, description: "The model's name, as /v1/models lists it." })
+
 /** The fields that all dialects share beside those of sampling: what ends a choice, and how the request is treated. Names that OpenAI lacks are vLLM's. */
 export const requestFields = {
-  model: nullDefault(z.string(), null).describe("The model's name, as /v1/models lists it. Without it, the model of this server."),
+  model: modelField,
   user: nullDefault(z.string(), null).describe('A name of the end user. It is taken and not used.'),
   stop: stopField,
   stop_token_ids: tokenIdsField('stop_token_ids', LIMITS.stopTokenIds).describe('Token ids that end a choice.'),

@@ -67,13 +67,19 @@ function readTimeout(name: string, value: string | readonly string[] | undefined
 /** The same for the same request, however its JSON orders the fields and writes the defaults. */
 function digestOf(request: FastifyRequest): string {
   return createHash('sha256')
-    .update(`${request.routeOptions.url ?? ''}\n${JSON.stringify(request.body, inOrder)}`)
+    .update(`${request.routeOptions.url ?? ''}\n${canonical(request.body)}`)
     .digest('hex')
 }
 
-function inOrder(_key: string, value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+/** JSON with its keys in order. Lists of ids are left to `JSON.stringify`, which calls nobody for each of them. */
+function canonical(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  if (Array.isArray(value)) {
+    return value.some(item => typeof item === 'object') ? `[${value.map(canonical).join(',')}]` : JSON.stringify(value)
+  }
+  const entries = Object.entries(value).filter(([, inner]) => inner !== undefined)
+  const inOrder = entries.toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return `{${inOrder.map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`).join(',')}}`
 }
 
 function shown(value: string): string {

@@ -2,16 +2,30 @@ import { z } from 'zod'
 import { LIMITS } from '../../inference/contract/limits.ts'
 import type { SamplingParams } from '../../inference/contract/sampling.ts'
 import { badWordsField } from './bad-words-field.ts'
+import { describe } from './issue-message.ts'
 import { logitBiasField } from './logit-bias-field.ts'
 import { nullDefault } from './null-default.ts'
 import { tokenIdsField } from './token-ids-field.ts'
+
+/** What fits 64 bits, with a sign or without. JSON's numbers are doubles here: beyond 2^53 neighbours are the same seed. */
+const seedField = nullDefault(
+  z
+    .number()
+    .min(-(2 ** 63))
+    .max(2 ** 64)
+    .refine(Number.isInteger, { error: ({ input }) => `Invalid type for 'seed': expected an integer, but got ${describe(input)} instead.` })
+    .meta({ type: 'integer' }),
+  null
+)
 
 /** The fields of a body that say how tokens are drawn, in the client's spelling: OpenAI's, vLLM's, and llama.cpp's `typical_p`. */
 export const samplingFields = {
   temperature: nullDefault(z.number().min(0).max(2), 1).describe(
     '0 takes the likeliest token, 1 draws from the distribution of the model.'
   ),
-  top_p: nullDefault(z.number().gt(0).max(1), 1).describe('Draws from the likeliest tokens that together have this probability.'),
+  top_p: nullDefault(z.number().min(0).max(1), 1).describe(
+    'Draws from the likeliest tokens that together have this probability; 0 takes the likeliest token.'
+  ),
   top_k: nullDefault(z.int().min(-1), 0).describe('Draws from so many of the likeliest tokens; 0 and -1 are all.'),
   min_p: nullDefault(z.number().min(0).max(1), 0).describe('Draws from tokens that are at least this likely, compared with the likeliest.'),
   typical_p: nullDefault(z.number().gt(0).max(1), 1).describe(
@@ -30,7 +44,7 @@ export const samplingFields = {
   ),
   bad_words: badWordsField,
   min_tokens: nullDefault(z.int().min(0), 0).describe('No stop string or end token ends a choice before it has so many tokens.'),
-  seed: nullDefault(z.int(), null).describe('The same seed, parameters and prompt give the same text.')
+  seed: seedField.describe('The same seed, parameters and prompt give the same text.')
 }
 
 export type SamplingBody = { readonly [Field in keyof typeof samplingFields]: z.output<(typeof samplingFields)[Field]> }
@@ -43,9 +57,10 @@ export interface SamplingParts {
 }
 
 export function toSamplingParams(body: SamplingBody, { newSeed, badWords }: SamplingParts): SamplingParams {
+  const takesLikeliest = body.top_p === 0
   return {
-    temperature: body.temperature,
-    topP: body.top_p,
+    temperature: takesLikeliest ? 0 : body.temperature,
+    topP: takesLikeliest ? 1 : body.top_p,
     topK: Math.max(body.top_k, 0),
     minP: body.min_p,
     typicalP: body.typical_p,

@@ -4,7 +4,7 @@ import { describe } from './issue-message.ts'
 
 const STOP_STRING = { type: 'string' as const, minLength: 1, maxLength: LIMITS.stopStringChars }
 
-/** `stop`: a string, up to four of them, or null; behind this line always a list. */
+/** `stop`: a string, a list of them, or null; behind this line always a list. */
 export const stopField = z
   .unknown()
   .optional()

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { ErrorCode } from '../../inference/contract/errors.ts'
 import { ERROR_TABLE } from '../../routes/wire/error-table.ts'
+import { inputJsonSchema } from '../../routes/wire/input-json-schema.ts'
 import { ErrorSchema } from '../../routes/wire/schema.ts'
 import type { Answer, Operation } from './operation.ts'
 
@@ -90,27 +91,11 @@ function toSchema(schema: z.ZodType, io: 'input' | 'output', components: Map<str
     $defs = {},
     id,
     ...own
-  }: Record<string, unknown> = z.toJSONSchema(schema, {
-    io,
-    unrepresentable: 'any',
-    override: keepDefault
-  })
+  }: Record<string, unknown> = io === 'input' ? inputJsonSchema(schema) : z.toJSONSchema(schema, { io, unrepresentable: 'any' })
   for (const [name, definition] of Object.entries($defs as Record<string, Json>)) components.set(name, withoutId(definition))
   if (typeof id !== 'string') return toComponentRefs(own)
   components.set(id, toComponentRefs(own))
   return { $ref: `#/components/schemas/${id}` }
-}
-
-/** zod drops the default of a field that it transforms, since it is one of the output: ours are told as clients would write them. */
-function keepDefault({
-  zodSchema,
-  jsonSchema
-}: {
-  readonly zodSchema: z.core.$ZodType
-  readonly jsonSchema: z.core.JSONSchema.BaseSchema
-}): void {
-  const told = z.globalRegistry.get(zodSchema as z.ZodType)
-  if (told !== undefined && 'default' in told) jsonSchema['default'] = told['default']
 }
 
 function withoutId({ id: _, ...definition }: Json): Json {

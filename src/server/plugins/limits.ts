@@ -4,7 +4,7 @@ import type { FastifyHttpOptions, FastifyInstance } from 'fastify'
 import { ServiceError } from '../../inference/contract/errors.ts'
 import { LIMITS } from '../../inference/contract/limits.ts'
 import { errorBody } from '../../routes/wire/error-body.ts'
-import { depthFault } from '../../routes/wire/json-depth.ts'
+import { jsonFault } from '../../routes/wire/json-bounds.ts'
 
 const SECOND_MS = 1000
 
@@ -31,7 +31,7 @@ export function limitRequests(app: FastifyInstance): void {
   app.removeContentTypeParser('text/plain')
   const parseJson = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
-    const fault = depthFault(body)
+    const fault = jsonFault(body)
     if (fault === null) void parseJson(request, body, done)
     else done(new ServiceError('invalid_request', `Invalid request body: ${fault}.`))
   })

@@ -78,6 +78,12 @@ it('asks for the alternatives that the client wants', async () => {
   expect([await topOf({}), await topOf({ logprobs: true }), await topOf({ logprobs: true, top_logprobs: 20 })]).toEqual([null, 0, 20])
 })
 
+it.each([{ logprobs: false }, { logprobs: null }, {}])('takes top_logprobs 0 with %j, as it asks for nothing', async body => {
+  const { response, request } = await post({ ...body, top_logprobs: 0 })
+  expect(response.statusCode).toBe(200)
+  expect(request?.topLogprobs).toBeNull()
+})
+
 it('has the tokens scored that the client names, and the prompt', async () => {
   const { request } = await post({ logprob_token_ids: [1, 2], prompt_logprobs: 3 })
   expect(request).toMatchObject({ topLogprobs: 0, scoredTokenIds: [1, 2], echo: true, promptLogprobs: 3 })
@@ -141,14 +147,14 @@ it('names the fields that it ignores', async () => {
 })
 
 const image = { role: 'user', content: [{ type: 'text', text: 'a' }, { type: 'image_url' }] }
-const badCall = { role: 'assistant', tool_calls: [{ function: { name: 'x', arguments: '{' } }] }
+const badCall = { role: 'assistant', tool_calls: [{ function: { name: 'x', arguments: {} } }] }
 it.each([
   [{ messages: [] }, 'messages', 'too short'],
   [{ messages: 'hi' }, 'messages', 'array'],
   [{ messages: [{ role: 'king', content: 'hi' }] }, 'messages[0].role', '"assistant"'],
   [{ messages: [USER, { role: 'user', content: 5 }] }, 'messages[1].content', 'string'],
   [{ messages: [image] }, 'messages[0].content[1].type', "'image_url'"],
-  [{ messages: [badCall] }, 'messages[0].tool_calls[0].function.arguments', 'JSON'],
+  [{ messages: [badCall] }, 'messages[0].tool_calls[0].function.arguments', 'string'],
   [{ messages: [{ role: 'user', content: 'no' }] }, 'messages', 'it says no'],
   [{ top_logprobs: 2 }, 'top_logprobs', "'logprobs' true"],
   [{ logprobs: true, top_logprobs: 21 }, 'top_logprobs', '<= 20'],

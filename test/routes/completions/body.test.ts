@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { fastify } from 'fastify'
 import { expect, it } from 'vitest'
 import { PLAIN_REQUEST } from '../../../src/inference/contract/request.ts'
@@ -20,14 +21,19 @@ async function post(payload: unknown, strictParams = false, text: TextPort = TEX
   answerErrors(app)
   await app.register(generationRoute(completionReader), routeOptions(queue, { strictParams, text }))
   const headers = { 'content-type': 'application/json' }
-  const response = await app.inject({ method: 'POST', url: '/v1/completions', headers, payload: JSON.stringify(payload) })
+  const response = await app.inject({
+    method: 'POST',
+    url: '/v1/completions',
+    headers,
+    payload: typeof payload === 'string' ? payload : JSON.stringify(payload)
+  })
   return { response, queue, request: queue.submitted[0] }
 }
 
 it.each([
   { fields: { temperature: 2.5 }, param: 'temperature', says: ['temperature', '<= 2', '2.5'] },
   { fields: { temperature: '1' }, param: 'temperature', says: ['temperature', 'a decimal', 'string of length 1'] },
-  { fields: { top_p: 0 }, param: 'top_p', says: ['top_p', '> 0', 'got 0'] },
+  { fields: { top_p: -0.1 }, param: 'top_p', says: ['top_p', '>= 0', 'got -0.1'] },
   { fields: { top_k: -2 }, param: 'top_k', says: ['top_k', '>= -1', '-2'] },
   { fields: { min_p: 1.1 }, param: 'min_p', says: ['min_p', '<= 1', '1.1'] },
   { fields: { n: 0 }, param: 'n', says: ["'n'", '>= 1', 'got 0'] },
@@ -39,10 +45,13 @@ it.each([
   { fields: { logprobs: true }, param: 'logprobs', says: ['logprobs', 'true'] },
   { fields: { presence_penalty: 3 }, param: 'presence_penalty', says: ['presence_penalty', '<= 2', '3'] },
   { fields: { frequency_penalty: -3 }, param: 'frequency_penalty', says: ['frequency_penalty', '>= -2', '-3'] },
-  { fields: { seed: 2 ** 53 }, param: 'seed', says: ['seed', '9007199254740991'] },
+  { fields: { seed: 2 ** 65 }, param: 'seed', says: ['seed', '<= 18446744073709552000', 'got 36893488147419103000'] },
+  { fields: { seed: -(2 ** 64) }, param: 'seed', says: ['seed', '>= -9223372036854776000'] },
+  { fields: { seed: 1.5 }, param: 'seed', says: ['seed', 'an integer', 'got 1.5'] },
+  { fields: { seed: '1' }, param: 'seed', says: ['seed', 'a decimal', 'string of length 1'] },
   { fields: { echo: 'yes' }, param: 'echo', says: ['echo', 'a boolean'] },
   { fields: { stop: '' }, param: 'stop', says: ['stop', 'non-empty'] },
-  { fields: { stop: ['a', 'b', 'c', 'd', 'e'] }, param: 'stop', says: ['stop', '4', 'length 5'] },
+  { fields: { stop: Array(65).fill('a') }, param: 'stop', says: ['stop', '64', 'length 65'] },
   { fields: { stop: 'x'.repeat(257) }, param: 'stop', says: ['stop', '256', '257'] },
   { fields: { stop: [1] }, param: 'stop', says: ['stop', 'got 1'] },
   { fields: { logit_bias: { 1: 101 } }, param: 'logit_bias', says: ['logit_bias.1', '100', '101'] },
@@ -114,6 +123,7 @@ it.each([
   { fields: { prompt: [1, -1] }, param: 'prompt', says: ['prompt', '-1'] },
   { fields: { prompt: [1, 1.5] }, param: 'prompt', says: ['prompt', '1.5'] },
   { fields: { prompt: [1, 256] }, param: 'prompt', says: ['prompt', 'below 256', 'got 256'] },
+  { fields: { prompt: Array(131_073).fill(1) }, param: 'prompt', says: ['prompt', '131072', '131073'] },
   { fields: { prompt: Array.from({ length: 65 }, () => 'a') }, param: 'prompt', says: ['prompt', '64', '65'] }
 ])('refuses $fields, naming field, bound and value', async ({ fields, param, says }) => {
   const { response, queue } = await post({ ...GOOD, ...fields })
@@ -141,7 +151,7 @@ it('answers 404 for a model it does not serve', async () => {
   })
 })
 
-it.each([[[]], ['text'], [3]])('refuses a body that is no object: %j', async body => {
+it.each([[[]], ['"text"'], [3]])('refuses a body that is no object: %j', async body => {
   const { response } = await post(body)
   expect(response.statusCode).toBe(400)
   expect(response.json().error.message).toContain('JSON object')
@@ -242,6 +252,25 @@ it('carries every option in house words', async () => {
   })
 })
 
+it('takes 64 stop strings', async () => {
+  const stop = Array.from({ length: 64 }, (_, at) => `stop ${at}`)
+  expect((await post({ ...GOOD, stop })).request?.stopStrings).toEqual(stop)
+})
+
+it.each(['9007199254740993', '-9007199254740993', '9223372036854775807', '-9223372036854775808', '18446744073709551615'])(
+  'takes the seed %s of 64 bits, and always reads the same of it',
+  async seed => {
+    const seedOf = async () => (await post(`{"model":"tiny","prompt":"hi","seed":${seed}}`)).request?.sampling.seed
+    expect(await seedOf()).toBe(Number(seed))
+    expect(await seedOf()).toBe(Number(seed))
+  }
+)
+
+it('takes top_p 0 for greedy, whatever else is asked', async () => {
+  const { request } = await post({ ...GOOD, top_p: 0, temperature: 1.5, n: 3 })
+  expect(request).toMatchObject({ choicesPerPrompt: 1, shownPerPrompt: 3, sampling: { temperature: 0, topP: 1 } })
+})
+
 it.each([
   { asked: { n: 3 }, choices: { choicesPerPrompt: 1, shownPerPrompt: 3, standsFor: 3 } },
   { asked: { n: 2, best_of: 5 }, choices: { choicesPerPrompt: 1, shownPerPrompt: 2, standsFor: 5 } }
@@ -274,6 +303,21 @@ it('puts prompt and suffix around the gap that the model was taught to fill', as
   expect(request?.prompts).toEqual([{ tokenIds: [1, 99, 100, 2, 121, 122, 3] }])
   const { response } = await post({ ...GOOD, suffix: 'yz', echo: true }, false, text)
   expect(response.json().error).toMatchObject({ param: 'suffix' })
+})
+
+it('refuses a long suffix before it is put behind each of many prompts', async () => {
+  let read = 0
+  const after = new Proxy(Array(64).fill(1), {
+    get: (target, key, receiver) => {
+      if (key === '0') read++
+      return Reflect.get(target, key, receiver)
+    }
+  })
+  const encode: TextPort['encode'] = async (one, options) => (one === 'yz' ? after : await TEXT.encode(one, options))
+  const text = { ...TEXT, encode, facts: { ...TEXT.facts, fillInTheMiddle: { prefix: 1, suffix: 2, middle: 3 } } }
+  const { response } = await post({ ...GOOD, prompt: Array(64).fill('a'), suffix: 'yz' }, false, text)
+  expect(response.json().error.code).toBe('context_length_exceeded')
+  expect(read).toBeLessThanOrEqual(1)
 })
 
 it('takes an empty suffix for none', async () => {
@@ -325,6 +369,25 @@ it('names what it ignores, and lets no name break out of the header', async () =
   expect(response.statusCode).toBe(200)
   expect(response.headers['x-ignored-params']).toBe('a%0D%0Aset-cookie%3A%20b, %C3%BC, dry_multiplier, stream_options.x')
   expect(response.headers['set-cookie']).toBeUndefined()
+})
+
+it('names few and short of what it ignores, in ASCII, so that any client can read the header', async () => {
+  const name = fc.oneof(
+    fc.string({ maxLength: 200 }),
+    fc.string({ unit: 'grapheme', maxLength: 200 }),
+    fc.string({ unit: fc.constantFrom('\ud800', '\u{1f600}', 'é') })
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(name, { maxLength: 60 }), async names => {
+      const unknown = Object.fromEntries(names.map(one => [`x${one}`, 1]))
+      const { response } = await post({ ...unknown, ...GOOD })
+      expect(response.statusCode).toBe(200)
+      const told = String(response.headers['x-ignored-params'] ?? '')
+      expect(told).toMatch(/^[\x20-\x7e]{0,2200}$/)
+      expect(told === '' ? 0 : told.split(', ').length).toBe(Math.min(32, Object.keys(unknown).length))
+    }),
+    { numRuns: 50 }
+  )
 })
 
 it('refuses what it does not know in strict mode', async () => {

@@ -46,6 +46,16 @@ it('sends of a conversation the chunks that an SSE stream of the same body has',
   expect(numbered.map(([at]) => [at, String(chunks[Number(at)]?.['seq'])])).toEqual(numbered)
 })
 
+it('tells of a flood of unknown fields few and short names', async () => {
+  await using house = await openHouse()
+  const client = await house.connect()
+  const unknown = Object.fromEntries(Array.from({ length: 5000 }, (_, at) => [`${at}${'é'.repeat(100)}`, 1]))
+  client.send(create('a', unknown))
+  const { ignored_params } = await client.until(message => message['type'] === 'started')
+  expect(ignored_params).toHaveLength(32)
+  for (const name of ignored_params as string[]) expect(name.length).toBeLessThanOrEqual(64)
+})
+
 it('carries many requests at once, each under its own id', async () => {
   await using house = await openHouse()
   const client = await house.connect()

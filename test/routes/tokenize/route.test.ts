@@ -120,12 +120,12 @@ it('says what the model can do', async () => {
 })
 
 it('looks at no more token ids than it may, and at none behind the first bad one', async () => {
-  const { detokenizedIds } = LIMITS
-  const most = Array.from({ length: detokenizedIds }, () => 65)
+  const { tokenIdsPerList } = LIMITS
+  const most = Array.from({ length: tokenIdsPerList }, () => 65)
   const message = async (tokens: readonly unknown[]) => (await ask('/detokenize', { tokens })).json().error?.message
   expect(await message(most)).toBeUndefined()
   expect(await message([...most, 65])).toContain(
-    `Expected maximum length ${detokenizedIds}, but got an array of length ${detokenizedIds + 1}`
+    `Expected maximum length ${tokenIdsPerList}, but got an array of length ${tokenIdsPerList + 1}`
   )
   expect(await message([65, 'x', ...most.slice(2).map(() => null)])).toContain("Invalid 'tokens[1]': expected a token id, but got a string")
 })

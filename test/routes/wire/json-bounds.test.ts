@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { LIMITS } from '../../../src/inference/contract/limits.ts'
-import { jsonDepth } from '../../../src/routes/wire/json-depth.ts'
+import { jsonFault, measureJson } from '../../../src/routes/wire/json-bounds.ts'
 import { testApp } from '../../server/app-parts.ts'
 import { chatText } from '../chat/chat-text.ts'
 import { CARD } from '../literal-parts.ts'
@@ -15,7 +15,19 @@ function depthOf(value: unknown): number {
   return 1 + Object.values(value).reduce<number>((deepest, inner) => Math.max(deepest, depthOf(inner)), 0)
 }
 
-it('counts the levels of any JSON, however it is written and whatever its strings hold', () => {
+function membersOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  const keys = Array.isArray(value) ? 0 : Object.keys(value).length
+  return 1 + keys + Object.values(value).reduce<number>((sum, inner) => sum + membersOf(inner), 0)
+}
+
+function valuesOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  const inner = Object.values(value)
+  return inner.reduce<number>((sum, one) => sum + valuesOf(one), Math.max(0, inner.length - 1))
+}
+
+it('counts the levels, members and values of any JSON, however it is written and whatever its strings hold', () => {
   const text = fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom('[', '{', '"', '\\', ']', '}', 'é') }))
   const { value } = fc.letrec(tie => ({
     value: fc.oneof({ depthSize: 'large' }, text, fc.integer(), fc.constant(null), tie('array'), tie('object')),
@@ -24,15 +36,19 @@ it('counts the levels of any JSON, however it is written and whatever its string
   }))
   fc.assert(
     fc.property(value, fc.constantFrom(0, 2), (json, indent) => {
-      expect(jsonDepth(JSON.stringify(json, null, indent))).toBe(depthOf(json))
+      expect(measureJson(JSON.stringify(json, null, indent))).toEqual({
+        depth: depthOf(json),
+        members: membersOf(json),
+        commas: valuesOf(json)
+      })
     })
   )
 })
 
 it('counts hundreds of thousands of levels, and ends on what is no JSON', () => {
-  expect(jsonDepth(nestedArrays(500_000))).toBe(500_000)
-  expect(jsonDepth('"\\')).toBe(0)
-  expect(jsonDepth(']]]['.repeat(10))).toBeLessThan(10)
+  expect(measureJson(nestedArrays(500_000)).depth).toBe(500_000)
+  expect(measureJson('"\\').depth).toBe(0)
+  expect(measureJson(']]]['.repeat(10)).depth).toBeLessThan(10)
 })
 
 const CHAT = { model: 'tiny', messages: [{ role: 'user', content: 'hi' }] }
@@ -92,10 +108,10 @@ it.each(NESTED)('a WebSocket frame holds 64 levels of $shape and no more, and th
       nested(depth - 3)
     )
   client.send(frame('deep', 65))
-  client.send(frame('deeper', 100_000))
+  client.send(frame('deeper', 5000))
   client.send(frame('good', 64))
   await client.until(message => message['type'] === 'done')
-  for (const [id, depth] of [['deep', 65] as const, ['deeper', 100_000] as const]) {
+  for (const [id, depth] of [['deep', 65] as const, ['deeper', 5000] as const]) {
     expect(client.of(id)).toMatchObject([
       { type: 'error', error: { message: expect.stringContaining(`64 levels of arrays and objects, but got ${depth}`) } }
     ])
@@ -111,4 +127,48 @@ it('brackets within strings are no levels, and what is no JSON is still told so'
     expect([text, refused.statusCode]).toEqual([text, 400])
     expect(refused.json().error.message).toContain('could not parse the JSON body')
   }
+})
+
+const list = (length: number, item: unknown) => JSON.stringify(Array(length).fill(item))
+const keys = (count: number) => JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, 0])))
+/** Texts at a bound, each with one that is beyond it. */
+const LARGE = [
+  {
+    what: 'arrays',
+    within: list(LIMITS.jsonMembers - 1, []),
+    beyond: list(LIMITS.jsonMembers, []),
+    says: '16384 arrays, objects and keys, but got 16385'
+  },
+  {
+    what: 'objects',
+    within: list(LIMITS.jsonMembers - 1, {}),
+    beyond: list(LIMITS.jsonMembers, {}),
+    says: '16384 arrays, objects and keys'
+  },
+  { what: 'keys', within: keys(LIMITS.jsonMembers - 1), beyond: keys(LIMITS.jsonMembers), says: '16384 arrays, objects and keys' },
+  { what: 'values', within: list(LIMITS.jsonValues, 0), beyond: list(LIMITS.jsonValues + 1, 0), says: '262144 values, but got 262145' }
+]
+
+it.each(LARGE)('refuses JSON with too many $what before it is parsed, wherever it comes in', async ({ within, beyond, says }) => {
+  expect(jsonFault(within)).toBeNull()
+  expect(jsonFault(beyond)).toContain(says)
+  for (const url of ['/v1/completions', '/v1/chat/completions', '/tokenize', '/detokenize', '/v1/completions/render']) {
+    const { error } = (await post(url, `{"model":"tiny","prompt":"a","unknown":${beyond}}`, { 'idempotency-key': 'k' })).json()
+    expect(error.message).toMatch(/^Invalid request body: JSON too large/)
+  }
+  await using house = await openHouse(4, undefined, { text: chatText() })
+  const client = await house.connect()
+  client.send(`{"type":"chat.create","id":"a","body":{"unknown":${beyond}}}`)
+  expect(await client.until(message => message['type'] === 'error')).toMatchObject({
+    id: null,
+    error: { message: expect.stringContaining('JSON too large') }
+  })
+})
+
+it('bounds the arguments of all earlier calls together', async () => {
+  const call = (at: number) => ({ id: `c${at}`, type: 'function', function: { name: 'f', arguments: keys(1000) } })
+  const bodyOf = (count: number) =>
+    JSON.stringify({ ...CHAT, messages: [{ role: 'assistant', tool_calls: Array.from({ length: count }, (_, at) => call(at)) }] })
+  expect((await post('/v1/chat/completions', bodyOf(17))).json().error.message).toContain('Expected at most 16384 arrays, objects and keys')
+  expect((await post('/v1/chat/completions', bodyOf(16))).json().error.message).toContain('maximum context length')
 })
