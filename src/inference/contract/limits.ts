@@ -21,7 +21,7 @@ export const LIMITS = {
   /** `logprobs`: alternatives per token; OpenAI's servers cap it at 20. */
   topLogprobs: 20,
   /** Tokens in one `prompt` event, so that no log entry is large. */
-  promptEventTokens: 512,
+  promptEventTokens: 128,
   /** Length of a salt that separates cached prefixes. */
   cacheSaltChars: 1024
 } as const
