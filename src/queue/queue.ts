@@ -1,4 +1,5 @@
-import type { LogEntry, QueuedEvent } from '../inference/contract/events.ts'
+import { eventLoopTurn } from '../inference/contract/event-loop.ts'
+import type { LogEntry, QueuedEvent, TerminalEvent } from '../inference/contract/events.ts'
 import type { GenerationRequest } from '../inference/contract/request.ts'
 import type { Ticket } from '../inference/contract/ticket.ts'
 
@@ -18,12 +19,15 @@ export interface QueueDepth {
   readonly running: number
 }
 
-/** All that is known of a request at one moment. */
+/** What is known of a request at one moment, without its log. */
 export interface RequestSnapshot {
   readonly ticket: Ticket
   /** Its place in the line, as `queued` tells it; null when it does not wait (any more). */
   readonly queued: QueuedEvent | null
-  readonly entries: readonly LogEntry[]
+  /** Ordinal of the log's last entry; 0 for none. */
+  readonly last: number
+  /** That entry, if it is the end. */
+  readonly end: TerminalEvent | null
   /** The store has just come back: there may have been more entries, and then they are being written again. */
   readonly mayGrowBack?: boolean
 }
@@ -52,8 +56,16 @@ export interface GenerationQueue {
   snapshot(requestId: string): Promise<RequestSnapshot>
 
   /**
+   * Entries that follow an ordinal in the log as it is now: not all, but as many as are read in one piece, and none behind its last. Who asks
+   * is no reader of the request.
+   *
+   * @throws {ServiceError} as `ticket`
+   */
+  entries(requestId: string, afterOrdinal: number): Promise<readonly LogEntry[]>
+
+  /**
    * The request's events with an ordinal above `afterOrdinal` (0 for all), told apart by `event.kind`; while it waits, its position too.
-   * A batch is never empty and holds all that came since the last: a slow reader gets few and large ones.
+   * A batch is never empty and holds what came since the last, as far as it is read in one piece: a slow reader gets few and large ones.
    * Ends after the terminal event, and without an error once `signal` aborts. Any number of readers, at any time until the log is dropped.
    * Not reading on is no cancel: who loses interest calls `cancel`. What is read by nobody ends as its ticket's `unattended` says.
    *
@@ -74,4 +86,22 @@ export interface GenerationQueue {
    * What has not ended when `signal` aborts fails with `unavailable`.
    */
   drain(signal: AbortSignal): Promise<void>
+}
+
+/** The log of a request behind an ordinal and up to another, piece by piece; each comes in a turn of the event loop of its own. */
+export async function* pagesOf(
+  queue: Pick<GenerationQueue, 'entries'>,
+  requestId: string,
+  afterOrdinal: number,
+  lastOrdinal: number
+): AsyncGenerator<readonly LogEntry[], void> {
+  for (let after = afterOrdinal; after < lastOrdinal; ) {
+    const turn = eventLoopTurn()
+    if (turn !== null) await turn
+    const entries = await queue.entries(requestId, after)
+    const page = entries.filter(({ ordinal }) => ordinal <= lastOrdinal)
+    if (page.length === 0) return
+    yield page
+    after += page.length
+  }
 }

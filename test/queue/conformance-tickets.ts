@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { LogEntry } from '../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../src/inference/contract/request.ts'
 import { PLAIN_TICKET, type Ticket } from '../../src/inference/contract/ticket.ts'
-import type { GenerationQueue } from '../../src/queue/queue.ts'
+import { type GenerationQueue, pagesOf } from '../../src/queue/queue.ts'
 import { aRequest } from './a-request.ts'
 import { TRICKS } from './fake-engine.ts'
 import { endOf, readAll, readUntil } from './read-all.ts'
@@ -19,9 +19,8 @@ function ticketed(ticket: Partial<Ticket>, overrides: Partial<GenerationRequest>
 /** `finished`, the code of the failure, or null while it goes on; `not_found` when the log is gone. Does not count as reading. */
 async function endNow(queue: GenerationQueue, requestId: string): Promise<string | null> {
   try {
-    const last = (await queue.snapshot(requestId)).entries.at(-1)?.event
-    if (last?.kind === 'failed') return last.failure.code
-    return last?.kind === 'finished' ? 'finished' : null
+    const { end } = await queue.snapshot(requestId)
+    return end?.kind === 'failed' ? end.failure.code : (end?.kind ?? null)
   } catch (error) {
     return error instanceof Error && 'code' in error ? String(error.code) : 'no service error'
   }
@@ -49,19 +48,36 @@ export function describeTickets(rigOf: RigWith): void {
       await expect(rig.queue.ticket('cmpl-unknown')).rejects.toMatchObject({ code: 'not_found' })
     })
 
-    it('is part of a snapshot, with the place in the line and all that was said', async () => {
+    it('is part of a snapshot, with the place in the line and how far its log has come', async () => {
       await using rig = await rigOf()
       const request = aRequest()
       await rig.queue.submit(request)
       expect(await rig.queue.snapshot(request.id)).toEqual({
         ticket: PLAIN_TICKET,
         queued: { kind: 'queued', position: 1, etaMs: null },
-        entries: []
+        last: 0,
+        end: null
       })
       await rig.startWorker(1)
       const entries = await readAll(rig.queue, request.id)
-      expect(await rig.queue.snapshot(request.id)).toEqual({ ticket: PLAIN_TICKET, queued: null, entries })
+      const { length } = entries
+      expect(await rig.queue.snapshot(request.id)).toEqual({ ticket: PLAIN_TICKET, queued: null, last: length, end: entries.at(-1)?.event })
       await expect(rig.queue.snapshot('cmpl-unknown')).rejects.toMatchObject({ code: 'not_found' })
+    })
+
+    it('lets its log be read in pieces by who is no reader, from any entry', async () => {
+      await using rig = await rigOf()
+      const request = aRequest({ maxNewTokens: 40 })
+      await rig.queue.submit(request)
+      expect(await rig.queue.entries(request.id, 0)).toEqual([])
+      await rig.startWorker(1)
+      const all = await readAll(rig.queue, request.id)
+      for (const after of [0, 1, 17, all.length - 1, all.length]) {
+        const pages: LogEntry[] = []
+        for await (const page of pagesOf(rig.queue, request.id, after, all.length)) pages.push(...page)
+        expect(pages).toEqual(all.slice(after))
+      }
+      await expect(rig.queue.entries('cmpl-unknown', 0)).rejects.toMatchObject({ code: 'not_found' })
     })
 
     it('goes with the log: soon after the end of a plain request, later for one whose reader may come back', async () => {

@@ -55,7 +55,8 @@ export function literalQueue(script: Script): LiteralQueue {
       return request.id
     },
     ticket: async id => submitted.find(one => one.id === id)?.ticket ?? PLAIN_TICKET,
-    snapshot: async () => ({ ticket: PLAIN_TICKET, queued: null, entries: [] }),
+    snapshot: async () => ({ ticket: PLAIN_TICKET, queued: null, last: 0, end: null }),
+    entries: async () => [],
     events(id, _afterOrdinal, signal) {
       const request = submitted.find(one => one.id === id)
       if (request === undefined) throw new Error(`nobody submitted ${id}`)

@@ -107,8 +107,11 @@ export interface FailedEvent {
   readonly failure: Failure
 }
 
+/** The last event of a log. */
+export type TerminalEvent = FinishedEvent | FailedEvent
+
 /** What the engine makes and the token log keeps. */
-export type LoggedEvent = StartedEvent | PromptEvent | GeneratedTokenEvent | FinishedEvent | FailedEvent
+export type LoggedEvent = StartedEvent | PromptEvent | GeneratedTokenEvent | TerminalEvent
 
 /** Everything that travels up from the queue to a route. */
 export type TokenEvent = QueuedEvent | LoggedEvent
@@ -119,6 +122,6 @@ export interface LogEntry {
   readonly event: LoggedEvent
 }
 
-export function isTerminal(event: TokenEvent): event is FinishedEvent | FailedEvent {
+export function isTerminal(event: TokenEvent): event is TerminalEvent {
   return event.kind === 'finished' || event.kind === 'failed'
 }

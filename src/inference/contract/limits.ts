@@ -42,7 +42,7 @@ export const LIMITS = {
    */
   answerEntries: 786_432,
   /** Tokens in one `prompt` event, so that no log entry is large. */
-  promptEventTokens: 512,
+  promptEventTokens: 128,
   /** Length of a salt that separates cached prefixes. */
   cacheSaltChars: 1024
 } as const

@@ -1,6 +1,6 @@
 import type { StepEvents } from '../../inference/contract/engine.ts'
 import { type ErrorCode, ServiceError } from '../../inference/contract/errors.ts'
-import { isTerminal, type LoggedEvent, type QueuedEvent } from '../../inference/contract/events.ts'
+import { isTerminal, type LogEntry, type LoggedEvent, type QueuedEvent } from '../../inference/contract/events.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
 import type { Ticket } from '../../inference/contract/ticket.ts'
 import { LogShelf, type LogShelfOptions } from '../log/log-shelf.ts'
@@ -29,7 +29,7 @@ const DEFAULTS: EmbeddedQueueOptions = {
   resumeGraceMs: 60_000,
   retentionMs: 60_000,
   streamRetentionMs: 600_000,
-  retainedTokens: 500_000
+  retainedTokens: 1_000_000
 }
 
 /** The queue in the memory of the API process: requests wait here, workers take a seat, logs are read from the shelf. */
@@ -83,7 +83,11 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
   async snapshot(requestId: string): Promise<RequestSnapshot> {
     const { log, ticket } = this.#shelf.find(requestId)
     const position = await this.position(requestId)
-    return { ticket, queued: position === null ? null : this.#queued(position), entries: [...log.entries] }
+    return { ticket, queued: position === null ? null : this.#queued(position), last: log.last, end: log.end }
+  }
+
+  async entries(requestId: string, afterOrdinal: number): Promise<readonly LogEntry[]> {
+    return this.#shelf.find(requestId).log.after(afterOrdinal)
   }
 
   async *events(requestId: string, afterOrdinal: number, signal: AbortSignal): AsyncGenerator<readonly QueueEvent[], void, undefined> {

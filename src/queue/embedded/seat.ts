@@ -89,7 +89,7 @@ export class Seat implements JobHolder {
 
   /** How its end would meet a request that it runs. */
   deathOf({ request: { id }, isSuspect, log }: Job): WorkerDeath {
-    return { wasInRun: this.#inRun.includes(id), hadAdvanced: this.#advanced.has(id), wasAlone: isSuspect, logEntries: log.entries.length }
+    return { wasInRun: this.#inRun.includes(id), hadAdvanced: this.#advanced.has(id), wasAlone: isSuspect, logEntries: log.last }
   }
 
   /** Takes nothing from now on. */

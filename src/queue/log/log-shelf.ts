@@ -8,7 +8,10 @@ export interface LogShelfOptions {
   readonly retentionMs: number
   /** The same of all others: their readers may come back. */
   readonly streamRetentionMs: number
-  /** Tokens and alternatives in ended logs, all together; beyond it some go before their time, plain ones first. 1,000 take about 0.2 MB. */
+  /**
+   * Tokens and alternatives in ended logs, all together; beyond it some go before their time, plain ones first, but never the one that has just
+   * ended. 1,000 take about 0.2 MB.
+   */
   readonly retainedTokens: number
 }
 
@@ -76,7 +79,7 @@ export class LogShelf {
     for (const ended of [this.#plain, this.#kept]) {
       for (const oldest of ended.keys()) {
         if (this.#endedTokens <= retainedTokens) return
-        this.#drop(oldest)
+        if (oldest !== requestId) this.#drop(oldest)
       }
     }
   }

@@ -1,7 +1,10 @@
-import { isTerminal, type LogEntry, type LoggedEvent, type QueuedEvent } from '../../inference/contract/events.ts'
+import { isTerminal, type LogEntry, type LoggedEvent, type QueuedEvent, type TerminalEvent } from '../../inference/contract/events.ts'
 import { invariant } from '../../inference/contract/invariant.ts'
 import type { QueueEvent } from '../queue.ts'
 import { Bell } from './bell.ts'
+
+/** Of one batch: whoever reads it does so in one turn of the event loop. */
+const BATCH_ENTRIES = 1000
 
 /** All that happened to one request, in order; and, while it waits, where it stands. */
 export class TokenLog {
@@ -16,11 +19,26 @@ export class TokenLog {
   }
 
   get hasFailed(): boolean {
-    return this.#entries.at(-1)?.event.kind === 'failed'
+    return this.end?.kind === 'failed'
   }
 
   get entries(): readonly LogEntry[] {
     return this.#entries
+  }
+
+  /** Ordinal of the last entry. */
+  get last(): number {
+    return this.#entries.length
+  }
+
+  get end(): TerminalEvent | null {
+    const event = this.#entries.at(-1)?.event
+    return event !== undefined && isTerminal(event) ? event : null
+  }
+
+  /** What follows an ordinal, as many as are read in one piece. */
+  after(ordinal: number): readonly LogEntry[] {
+    return this.#entries.slice(ordinal, ordinal + BATCH_ENTRIES)
   }
 
   /** What it weighs in memory: tokens and alternatives, with their texts. */
@@ -55,7 +73,7 @@ export class TokenLog {
       let seen = afterOrdinal
       let toldPosition: number | null = null
       while (!signal.aborted) {
-        const entries = this.#entries.slice(seen)
+        const entries = this.after(seen)
         if (entries.length > 0) {
           seen += entries.length
           yield entries

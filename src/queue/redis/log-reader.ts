@@ -1,16 +1,19 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
 import { ServiceError } from '../../inference/contract/errors.ts'
+import { eventLoopTurn } from '../../inference/contract/event-loop.ts'
 import { isTerminal, type LogEntry } from '../../inference/contract/events.ts'
 import { Bell } from '../log/bell.ts'
 import type { QueueEvent } from '../queue.ts'
 import type { ScriptedRedis } from './commands.ts'
 import { checkContinuity } from './continuity.ts'
-import { entriesOf, hasEnded, type RequestStore } from './request-store.ts'
+import { charsOf, FIRST_ENTRIES, hasEnded, RawEntries, type RequestStore, toEntry } from './request-store.ts'
 import { Tail } from './tail.ts'
 
-/** Entries that one command asks of one log. */
-const PAGE = 500
+/** Entries that one command asks of each log: how many depends on how long they were before. */
+const ENTRIES = { least: 8, most: 512 } as const
+/** Characters of JSON of one answer: fewer, and more entries are asked for; more, and fewer. */
+const ANSWER_CHARS = { few: 131_072, many: 524_288 } as const
 const BLOCK_MS = 1000
 /** While a log is shorter than it was. */
 const SHORT_LOOK_MS = 100
@@ -40,6 +43,7 @@ export class LogReader {
   readonly #news = new Bell()
   readonly #closing = new AbortController()
   #wakeId = '0-0'
+  #entriesAtOnce: number = ENTRIES.most
   #isBlocked = false
   #checkedAtMs = performance.now()
   readonly #followed: Promise<void>
@@ -130,7 +134,7 @@ export class LogReader {
     const untilMs = performance.now() + FIRST_LOOK_MS
     for (;;) {
       try {
-        return await this.#options.store.look(requestId, afterOrdinal, PAGE)
+        return await this.#options.store.look(requestId, afterOrdinal, FIRST_ENTRIES)
       } catch (error) {
         if (signal.aborted || performance.now() > untilMs) throw error
         await pause(AWAY_RETRY_MS)
@@ -142,9 +146,9 @@ export class LogReader {
   async #page(requestId: string, afterOrdinal: number, signal: AbortSignal): Promise<readonly LogEntry[]> {
     while (!signal.aborted) {
       try {
-        const look = await this.#options.store.look(requestId, afterOrdinal, PAGE)
-        if (look === null || look.entries.length === 0) throw streamLost()
-        return look.entries
+        const entries = await this.#options.store.page(requestId, afterOrdinal)
+        if (entries.length === 0) throw streamLost()
+        return entries
       } catch (error) {
         if (error instanceof ServiceError) throw error
         await pause(AWAY_RETRY_MS)
@@ -194,14 +198,24 @@ export class LogReader {
     const names = [store.keys.wake(apiId), ...followed.keys()]
     const ids = [this.#wakeId, ...[...followed.values()].map(({ last }) => `${last}-0`)]
     this.#isBlocked = true
-    const raw: unknown = await blocking.xread('COUNT', PAGE, 'BLOCK', blockMs, 'STREAMS', ...names, ...ids).finally(() => {
+    const raw: unknown = await blocking.xread('COUNT', this.#entriesAtOnce, 'BLOCK', blockMs, 'STREAMS', ...names, ...ids).finally(() => {
       this.#isBlocked = false
     })
-    for (const [name, entries] of Streams.parse(raw ?? [])) {
+    let chars = 0
+    for (const [name, found] of Streams.parse(raw ?? [])) {
       const tail = followed.get(name)
-      if (tail === undefined) this.#wakeId = entries.at(-1)?.[0] ?? this.#wakeId
-      else onEntries(tail.push(entriesOf(entries)))
+      if (tail === undefined) {
+        this.#wakeId = found.at(-1)?.[0] ?? this.#wakeId
+        continue
+      }
+      const entries = RawEntries.parse(found)
+      chars = entries.reduce((sum, entry) => sum + charsOf(entry), chars)
+      const turn = eventLoopTurn()
+      if (turn !== null) await turn
+      onEntries(tail.push(entries.map(toEntry)))
     }
+    if (chars > ANSWER_CHARS.many) this.#entriesAtOnce = Math.max(ENTRIES.least, this.#entriesAtOnce / 4)
+    if (chars < ANSWER_CHARS.few) this.#entriesAtOnce = Math.min(ENTRIES.most, this.#entriesAtOnce * 2)
   }
 }
 

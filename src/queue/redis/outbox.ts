@@ -6,8 +6,9 @@ import { parseAppendReply } from './worker-scripts.ts'
 
 /** More are not sent ahead of Redis's answers: what comes meanwhile goes with the next, in fewer and larger appends. */
 const PIPELINES_IN_FLIGHT = 4
-/** Of one request in one append: keeps each script short. */
+/** Of one request in one append: keeps each script short. One event may be longer. */
 const EVENTS_PER_APPEND = 500
+const CHARS_PER_APPEND = 1_048_576
 const RETRY_MS = 250
 
 export interface OutboxOptions {
@@ -128,11 +129,18 @@ export class Outbox {
 function append(pipeline: Pipeline, request: HeldRequest): Sent {
   const { seat, id, epoch, entries, end } = request
   const from = request.sent
-  const to = Math.min(entries.length, from + EVENTS_PER_APPEND)
+  const to = pieceEnd(entries, from)
   const isEnd = end !== null && to === entries.length
   pipeline.streamAppend(seat.keys.request(id), seat.keys.log(id), epoch, LIFE_MS, isEnd ? end : '', from + 1, ...entries.slice(from, to))
   request.sent = to
   return { request, epoch }
+}
+
+function pieceEnd(entries: readonly string[], from: number): number {
+  let chars = 0
+  let to = from
+  while (to < entries.length && to - from < EVENTS_PER_APPEND && chars < CHARS_PER_APPEND) chars += entries[to++]?.length ?? 0
+  return to
 }
 
 /** A pipeline stays within one shard, and so within one node of a cluster. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type ErrorCode, ServiceError } from '../../inference/contract/errors.ts'
-import type { LogEntry } from '../../inference/contract/events.ts'
+import { isTerminal, type LogEntry } from '../../inference/contract/events.ts'
 import { InvariantError } from '../../inference/contract/invariant.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
 import type { EngineStatistics } from '../../inference/contract/statistics.ts'
@@ -129,8 +129,21 @@ export class RedisQueue implements GenerationQueue {
   async snapshot(requestId: string): Promise<RequestSnapshot> {
     const ticket = await this.ticket(requestId)
     const queued = await reached(this.#shard(requestId).queued(requestId))
-    const entries = await reached(this.#entries(requestId))
-    return { ticket, queued, entries, ...(this.#shard(requestId).comeback.isRecent && { mayGrowBack: true }) }
+    const end = await reached(this.#shard(requestId).store.lastEntry(requestId))
+    return {
+      ticket,
+      queued,
+      last: end?.ordinal ?? 0,
+      end: end !== null && isTerminal(end.event) ? end.event : null,
+      ...(this.#shard(requestId).comeback.isRecent && { mayGrowBack: true })
+    }
+  }
+
+  async entries(requestId: string, afterOrdinal: number): Promise<readonly LogEntry[]> {
+    const { store } = this.#shard(requestId)
+    const entries = await reached(store.page(requestId, afterOrdinal))
+    if (entries.length === 0) await this.ticket(requestId)
+    return entries
   }
 
   async *events(requestId: string, afterOrdinal: number, signal: AbortSignal): AsyncGenerator<readonly QueueEvent[], void, undefined> {
@@ -176,15 +189,6 @@ export class RedisQueue implements GenerationQueue {
     this.#leases.close()
     await this.#ticking
     await Promise.all(this.#shards.map(shard => shard.close()))
-  }
-
-  async #entries(requestId: string): Promise<LogEntry[]> {
-    const entries: LogEntry[] = []
-    for (;;) {
-      const look = await this.#shard(requestId).store.look(requestId, entries.length, 1000)
-      if (look === null || look.entries.length === 0) return entries
-      entries.push(...look.entries)
-    }
   }
 
   async #end(requestId: string, code: ErrorCode, message: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Failure } from '../../inference/contract/errors.ts'
+import { eventLoopTurn } from '../../inference/contract/event-loop.ts'
 import type { FailedEvent, LogEntry, LoggedEvent } from '../../inference/contract/events.ts'
 import { choiceCount, type GenerationRequest } from '../../inference/contract/request.ts'
 import type { Ticket } from '../../inference/contract/ticket.ts'
@@ -14,6 +15,12 @@ const Standing = z.tuple([State, z.coerce.number(), z.coerce.number(), z.coerce.
 const STANDING = ['state', 'epoch', 'last', 'leaseUntil', 'deadline', 'weight'] as const
 
 export type RequestState = z.infer<typeof State>
+
+/** Of a page of a log: about so many characters of JSON, and no more entries. */
+const PAGE_CHARS = 262_144
+const PAGE_ENTRIES = 500
+/** That are asked for before it is known how long they are: the first of a log are the longest. */
+export const FIRST_ENTRIES = 8
 
 /** Where a request stands, without its body. */
 export interface Standing {
@@ -129,6 +136,32 @@ export class RequestStore {
     return standing === null ? null : { standing, entries: entriesOf(rawEntries) }
   }
 
+  /**
+   * What comes after an ordinal in a log, as many as are read in one piece. Entries may be long: a few are asked for, and more if those were short.
+   */
+  async page(requestId: string, afterOrdinal: number): Promise<readonly LogEntry[]> {
+    const entries: LogEntry[] = []
+    let chars = 0
+    for (let count = FIRST_ENTRIES; chars < PAGE_CHARS && entries.length < PAGE_ENTRIES; count *= 2) {
+      const last = entries.at(-1)?.ordinal ?? afterOrdinal
+      const raw = await this.redis.xrange(this.keys.log(requestId), `(${last}-0`, '+', 'COUNT', count)
+      for (const entry of RawEntries.parse(raw)) {
+        const turn = eventLoopTurn()
+        if (turn !== null) await turn
+        entries.push(toEntry(entry))
+        chars += charsOf(entry)
+      }
+      if (raw.length < count) break
+    }
+    return entries
+  }
+
+  /** The newest of a log; null where there is none (any more). */
+  async lastEntry(requestId: string): Promise<LogEntry | null> {
+    const [last] = entriesOf(await this.redis.xrevrange(this.keys.log(requestId), '+', '-', 'COUNT', 1))
+    return last ?? null
+  }
+
   /** Takes an idempotency key, unless it is held by another than `replaces`: then it says by whom. */
   async claimIdempotency(owner: string, key: string, value: string, replaces: string): Promise<string | null> {
     const held = await this.redis.streamClaimIdempotency(this.keys.idempotency(owner, key), value, LIFE_MS, replaces)
@@ -140,15 +173,22 @@ export class RequestStore {
   }
 }
 
-const RawEntries = z.array(z.tuple([z.string(), z.tuple([z.literal('e'), z.string()])]))
+const RawEntry = z.tuple([z.string(), z.tuple([z.literal('e'), z.string()])])
+export type RawEntry = z.infer<typeof RawEntry>
+export const RawEntries = z.array(RawEntry)
 
 /** Of a log, as XRANGE and XREAD give them. */
-export function entriesOf(raw: unknown): LogEntry[] {
-  return RawEntries.parse(raw).map(([id, [, json]]) => ({
-    ordinal: Number.parseInt(id, 10),
-    // Written by a worker or an API process of ours.
-    event: JSON.parse(json) as LoggedEvent
-  }))
+function entriesOf(raw: unknown): LogEntry[] {
+  return RawEntries.parse(raw).map(toEntry)
+}
+
+export function charsOf([, [, json]]: RawEntry): number {
+  return json.length
+}
+
+export function toEntry([id, [, json]]: RawEntry): LogEntry {
+  // Written by a worker or an API process of ours.
+  return { ordinal: Number.parseInt(id, 10), event: JSON.parse(json) as LoggedEvent }
 }
 
 /** @throws the first error among the answers */

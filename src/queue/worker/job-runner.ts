@@ -27,7 +27,7 @@ export interface Uplink {
   heartbeat(progress: Progress): void
 }
 
-/** Worker side of the queue: hands requests to the engine and the engine's events back, one message per step. */
+/** Worker side of the queue: hands requests to the engine and the engine's events back, one message per step as a rule. */
 export class JobRunner {
   readonly #uplink: Uplink
   readonly #heartbeatMs: number
@@ -89,7 +89,7 @@ export class JobRunner {
   }
 
   #hear(events: StepEvents): void {
-    this.#uplink.events(events)
+    for (const message of inMessages(events)) this.#uplink.events(message)
     for (const { requestId, event } of events) {
       if (isTerminal(event)) this.#active.delete(requestId)
     }
@@ -105,4 +105,19 @@ export class JobRunner {
     const { stepsDone, stepStartedAtMs, statistics } = this.#engine
     this.#uplink.heartbeat({ stepsDone, stepStartedAtMs, activeRequests: this.#active.size, statistics })
   }
+}
+
+/**
+ * The scores of a piece of a prompt are a message of their own: whoever gets messages parses each in one turn of its event loop. All else
+ * that a step said stays together, so that a log is cut between steps where a worker dies.
+ */
+function* inMessages(events: StepEvents): Generator<StepEvents, void> {
+  let from = 0
+  for (const [index, { event }] of events.entries()) {
+    if (event.kind !== 'prompt' || event.scores === null) continue
+    if (index > from) yield events.slice(from, index)
+    yield events.slice(index, index + 1)
+    from = index + 1
+  }
+  if (from < events.length) yield events.slice(from)
 }

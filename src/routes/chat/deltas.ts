@@ -82,16 +82,19 @@ export class ChoiceReader {
     return { content, calls: this.#view.parallelToolCalls ? calls : calls.slice(0, Math.max(0, 1 - this.#callCount)) }
   }
 
-  /** The id is made of the place: whoever presents the same stream again says the same. Mistral's templates want nine letters or digits. */
   #toWire(call: ToolCall, choice: number): WireToolCall & { readonly index: number } {
     const index = this.#callCount++
-    const hash = createHash('sha256').update(`${this.#view.id} ${choice} ${index}`).digest('hex')
-    const id = this.#view.toolCalls === 'mistral' ? hash.slice(0, 9) : `call_${hash.slice(0, 24)}`
-    return { index, id, type: 'function', function: call }
+    return { index, id: toolCallId(this.#view, choice, index), type: 'function', function: call }
   }
 
   #reasonOf(end: ChoiceEnd | null): ChatChunkChoice['finish_reason'] {
     if (end === null) return null
     return end.reason === 'stop' && this.#callCount > 0 ? 'tool_calls' : end.reason
   }
+}
+
+/** The id is made of the place: whoever presents the same stream again says the same. Mistral's templates want nine letters or digits. */
+export function toolCallId({ id, toolCalls }: ChatView, choice: number, index: number): string {
+  const hash = createHash('sha256').update(`${id} ${choice} ${index}`).digest('hex')
+  return toolCalls === 'mistral' ? hash.slice(0, 9) : `call_${hash.slice(0, 24)}`
 }

@@ -1,5 +1,6 @@
 import type { Dialect } from '../wire/dialect.ts'
-import { chunkMaker, openChat } from './present.ts'
+import { openChat } from './answer.ts'
+import { chunkMaker } from './present.ts'
 import { ChatView } from './view.ts'
 
 /** OpenAI's chat completions API. */

@@ -1,10 +1,9 @@
 import type { GeneratedTokenEvent, LoggedEvent, PromptEvent, TokenScore } from '../../inference/contract/events.ts'
 import { tokenNames } from '../wire/logprob.ts'
-import { type PromptLogprob, toPromptLogprobs } from '../wire/prompt-logprobs.ts'
 import { type LegacyLogprobs, toLegacyLogprobs } from './legacy-logprobs.ts'
 import type { CompletionView } from './view.ts'
 
-/** One choice of a response or of a chunk: the two share their shape. */
+/** One choice of a chunk. */
 export interface CompletionChoice {
   readonly text: string
   readonly index: number
@@ -16,8 +15,6 @@ export interface CompletionChoice {
   readonly token_ids?: readonly number[]
   /** Once for each choice. */
   readonly prompt_token_ids?: readonly number[]
-  /** vLLM's, of whole responses only. */
-  readonly prompt_logprobs?: readonly PromptLogprob[]
 }
 
 /**
@@ -43,28 +40,16 @@ export function toDeltas(view: CompletionView, event: LoggedEvent): readonly Com
 /** An echoed prompt is read once and belongs to all of its choices. */
 function promptDeltas(view: CompletionView, event: PromptEvent): readonly CompletionChoice[] {
   const text = view.echo ? event.text : ''
-  const logprobs = view.echo ? echoedLogprobs(view, event.scores) : null
-  const names = tokenNames(view.tokensAsIds)
-  const prompt = view.promptLogprobs === null ? null : toPromptLogprobs(event.scores ?? [], view.promptLogprobs, names)
-  if (text === '' && logprobs === null && prompt === null) return []
-  return indexes(view, event.promptIndex).map(index => ({
-    text,
-    index,
-    logprobs,
-    finish_reason: null,
-    stop_reason: null,
-    ...(prompt !== null && { prompt_logprobs: prompt })
-  }))
+  const scores = [...echoedScores(view, event)]
+  const logprobs = scores.length === 0 ? null : toLegacyLogprobs(scores, tokenNames(view.tokensAsIds))
+  if (text === '' && logprobs === null) return []
+  return indexes(view, event.promptIndex).map(index => ({ text, index, logprobs, finish_reason: null, stop_reason: null }))
 }
 
 /** Of a prompt whose log may hold more alternatives than `logprobs` asked for. */
-function echoedLogprobs(view: CompletionView, scores: readonly TokenScore[] | null): LegacyLogprobs | null {
-  const { topLogprobs, tokensAsIds } = view
-  if (topLogprobs === null || scores === null || scores.length === 0) return null
-  return toLegacyLogprobs(
-    scores.map(score => ({ ...score, top: score.top.slice(0, topLogprobs) })),
-    tokenNames(tokensAsIds)
-  )
+export function* echoedScores({ echo, topLogprobs }: CompletionView, { scores }: PromptEvent): Generator<TokenScore, void> {
+  if (!echo || topLogprobs === null) return
+  for (const score of scores ?? []) yield { ...score, top: score.top.slice(0, topLogprobs) }
 }
 
 function tokenDelta(view: CompletionView, event: GeneratedTokenEvent): readonly CompletionChoice[] {

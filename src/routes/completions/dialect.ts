@@ -1,6 +1,7 @@
 import type { LoggedEvent } from '../../inference/contract/events.ts'
 import type { Dialect } from '../wire/dialect.ts'
-import { openCompletion, toChunk, toLastChunk } from './present.ts'
+import { openCompletion } from './answer.ts'
+import { type CompletionChunk, toChunks, toLastChunk } from './present.ts'
 import { CompletionView } from './view.ts'
 
 /** OpenAI's completions API. */
@@ -8,12 +9,11 @@ export const completionDialect: Dialect = {
   name: 'completions',
   presenter(stored) {
     const view = CompletionView.parse(stored)
-    return { chunks: event => [...toChunks(view, event)], open: () => openCompletion(view) }
+    return { chunks: event => allChunks(view, event), open: () => openCompletion(view) }
   }
 }
 
-function* toChunks(view: CompletionView, event: LoggedEvent) {
-  const chunk = toChunk(view, event)
-  if (chunk !== null) yield chunk
+function* allChunks(view: CompletionView, event: LoggedEvent): Generator<CompletionChunk, void> {
+  yield* toChunks(view, event)
   if (event.kind === 'finished' && (view.includeUsage || view.withTimings)) yield toLastChunk(view, event)
 }

@@ -1,37 +1,39 @@
 import type { TokenScore } from '../../inference/contract/events.ts'
+import { LazyList } from '../wire/json-pieces.ts'
 import { finite, type TokenName } from '../wire/logprob.ts'
 
 /** OpenAI's `logprobs` of the completions API: four arrays of equal length. */
 export interface LegacyLogprobs {
-  readonly tokens: string[]
+  readonly tokens: readonly string[]
   /** null for the first token of an echoed prompt. */
-  readonly token_logprobs: (number | null)[]
+  readonly token_logprobs: readonly (number | null)[]
   /** The likeliest texts and the token's own; null where `token_logprobs` is. */
-  readonly top_logprobs: (Record<string, number> | null)[]
+  readonly top_logprobs: readonly (Record<string, number> | null)[]
   /** Unicode code points from the start of the prompt, with and without echo. */
-  readonly text_offset: number[]
+  readonly text_offset: readonly number[]
 }
 
-export function emptyLogprobs(): LegacyLogprobs {
-  return { tokens: [], token_logprobs: [], top_logprobs: [], text_offset: [] }
+/** The same of a whole answer. */
+export type LazyLogprobs = { readonly [Field in keyof LegacyLogprobs]: LazyList<LegacyLogprobs[Field][number]> }
+
+export function toLegacyLogprobs(scores: Iterable<TokenScore>, nameOf: TokenName): LegacyLogprobs {
+  const { tokens, token_logprobs, top_logprobs, text_offset } = toLazyLogprobs(() => scores, nameOf)
+  return { tokens: [...tokens], token_logprobs: [...token_logprobs], top_logprobs: [...top_logprobs], text_offset: [...text_offset] }
 }
 
-export function toLegacyLogprobs(scores: readonly TokenScore[], nameOf: TokenName): LegacyLogprobs {
-  const logprobs = emptyLogprobs()
-  for (const score of scores) {
-    logprobs.tokens.push(nameOf(score))
-    logprobs.token_logprobs.push(score.logprob === null ? null : finite(score.logprob))
-    logprobs.top_logprobs.push(score.logprob === null ? null : topLogprobs(score, score.logprob, nameOf))
-    logprobs.text_offset.push(score.textOffset)
+/** @param scores  called for each of the arrays as it is written */
+export function toLazyLogprobs(scores: () => Iterable<TokenScore>, nameOf: TokenName): LazyLogprobs {
+  const listOf = <Item>(itemOf: (score: TokenScore) => Item) => new LazyList(() => mapped(scores(), itemOf))
+  return {
+    tokens: listOf(nameOf),
+    token_logprobs: listOf(({ logprob }) => (logprob === null ? null : finite(logprob))),
+    top_logprobs: listOf(score => (score.logprob === null ? null : topLogprobs(score, score.logprob, nameOf))),
+    text_offset: listOf(({ textOffset }) => textOffset)
   }
-  return logprobs
 }
 
-export function appendLogprobs(to: LegacyLogprobs, from: LegacyLogprobs): void {
-  to.tokens.push(...from.tokens)
-  to.token_logprobs.push(...from.token_logprobs)
-  to.top_logprobs.push(...from.top_logprobs)
-  to.text_offset.push(...from.text_offset)
+function* mapped<Item, Result>(items: Iterable<Item>, resultOf: (item: Item) => Result): Generator<Result, void> {
+  for (const item of items) yield resultOf(item)
 }
 
 /**

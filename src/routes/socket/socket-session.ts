@@ -1,22 +1,23 @@
 import { ServiceError } from '../../inference/contract/errors.ts'
-import { isTerminal } from '../../inference/contract/events.ts'
-import type { GenerationQueue, QueueEvent } from '../../queue/queue.ts'
+import { eventLoopTurn } from '../../inference/contract/event-loop.ts'
+import { type GenerationQueue, pagesOf, type QueueEvent } from '../../queue/queue.ts'
 import { assertSaid } from '../wire/assert-said.ts'
-import { type Dialect, type Presenter, presenterOf, toStored } from '../wire/dialect.ts'
+import { type Dialect, type Presenter, presenterOf, recall, toStored } from '../wire/dialect.ts'
 import { toServiceError } from '../wire/early-failure.ts'
 import { INTERNAL_ERROR, toErrorBody } from '../wire/error-body.ts'
 import { follow } from '../wire/follow.ts'
+import { framesOf } from '../wire/frames.ts'
 import type { Opener } from '../wire/opener.ts'
-import { endOf } from '../wire/stream-state.ts'
 import { counted, openTally, type RequestFacts, type Tally } from '../wire/tally.ts'
 import { type ClientMessage, type CreateMessage, idOf, parseClientMessage, type ResumeMessage } from './client-message.ts'
 import type { Outbox } from './outbox.ts'
+import type { ServerMessage } from './server-message.ts'
 
 /** Requests that one socket may follow at once. */
 const MAX_REQUESTS = 64
 
 export interface SessionParts {
-  readonly queue: Pick<GenerationQueue, 'submit' | 'ticket' | 'snapshot' | 'events' | 'cancel'>
+  readonly queue: Pick<GenerationQueue, 'submit' | 'ticket' | 'snapshot' | 'entries' | 'events' | 'cancel'>
   readonly dialects: readonly Dialect[]
   /** By the type of message that asks for it. */
   readonly openers: Readonly<Partial<Record<CreateMessage['type'], Opener>>>
@@ -142,12 +143,11 @@ export class SocketSession {
       const snapshot = after === 0 ? null : await queue.snapshot(stream_id)
       if (snapshot !== null) assertSaid('after', after, snapshot)
       this.#of.outbox.send({ type: 'started', id, stream_id })
-      const entries = snapshot?.entries ?? []
-      if (endOf(entries) !== null && after >= entries.length) {
+      if (snapshot !== null && snapshot.end !== null && after >= snapshot.last) {
         this.#of.outbox.send({ type: 'done', id })
         return
       }
-      for (const { event } of entries.slice(0, after)) presenter.recall?.(event)
+      await recall(presenter, pagesOf(queue, stream_id, 0, after))
       await this.#relay(id, stream_id, after, presenter, followed, null)
     })
   }
@@ -182,27 +182,19 @@ export class SocketSession {
     let last = after
     for await (const batch of tally === null ? reading : counted(reading, tally)) {
       for (const entry of batch) {
-        while (!outbox.hasRoom) {
-          if (await outbox.room()) continue
-          outbox.send({ type: 'parked', id, stream_id: streamId, after: last })
-          return
+        for (const message of messagesOf(id, entry, presenter)) {
+          const turn = eventLoopTurn()
+          if (turn !== null) await turn
+          while (!outbox.hasRoom) {
+            if (await outbox.room()) continue
+            outbox.send({ type: 'parked', id, stream_id: streamId, after: last })
+            return
+          }
+          outbox.send(message)
         }
-        this.#send(id, entry, presenter)
         last = entry.ordinal ?? last
       }
     }
-  }
-
-  #send(id: string, { ordinal, event }: QueueEvent, presenter: Presenter): void {
-    const { outbox } = this.#of
-    if (event.kind === 'queued') {
-      const { position, etaMs } = event
-      outbox.send({ type: 'queue', id, position, eta_ms: etaMs === null ? null : Math.round(etaMs) })
-      return
-    }
-    if (event.kind === 'failed') throw toServiceError(event.failure)
-    for (const data of presenter.chunks(event)) outbox.send({ type: 'chunk', id, seq: ordinal ?? 0, data })
-    if (isTerminal(event)) outbox.send({ type: 'done', id })
   }
 
   #tell(id: string | null, error: unknown): void {
@@ -216,6 +208,21 @@ export class SocketSession {
 /** Text work that has not begun ends with it. */
 function cancelled(): ServiceError {
   return new ServiceError('cancelled', 'The request was cancelled before it was admitted.')
+}
+
+/** @throws {ServiceError} what the request failed with */
+function* messagesOf(id: string, entry: QueueEvent, presenter: Presenter): Generator<ServerMessage, void> {
+  if (entry.ordinal === null) {
+    const { position, etaMs } = entry.event
+    yield { type: 'queue', id, position, eta_ms: etaMs === null ? null : Math.round(etaMs) }
+    return
+  }
+  const { event } = entry
+  if (event.kind === 'failed') throw toServiceError(event.failure)
+  for (const { data, completes } of framesOf(presenter, entry)) {
+    yield { type: 'chunk', id, ...(completes !== null && { seq: completes }), data }
+  }
+  if (event.kind === 'finished') yield { type: 'done', id }
 }
 
 function throwUnlessUnknown(error: unknown): null {

@@ -1,21 +1,22 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { ServiceError } from '../../inference/contract/errors.ts'
-import type { GenerationQueue, RequestSnapshot } from '../../queue/queue.ts'
+import { type GenerationQueue, pagesOf, type RequestSnapshot } from '../../queue/queue.ts'
 import { answerStream, either, type Until } from '../wire/answer.ts'
 import { assertSaid } from '../wire/assert-said.ts'
 import { clientGone } from '../wire/client-gone.ts'
-import { type Dialect, presenterOf } from '../wire/dialect.ts'
+import { type Dialect, presenterOf, recall } from '../wire/dialect.ts'
 import { toErrorBody } from '../wire/error-body.ts'
 import { follow } from '../wire/follow.ts'
 import { readFlag } from '../wire/request-terms.ts'
+import { sendJson } from '../wire/send-json.ts'
 import type { Pace } from '../wire/sse.ts'
-import { endOf, toState } from '../wire/stream-state.ts'
+import { toState } from '../wire/stream-state.ts'
 import { type ZodTypes, zodValidator } from '../wire/zod-validator.ts'
 import { resumePoint } from './resume-point.ts'
 
 export interface StreamRouteOptions {
-  readonly queue: Pick<GenerationQueue, 'snapshot' | 'events' | 'cancel'>
+  readonly queue: Pick<GenerationQueue, 'snapshot' | 'entries' | 'events' | 'cancel'>
   readonly dialects: readonly Dialect[]
   /** As tickets carry it: nobody reads or cancels what is another's. */
   readonly callerOf: (request: FastifyRequest) => string
@@ -40,13 +41,17 @@ export const streamRoute: FastifyPluginAsync<StreamRouteOptions> = async (app, o
     throw new ServiceError('not_found', `There is no stream \`${id.slice(0, MAX_SHOWN_CHARS)}\`, or it ended too long ago.`)
   }
 
-  function toAnswer(id: string, snapshot: RequestSnapshot) {
-    const { entries, ticket } = snapshot
+  async function toAnswer(id: string, snapshot: RequestSnapshot) {
+    const { last, end, ticket } = snapshot
     const answer = presenterOf(ticket.presentation, dialects).open()
-    for (const { event } of entries) answer.push(event)
-    const saysSomething = entries.some(({ event }) => event.kind !== 'started' && event.kind !== 'failed')
+    let saysSomething = false
+    for await (const entries of pagesOf(queue, id, 0, last)) {
+      for (const { event } of entries) {
+        answer.push(event)
+        saysSomething ||= event.kind !== 'started' && event.kind !== 'failed'
+      }
+    }
     const state = toState(id, snapshot)
-    const end = endOf(entries)
     return {
       ...state,
       response: saysSomething ? answer.toResponse() : null,
@@ -66,15 +71,15 @@ export const streamRoute: FastifyPluginAsync<StreamRouteOptions> = async (app, o
         const { field, afterOrdinal } = resumePoint(request, query.starting_after)
         const snapshot = await find(params.id, request)
         reply.header('x-stream-id', params.id)
-        if (!asStream) return toAnswer(params.id, snapshot)
+        if (!asStream) return sendJson(reply, await toAnswer(params.id, snapshot))
         assertSaid(field, afterOrdinal, snapshot)
-        if (endOf(snapshot.entries) !== null && afterOrdinal >= snapshot.entries.length) return reply.code(204).send()
+        if (snapshot.end !== null && afterOrdinal >= snapshot.last) return reply.code(204).send()
 
         const { ticket } = snapshot
         const until: Until = { gone, leaving: ticket.unattended === 'cancel' ? null : options.leaving }
-        const batches = follow(queue, { requestId: params.id, afterOrdinal, signal: either(until), cancels: false })
         const presenter = presenterOf(ticket.presentation, dialects)
-        for (const { event } of snapshot.entries.slice(0, afterOrdinal)) presenter.recall?.(event)
+        await recall(presenter, pagesOf(queue, params.id, 0, afterOrdinal))
+        const batches = follow(queue, { requestId: params.id, afterOrdinal, signal: either(until), cancels: false })
         await answerStream(reply, presenter, batches, {
           ...until,
           failsEarly: false,
@@ -86,11 +91,11 @@ export const streamRoute: FastifyPluginAsync<StreamRouteOptions> = async (app, o
 
   app
     .withTypeProvider<ZodTypes>()
-    .delete('/v1/streams/:id', { schema: { params: Params }, validatorCompiler: zodValidator }, async request => {
+    .delete('/v1/streams/:id', { schema: { params: Params }, validatorCompiler: zodValidator }, async (request, reply) => {
       const { id } = request.params
       await find(id, request)
       await queue.cancel(id)
-      return toAnswer(id, await find(id, request))
+      return sendJson(reply, await toAnswer(id, await find(id, request)))
     })
 }
 

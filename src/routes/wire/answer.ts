@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import { ServiceError } from '../../inference/contract/errors.ts'
+import { eventLoopTurn } from '../../inference/contract/event-loop.ts'
 import type { QueueEvent } from '../../queue/queue.ts'
 import type { Presenter } from './dialect.ts'
 import { throwEarlyFailure, toServiceError } from './early-failure.ts'
@@ -25,6 +26,7 @@ export function either({ gone, leaving }: Until): AbortSignal {
  * Reads a request to its end.
  *
  * @param batches  end without an error when one of `until` aborts
+ * @returns the whole response, for `sendJson`
  * @throws {ServiceError} what the request failed with; `cancelled` when the client went; `unavailable` when this process goes
  */
 export async function answerWhole(presenter: Presenter, batches: Batches, until: Until): Promise<object> {
@@ -32,6 +34,8 @@ export async function answerWhole(presenter: Presenter, batches: Batches, until:
   let ended = false
   for await (const batch of batches) {
     for (const { event } of batch) {
+      const turn = eventLoopTurn()
+      if (turn !== null) await turn
       if (event.kind === 'failed') throw toServiceError(event.failure)
       if (event.kind !== 'queued') answer.push(event)
       ended ||= event.kind === 'finished'

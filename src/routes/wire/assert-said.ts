@@ -1,7 +1,6 @@
 import { ServiceError } from '../../inference/contract/errors.ts'
 import type { RequestSnapshot } from '../../queue/queue.ts'
 import { invalid } from './invalid.ts'
-import { endOf } from './stream-state.ts'
 
 /**
  * Nobody has read what a running stream has not said. Behind the end of one that has ended there is just nothing more.
@@ -9,11 +8,15 @@ import { endOf } from './stream-state.ts'
  * @param field    what the client named the ordinal with
  * @throws {ServiceError} `invalid_request`; `unavailable` while the stream may yet get back what it had said
  */
-export function assertSaid(field: string, after: number, { entries, mayGrowBack }: Pick<RequestSnapshot, 'entries' | 'mayGrowBack'>): void {
-  if (after <= entries.length || endOf(entries) !== null) return
+export function assertSaid(
+  field: string,
+  after: number,
+  { last, end, mayGrowBack }: Pick<RequestSnapshot, 'last' | 'end' | 'mayGrowBack'>
+): void {
+  if (after <= last || end !== null) return
   if (mayGrowBack === true) throw new ServiceError('unavailable', 'What this stream had said is being written again. Please try again.')
   throw invalid(
     field,
-    `Invalid '${field}': the stream has not come so far. Expected an integer from 0 to ${entries.length}, but got ${after} instead.`
+    `Invalid '${field}': the stream has not come so far. Expected an integer from 0 to ${last}, but got ${after} instead.`
   )
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { LoggedEvent } from '../../inference/contract/events.ts'
+import type { LogEntry, LoggedEvent } from '../../inference/contract/events.ts'
 import { invariant } from '../../inference/contract/invariant.ts'
 
 /** One API's way to show the events of a request. Where an answer comes from (a new request, a retry, a resume) makes no difference to it. */
@@ -20,7 +20,7 @@ export interface Presenter {
    * A function of the event alone, so that a stream can be taken up at any entry, or of it and those that came before.
    * `failed` adds nothing: its error is the same in all dialects.
    */
-  chunks(event: LoggedEvent): readonly object[]
+  chunks(event: LoggedEvent): Iterable<object>
   /** Only where what came before matters: takes the events, in their order, behind which a stream is taken up. */
   recall?(event: LoggedEvent): void
   open(): AnswerInProgress
@@ -29,7 +29,7 @@ export interface Presenter {
 /** A whole response that grows event by event, so that nobody has to keep the events. */
 export interface AnswerInProgress {
   push(event: LoggedEvent): void
-  /** The response as far as it goes: complete behind `finished`, without usage before. */
+  /** The response as far as it goes: complete behind `finished`, without usage before. Plain data and lazy lists. */
   toResponse(): object
 }
 
@@ -44,6 +44,12 @@ const StoredPresentation = z.object({ dialect: z.string(), view: z.looseObject({
 
 export function toStored(presentation: Presentation): string {
   return JSON.stringify(presentation)
+}
+
+/** Has a presenter take in what stands before the place where a stream is taken up, if that matters to it. */
+export async function recall(presenter: Presenter, pages: AsyncIterable<readonly LogEntry[]>): Promise<void> {
+  if (presenter.recall === undefined) return
+  for await (const entries of pages) for (const { event } of entries) presenter.recall(event)
 }
 
 /** @throws when `stored` was not made by `toStored`, or names none of `dialects`: a bug of ours */

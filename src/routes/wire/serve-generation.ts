@@ -5,6 +5,7 @@ import { answerStream, answerWhole, either, type Until } from './answer.ts'
 import { type Dialect, type Presentation, presenterOf, toStored } from './dialect.ts'
 import { follow } from './follow.ts'
 import type { Terms } from './request-terms.ts'
+import { sendJson } from './send-json.ts'
 import type { Pace } from './sse.ts'
 import { toState } from './stream-state.ts'
 import { counted, type Journal, openTally } from './tally.ts'
@@ -63,7 +64,7 @@ export async function serveGeneration(request: FastifyRequest, reply: FastifyRep
   const batches = counted(follow(queue, { requestId: id, afterOrdinal: 0, signal: either(until), cancels: isPlain }), tally)
   if (!stream) {
     const answer = await answerWhole(presenter, batches, until)
-    return reply.header('openai-processing-ms', tookMs()).send(answer)
+    return sendJson(reply.header('openai-processing-ms', tookMs()), answer)
   }
   reply.header('openai-processing-ms', tookMs())
   await answerStream(reply, presenter, batches, { ...until, failsEarly: true, ...(house.pace !== undefined && { pace: house.pace }) })

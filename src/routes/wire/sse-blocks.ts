@@ -1,7 +1,9 @@
+import { eventLoopTurn } from '../../inference/contract/event-loop.ts'
 import type { LogEntry } from '../../inference/contract/events.ts'
 import type { QueuedNotice, QueueEvent } from '../../queue/queue.ts'
 import type { Presenter } from './dialect.ts'
 import { toErrorBody } from './error-body.ts'
+import { framesOf } from './frames.ts'
 import { sseComment, sseEvent, sseJson } from './sse.ts'
 
 /** A block this long is written before the next is made: a batch may hold a whole log, and an echo of many choices is long. */
@@ -12,21 +14,26 @@ export async function* toSseBlocks(presenter: Presenter, batches: AsyncIterable<
   for await (const batch of batches) {
     let block = ''
     for (const entry of batch) {
-      block += entry.ordinal === null ? toComment(entry) : toSse(presenter, entry)
-      if (block.length < BLOCK_CHARS) continue
-      yield block
-      block = ''
+      for (const event of entry.ordinal === null ? [toComment(entry)] : toSse(presenter, entry)) {
+        block += event
+        const turn = eventLoopTurn()
+        if (turn !== null) await turn
+        if (block.length < BLOCK_CHARS) continue
+        yield block
+        block = ''
+      }
     }
     if (block !== '') yield block
   }
 }
 
 /** A failed stream ends in its error and without `[DONE]`; `id` stands where the entry is complete, so that a resume repeats rather than loses. */
-function toSse(presenter: Presenter, { ordinal, event }: LogEntry): string {
-  if (event.kind === 'failed') return sseJson(toErrorBody(event.failure), ordinal)
-  const chunks = presenter.chunks(event)
-  if (event.kind === 'finished') return chunks.map(chunk => sseJson(chunk)).join('') + sseEvent('[DONE]', ordinal)
-  return chunks.map((chunk, i) => sseJson(chunk, i === chunks.length - 1 ? ordinal : null)).join('')
+function* toSse(presenter: Presenter, entry: LogEntry): Generator<string, void> {
+  const { ordinal, event } = entry
+  if (event.kind === 'failed') yield sseJson(toErrorBody(event.failure), ordinal)
+  const isEnd = event.kind === 'finished'
+  for (const { data, completes } of framesOf(presenter, entry)) yield sseJson(data, isEnd ? null : completes)
+  if (isEnd) yield sseEvent('[DONE]', ordinal)
 }
 
 function toComment({ event: { position, etaMs } }: QueuedNotice): string {

@@ -1,4 +1,4 @@
-import { isTerminal, type LogEntry, type TokenEvent } from '../../inference/contract/events.ts'
+import type { TerminalEvent } from '../../inference/contract/events.ts'
 import type { RequestSnapshot } from '../../queue/queue.ts'
 
 /** Where a request stands, as our own endpoints tell it. */
@@ -10,8 +10,7 @@ export interface StreamState {
   readonly eta_ms: number | null
 }
 
-export function toState(id: string, { queued, entries }: Pick<RequestSnapshot, 'queued' | 'entries'>): StreamState {
-  const end = endOf(entries)
+export function toState(id: string, { queued, end }: Pick<RequestSnapshot, 'queued' | 'end'>): StreamState {
   const isWaiting = end === null && queued !== null
   return {
     id,
@@ -21,15 +20,7 @@ export function toState(id: string, { queued, entries }: Pick<RequestSnapshot, '
   }
 }
 
-export type Terminal = Extract<TokenEvent, { kind: 'finished' | 'failed' }>
-
-/** The terminal event of a log that has one. */
-export function endOf(entries: readonly LogEntry[]): Terminal | null {
-  const last = entries.at(-1)?.event
-  return last !== undefined && isTerminal(last) ? last : null
-}
-
-function statusAt(end: Terminal): 'finished' | 'failed' | 'cancelled' {
+function statusAt(end: TerminalEvent): 'finished' | 'failed' | 'cancelled' {
   if (end.kind === 'finished') return 'finished'
   return end.failure.code === 'cancelled' ? 'cancelled' : 'failed'
 }

@@ -1,7 +1,8 @@
 import { ServiceError } from '../../inference/contract/errors.ts'
+import type { LogEntry } from '../../inference/contract/events.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
 import type { Ticket } from '../../inference/contract/ticket.ts'
-import type { GenerationQueue, QueueDepth, QueueEvent, RequestSnapshot } from '../../queue/queue.ts'
+import { type GenerationQueue, pagesOf, type QueueDepth, type QueueEvent, type RequestSnapshot } from '../../queue/queue.ts'
 import { RequestMeter } from './request-meter.ts'
 import type { RequestMetrics } from './request-metrics.ts'
 
@@ -68,6 +69,10 @@ export class MeteredQueue implements GenerationQueue {
     return this.#queue.snapshot(requestId)
   }
 
+  entries(requestId: string, afterOrdinal: number): Promise<readonly LogEntry[]> {
+    return this.#queue.entries(requestId, afterOrdinal)
+  }
+
   position(requestId: string): Promise<number | null> {
     return this.#queue.position(requestId)
   }
@@ -88,8 +93,8 @@ export class MeteredQueue implements GenerationQueue {
 
   async #settleOne(requestId: string, metered: Metered): Promise<void> {
     try {
-      const { entries } = await this.#queue.snapshot(requestId)
-      metered.meter.pass(entries, null)
+      const { last } = await this.#queue.snapshot(requestId)
+      for await (const entries of pagesOf(this.#queue, requestId, metered.meter.ordinal, last)) metered.meter.pass(entries, null)
       this.#forgetIfEnded(requestId)
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error

@@ -20,6 +20,11 @@ export class RequestMeter {
     this.#metrics = metrics
   }
 
+  /** Of the last entry that was counted; 0 for none. */
+  get ordinal(): number {
+    return this.#ordinal
+  }
+
   get hasEnded(): boolean {
     return this.#hasEnded
   }

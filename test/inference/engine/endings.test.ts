@@ -104,12 +104,12 @@ it('scores a prompt without generating when no new token is allowed', async () =
   await harness.engine.close()
 })
 
-it('tells a long prompt in pieces of at most 512 tokens', async () => {
+it('tells a long prompt in pieces of at most 128 tokens', async () => {
   const harness = new EngineHarness({ contextLength: 1400 })
   const prompt = Array.from({ length: 1200 }, (_, index) => 6 + (index % 20))
   const events = await harness.run(request('long', prompt, { echo: true, maxNewTokens: 1 }))
   const told = events.filter(event => event.kind === 'prompt')
-  expect(told.map(event => event.tokenIds.length)).toEqual([512, 512, 176])
+  expect(told.map(event => event.tokenIds.length)).toEqual([...Array.from({ length: 9 }, () => 128), 48])
   await harness.engine.close()
 })
 

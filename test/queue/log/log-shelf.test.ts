@@ -67,6 +67,14 @@ describe('the log shelf', () => {
     expect(['live', 'large'].filter(id => has(shelf, id))).toEqual(['live'])
   })
 
+  it('keeps the log that has just ended, though it alone is too much, until another ends', () => {
+    const shelf = new LogShelf(OPTIONS)
+    shelve(shelf, 'huge', { tokens: 100 })
+    expect(has(shelf, 'huge')).toBe(true)
+    shelve(shelf, 'next', { tokens: 1 })
+    expect(['huge', 'next'].filter(id => has(shelf, id))).toEqual(['next'])
+  })
+
   it('weighs alternatives and the tokens of prompts', () => {
     const log = new LogShelf(OPTIONS).open('scored', PLAIN_TICKET)
     const alternative = { tokenId: 1, text: 'a', logprob: -1 }

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { StepEvents } from '../../../src/inference/contract/engine.ts'
+import type { LoggedEvent, TokenScore } from '../../../src/inference/contract/events.ts'
 import { JobRunner, type Progress } from '../../../src/queue/worker/job-runner.ts'
 import { aRequest } from '../a-request.ts'
+import { aToken } from '../events.ts'
 import { FakeEngine, TRICKS } from '../fake-engine.ts'
 
 function worker(): { runner: JobRunner; engine: FakeEngine; messages: StepEvents[]; beats: Progress[] } {
@@ -26,6 +28,15 @@ describe('a job runner', () => {
     vi.advanceTimersByTime(1000)
     expect(messages).toHaveLength(6)
     expect(messages[2]?.map(({ event }) => event.kind)).toEqual(['token', 'token', 'token'])
+  })
+
+  it('sends each scored piece of a prompt apart, in the order of the step, and the rest of the step together', () => {
+    const { runner, messages } = worker()
+    const piece = (scores: TokenScore[] | null): LoggedEvent => ({ kind: 'prompt', promptIndex: 0, tokenIds: [1], text: 'a', scores })
+    const said = [aToken(0), aToken(1), piece([]), piece([]), piece(null), aToken(2), piece([])].map(event => ({ requestId: 'x', event }))
+    runner.listener.events(said)
+    expect(messages.flat()).toEqual(said)
+    expect(messages.map(message => message.length)).toEqual([2, 1, 1, 2, 1])
   })
 
   it('tells with each heartbeat how far it is and how much it has to do', () => {

@@ -1,17 +1,20 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { LoggedEvent, TokenScore } from '../../../src/inference/contract/events.ts'
+import { openCompletion } from '../../../src/routes/completions/answer.ts'
 import type { CompletionChoice } from '../../../src/routes/completions/deltas.ts'
 import { completionDialect } from '../../../src/routes/completions/dialect.ts'
-import { type CompletionObject, openCompletion, toChunk } from '../../../src/routes/completions/present.ts'
+import { type CompletionChunk, toChunks } from '../../../src/routes/completions/present.ts'
 import type { CompletionView } from '../../../src/routes/completions/view.ts'
+import { jsonPieces } from '../../../src/routes/wire/json-pieces.ts'
+import type { PromptLogprob } from '../../../src/routes/wire/prompt-logprobs.ts'
 import { finished } from '../literal-parts.ts'
 import { story, USAGE, VIEW } from './story.ts'
 
 it('says the same in chunks and as a whole', () => {
   fc.assert(
     fc.property(story, ({ view, events }) => {
-      const chunks = events.map(event => toChunk(view, event)).filter(chunk => chunk !== null)
+      const chunks = events.flatMap(event => [...toChunks(view, event)])
       expect(concatenated(view, chunks)).toEqual(whole(view, events).choices)
     })
   )
@@ -20,9 +23,7 @@ it('says the same in chunks and as a whole', () => {
 it('sends no chunk that carries nothing, and sorts the choices of each', () => {
   fc.assert(
     fc.property(story, ({ view, events }) => {
-      for (const event of events) {
-        const chunk = toChunk(view, event)
-        if (chunk === null) continue
+      for (const chunk of events.flatMap(event => [...toChunks(view, event)])) {
         expect(chunk.choices.length).toBeGreaterThan(0)
         expect(chunk.choices.map(choice => choice.index)).toEqual(chunk.choices.map(choice => choice.index).toSorted((a, b) => a - b))
         for (const { text, logprobs, finish_reason, token_ids } of chunk.choices) {
@@ -34,7 +35,7 @@ it('sends no chunk that carries nothing, and sorts the choices of each', () => {
 })
 
 /** What a client makes of a stream. */
-function concatenated(view: CompletionView, chunks: readonly CompletionObject[]): CompletionChoice[] {
+function concatenated(view: CompletionView, chunks: readonly CompletionChunk[]): CompletionChoice[] {
   return Array.from({ length: view.promptCount * view.choicesPerPrompt }, (_, index) => {
     const parts = chunks.flatMap(chunk => chunk.choices.filter(choice => choice.index === index))
     const scored = parts.flatMap(part => (part.logprobs === null ? [] : [part.logprobs]))
@@ -59,10 +60,22 @@ function concatenated(view: CompletionView, chunks: readonly CompletionObject[])
   })
 }
 
-function whole(view: CompletionView, events: readonly LoggedEvent[]): CompletionObject {
+/** What is written of a whole answer. */
+function whole(view: CompletionView, events: readonly LoggedEvent[]): Whole {
   const completion = openCompletion(view)
   for (const event of events) completion.push(event)
-  return completion.toResponse()
+  return JSON.parse([...jsonPieces(completion.toResponse())].join(''))
+}
+
+type Whole = Omit<CompletionChunk, 'choices'> & {
+  readonly choices: readonly (CompletionChoice & { readonly prompt_logprobs?: readonly PromptLogprob[] })[]
+}
+
+/** The one chunk of an event, if it makes one. */
+function toChunk(view: CompletionView, event: LoggedEvent): CompletionChunk | undefined {
+  const chunks = [...toChunks(view, event)]
+  expect(chunks.length).toBeLessThan(2)
+  return chunks[0]
 }
 
 const token = (changes: object): LoggedEvent => ({
@@ -207,6 +220,6 @@ it('tells where the time went, in a whole response and behind the last chunk of 
   const view = { ...VIEW, withTimings: true }
   const timings = { queue_ms: 1, prefill_ms: 2, decode_ms: 3, prefill_ms_per_token: 2, decode_ms_per_token: 3 }
   expect(whole(view, [finished(USAGE)]).timings).toEqual(timings)
-  expect(completionDialect.presenter(view).chunks(finished(USAGE))).toEqual([expect.objectContaining({ choices: [], timings })])
+  expect([...completionDialect.presenter(view).chunks(finished(USAGE))]).toEqual([expect.objectContaining({ choices: [], timings })])
   expect(whole(VIEW, [finished(USAGE)])).not.toHaveProperty('timings')
 })

@@ -44,7 +44,7 @@ const end: fc.Arbitrary<ChoiceEnd> = fc.constantFrom(
 export const story = fc
   .record({
     promptCount: fc.integer({ min: 1, max: 3 }),
-    choicesPerPrompt: fc.integer({ min: 1, max: 3 }),
+    choicesPerPrompt: fc.integer({ min: 1, max: 4 }),
     isGreedy: fc.boolean(),
     scoresOnly: fc.boolean(),
     topLogprobs: fc.constantFrom(null, 0, 3),

@@ -26,13 +26,15 @@ const dialect: Dialect = {
   })
 }
 
+const theEnd = finished({ promptTokens: 1, completionTokens: 1, cachedTokens: 0 })
+
 /** A log that has all of its `texts` at once. */
 function logOf(texts: number): LogEntry[] {
   const entries = Array.from({ length: texts }, (_, position): LogEntry => {
     const text = `${position} `.padEnd(TEXT_BYTES, 'x')
     return { ordinal: position + 1, event: { kind: 'token', choice: 0, position, tokenId: 1, text, score: null, end: null } }
   })
-  return [...entries, { ordinal: texts + 1, event: finished({ promptTokens: 1, completionTokens: texts, cachedTokens: 0 }) }]
+  return [...entries, { ordinal: texts + 1, event: theEnd }]
 }
 
 async function openHouse(texts: number, stallMs = OUTBOX.stallMs) {
@@ -44,7 +46,8 @@ async function openHouse(texts: number, stallMs = OUTBOX.stallMs) {
     queue: {
       submit: async ({ id }) => id,
       ticket: async () => ticket,
-      snapshot: async () => ({ ticket, queued: null, entries }),
+      snapshot: async () => ({ ticket, queued: null, last: entries.length, end: theEnd }),
+      entries: async (_id, afterOrdinal) => entries.slice(afterOrdinal),
       async *events(_id, afterOrdinal) {
         try {
           yield entries.slice(afterOrdinal)

@@ -103,7 +103,7 @@ it('says so at once to who has read a stream to its end', async () => {
   client.send(create('a', { background: true, max_tokens: 2 }))
   await client.until(isDone('a'))
   const { stream_id } = client.of('a')[0] as { stream_id: string }
-  const last = (await house.queue.snapshot(stream_id)).entries.length
+  const { last } = await house.queue.snapshot(stream_id)
   client.send({ type: 'resume', id: 'b', stream_id, after: last })
   await client.until(message => message['id'] === 'b' && message['type'] !== 'started')
   expect(client.of('b').map(message => message['type'])).toEqual(['started', 'done'])
@@ -121,7 +121,7 @@ it('cancels what it leaves behind, and lets run what is in the background', asyn
   client.socket.close()
   const end = await readToEnd(house, left)
   expect(end).toMatchObject({ kind: 'failed', failure: { code: 'cancelled' } })
-  expect((await house.queue.snapshot(kept)).entries.at(-1)?.event).toMatchObject({ kind: 'token' })
+  expect(await house.queue.snapshot(kept)).toMatchObject({ last: expect.toSatisfy(last => last > 0), end: null })
   await house.queue.cancel(kept)
 })
 
@@ -186,7 +186,7 @@ it('sends clients elsewhere when this process is to go, and what they read goes 
   const again = await house.connect()
   again.send({ type: 'resume', id: 'a', stream_id, after: 0 })
   await again.until(message => message['type'] === 'chunk')
-  expect((await house.queue.snapshot(String(stream_id))).entries.at(-1)?.event).toMatchObject({ kind: 'token' })
+  expect(await house.queue.snapshot(String(stream_id))).toMatchObject({ last: expect.toSatisfy(last => last > 0), end: null })
   await house.queue.cancel(String(stream_id))
 })
 

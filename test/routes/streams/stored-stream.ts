@@ -1,6 +1,6 @@
 import { fastify } from 'fastify'
 import { ServiceError } from '../../../src/inference/contract/errors.ts'
-import type { LogEntry, LoggedEvent, QueuedEvent } from '../../../src/inference/contract/events.ts'
+import { isTerminal, type LogEntry, type LoggedEvent, type QueuedEvent } from '../../../src/inference/contract/events.ts'
 import { PLAIN_TICKET, type Ticket } from '../../../src/inference/contract/ticket.ts'
 import { completionDialect } from '../../../src/routes/completions/dialect.ts'
 import type { CompletionView } from '../../../src/routes/completions/view.ts'
@@ -19,6 +19,8 @@ export interface StoredStream {
 export async function openStored({ view, events, ticket, queued }: StoredStream, changes: Partial<StreamRouteOptions> = {}) {
   const presentation = toStored({ dialect: 'completions', view })
   const entries = events.map((event, i): LogEntry => ({ ordinal: i + 1, event }))
+  const last = events.at(-1)
+  const end = last !== undefined && isTerminal(last) ? last : null
   const cancelled: string[] = []
   const app = fastify()
   answerErrors(app)
@@ -26,8 +28,9 @@ export async function openStored({ view, events, ticket, queued }: StoredStream,
     queue: {
       async snapshot(id) {
         if (id !== view.id) throw new ServiceError('not_found', `no ${id} here`)
-        return { ticket: { ...PLAIN_TICKET, owner: 'caller', presentation, ...ticket }, queued: queued ?? null, entries }
+        return { ticket: { ...PLAIN_TICKET, owner: 'caller', presentation, ...ticket }, queued: queued ?? null, last: entries.length, end }
       },
+      entries: async (_id, afterOrdinal) => entries.slice(afterOrdinal, afterOrdinal + 3),
       async *events(_id, afterOrdinal) {
         if (afterOrdinal < entries.length) yield entries.slice(afterOrdinal)
       },

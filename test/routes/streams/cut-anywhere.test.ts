@@ -1,0 +1,130 @@
+import fc from 'fast-check'
+import { type FastifyInstance, type FastifyPluginAsync, fastify } from 'fastify'
+import { expect, it } from 'vitest'
+import type { LogEntry, LoggedEvent } from '../../../src/inference/contract/events.ts'
+import { PLAIN_TICKET } from '../../../src/inference/contract/ticket.ts'
+import { chatDialect } from '../../../src/routes/chat/dialect.ts'
+import { completionDialect } from '../../../src/routes/completions/dialect.ts'
+import { socketRoute } from '../../../src/routes/socket/route.ts'
+import { streamRoute } from '../../../src/routes/streams/route.ts'
+import { toStored } from '../../../src/routes/wire/dialect.ts'
+import { story as chatStory } from '../chat/story.ts'
+import { story as completionStory } from '../completions/story.ts'
+import { finished, readSse } from '../literal-parts.ts'
+
+/** A frame as a client has it: what it says, and the place that it may be taken up behind. */
+interface Frame {
+  readonly says: unknown
+  readonly place: number | null
+}
+
+/** Reads a stream behind a place (0: all of it) to its end. */
+type Read = (after: number) => Promise<readonly Frame[]>
+
+interface Stored {
+  readonly dialect: string
+  readonly view: object
+  readonly events: readonly LoggedEvent[]
+}
+
+const stored: fc.Arbitrary<Stored> = fc.oneof(
+  completionStory.map(({ view, events }) => ({ dialect: completionDialect.name, view, events })),
+  chatStory.map(({ view, events }) => ({ dialect: chatDialect.name, view, events }))
+)
+
+async function serve({ dialect, view, events }: Stored): Promise<FastifyInstance> {
+  const entries = events.map((event, i): LogEntry => ({ ordinal: i + 1, event }))
+  const ticket = { ...PLAIN_TICKET, owner: 'caller', presentation: toStored({ dialect, view }) }
+  const end = finished({ promptTokens: 1, completionTokens: 1, cachedTokens: 0 })
+  const options = {
+    queue: {
+      submit: async ({ id }: { readonly id: string }) => id,
+      ticket: async () => ticket,
+      snapshot: async () => ({ ticket, queued: null, last: entries.length, end }),
+      entries: async (_id: string, after: number) => entries.slice(after, after + 3),
+      async *events(_id: string, after: number) {
+        if (after < entries.length) yield entries.slice(after)
+      },
+      cancel: async () => {}
+    },
+    dialects: [completionDialect, chatDialect],
+    callerOf: () => 'caller',
+    leaving: new AbortController().signal,
+    openers: {},
+    isDraining: () => false,
+    servedModelName: 'tiny',
+    clock: () => 0
+  }
+  const app = fastify()
+  let inner: FastifyInstance = app
+  await app.register(streamRoute, options)
+  const sockets: FastifyPluginAsync = async child => {
+    inner = child
+    await socketRoute(child, options)
+  }
+  await app.register(sockets)
+  await app.ready()
+  return inner
+}
+
+function overSse(app: FastifyInstance): Read {
+  return async after => {
+    const { body } = await app.inject({ method: 'GET', url: '/v1/streams/x', headers: { 'last-event-id': String(after) } })
+    return readSse(body).map(({ id, data }) => ({ says: data, place: id === null ? null : Number(id) }))
+  }
+}
+
+function overSocket(app: FastifyInstance): Read {
+  return async after => {
+    const socket = await app.injectWS('/v1/completions')
+    const frames: Frame[] = []
+    const { promise, resolve } = Promise.withResolvers<void>()
+    socket.on('message', text => {
+      const { type, seq = null, data } = JSON.parse(String(text))
+      if (type === 'chunk') frames.push({ says: data, place: seq })
+      if (type === 'done') resolve()
+    })
+    socket.send(JSON.stringify({ type: 'resume', id: 'a', stream_id: 'x', after }))
+    await promise
+    socket.terminate()
+    return frames
+  }
+}
+
+it.each([
+  { wire: 'server-sent events', readerOf: overSse },
+  { wire: 'a WebSocket', readerOf: overSocket }
+])('is whole after a cut behind any frame of $wire, whatever the dialect and the options', async ({ readerOf }) => {
+  await fc.assert(
+    fc.asyncProperty(stored, async stream => {
+      const app = await serve(stream)
+      const read = readerOf(app)
+      const whole = await read(0)
+      for (let cut = 0; cut <= whole.length; cut++) {
+        const had = whole.slice(0, cut)
+        // What docs/streams.md has clients do: frames behind the last place belong to an entry that is not complete, and come again.
+        const kept = had.slice(0, had.findLastIndex(({ place }) => place !== null) + 1)
+        expect([...kept, ...(await read(kept.at(-1)?.place ?? 0))]).toEqual(whole)
+      }
+      await app.close()
+    }),
+    { numRuns: 30 }
+  )
+})
+
+it('repeats no frame of entries that are complete, and numbers every entry that shows anything', async () => {
+  await fc.assert(
+    fc.asyncProperty(stored, async stream => {
+      const app = await serve(stream)
+      const [sse, socket] = [await overSse(app)(0), await overSocket(app)(0)]
+      const said = sse.filter(({ says }) => says !== '[DONE]')
+      expect(socket.map(({ says }) => says)).toEqual(said.map(({ says }) => JSON.parse(String(says))))
+      const places = socket.flatMap(({ place }) => place ?? [])
+      expect(places).toEqual(places.toSorted((a, b) => a - b))
+      expect(new Set(places).size).toBe(places.length)
+      expect(socket.at(-1)?.place ?? 0).toBeGreaterThan(0)
+      await app.close()
+    }),
+    { numRuns: 30 }
+  )
+})
