@@ -1,6 +1,9 @@
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import type { Status } from './status.ts'
 
+/** As the router declares them. Probes come all the time, and without a key. */
+export const PROBE_URLS: ReadonlySet<string> = new Set(['/health', '/ready'])
+
 /** GET /health (is it alive?) and GET /ready (may work be sent here?): 200 or 503. */
 export const healthRoute: FastifyPluginAsync<{ readonly status: Status }> = async (app, { status }) => {
   app.get('/health', async (_request, reply) => answer(reply, status.isHealthy(), status, ['ok', 'unhealthy']))
