@@ -22,14 +22,16 @@ import type { Metrics } from './observe/metrics.ts'
 import { openApiDocument } from './openapi/document.ts'
 import { OPERATIONS } from './openapi/operations.ts'
 import { requireApiKey } from './plugins/auth.ts'
+import { closeConnections } from './plugins/closing-connections.ts'
 import { refuseWhileDraining } from './plugins/drain.ts'
 import { answerError, answerErrors } from './plugins/error-handler.ts'
 import { checkHost } from './plugins/host-check.ts'
 import { answerBrokenRequest, HTTP_LIMITS, limitRequests } from './plugins/limits.ts'
 import { answerUnknownUrls } from './plugins/not-found.ts'
+import { answerInTurn } from './plugins/pipelining.ts'
 import { addResponseIds } from './plugins/request-id.ts'
 import { logRequests } from './plugins/request-log.ts'
-import { closeUnusedConnections } from './plugins/unused-connections.ts'
+import { routeUpgrades } from './plugins/upgrades.ts'
 
 export const QUEUE_BOARD_PATH = '/admin/queues'
 
@@ -64,6 +66,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   const queue = metrics.metered(options.queue, clock)
   const app = fastify({
     ...HTTP_LIMITS,
+    routerOptions: { ignoreTrailingSlash: true },
     ...(options.logger !== undefined && { loggerInstance: options.logger }),
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     return503OnClosing: false, // its body is not the envelope: refuseWhileDraining answers
@@ -73,6 +76,9 @@ export function buildApp(options: AppOptions): FastifyInstance {
   })
 
   answerErrors(app)
+  const upgrades = routeUpgrades(app)
+  closeConnections(app)
+  answerInTurn(app.server)
   addResponseIds(app)
   const journal = logRequests(app, clock)
   metrics.http.watch(app)
@@ -80,7 +86,6 @@ export function buildApp(options: AppOptions): FastifyInstance {
   const auth = requireApiKey(app, options.apiKeys)
   refuseWhileDraining(app, options.isDraining)
   limitRequests(app)
-  closeUnusedConnections(app)
   answerUnknownUrls(app)
 
   app.register(healthRoute, { status })
@@ -105,7 +110,8 @@ export function buildApp(options: AppOptions): FastifyInstance {
     servedModelName: card.servedModelName,
     clock,
     callerOf,
-    leaving
+    leaving,
+    upgrades
   })
   app.register(streamRoute, { queue, dialects, leaving, callerOf })
   if (options.queueBoard !== undefined) app.register(options.queueBoard, { prefix: QUEUE_BOARD_PATH })

@@ -3,6 +3,7 @@ import type { FastifyInstance, RouteOptions } from 'fastify'
 import OpenAI from 'openai'
 import { afterEach, expect, it } from 'vitest'
 import type { LoggedEvent } from '../../src/inference/contract/events.ts'
+import { EmbeddedQueue } from '../../src/queue/embedded/embedded-queue.ts'
 import type { AppOptions } from '../../src/server/app.ts'
 import { inBatches, literalQueue, saying, silent } from '../routes/literal-parts.ts'
 import { readableLog, testApp } from './app-parts.ts'
@@ -187,6 +188,91 @@ it.each([
   expect(response.statusCode).toBe(status)
   expect(response.json()).toEqual({ error: { message: expect.any(String), type: 'invalid_request_error', param: null, code } })
   expect(response.body).not.toContain('secret')
+})
+
+it.each([
+  ['GET', '/health', 200],
+  ['GET', '/ready?x=1', 200],
+  ['GET', '/metrics', 200],
+  ['GET', '/v1/models', 200],
+  ['GET', '/v1/models/tiny', 200],
+  ['GET', '/openapi.json', 200],
+  ['POST', '/v1/completions', 200],
+  ['POST', '/tokenize', 200],
+  ['DELETE', '/v1/completions', 405],
+  ['GET', '/unknown', 404]
+] as const)('answers %s %s alike with and without a slash at its end', async (method, url, status) => {
+  const { logger, lines } = readableLog()
+  const app = testApp({ logger })
+  const ask = async (target: string) => {
+    const payload = { model: 'tiny', prompt: 'hi' }
+    const { statusCode, headers } = await app.inject({ method, url: target, ...(method === 'POST' && { payload }) })
+    return { statusCode, type: headers['content-type'], allow: headers['allow'] }
+  }
+  const plain = await ask(url)
+  expect(plain.statusCode).toBe(status)
+  expect(await ask(url.replace(/(?=\?|$)/, '/'))).toEqual(plain)
+  const routes = lines.filter(line => line['msg'] === 'request').map(line => line['route'])
+  expect(routes.at(0)).toEqual(routes.at(-1))
+  const guarded = testApp({ apiKeys: ['sk-1'] })
+  const isGuarded = async (target: string) => (await guarded.inject({ method, url: target })).statusCode === 401
+  expect(await isGuarded(url.replace(/(?=\?|$)/, '/'))).toBe(await isGuarded(url))
+})
+
+it('logs probes at debug only, however they end', async () => {
+  for (const isGood of [true, false]) {
+    const { logger, lines } = readableLog()
+    logger.level = 'debug'
+    const status = { isHealthy: () => isGood, isReady: () => isGood, detail: async () => ({}) }
+    const app = testApp({ logger, status })
+    for (const url of ['/health', '/ready', '/health/', '/ready/?a=1']) await app.inject({ url })
+    await app.inject({ method: 'HEAD', url: '/health' })
+    await app.inject({ url: '/v1/models' })
+    await expect.poll(() => lines.filter(line => line['msg'] === 'request').map(line => line['level'])).toEqual([20, 20, 20, 20, 20, 30])
+  }
+})
+
+it.each(['/docs/unknown', '/docs/unknown/', '/docs/js', '/docs//', '/docs/openapi.yaml', '/docsx'])('knows no page %s', async url => {
+  for (const method of ['GET', 'HEAD', 'DELETE'] as const) {
+    expect((await testApp().inject({ method, url })).statusCode).toBe(404)
+  }
+})
+
+it.each(['application/json', 'text/plain', 'application/x-www-form-urlencoded', 'nonsense'])(
+  'a request without a body may name the type of one: %s',
+  async type => {
+    const app = testApp({ queue: new EmbeddedQueue() })
+    for (const length of [{}, { 'content-length': '0' }]) {
+      for (const [method, url] of [
+        ['DELETE', '/v1/streams/x'],
+        ['DELETE', '/v1/models/x'],
+        ['POST', '/health'],
+        ['OPTIONS', '/v1/models'],
+        ['PUT', '/unknown'],
+        ['POST', '/v1/completions']
+      ] as const) {
+        const plain = await app.inject({ method, url })
+        const typed = await app.inject({ method, url, headers: { 'content-type': type, ...length } })
+        expect({ method, url, status: typed.statusCode, body: typed.body }).toEqual({
+          method,
+          url,
+          status: plain.statusCode,
+          body: plain.body
+        })
+      }
+    }
+  }
+)
+
+it.each([
+  { headers: { 'content-type': 'application/json', 'transfer-encoding': 'chunked' } },
+  { headers: { 'content-type': 'application/json' }, payload: '{' },
+  { headers: { 'content-type': 'text/plain' }, payload: 'please' }
+])('does not read the body of a DELETE: %o', async ask => {
+  const app = testApp({ queue: new EmbeddedQueue() })
+  const plain = await app.inject({ method: 'DELETE', url: '/v1/streams/x' })
+  const asked = await app.inject({ method: 'DELETE', url: '/v1/streams/x', ...ask })
+  expect([asked.statusCode, asked.body]).toEqual([404, plain.body])
 })
 
 it('says which methods a URL knows', async () => {

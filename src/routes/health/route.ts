@@ -1,6 +1,9 @@
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import type { Status } from './status.ts'
 
+/** As the router declares them. Probes come all the time, and without a key. */
+export const PROBE_URLS: ReadonlySet<string> = new Set(['/health', '/ready'])
+
 /**
  * GET /health (does this process work?) and GET /ready (may work be sent here?): 200 or 503. A queue that cannot be reached makes a server not ready,
  * and leaves it healthy: a restart would not help, and would end streams that go on when the queue is back.

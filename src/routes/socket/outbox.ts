@@ -48,6 +48,15 @@ export class Outbox {
     return !isStalled || this.hasRoom
   }
 
+  /** Calls `proceed` once, when there is room or the socket is closed. */
+  onRoom(proceed: () => void): void {
+    const wake = () => {
+      this.#waiting.delete(wake)
+      proceed()
+    }
+    this.#waiting.add(wake)
+  }
+
   #wake(): void {
     for (const resolve of this.#waiting) resolve()
   }

@@ -1,4 +1,4 @@
-import { ServiceError } from '../../inference/contract/errors.ts'
+import { type ErrorCode, ServiceError } from '../../inference/contract/errors.ts'
 import { eventLoopTurn } from '../../inference/contract/event-loop.ts'
 import { type GenerationQueue, pagesOf, type QueueEvent } from '../../queue/queue.ts'
 import { assertSaid } from '../wire/assert-said.ts'
@@ -15,6 +15,8 @@ import type { ServerMessage } from './server-message.ts'
 
 /** Requests that one socket may follow at once. */
 const MAX_REQUESTS = 64
+/** Ends of messages that the client could have known before. */
+const MISTAKES: ReadonlySet<ErrorCode> = new Set(['invalid_request', 'context_overflow', 'not_found', 'model_not_found'])
 
 export interface SessionParts {
   readonly queue: Pick<GenerationQueue, 'submit' | 'ticket' | 'snapshot' | 'entries' | 'events' | 'cancel'>
@@ -31,6 +33,8 @@ export interface SessionOf {
   /** As tickets carry it. */
   readonly caller: string
   readonly outbox: Outbox
+  /** A message was refused for the client's own fault. */
+  readonly onMistake: () => void
   readonly onEnded: (facts: RequestFacts) => void
   readonly onBug: (error: unknown) => void
 }
@@ -58,15 +62,21 @@ export class SocketSession {
     return this.#followed.size === 0
   }
 
-  /** Resolves when the message has had its whole answer. */
-  async hear(text: string): Promise<void> {
+  /**
+   * Resolves when the message has had its whole answer.
+   *
+   * @param text  null where the frame was binary
+   */
+  async hear(text: string | null): Promise<void> {
     let id: string | null = null
     try {
+      if (text === null) throw new ServiceError('invalid_request', 'The frame is binary. Only text frames are read.')
       const message = parseClientMessage(text)
       id = message.id
       await this.#obey(message)
     } catch (error) {
-      this.#tell(id ?? idOf(text), error)
+      this.#tell(id ?? idOf(text ?? ''), error)
+      if (error instanceof ServiceError && MISTAKES.has(error.code)) this.#of.onMistake()
     }
   }
 

@@ -34,6 +34,9 @@ export const StreamQuery = z.object({
 /** GET and DELETE /v1/streams/{id}: any request that has not been forgotten, in the dialect and with the options it was made with. */
 export const streamRoute: FastifyPluginAsync<StreamRouteOptions> = async (app, options) => {
   const { queue, dialects, callerOf } = options
+  // No body is needed here: one that comes all the same is not read, whatever its type.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
 
   async function find(id: string, request: FastifyRequest): Promise<RequestSnapshot> {
     const snapshot = await queue.snapshot(id).catch(throwUnlessUnknown)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { ErrorCode } from '../../inference/contract/errors.ts'
+import { PROBE_URLS } from '../../routes/health/route.ts'
 import { ERROR_TABLE } from '../../routes/wire/error-table.ts'
 import { inputJsonSchema } from '../../routes/wire/input-json-schema.ts'
 import { ErrorSchema } from '../../routes/wire/schema.ts'
@@ -10,7 +11,6 @@ type Json = Readonly<Record<string, unknown>>
 /** Whatever is asked for, it may be refused so. */
 const ANY_ERRORS: readonly ErrorCode[] = ['invalid_request', 'invalid_api_key', 'forbidden', 'unavailable']
 const BODY_ERRORS: readonly ErrorCode[] = ['body_too_large']
-const OPEN_URLS: ReadonlySet<string> = new Set(['/health', '/ready'])
 
 /** OpenAPI 3.1 of the operations, of the very schemas that parse their bodies. */
 export function openApiDocument(operations: readonly Operation[]): Json {
@@ -46,7 +46,7 @@ function toOperation(operation: Operation, path: string, components: Map<string,
     operationId: `${method.toLowerCase()}${path.replace(/\W+(\w)/g, (_, letter: string) => letter.toUpperCase()).replace(/\W/g, '')}`,
     tags: [tag],
     summary,
-    ...(OPEN_URLS.has(url) && { security: [] }),
+    ...(PROBE_URLS.has(url) && { security: [] }),
     parameters: toParameters(operation, path),
     ...(body !== undefined && {
       requestBody: { required: true, content: { 'application/json': { schema: toSchema(body, 'input', components) } } }

@@ -1,9 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { ServiceError } from '../../inference/contract/errors.ts'
-
-/** Routes that need no key, by the pattern they were declared with: what the router matched, never what the client wrote. */
-const OPEN_ROUTES: ReadonlySet<string> = new Set(['/health', '/ready'])
+import { PROBE_URLS } from '../../routes/health/route.ts'
 
 export interface Auth {
   /** A name for whoever holds the request's key that does not reveal the key; the same for all where the server is open. */
@@ -19,7 +17,8 @@ export function requireApiKey(app: FastifyInstance, keys: readonly string[]): Au
   const callers = new WeakMap<FastifyRequest, string>()
   if (digests.length > 0) {
     app.addHook('onRequest', async request => {
-      if (OPEN_ROUTES.has(request.routeOptions.url ?? '')) return
+      // What the router matched, never what the client wrote.
+      if (PROBE_URLS.has(request.routeOptions.url ?? '')) return
       callers.set(request, authenticate(request.headers.authorization, digests))
     })
   }

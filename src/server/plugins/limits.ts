@@ -24,6 +24,8 @@ export const HTTP_LIMITS = {
 } as const satisfies FastifyHttpOptions<Server>
 
 const MAX_CONNECTIONS = 10_000
+/** A client that was told why its connection ends can read that for so long. */
+const LAST_BYTES_MS = SECOND_MS
 
 /** What the options above cannot say: JSON only, of bounded depth, not compressed, and not from everybody at once. */
 export function limitRequests(app: FastifyInstance): void {
@@ -36,6 +38,9 @@ export function limitRequests(app: FastifyInstance): void {
     else done(new ServiceError('invalid_request', `Invalid request body: ${fault}.`))
   })
   app.addHook('onRequest', async (request, reply) => {
+    const { headers } = request.raw
+    // Many clients name a content type with each request: nothing has none, and is not parsed.
+    if (headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0) delete headers['content-type']
     const encoding = request.headers['content-encoding'] ?? 'identity'
     if (encoding === 'identity') return
     return reply
@@ -51,7 +56,14 @@ export function answerBrokenRequest(error: Error & { readonly code?: string }, s
     return
   }
   const [status, message] = BROKEN[error.code ?? ''] ?? (['400 Bad Request', 'The request is not valid HTTP.'] as const)
+  answerRaw(socket, status, message)
+}
+
+/** Answers past Node's HTTP, and closes the connection, even where the client does not. */
+export function answerRaw(socket: Socket, status: string, message: string): void {
   const body = JSON.stringify(errorBody(message, 'invalid_request_error', null))
+  const timer = setTimeout(() => socket.destroy(), LAST_BYTES_MS).unref()
+  socket.on('error', () => socket.destroy()).once('close', () => clearTimeout(timer))
   socket.end(
     `HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
   )

@@ -13,8 +13,9 @@ export function answerUnknownUrls(app: FastifyInstance): void {
 
   app.setNotFoundHandler((request, reply) => {
     const [path = ''] = request.url.split('?', 1)
-    const allowed = [...methodsByUrl].filter(([url]) => matches(url, path)).flatMap(([, methods]) => [...methods])
-    if (allowed.length === 0) {
+    const allowed = [...methodsByUrl].filter(([url]) => matches(url, path.replace(/(?<=.)\/$/, ''))).flatMap(([, methods]) => [...methods])
+    // With a method that is declared, the route itself knows no such thing.
+    if (allowed.length === 0 || allowed.includes(request.method)) {
       return reply.code(404).send(errorBody(`Invalid URL (${request.method} ${path.slice(0, 256)})`, 'invalid_request_error', 'not_found'))
     }
     const message = `Not allowed to ${request.method} on ${path.slice(0, 256)} (HINT: Perhaps you meant to use a different HTTP method?)`

@@ -1,10 +1,11 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { PROBE_URLS } from '../../routes/health/route.ts'
 import { CLIENT_REQUEST_ID } from '../../routes/wire/client-request-id.ts'
 import type { Journal, RequestFacts } from '../../routes/wire/tally.ts'
 import { answerStatus, CLIENT_GONE } from '../answer-status.ts'
 
 /**
- * One line for each request when its answer is over, however it ends: written, streamed, broken or left.
+ * One line for each request when its answer is over, however it ends: written, streamed, broken or left; probes at debug.
  * It says who, what and how long; never a prompt, an answer, a key or a query.
  */
 export function logRequests(app: FastifyInstance, clock: () => number): Journal {
@@ -21,7 +22,8 @@ export function logRequests(app: FastifyInstance, clock: () => number): Journal 
         clientRequestId: reply.getHeader(CLIENT_REQUEST_ID),
         ...outcomeAt(status, facts.get(request)?.())
       }
-      request.log.info(line, 'request')
+      if (PROBE_URLS.has(request.routeOptions.url ?? '')) request.log.debug(line, 'request')
+      else request.log.info(line, 'request')
     })
   })
   return { attach: (request, read) => void facts.set(request, read) }

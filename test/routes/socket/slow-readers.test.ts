@@ -37,7 +37,7 @@ function logOf(texts: number): LogEntry[] {
   return [...entries, { ordinal: texts + 1, event: theEnd }]
 }
 
-async function openHouse(texts: number, stallMs = OUTBOX.stallMs) {
+async function openHouse(texts: number, stallMs = OUTBOX.stallMs, highWaterBytes = OUTBOX.highWaterBytes) {
   const entries = logOf(texts)
   const ticket = { ...PLAIN_TICKET, owner: 'caller', presentation: toStored({ dialect: dialect.name, view: {} }) }
   const left: number[] = []
@@ -71,7 +71,7 @@ async function openHouse(texts: number, stallMs = OUTBOX.stallMs) {
     clock: () => 0,
     callerOf: () => 'caller',
     leaving: new AbortController().signal,
-    outbox: { ...OUTBOX, stallMs }
+    outbox: { highWaterBytes, stallMs }
   }
   let inner = app
   const route: FastifyPluginAsync = async child => {
@@ -154,4 +154,18 @@ it('keeps little for 200 clients that read nothing', async () => {
   const bytes = buffered(app)
   expect(bytes).toHaveLength(200)
   expect(Math.max(...bytes)).toBeLessThan(BOUND)
+})
+
+it('reads no more of a client that does not read its answers, and answers everything once it does', async () => {
+  const { app } = await openHouse(1, undefined, 2000)
+  const { socket, messages } = await connect(app)
+  socket.pause()
+  // A stream that was read to its end: `started` and `done`, which wait for nobody.
+  const ask = (id: string) => socket.send(JSON.stringify({ type: 'resume', id: id.padEnd(128), stream_id: 'cmpl-a', after: 2 }))
+  for (let id = 0; id < 2000; id++) ask(`${id}`)
+  const [served] = app.websocketServer.clients
+  await vi.waitFor(() => expect(served?.isPaused).toBe(true))
+  socket.resume()
+  await vi.waitFor(() => expect(messages).toHaveLength(4000), 10_000)
+  expect(served?.isPaused).toBe(false)
 })

@@ -151,6 +151,63 @@ it.each([
   await client.until(isDone('b'))
 })
 
+it.each([
+  ['bytes', [Buffer.from([0, 255])]],
+  ['JSON', [Buffer.from(JSON.stringify(create('b')))]],
+  ['nothing', [Buffer.alloc(0)]],
+  ['fragments', [Buffer.from('{"type":'), Buffer.from('"cancel"}')]]
+])('tells who sends a binary frame of %s that only text frames are read', async (_name, pieces) => {
+  await using house = await openHouse()
+  const client = await house.connect()
+  for (const [at, piece] of pieces.entries()) client.socket.send(piece, { binary: true, fin: at === pieces.length - 1 })
+  expect(await client.until(one => one['type'] === 'error')).toMatchObject({
+    id: null,
+    error: { message: expect.stringMatching(/binary.*text frames/), type: 'invalid_request_error' }
+  })
+  for (const piece of ['{"type":"cancel",', '"id":"a"}']) client.socket.send(piece, { fin: piece.endsWith('}') })
+  expect(await client.until(one => one['id'] === 'a')).toMatchObject({ type: 'error' })
+})
+
+it('closes with 1007 where text is not UTF-8', async () => {
+  await using house = await openHouse()
+  const client = await house.connect()
+  client.socket.send(Buffer.from([0xff]), { binary: false })
+  expect(await client.closed).toBe(1007)
+})
+
+it.each([
+  ['no JSON', ''],
+  ['no message', '{}'],
+  ['a bad body', JSON.stringify(create('a', { max_tokens: -1 }))],
+  ['a binary frame', Buffer.alloc(1)],
+  ['a cancel of nothing', '{"type":"cancel","id":"a"}'],
+  ['an unknown stream', '{"type":"resume","id":"a","stream_id":"cmpl-none"}']
+])('closes with 1008 when there is no end to frames that are refused: %s', async (_name, frame) => {
+  await using house = await openHouse()
+  const other = await house.connect()
+  const client = await house.connect()
+  for (let count = 0; count < 5000; count++) client.socket.send(frame)
+  expect(await client.closed).toBe(1008)
+  expect(client.messages.length).toBeLessThan(200)
+  // What others do is not touched by it, nor are refusals that are few.
+  other.send('{')
+  other.send(create('b'))
+  await other.until(isDone('b'))
+})
+
+it('does not count what the server refuses for reasons of its own, nor requests that the client cancels', async () => {
+  await using house = await openHouse(64)
+  const client = await house.connect()
+  for (let count = 0; count < 200; count++) {
+    client.send(create(`${count}`, HOLD))
+    await client.until(message => message['type'] === 'started' && message['id'] === `${count}`)
+    client.send({ type: 'cancel', id: `${count}` })
+    await client.until(message => message['type'] === 'error' && message['id'] === `${count}`)
+  }
+  client.send(create('b'))
+  await client.until(isDone('b'))
+})
+
 it('refuses an id that is in use', async () => {
   await using house = await openHouse()
   const client = await house.connect()
@@ -165,6 +222,19 @@ it('closes with 1009 when a frame is too large', async () => {
   const client = await house.connect()
   client.send('x'.repeat(1_100_000))
   expect(await client.closed).toBe(1009)
+})
+
+it('does not wait for clients that do not answer when the server goes', async () => {
+  const house = await openHouse()
+  const silent = await house.connect()
+  silent.socket.pause()
+  const flooding = await house.connect()
+  flooding.socket.pause()
+  const sending = setInterval(() => flooding.socket.readyState === flooding.socket.OPEN && flooding.send('{'), 1)
+  await house.app.close()
+  clearInterval(sending)
+  silent.socket.resume()
+  expect(await silent.closed).toBe(1012)
 })
 
 it('tells sockets to come again when the server goes', async () => {

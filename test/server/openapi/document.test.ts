@@ -42,7 +42,7 @@ it('describes every route that is declared, and no other', async () => {
   const app = testApp()
   const declared = new Set<string>()
   app.addHook('onRoute', ({ method, url }: RouteOptions) => {
-    for (const one of [method].flat()) if (one !== 'HEAD' && url !== '/docs/*') declared.add(`${String(one)} ${url}`)
+    for (const one of [method].flat()) if (one !== 'HEAD' && !url.startsWith('/docs/')) declared.add(`${String(one)} ${url}`)
   })
   await app.ready()
   expect(OPERATIONS.map(({ method, url }) => `${method} ${url}`).toSorted()).toEqual([...declared].toSorted())

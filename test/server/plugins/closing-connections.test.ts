@@ -1,0 +1,77 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { expect, it } from 'vitest'
+import { testApp } from '../app-parts.ts'
+import { RawConnection, rawRequest } from '../raw-connection.ts'
+
+const BODY = '{"model":"tiny","prompt":"hi"}'
+const TO_SOCKET = ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==']
+
+/** What a client may have sent before it falls silent, and how many answers it has by then. */
+const SILENT = [
+  { name: 'nothing', bytes: '', answers: 0 },
+  { name: 'half a request line', bytes: 'GET /hea', answers: 0 },
+  { name: 'half the headers', bytes: 'GET /health HTTP/1.1\r\nHost: localhost\r\n', answers: 0 },
+  { name: 'half of an upgrade', bytes: rawRequest('GET', '/v1/completions', TO_SOCKET).slice(0, -2), answers: 0 },
+  { name: 'an upgrade to a WebSocket', bytes: rawRequest('GET', '/v1/completions', TO_SOCKET), answers: 1 },
+  { name: 'an upgrade that is refused', bytes: rawRequest('GET', '/v1/completions', TO_SOCKET.slice(0, 2)), answers: 1 },
+  { name: 'an upgrade that is ignored', bytes: rawRequest('GET', '/health', ['Connection: Upgrade', 'Upgrade: h2c']), answers: 1 },
+  {
+    name: 'an upgrade behind another request',
+    bytes: rawRequest('GET', '/health') + rawRequest('GET', '/v1/completions', TO_SOCKET),
+    answers: 2
+  },
+  { name: 'a request, and keeps its connection', bytes: rawRequest('GET', '/health'), answers: 1 },
+  { name: 'a request and the half of another', bytes: `${rawRequest('GET', '/health')}GET /he`, answers: 1 },
+  { name: 'a request that is no HTTP', bytes: 'what?\r\n\r\n', answers: 1 },
+  { name: 'a CONNECT', bytes: 'CONNECT a:1 HTTP/1.1\r\nHost: localhost\r\n\r\n', answers: 1 }
+]
+
+async function listen() {
+  const app = testApp()
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  const connect = async () => {
+    const accepted = once(app.server, 'connection')
+    const connection = new RawConnection(port)
+    await accepted
+    return connection
+  }
+  return { app, connect }
+}
+
+it.each(SILENT)('a client that has sent $name does not keep a server that closes', async ({ bytes, answers }) => {
+  const { app, connect } = await listen()
+  using connection = await connect()
+  connection.write(bytes)
+  await connection.statuses(answers)
+  if (answers === 0 && bytes !== '') await expect.poll(() => connection.socket.bytesWritten).toBe(bytes.length)
+  await app.close()
+  await connection.closed()
+})
+
+it('answers a request whose body has not come with 503 when the server closes', async () => {
+  const { app, connect } = await listen()
+  using connection = await connect()
+  const asked = once(app.server, 'request')
+  connection.write(rawRequest('POST', '/v1/completions', [], BODY).slice(0, -5))
+  await asked
+  const closed = app.close()
+  expect(await connection.statuses(1)).toEqual([503])
+  await closed
+  await connection.closed()
+})
+
+it('gives an answer that has begun time to be read, and then closes its connection', async () => {
+  const { app, connect } = await listen()
+  using connection = await connect()
+  connection.socket.pause()
+  connection.write(rawRequest('GET', '/docs/js/scalar.js'))
+  await once(connection.socket, 'readable')
+  const closed = app.close()
+  connection.socket.resume()
+  const length = Number(/content-length: (\d+)/.exec((await connection.statuses(1)) && connection.received)?.[1])
+  await closed
+  await connection.closed()
+  expect(connection.received.length).toBeGreaterThan(length)
+})
