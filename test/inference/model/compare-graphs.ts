@@ -6,6 +6,8 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { pathToFileURL } from 'node:url'
 import type { prepareModel } from '../../../src/inference/model/prepare-model.ts'
+import { CONVERSIONS } from '../families/conversions.ts'
+import { convert } from '../families/convert.ts'
 import { TINY_LLAMA } from '../graph/tiny-llama.ts'
 import { type TinyGguf, writeTinyGguf } from './tiny-gguf.ts'
 
@@ -13,7 +15,8 @@ const USAGE = `Builds the graph of every fixture and downloaded model with two c
 
 Usage: npm run compare:graphs -- <other checkout> [<model> ...]
 
-Models are those of test/fixtures/families that the other checkout has too, tiny GGUF files, models/*/*.gguf, and the ones named.
+Models are those of test/fixtures/families that the other checkout has too, tiny GGUF files (also of
+fixtures, as llama.cpp converts them), models/*/*.gguf, and the ones named.
 Exits with 1 if any file or description differs.`
 
 const HERE = join(import.meta.dirname, '../../..')
@@ -67,6 +70,11 @@ async function tinyGgufs(folder: string): Promise<string[]> {
   for (const [name, options] of Object.entries(TINY_GGUFS)) {
     const path = join(folder, `${name}.gguf`)
     await writeTinyGguf(path, options)
+    paths.push(path)
+  }
+  for (const [name, conversion] of Object.entries(CONVERSIONS)) {
+    const path = join(folder, `${name}.gguf`)
+    await convert(join(HERE, 'test/fixtures/families', name), path, conversion)
     paths.push(path)
   }
   return paths

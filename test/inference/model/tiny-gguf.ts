@@ -1,4 +1,4 @@
-import type { LlamaConfig } from '../../../src/inference/graph/llama-config.ts'
+import type { LlamaConfig } from '../../../src/inference/families/llama.ts'
 import type { WeightSource } from '../../../src/inference/graph/weight-source.ts'
 import { type Extra, TINY_LLAMA, tinyWeights } from '../graph/tiny-llama.ts'
 import { type MetadataEntry, type TensorEntry, writeGguf } from '../weights/write-gguf.ts'

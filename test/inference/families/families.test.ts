@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { prepareModel } from '../../../src/inference/model/prepare-model.ts'
 import { openModelRunner } from '../../../src/inference/runtime/onnx-model-runner.ts'
-import { largestDifference, referenceCases, runCases } from './reference-run.ts'
+import { largestDifference, referenceCases, runCases } from '../model/reference-run.ts'
 
 const FAMILIES = ['gpt2', 'gpt2_bare', 'llama', 'llama3_rope']
 

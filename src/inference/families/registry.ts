@@ -1,0 +1,6 @@
+import type { Family } from './definition/family.ts'
+import { GPT2 } from './gpt2.ts'
+import { LLAMA } from './llama.ts'
+
+/** The families that are served. Messages, --help and tests take their names from here. */
+export const FAMILIES: readonly Family[] = [GPT2, LLAMA]
