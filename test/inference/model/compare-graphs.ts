@@ -6,8 +6,6 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { pathToFileURL } from 'node:url'
 import type { prepareModel } from '../../../src/inference/model/prepare-model.ts'
-import { CONVERSIONS } from '../families/conversions.ts'
-import { convert } from '../families/convert.ts'
 import { TINY_LLAMA } from '../graph/tiny-llama.ts'
 import { type TinyGguf, writeTinyGguf } from './tiny-gguf.ts'
 
@@ -15,8 +13,7 @@ const USAGE = `Builds the graph of every fixture and downloaded model with two c
 
 Usage: npm run compare:graphs -- <other checkout> [<model> ...]
 
-Models are those of test/fixtures/families that the other checkout has too, tiny GGUF files (also of
-fixtures, as llama.cpp converts them), models/*/*.gguf, and the ones named.
+Models are those in the other checkout's test/fixtures/families, tiny GGUF files, models/*/*.gguf, and the ones named.
 Exits with 1 if any file or description differs.`
 
 const HERE = join(import.meta.dirname, '../../..')
@@ -61,8 +58,9 @@ try {
 }
 
 function fixtures(checkout: string): string[] {
-  const folders = globSync('test/fixtures/families/*/config.json', { cwd: checkout }).toSorted()
-  return folders.map(config => resolve(checkout, dirname(config)))
+  return globSync('test/fixtures/families/*/expected.json', { cwd: checkout })
+    .toSorted()
+    .map(expected => resolve(checkout, dirname(expected)))
 }
 
 async function tinyGgufs(folder: string): Promise<string[]> {
@@ -70,11 +68,6 @@ async function tinyGgufs(folder: string): Promise<string[]> {
   for (const [name, options] of Object.entries(TINY_GGUFS)) {
     const path = join(folder, `${name}.gguf`)
     await writeTinyGguf(path, options)
-    paths.push(path)
-  }
-  for (const [name, conversion] of Object.entries(CONVERSIONS)) {
-    const path = join(folder, `${name}.gguf`)
-    await convert(join(HERE, 'test/fixtures/families', name), path, conversion)
     paths.push(path)
   }
   return paths
