@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { FAMILIES } from '../../src/inference/families/registry.ts'
+import { OPTIONS } from '../../src/server/config/options.ts'
 import { codesIn, rowsOf } from '../docs/markdown-tables.ts'
 
 const FILES = globSync('src/inference/families/*.ts').filter(file => basename(file) !== 'registry.ts')
@@ -43,6 +44,10 @@ it('lists the families, and only these, in docs/models.md', () => {
   ])
   const expected = FAMILIES.map(({ title, modelTypes, gguf }) => [title, modelTypes, gguf === null ? [] : [gguf.architecture]])
   expect(rows).toEqual(expected)
+})
+
+it('lists the families in --help', () => {
+  expect(FAMILIES.filter(({ title }) => !OPTIONS.model.help.includes(title))).toEqual([])
 })
 
 it('names no family in any other file of the program', () => {

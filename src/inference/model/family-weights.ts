@@ -19,7 +19,8 @@ export function familyWeights<Config extends ModelConfig>(
   format: Format
 ): WeightSource {
   const finder = new MatrixFinder(file)
-  for (const [name, row, stored] of storedNames(family, family.tensors(config), config.layers, file, format)) {
+  const names = [...storedNames(family, family.tensors(config), config.layers, file, format)]
+  for (const [name, row, stored] of names) {
     const [rows, columns] = row.shape
     const order: StoredOrder = row.order?.[format] ?? { kind: 'rows' }
     finder.add(name, { tensorName: `${stored}.weight`, rows, columns, presence: row.presence ?? 'required', order })
@@ -32,6 +33,10 @@ export function familyWeights<Config extends ModelConfig>(
       order: order.kind === 'transposed' ? { kind: 'rows' } : order
     })
   }
+  const biases = names
+    .filter(([, { bias }]) => bias === 'optional')
+    .map(([name, , stored]) => [name.split('.')[1], `${stored}.bias`] as const)
+  for (const ofLayer of Map.groupBy(biases, ([layer]) => layer).values()) finder.requireAllOrNone(ofLayer.map(([, bias]) => bias))
   finder.refuseUnused(family.title, family.redundantTensors)
   return tensorWeights(file, finder.matrices)
 }

@@ -51,6 +51,17 @@ export class MatrixFinder {
   }
 
   /**
+   * Maps that are computed as one have biases together.
+   *
+   * @throws {ModelFileError} some of these tensors are there, and others are not
+   */
+  requireAllOrNone(tensorNames: readonly string[]): void {
+    const [missing] = tensorNames.filter(name => !this.#file.tensors.has(name))
+    const [given] = tensorNames.filter(name => this.#file.tensors.has(name))
+    if (missing !== undefined && given !== undefined) this.#fail(missing, `is missing, but ${JSON.stringify(given)} is there`)
+  }
+
+  /**
    * A weight left out in silence would be a wrong answer.
    *
    * @param redundant  names of more tensors that say nothing new

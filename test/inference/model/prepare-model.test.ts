@@ -163,6 +163,11 @@ const REFUSED: { name: string; gguf: TinyGguf; message: RegExp }[] = [
     gguf: { metadata: [{ key: 'general.architecture', string: 'mamba' }] },
     message: /general\.architecture is "mamba", supported are .*"llama"/
   },
+  {
+    name: 'one missing bias of three',
+    gguf: { extras: ['biases'], without: 'layers.1.key.bias' },
+    message: /tensor "blk\.1\.attn_k\.bias" is missing, but "blk\.1\.attn_q\.bias" is there/
+  },
   { name: 'a missing matrix', gguf: { without: 'layers.1.up' }, message: /tensor "blk\.1\.ffn_up\.weight" is missing/ },
   {
     name: 'a matrix of another shape',
