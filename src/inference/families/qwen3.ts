@@ -12,7 +12,8 @@ import type { Presence, TensorTable } from './definition/tensor-table.ts'
 /**
  * Qwen3: Llama with an RMS norm for each head of queries and keys before they are rotated.
  *
- * Source: Yang et al. 2025 (Qwen3 Technical Report), section 2; transformers, models/qwen3; llama.cpp, src/models/qwen3.cpp
+ * Source: Yang et al. 2025 (Qwen3 Technical Report), section 2; transformers, models/qwen3; llama.cpp,
+ * src/models/qwen3.cpp
  */
 export const QWEN3: Family<Qwen3Config> = {
   title: 'Qwen3',

@@ -36,16 +36,18 @@ export interface AttentionOptions {
 }
 
 /**
- * The graph of a decoder under construction: what all families share. A family calls its parts in the order of its forward pass.
+ * The graph of a decoder under construction: what all families share. A family calls its parts in the order of its
+ * forward pass.
  *
- * Letters: B rows, S new tokens of each, R wanted logits, V vocabulary, E hidden, N heads, KV key/value heads, H head size,
- * F feed-forward, M positions that the cache holds.
+ * Letters: B rows, S new tokens of each, R wanted logits, V vocabulary, E hidden, N heads, KV key/value heads,
+ * H head size, F feed-forward, M positions that the cache holds.
  *
  * Inputs
  * - `input_ids` int64 [B,S]
  * - `position_ids` int64 [B,S]: each token's position in its row; only where positions are learned
  * - `seqlens_k` int32 [B]: positions of the row after this run, minus 1
- * - `total_sequence_length` int32 [1]: the largest number of positions after this run. S = total means "first prompt": the cache is not read
+ * - `total_sequence_length` int32 [1]: the largest number of positions after this run. S = total means "first prompt":
+ *   the cache is not read
  * - `logit_indices` int64 [R]: indexes into the B × S positions, row-major
  * - `past_key_values.{l}.key` and `.value` float32 [B,KV,M,H]: bind `present` to the same memory
  *
@@ -132,7 +134,7 @@ export class DecoderGraph {
     return name
   }
 
-  /** RMS norm of each head on its own, x [B,S,N×H] as the linear map `name` gives it: [B,S,N×H] */
+  /** RMS norm of each head of x [B,S,N×H] on its own: [B,S,N×H] */
   headNorm(name: string, x: string, headDim: number, epsilon: number): string {
     const { nodes } = this
     const heads = nodes.node('', 'Reshape', `${name}.heads`, [x, nodes.shape(`${name}.heads.shape`, [0, 0, -1, headDim])]) // [B,S,N,H]
@@ -155,7 +157,8 @@ export class DecoderGraph {
 
   /**
    * Attention of layer l with its cache, without a scale: see `scaleQueries`.
-   * Behind the last layer's cache nobody needs the other positions: there B×S becomes R, in what is returned and in the residual.
+   * Behind the last layer's cache only the wanted positions are needed: there B×S becomes R, in what is returned and
+   * in the residual.
    *
    * @param query  [B,S,N×H], or with key and value in one: [B,S,(N+2KV)×H]
    * @returns [B,S,N×H]

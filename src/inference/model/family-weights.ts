@@ -10,7 +10,7 @@ import { tensorWeights } from './tensor-weights.ts'
 /**
  * A model's weights out of a file of tensors.
  *
- * @throws {ModelFileError} a tensor is missing, has another shape than the hyperparameters say, or is none that we would use
+ * @throws {ModelFileError} a tensor is missing, has another shape than by the hyperparameters, or would not be used
  */
 export function familyWeights<Config extends ModelConfig>(
   family: Family<Config>,

@@ -16,7 +16,8 @@ export interface ModelConfig {
 
 /**
  * A family of models: how its files are read, and what is computed from them.
- * Parts that take a `Config` are methods, so that one list holds all families; each is given only what it has read itself.
+ * Parts that take a `Config` are methods, so that one list holds all families; each is given only what it has read
+ * itself.
  */
 export interface Family<Config extends ModelConfig = ModelConfig> {
   /** As people write it. */

@@ -1,6 +1,7 @@
 /**
  * GGUF's name for each tensor of ours, without `.weight`.
- * Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, "Standardized tensor names"; llama.cpp, gguf-py/gguf/constants.py, `TENSOR_NAMES`
+ * Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, "Standardized tensor names"; llama.cpp,
+ * gguf-py/gguf/constants.py, `TENSOR_NAMES`
  */
 export const STANDARD_GGUF_NAMES: Readonly<Record<string, string>> = {
   embedding: 'token_embd',

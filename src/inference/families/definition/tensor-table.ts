@@ -8,7 +8,8 @@ export type Presence = 'required' | 'optional' | 'ignored'
  * How a file keeps a matrix that the graph has as [outputs, inputs].
  *
  * - `rows`: as the graph does
- * - `rotary-pairs`: rows of queries or keys in which a rotated pair is (2i, 2i + 1) of a head; the graph's is (i, i + dims / 2)
+ * - `rotary-pairs`: rows of queries or keys in which a rotated pair is (2i, 2i + 1) of a head; the graph's is
+ *   (i, i + dims / 2)
  * - `transposed`: [inputs, outputs], as GPT-2's checkpoints have it
  */
 export type StoredOrder =
