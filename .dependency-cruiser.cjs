@@ -41,6 +41,11 @@ module.exports = {
       to: { pathNot: CONTRACT }
     },
     ...PARTS.map(name => room(name, [], 'A part imports the contract and itself, never another part.')),
+    room(
+      'families',
+      ['graph', 'weights'],
+      'A family describes its files and its graph: it sees the formats in weights and the blocks in graph.'
+    ),
     room('scheduler', [], 'The scheduler is pure: it sees no tensor and no other room.'),
     {
       name: 'scheduler-is-pure',
@@ -58,8 +63,8 @@ module.exports = {
     ),
     room(
       'model',
-      ['runtime', ...PARTS],
-      'A model glues weights, graph, tokenizer and cache to the runtime; it knows neither engine nor scheduler.'
+      ['runtime', 'families', ...PARTS],
+      'A model glues a family, weights, graph, tokenizer and cache to the runtime; it knows neither engine nor scheduler.'
     ),
     {
       name: 'queue-sees-the-contract-only',

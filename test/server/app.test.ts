@@ -223,7 +223,7 @@ it('logs probes at debug only, however they end', async () => {
   for (const isGood of [true, false]) {
     const { logger, lines } = readableLog()
     logger.level = 'debug'
-    const status = { isHealthy: () => isGood, isReady: () => isGood, detail: async () => ({}) }
+    const status = { isHealthy: () => isGood, isReady: () => isGood, detail: () => ({}), depth: async () => ({ waiting: 0, running: 0 }) }
     const app = testApp({ logger, status })
     for (const url of ['/health', '/ready', '/health/', '/ready/?a=1']) await app.inject({ url })
     await app.inject({ method: 'HEAD', url: '/health' })

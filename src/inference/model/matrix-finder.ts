@@ -1,16 +1,17 @@
+import type { Presence, StoredOrder } from '../families/definition/tensor-table.ts'
 import { canDequantize } from '../weights/dequantize.ts'
 import { eightBitLayout } from '../weights/eight-bit.ts'
 import { ModelFileError } from '../weights/model-file-error.ts'
 import type { TensorFile } from '../weights/tensor-file.ts'
-import type { StoredMatrix, StoredOrder } from './tensor-weights.ts'
+import type { StoredMatrix } from './tensor-weights.ts'
 
-/** A matrix that a model must have, or may: a vector is one of a single row or column. */
+/** A matrix of a model: a vector is one of a single row or column. */
 export interface MatrixClaim {
   readonly tensorName: string
   readonly rows: number
   readonly columns: number
-  readonly presence?: 'required' | 'optional'
-  readonly order?: StoredOrder
+  readonly presence: Presence
+  readonly order: StoredOrder
 }
 
 /** Finds a model's matrices among a file's tensors, and holds each against the shape that the hyperparameters say. */
@@ -24,11 +25,15 @@ export class MatrixFinder {
   }
 
   /**
-   * Adds a matrix under our own name.
+   * Adds a matrix under our own name, unless it is to be ignored.
    *
    * @throws {ModelFileError} it is missing, of another shape, or of a type that we do not read
    */
-  add(name: string, { tensorName, rows, columns, presence = 'required', order = { kind: 'rows' } }: MatrixClaim): void {
+  add(name: string, { tensorName, rows, columns, presence, order }: MatrixClaim): void {
+    if (presence === 'ignored') {
+      this.#ignored.add(tensorName)
+      return
+    }
     const tensor = this.#file.tensors.get(tensorName)
     if (tensor === undefined) {
       if (presence === 'optional') return
@@ -45,9 +50,15 @@ export class MatrixFinder {
     this.matrices.set(name, { tensor, info: { rows, columns, ...eightBitLayout(type) }, order })
   }
 
-  /** A tensor that says nothing new, if it is there. */
-  ignore(tensorName: string): void {
-    this.#ignored.add(tensorName)
+  /**
+   * Maps that are computed as one have biases together.
+   *
+   * @throws {ModelFileError} some of these tensors are there, and others are not
+   */
+  requireAllOrNone(tensorNames: readonly string[]): void {
+    const [missing] = tensorNames.filter(name => !this.#file.tensors.has(name))
+    const [given] = tensorNames.filter(name => this.#file.tensors.has(name))
+    if (missing !== undefined && given !== undefined) this.#fail(missing, `is missing, but ${JSON.stringify(given)} is there`)
   }
 
   /**

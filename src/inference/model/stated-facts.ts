@@ -1,9 +1,9 @@
 import { access, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
+import { parseConfigJson, readConfigJson } from '../families/definition/config-json.ts'
 import { openGguf } from '../weights/gguf.ts'
 import type { ModelFiles } from './model-files.ts'
-import { readConfig } from './read-config.ts'
 
 /** What a model's files say of it beside its weights, by the names that they use. */
 export interface StatedFacts {
@@ -38,7 +38,7 @@ async function ofGguf(path: string): Promise<StatedFacts> {
 
 async function ofFolder(config: string): Promise<StatedFacts> {
   const folder = dirname(config)
-  const values = await readConfig(config, z.record(z.string(), z.unknown()))
+  const values = parseConfigJson(config, await readConfigJson(config), z.record(z.string(), z.unknown()))
   return {
     find: finderIn(new Map(Object.entries(values))),
     sourceName: 'config.json',

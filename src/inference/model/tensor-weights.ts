@@ -1,20 +1,9 @@
+import type { StoredOrder } from '../families/definition/tensor-table.ts'
 import type { MatrixInfo, WeightSource } from '../graph/weight-source.ts'
 import { dequantize } from '../weights/dequantize.ts'
 import { toEightBit } from '../weights/eight-bit.ts'
 import { ModelFileError } from '../weights/model-file-error.ts'
 import type { TensorFile, TensorInfo } from '../weights/tensor-file.ts'
-
-/**
- * How a file keeps a matrix that we hand out as [outputs, inputs].
- *
- * - `rows`: as we do
- * - `rotary-pairs`: rows of queries or keys in which a rotated pair is (2i, 2i + 1) of a head; ours is (i, i + dims / 2)
- * - `transposed`: [inputs, outputs], as GPT-2's checkpoints have it
- */
-export type StoredOrder =
-  | { readonly kind: 'rows' }
-  | { readonly kind: 'rotary-pairs'; readonly headDim: number; readonly dims: number }
-  | { readonly kind: 'transposed' }
 
 /** One of a model's matrices: where it is, and how it lies there. */
 export interface StoredMatrix {

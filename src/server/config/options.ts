@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { FAMILIES } from '../../inference/families/registry.ts'
 import {
   anyText,
   byteSize,
@@ -71,7 +72,7 @@ export const OPTIONS = {
     fallback: 'smollm2-135m-instruct',
     group: 'Model',
     placeholder: '<name|path>',
-    help: 'What to serve: a name that `models list` shows, a .gguf file, or a folder with a model in it. A named model is downloaded at the first start.'
+    help: `What to serve: a name that \`models list\` shows, a .gguf file, or a folder with a model in it. A named model is downloaded at the first start. Families: ${FAMILIES.map(({ title }) => title).join(', ')}.`
   }),
   servedModelName: option({
     schema: anyText,

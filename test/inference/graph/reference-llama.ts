@@ -1,4 +1,4 @@
-import type { LlamaConfig } from '../../../src/inference/graph/llama-config.ts'
+import type { LlamaConfig } from '../../../src/inference/families/llama.ts'
 import type { WeightSource } from '../../../src/inference/graph/weight-source.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import type { LlamaConfig } from '../../../src/inference/graph/llama-config.ts'
+import type { LlamaConfig } from '../../../src/inference/families/llama.ts'
 
 /** Keys and values of some rows, as one run leaves them. */
 export type Cache = Readonly<Record<string, Tensor>>

@@ -1,8 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { LLAMA, type LlamaConfig } from '../../../src/inference/families/llama.ts'
 import { MODEL_FILE } from '../../../src/inference/graph/graph-plan.ts'
-import { buildLlama } from '../../../src/inference/graph/llama.ts'
-import type { LlamaConfig } from '../../../src/inference/graph/llama-config.ts'
 import type { WeightForm } from '../../../src/inference/graph/weight-nodes.ts'
 import type { WeightSource } from '../../../src/inference/graph/weight-source.ts'
 import { writeGraph } from '../../../src/inference/graph/write-graph.ts'
@@ -17,7 +16,8 @@ export const TINY_LLAMA: LlamaConfig = {
   vocabulary: 64,
   context: 256,
   rmsEpsilon: 1e-5,
-  rotary: { dims: 16, theta: 10_000, positionDivisor: 1, frequencyDivisors: null }
+  rotary: { dims: 16, theta: 10_000, positionDivisor: 1, frequencyDivisors: null },
+  head: 'optional'
 }
 
 /** What some Llamas have: a head that is not the embedding, biases on queries, keys and values. */
@@ -31,7 +31,7 @@ export async function writeTinyLlama(
 ): Promise<{ graphPath: string; config: LlamaConfig }> {
   await mkdir(folder, { recursive: true })
   const source = tinyWeights(TINY_LLAMA, extras)
-  await writeGraph(folder, buildLlama(TINY_LLAMA, source, form), source, () => {})
+  await writeGraph(folder, LLAMA.forward(TINY_LLAMA, { source, form }), source, () => {})
   return { graphPath: join(folder, MODEL_FILE), config: TINY_LLAMA }
 }
 

@@ -2,9 +2,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import type { LlamaConfig } from '../../../src/inference/graph/llama-config.ts'
-import { checkpointLlamaConfig } from '../../../src/inference/model/checkpoint-llama-config.ts'
-import { CHECKPOINT_NAMES, LLAMA_PARTS } from '../../../src/inference/model/llama-tensor-names.ts'
+import { parseConfigJson } from '../../../src/inference/families/definition/config-json.ts'
+import { LLAMA, type LlamaConfig } from '../../../src/inference/families/llama.ts'
 import { prepareModel } from '../../../src/inference/model/prepare-model.ts'
 import { referenceLogits } from '../graph/reference-llama.ts'
 import { GraphUnderTest } from '../graph/run-graph.ts'
@@ -24,6 +23,19 @@ const CONFIG = {
   rms_norm_eps: 1e-5
 }
 
+/** Our name of a part of a layer, and transformers'. */
+const LAYER_NAMES = [
+  ['attention_norm', 'input_layernorm'],
+  ['query', 'self_attn.q_proj'],
+  ['key', 'self_attn.k_proj'],
+  ['value', 'self_attn.v_proj'],
+  ['attention_output', 'self_attn.o_proj'],
+  ['feed_forward_norm', 'post_attention_layernorm'],
+  ['gate', 'mlp.gate_proj'],
+  ['up', 'mlp.up_proj'],
+  ['down', 'mlp.down_proj']
+] as const
+
 let folder: string
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'checkpoint-'))
@@ -39,19 +51,19 @@ async function write(config: object, tensors: readonly FloatTensor[]): Promise<v
 async function tinyTensors(): Promise<FloatTensor[]> {
   const source = tinyWeights(TINY_LLAMA, ['head'])
   const names: [ours: string, theirs: string][] = [
-    ['embedding', CHECKPOINT_NAMES.embedding],
-    ['output_norm', CHECKPOINT_NAMES.outputNorm],
-    ['head', CHECKPOINT_NAMES.head]
+    ['embedding', 'model.embed_tokens'],
+    ['output_norm', 'model.norm'],
+    ['head', 'lm_head']
   ]
   for (let l = 0; l < TINY_LLAMA.layers; l++) {
-    for (const part of LLAMA_PARTS) names.push([`layers.${l}.${part}`, CHECKPOINT_NAMES.layer(l) + CHECKPOINT_NAMES.parts[part]])
+    for (const [ours, theirs] of LAYER_NAMES) names.push([`layers.${l}.${ours}`, `model.layers.${l}.${theirs}`])
   }
   const tensors: FloatTensor[] = []
   for (const [ours, theirs] of names) {
     const info = source.info(ours)
     if (info === null) continue
     const shape = info.rows === 1 ? [info.columns] : [info.rows, info.columns]
-    tensors.push({ name: theirs, shape, values: await source.float32(ours, 0, info.rows) })
+    tensors.push({ name: `${theirs}.weight`, shape, values: await source.float32(ours, 0, info.rows) })
   }
   return tensors
 }
@@ -60,9 +72,8 @@ function prepare(): ReturnType<typeof prepareModel> {
   return prepareModel({ path: folder, quantization: 'none', cacheFolder: join(folder, 'cache') })
 }
 
-async function config(overrides: object): Promise<LlamaConfig> {
-  await write({ ...CONFIG, ...overrides }, [])
-  return (await checkpointLlamaConfig(join(folder, 'config.json'))).config
+function config(overrides: object): LlamaConfig {
+  return parseConfigJson('config.json', { ...CONFIG, ...overrides }, LLAMA.configJson)
 }
 
 it('computes what the papers say', async () => {
@@ -86,14 +97,14 @@ it('takes the head that the configuration names, not the one that happens to be 
   const tied = await prepare()
   await write(
     { ...CONFIG, tie_word_embeddings: true },
-    (await tinyTensors()).filter(({ name }) => name !== CHECKPOINT_NAMES.head)
+    (await tinyTensors()).filter(({ name }) => name !== 'lm_head.weight')
   )
   const same = await prepare()
   expect(await readFile(join(dirname(same.graphPath), 'weights.bin'))).toEqual(await readFile(join(dirname(tied.graphPath), 'weights.bin')))
 
   await write(
     CONFIG,
-    (await tinyTensors()).filter(({ name }) => name !== CHECKPOINT_NAMES.head)
+    (await tinyTensors()).filter(({ name }) => name !== 'lm_head.weight')
   )
   await expect(prepare()).rejects.toThrow(/"lm_head\.weight" is missing/)
 })
@@ -104,16 +115,16 @@ it('refuses weights that it would not use', async () => {
   await expect(prepare()).rejects.toThrow(/"model\.layers\.0\.self_attn\.o_proj\.bias" belongs to a kind of Llama that is not supported/)
 })
 
-it('reads rotary settings of old and new transformers', async () => {
-  expect((await config({ rope_theta: 500_000 })).rotary.theta).toBe(500_000)
-  expect((await config({ rope_parameters: { rope_type: 'default', rope_theta: 7000 } })).rotary.theta).toBe(7000)
-  expect((await config({ rope_scaling: { rope_type: 'linear', factor: 4 } })).rotary.positionDivisor).toBe(4)
-  expect((await config({ rope_scaling: { type: 'linear', factor: 2 } })).rotary.positionDivisor).toBe(2)
+it('reads rotary settings of old and new transformers', () => {
+  expect(config({ rope_theta: 500_000 }).rotary.theta).toBe(500_000)
+  expect(config({ rope_parameters: { rope_type: 'default', rope_theta: 7000 } }).rotary.theta).toBe(7000)
+  expect(config({ rope_scaling: { rope_type: 'linear', factor: 4 } }).rotary.positionDivisor).toBe(4)
+  expect(config({ rope_scaling: { type: 'linear', factor: 2 } }).rotary.positionDivisor).toBe(2)
 })
 
-it("stretches Llama 3's long waves, keeps the short, blends between", async () => {
+it("stretches Llama 3's long waves, keeps the short, blends between", () => {
   const rope = { rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 64 }
-  const { rotary } = await config({ rope_theta: 10_000, rope_scaling: rope })
+  const { rotary } = config({ rope_theta: 10_000, rope_scaling: rope })
   const [first, second, ...rest] = rotary.frequencyDivisors ?? []
   expect(first).toBe(1)
   expect(second).toBeGreaterThan(1)
@@ -122,13 +133,27 @@ it("stretches Llama 3's long waves, keeps the short, blends between", async () =
 })
 
 it.each([
-  ['another family', { model_type: 'mamba' }, /model_type/],
-  ['biases that it does not build', { attention_bias: true }, /attention_bias/],
-  ['YaRN', { rope_scaling: { rope_type: 'yarn', factor: 4 } }, /rope_type/],
-  ['a scaling under its old name', { rope_scaling: { type: 'dynamic', factor: 4 } }, /type/],
-  ['another activation', { hidden_act: 'gelu' }, /hidden_act/]
-])('refuses %s by naming it', async (_, overrides, message) => {
-  await expect(config(overrides)).rejects.toThrow(message)
+  ['biases that it does not build', { attention_bias: true }, /attention_bias is true, must be false/],
+  [
+    'YaRN',
+    { rope_scaling: { rope_type: 'yarn', factor: 4 } },
+    /rope_scaling\.rope_type is "yarn", must be "default" or "linear" or "llama3"/
+  ],
+  ['a scaling under its old name', { rope_scaling: { type: 'dynamic', factor: 4 } }, /rope_scaling\.type is "dynamic"/],
+  ['another activation', { hidden_act: 'gelu' }, /hidden_act is "gelu", must be "silu"/],
+  ['heads of which a part is rotated', { partial_rotary_factor: 0.5 }, /partial_rotary_factor is 0\.5, must be 1/],
+  [
+    'such heads as transformers 5 writes them',
+    { rope_parameters: { partial_rotary_factor: 0.5 } },
+    /rope_parameters\.partial_rotary_factor is 0\.5/
+  ]
+])('refuses %s by field and value', (_, overrides, message) => {
+  expect(() => config(overrides)).toThrow(message)
+})
+
+it('refuses another family by naming those that it knows', async () => {
+  await write({ ...CONFIG, model_type: 'mamba' }, [])
+  await expect(prepare()).rejects.toThrow(/model_type is "mamba", supported are .*"llama"/)
 })
 
 it('refuses a context whose tables would fill the memory', async () => {

@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { checkpointGpt2Config } from '../../../src/inference/model/checkpoint-gpt2-config.ts'
-import { checkpointGpt2Names } from '../../../src/inference/model/gpt2-tensor-names.ts'
-import { type Gpt2Model, gpt2Weights } from '../../../src/inference/model/gpt2-weights.ts'
+import { parseConfigJson, readConfigJson } from '../../../src/inference/families/definition/config-json.ts'
+import { GPT2, type Gpt2Config } from '../../../src/inference/families/gpt2.ts'
+import type { WeightSource } from '../../../src/inference/graph/weight-source.ts'
+import { familyWeights } from '../../../src/inference/model/family-weights.ts'
 import { openSafetensors } from '../../../src/inference/weights/safetensors.ts'
 import type { TensorFile, TensorInfo } from '../../../src/inference/weights/tensor-file.ts'
 
@@ -11,18 +12,19 @@ const FOLDER = fileURLToPath(new URL('../../fixtures/families/gpt2', import.meta
 const FLOATS = { name: 'F32', blockElements: 1, blockBytes: 4 }
 
 let file: TensorFile
-let model: Gpt2Model
+let config: Gpt2Config
 beforeAll(async () => {
   file = await openSafetensors(join(FOLDER, 'model.safetensors'))
-  model = await checkpointGpt2Config(join(FOLDER, 'config.json'))
+  const path = join(FOLDER, 'config.json')
+  config = parseConfigJson(path, await readConfigJson(path), GPT2.configJson)
 })
 afterAll(() => file[Symbol.asyncDispose]())
 
-function read(change: (tensors: Map<string, TensorInfo>) => void, head = model.head): ReturnType<typeof gpt2Weights> {
+function read(change: (tensors: Map<string, TensorInfo>) => void, head = config.head): WeightSource {
   const tensors = new Map(file.tensors)
   change(tensors)
   const changed = { path: file.path, fileBytes: file.fileBytes, tensors, read: file.read.bind(file), [Symbol.asyncDispose]: async () => {} }
-  return gpt2Weights(changed, model.config, checkpointGpt2Names(changed), head)
+  return familyWeights(GPT2, { ...config, head }, changed, 'hub')
 }
 
 function add(name: string, shape: readonly number[]) {
@@ -47,8 +49,8 @@ it('does not mind the masks of old checkpoints, nor a copy of the tied head', ()
 })
 
 it('uses a head of its own where there is one, and misses it where there must be', () => {
-  expect(read(add('lm_head.weight', [256, 32]), 'own').info('head')).toMatchObject({ rows: 256, columns: 32 })
-  expect(() => read(() => {}, 'own')).toThrow(/"lm_head\.weight" is missing/)
+  expect(read(add('lm_head.weight', [256, 32]), 'required').info('head')).toMatchObject({ rows: 256, columns: 32 })
+  expect(() => read(() => {}, 'required')).toThrow(/"lm_head\.weight" is missing/)
 })
 
 it('refuses weights that are missing, of another shape, or that it would not use', () => {

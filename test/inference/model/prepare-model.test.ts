@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { LlamaConfig } from '../../../src/inference/graph/llama-config.ts'
+import type { LlamaConfig } from '../../../src/inference/families/llama.ts'
 import { cachedGraph, storeGraph } from '../../../src/inference/model/graph-cache.ts'
 import { checkPrepared, prepareModel } from '../../../src/inference/model/prepare-model.ts'
 import type { PreparedModel, QuantizationChoice } from '../../../src/inference/model/prepared-model.ts'
@@ -239,7 +239,12 @@ const REFUSED: { name: string; gguf: TinyGguf; message: RegExp }[] = [
   {
     name: 'another architecture',
     gguf: { metadata: [{ key: 'general.architecture', string: 'mamba' }] },
-    message: /general\.architecture is "mamba", only "llama" and "gpt2"/
+    message: /general\.architecture is "mamba", supported are .*"llama"/
+  },
+  {
+    name: 'one missing bias of three',
+    gguf: { extras: ['biases'], without: 'layers.1.key.bias' },
+    message: /tensor "blk\.1\.attn_k\.bias" is missing, but "blk\.1\.attn_q\.bias" is there/
   },
   { name: 'a missing matrix', gguf: { without: 'layers.1.up' }, message: /tensor "blk\.1\.ffn_up\.weight" is missing/ },
   {

@@ -1,10 +1,11 @@
-import type { LlamaConfig } from '../../../src/inference/graph/llama-config.ts'
+import type { LlamaConfig } from '../../../src/inference/families/llama.ts'
 import type { WeightSource } from '../../../src/inference/graph/weight-source.ts'
-import { TINY_LLAMA, tinyWeights } from '../graph/tiny-llama.ts'
+import { type Extra, TINY_LLAMA, tinyWeights } from '../graph/tiny-llama.ts'
 import { type MetadataEntry, type TensorEntry, writeGguf } from '../weights/write-gguf.ts'
 
 export interface TinyGguf {
   readonly config?: LlamaConfig
+  readonly extras?: readonly Extra[]
   /** Type of the matrices; vectors are F32 always. Both hold the weights of `tinyWeights` exactly. */
   readonly type?: 'F32' | 'Q8_0'
   /** Added to the metadata, or put in place of an entry. */
@@ -19,15 +20,18 @@ const SCALE_BITS = 0x1c00
 
 /** Writes the tiny Llama of the graph tests as a GGUF file, rows of queries and keys in GGUF's order. */
 export async function writeTinyGguf(path: string, options: TinyGguf = {}): Promise<void> {
-  const { config = TINY_LLAMA, type = 'F32', metadata = [], without } = options
-  const source = tinyWeights(config)
+  const { config = TINY_LLAMA, extras = [], type = 'F32', metadata = [], without } = options
+  const source = tinyWeights(config, extras)
   const names = [
     'embedding',
     'output_norm',
-    ...Array.from({ length: config.layers }, (_, l) => PARTS.map(([part]) => `layers.${l}.${part}`)).flat()
-  ]
+    'head',
+    ...Array.from({ length: config.layers }, (_, l) =>
+      PARTS.flatMap(([part]) => [`layers.${l}.${part}`, `layers.${l}.${part}.bias`])
+    ).flat()
+  ].filter(name => source.info(name) !== null && name !== without)
   const tensors: TensorEntry[] = []
-  for (const name of names.filter(each => each !== without)) tensors.push(await toTensor(name, source, config, type))
+  for (const name of names) tensors.push(await toTensor(name, source, config, type))
   if (config.rotary.frequencyDivisors !== null) {
     const values = Float32Array.from(config.rotary.frequencyDivisors)
     tensors.push({ name: 'rope_freqs.weight', shape: [values.length], typeId: TYPE_IDS.F32, bytes: new Uint8Array(values.buffer) })
@@ -67,9 +71,10 @@ function toMetadata(config: LlamaConfig): MetadataEntry[] {
 async function toTensor(name: string, source: WeightSource, config: LlamaConfig, type: 'F32' | 'Q8_0'): Promise<TensorEntry> {
   const { rows, columns } = source.info(name) ?? { rows: 0, columns: 0 }
   const values = await source.float32(name, 0, rows)
-  const stored = /\.(query|key)$/.test(name) ? interleave(values, columns, config.headDim) : values
-  const shape = rows === 1 ? [columns] : [rows, columns]
-  const kind = rows === 1 ? 'F32' : type
+  const stored = /\.(query|key)(\.bias)?$/.test(name) ? interleave(values, columns, config.headDim) : values
+  const isVector = rows === 1 || columns === 1
+  const shape = isVector ? [rows * columns] : [rows, columns]
+  const kind = isVector ? 'F32' : type
   const bytes = kind === 'F32' ? new Uint8Array(stored.buffer) : toQ8(stored)
   return { name: toGgufName(name), shape, typeId: TYPE_IDS[kind], bytes }
 }
@@ -77,8 +82,9 @@ async function toTensor(name: string, source: WeightSource, config: LlamaConfig,
 function toGgufName(name: string): string {
   if (name === 'embedding') return 'token_embd.weight'
   if (name === 'output_norm') return 'output_norm.weight'
-  const [, layer, part] = name.split('.')
-  return `blk.${layer}.${new Map(PARTS).get(part ?? '')}.weight`
+  if (name === 'head') return 'output.weight'
+  const [, layer, part, bias] = name.split('.')
+  return `blk.${layer}.${new Map(PARTS).get(part ?? '')}.${bias ?? 'weight'}`
 }
 
 /** Rows of each head from halves to pairs, as llama.cpp's converter does: reshape(heads, 2, headDim / 2), swap the last two. */

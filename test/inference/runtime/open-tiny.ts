@@ -1,9 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { LLAMA, type LlamaConfig } from '../../../src/inference/families/llama.ts'
 import { MODEL_FILE } from '../../../src/inference/graph/graph-plan.ts'
-import { buildLlama } from '../../../src/inference/graph/llama.ts'
-import type { LlamaConfig } from '../../../src/inference/graph/llama-config.ts'
 import type { WeightForm } from '../../../src/inference/graph/weight-nodes.ts'
 import { writeGraph } from '../../../src/inference/graph/write-graph.ts'
 import type { ModelRunnerOptions } from '../../../src/inference/runtime/onnx-model-runner.ts'
@@ -20,7 +19,7 @@ export const SLOW_LLAMA: LlamaConfig = { ...TINY_LLAMA, layers: 16, context: 102
 export async function tinyGraph(config: LlamaConfig = TINY_LLAMA, form: WeightForm = 'float32'): Promise<TinyGraph> {
   const folder = await mkdtemp(join(tmpdir(), 'everstream-runtime-'))
   const source = tinyWeights(config)
-  await writeGraph(folder, buildLlama(config, source, form), source, () => {})
+  await writeGraph(folder, LLAMA.forward(config, { source, form }), source, () => {})
   return {
     options: {
       graphPath: join(folder, MODEL_FILE),

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -5,9 +6,12 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { prepareModel } from '../../../src/inference/model/prepare-model.ts'
 import { openModelRunner } from '../../../src/inference/runtime/onnx-model-runner.ts'
-import { largestDifference, referenceCases, runCases } from './reference-run.ts'
+import { largestDifference, referenceCases, runCases } from '../model/reference-run.ts'
 
-const FAMILIES = ['gpt2', 'gpt2_bare', 'llama', 'llama3_rope']
+const FIXTURES = new URL('../../fixtures/families/', import.meta.url)
+const FAMILIES = readdirSync(FIXTURES, { withFileTypes: true })
+  .filter(entry => entry.isDirectory())
+  .map(({ name }) => name)
 
 let cacheFolder: string
 beforeAll(async () => {
@@ -16,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => rm(cacheFolder, { recursive: true }))
 
 function folderOf(family: string): string {
-  return fileURLToPath(new URL(`../../fixtures/families/${family}`, import.meta.url))
+  return fileURLToPath(new URL(family, FIXTURES))
 }
 
 it.each(FAMILIES)('says what transformers says: %s', async family => {
@@ -42,22 +46,24 @@ it.each(FAMILIES)('stays near in 8 bits: %s', async family => {
   expect(chosen.filter(Boolean).length / chosen.length).toBeGreaterThan(0.85)
 })
 
-it.each(['none', 'int8'] as const)(
-  'gives a GPT-2 the same logits for all cuts of a prompt and all sizes of a batch: %s',
-  async quantization => {
-    const model = await prepareModel({ path: folderOf('gpt2'), quantization, cacheFolder })
+/** Longer than the window of any fixture. */
+const PROMPT = [5, 250, 3, 3, 77, 140, 9, 31, 64, 8, 201, 17]
+
+it.each(FAMILIES.flatMap(family => (['none', 'int8'] as const).map(quantization => [family, quantization] as const)))(
+  'gives the same logits for all cuts of a prompt and all sizes of a batch: %s, %s',
+  async (family, quantization) => {
+    const model = await prepareModel({ path: folderOf(family), quantization, cacheFolder })
     const runner = await openModelRunner({ ...model, slots: 4, blocks: 0, threads: 1, spinning: false })
-    const prompt = [5, 250, 3, 3, 77, 140, 9, 31, 64]
-    const last = prompt.length - 1
-    const whole = (await runner.prefill(0, 0, prompt, [last])).slice()
-    for (let cut = 2; cut <= prompt.length - 2; cut++) {
-      await runner.prefill(1, 0, prompt.slice(0, cut), [])
-      expect(await runner.prefill(1, cut, prompt.slice(cut), [last - cut])).toEqual(whole)
+    const last = PROMPT.length - 1
+    const whole = (await runner.prefill(0, 0, PROMPT, [last])).slice()
+    for (let cut = 2; cut <= PROMPT.length - 2; cut++) {
+      await runner.prefill(1, 0, PROMPT.slice(0, cut), [])
+      expect(await runner.prefill(1, cut, PROMPT.slice(cut), [last - cut])).toEqual(whole)
     }
     const pair = (await runner.decode([7, 7], [last + 1, last + 1])).slice()
     const size = model.vocabularySize
     expect(pair.subarray(size)).toEqual(pair.subarray(0, size))
-    for (const [row, past] of [2, 5].entries()) await runner.prefill(row + 2, 0, prompt.slice(0, past), [])
+    for (const [row, past] of [2, 5].entries()) await runner.prefill(row + 2, 0, PROMPT.slice(0, past), [])
     const batch = (await runner.decode([7, 7, 8, 9], [last + 1, last + 1, 2, 5])).slice(0, size)
     runner.close()
     expect(batch).toEqual(pair.subarray(0, size))

@@ -1,0 +1,8 @@
+import type { Family } from './definition/family.ts'
+import { GPT2 } from './gpt2.ts'
+import { LLAMA } from './llama.ts'
+import { MISTRAL } from './mistral.ts'
+import { QWEN3 } from './qwen3.ts'
+
+/** The families that are served. Messages, --help and tests take their names from here. */
+export const FAMILIES: readonly Family[] = [GPT2, LLAMA, MISTRAL, QWEN3]

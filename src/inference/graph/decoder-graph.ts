@@ -1,0 +1,204 @@
+import { invariant } from '../contract/invariant.ts'
+import { GraphBuilder } from './graph-builder.ts'
+import type { GraphPlan } from './graph-plan.ts'
+import type { Attribute } from './onnx-proto.ts'
+import { type RotaryConfig, rotaryTable } from './rotary.ts'
+import { type WeightForm, WeightNodes } from './weight-nodes.ts'
+import type { WeightSource } from './weight-source.ts'
+
+const MICROSOFT = 'com.microsoft'
+
+/** A layer's two norms and the last one: alone, and as one node with the addition before it. */
+const NORMS = {
+  rms: { alone: 'SimplifiedLayerNormalization', withSum: 'SkipSimplifiedLayerNormalization' },
+  layer: { alone: 'LayerNormalization', withSum: 'SkipLayerNormalization' }
+} as const
+
+export interface GraphWeights {
+  readonly source: Pick<WeightSource, 'info'>
+  readonly form: WeightForm
+}
+
+export interface DecoderSizes {
+  readonly layers: number
+  readonly hidden: number
+  readonly vocabulary: number
+}
+
+export interface AttentionOptions {
+  readonly heads: number
+  readonly kvHeads: number
+  readonly headDim: number
+  /** What `rotary` returned; without it nothing is rotated. */
+  readonly rotary?: readonly string[]
+  /** Keys that a query sees, its own among them; null is all before it. */
+  readonly window?: number | null
+}
+
+/**
+ * The graph of a decoder under construction: what all families share. A family calls its parts in the order of its
+ * forward pass.
+ *
+ * Letters: B rows, S new tokens of each, R wanted logits, V vocabulary, E hidden, N heads, KV key/value heads,
+ * H head size, F feed-forward, M positions that the cache holds.
+ *
+ * Inputs
+ * - `input_ids` int64 [B,S]
+ * - `position_ids` int64 [B,S]: each token's position in its row; only where positions are learned
+ * - `seqlens_k` int32 [B]: positions of the row after this run, minus 1
+ * - `total_sequence_length` int32 [1]: the largest number of positions after this run. S = total means "first prompt":
+ *   the cache is not read
+ * - `logit_indices` int64 [R]: indexes into the B × S positions, row-major
+ * - `past_key_values.{l}.key` and `.value` float32 [B,KV,M,H]: bind `present` to the same memory
+ *
+ * Outputs
+ * - `logits` float32 [R,V]
+ * - `present.{l}.key` and `.value` float32 [B,KV,M,H]
+ *
+ * With S > 1 and a past, B must be 1. No run may have B = 0.
+ *
+ * Source: ONNX Runtime, docs/ContribOperators.md.
+ */
+export class DecoderGraph {
+  readonly nodes = new GraphBuilder()
+  readonly #weights: WeightNodes
+  readonly #sizes: DecoderSizes
+  readonly #ids: string
+  readonly #positions: string | null
+  readonly #lengths: string
+  readonly #total: string
+  readonly #wanted: string
+  #residual = ''
+  /** What the last block adds to the residual: the next norm does it. */
+  #branch: string | null = null
+
+  constructor(sizes: DecoderSizes, { source, form }: GraphWeights, positions: 'learned' | 'none' = 'none') {
+    this.#sizes = sizes
+    this.#weights = new WeightNodes(this.nodes, source, form)
+    this.#ids = this.nodes.input('input_ids', 'int64', ['B', 'S'])
+    this.#positions = positions === 'learned' ? this.nodes.input('position_ids', 'int64', ['B', 'S']) : null
+    this.#lengths = this.nodes.input('seqlens_k', 'int32', ['B'])
+    this.#total = this.nodes.input('total_sequence_length', 'int32', [1])
+    this.#wanted = this.nodes.input('logit_indices', 'int64', ['R'])
+  }
+
+  /** The tables of cosines and sines for all positions: what `attention` takes as `rotary`. */
+  rotary(rotary: RotaryConfig, context: number): readonly string[] {
+    const table = rotaryTable(rotary, context)
+    return (['cos', 'sin'] as const).map(name => {
+      const values = table[name]
+      const offset = this.nodes.weight(`rotary.${name}`, 'float32', [context, rotary.dims / 2])
+      this.nodes.fill({ kind: 'bytes', offset, bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) })
+      return `rotary.${name}`
+    })
+  }
+
+  /** Rows of the matrix `embedding` by token: [B,S,E] */
+  tokenEmbedding(): string {
+    return this.#weights.embedding('embedding', 'embedding', this.#ids)
+  }
+
+  /** Rows of the matrix `positions` by position, exact in any form: [B,S,E] */
+  positionEmbedding(): string {
+    invariant(this.#positions !== null, 'the graph has no input of positions')
+    return this.#weights.embedding('positions', 'positions', this.#positions, 'float32')
+  }
+
+  /** Adds x [B,S,E] to the residual, which starts as the first x. */
+  add(x: string): void {
+    invariant(this.#branch === null, `the residual takes ${x} before a norm has added ${this.#branch}`)
+    if (this.#residual === '') this.#residual = x
+    else this.#branch = x
+  }
+
+  /** RMS norm of the residual: [B,S,E] */
+  rmsNorm(name: string, epsilon: number): string {
+    return this.#norm(NORMS.rms, name, [this.#weights.vector(`${name}.gamma`, [name])], epsilon)
+  }
+
+  /** Layer norm of the residual: [B,S,E] */
+  layerNorm(name: string, epsilon: number): string {
+    const affine = [this.#weights.vector(`${name}.gamma`, [name]), this.#weights.vector(`${name}.beta`, [`${name}.bias`])]
+    return this.#norm(NORMS.layer, name, affine, epsilon)
+  }
+
+  #norm({ alone, withSum }: (typeof NORMS)[keyof typeof NORMS], name: string, affine: readonly string[], epsilon: number): string {
+    if (this.#branch === null) {
+      return this.nodes.node('', alone, name, [this.#residual, ...affine], { axis: { int: -1 }, epsilon: { float: epsilon } })
+    }
+    const sum = `${name}.residual`
+    const inputs = [this.#residual, this.#branch, ...affine]
+    this.nodes.nodeWithOutputs(MICROSOFT, withSum, name, inputs, [name, '', '', sum], { epsilon: { float: epsilon } })
+    this.#residual = sum
+    this.#branch = null
+    return name
+  }
+
+  /** RMS norm of each head of x [B,S,N×H] on its own: [B,S,N×H] */
+  headNorm(name: string, x: string, headDim: number, epsilon: number): string {
+    const { nodes } = this
+    const heads = nodes.node('', 'Reshape', `${name}.heads`, [x, nodes.shape(`${name}.heads.shape`, [0, 0, -1, headDim])]) // [B,S,N,H]
+    const gamma = this.#weights.vector(`${name}.gamma`, [name])
+    const attributes = { axis: { int: -1 }, epsilon: { float: epsilon } }
+    const normed = nodes.node('', NORMS.rms.alone, `${name}.normed`, [heads, gamma], attributes) // [B,S,N,H]
+    return nodes.node('', 'Reshape', name, [normed, nodes.shape(`${name}.shape`, [0, 0, -1])])
+  }
+
+  /** Linear map of x [...,inputs] by these matrices, joined, with the biases that they have: [...,outputs] */
+  linear(name: string, x: string, matrices: readonly string[] = [name]): string {
+    const biases = matrices.map(matrix => `${matrix}.bias`).filter(bias => this.#weights.has(bias))
+    return this.#weights.linear(name, x, matrices, biases)
+  }
+
+  /** Attention's scale, on the weights that make queries: the first `rows` rows of a matrix and its bias. */
+  scaleQueries(matrix: string, rows: number, factor: number): void {
+    this.#weights.scaleQueries(matrix, rows, factor)
+  }
+
+  /**
+   * Attention of layer l with its cache, without a scale: see `scaleQueries`.
+   * Behind the last layer's cache only the wanted positions are needed: there B×S becomes R, in what is returned and
+   * in the residual.
+   *
+   * @param query  [B,S,N×H], or with key and value in one: [B,S,(N+2KV)×H]
+   * @returns [B,S,N×H]
+   */
+  attention(
+    l: number,
+    { query, key = '', value = '' }: { query: string; key?: string; value?: string },
+    options: AttentionOptions
+  ): string {
+    const { heads, kvHeads, headDim, rotary = [], window = null } = options
+    const name = `layers.${l}.attention`
+    const cache = ['key', 'value'].map(side => this.nodes.input(`past_key_values.${l}.${side}`, 'float32', ['B', kvHeads, 'M', headDim]))
+    const present = ['key', 'value'].map(side => `present.${l}.${side}`)
+    for (const side of present) this.nodes.output(side, 'float32', ['B', kvHeads, 'M', headDim])
+    const attributes: Record<string, Attribute> = {
+      num_heads: { int: heads },
+      kv_num_heads: { int: kvHeads },
+      do_rotary: { int: rotary.length === 0 ? 0 : 1 },
+      ...(rotary.length === 0 ? {} : { rotary_interleaved: { int: 0 } }),
+      scale: { float: 1 },
+      ...(window === null ? {} : { local_window_size: { int: window } })
+    }
+    const inputs = [query, key, value, ...cache, this.#lengths, this.#total, ...rotary]
+    this.nodes.nodeWithOutputs(MICROSOFT, 'GroupQueryAttention', name, inputs, [name, ...present], attributes)
+    if (l < this.#sizes.layers - 1) return name
+    const wanted = this.#wantedRows(name, heads * headDim)
+    this.#residual = this.#wantedRows(this.#residual, this.#sizes.hidden)
+    return wanted
+  }
+
+  /** The wanted rows [R,width] of x [B,S,width]. */
+  #wantedRows(x: string, width: number): string {
+    const flat = this.nodes.node('', 'Reshape', `${x}.flat`, [x, this.nodes.shape(`${x}.shape`, [-1, width])]) // [B×S,width]
+    return this.nodes.node('', 'Gather', `${x}.wanted`, [flat, this.#wanted], { axis: { int: 0 } })
+  }
+
+  /** Logits [R,V] of x [R,E] by the matrix `head`, or the embedding where the model has none. */
+  finish(name: string, x: string): GraphPlan {
+    this.#weights.linear('logits', x, [this.#weights.has('head') ? 'head' : 'embedding'])
+    this.nodes.output('logits', 'float32', ['R', this.#sizes.vocabulary])
+    return this.nodes.finish(name)
+  }
+}

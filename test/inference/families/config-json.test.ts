@@ -1,0 +1,74 @@
+import { globSync, readFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
+import { z } from 'zod'
+import { fields, parseConfigJson } from '../../../src/inference/families/definition/config-json.ts'
+import { FAMILIES } from '../../../src/inference/families/registry.ts'
+
+const FIXTURES = globSync('test/fixtures/families/*/config.json').map(path => [path, readJson(path)] as const)
+
+function readJson(path: string): Readonly<Record<string, unknown>> {
+  return z.record(z.string(), z.unknown()).parse(JSON.parse(readFileSync(path, 'utf8')))
+}
+
+/** What a family makes of config.json, or its refusal. */
+function outcome(json: Readonly<Record<string, unknown>>): unknown {
+  const family = FAMILIES.find(({ modelTypes }) => modelTypes.includes(String(json['model_type'])))
+  if (family === undefined) throw new Error(`no family ${json['model_type']}`)
+  try {
+    return parseConfigJson('config.json', json, family.configJson)
+  } catch (error) {
+    return String(error)
+  }
+}
+
+function without(json: Readonly<Record<string, unknown>>, field: string): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(json).filter(([name]) => name !== field))
+}
+
+it.each(FIXTURES)('refuses no null where the field may be absent: %s', (_, json) => {
+  for (const field of Object.keys(json).filter(name => name !== 'model_type')) {
+    const absent = outcome(without(json, field))
+    const given = outcome({ ...json, [field]: null })
+    if (typeof absent === 'string') expect(given, field).toBe(absent)
+    else expect(given, field).toBeTypeOf('object')
+  }
+})
+
+it('takes a null for an absent field, at every depth, unless the schema gives it a meaning', () => {
+  const schema = fields({
+    plain: z.int().optional(),
+    chosen: z.int().default(3),
+    meant: z.int().nullable().default(4),
+    inner: fields({ chosen: z.int().default(5) }).optional()
+  })
+  expect(parseConfigJson('config.json', { plain: null, chosen: null, meant: null, inner: { chosen: null } }, schema)).toEqual({
+    chosen: 3,
+    meant: null,
+    inner: { chosen: 5 }
+  })
+})
+
+it('reads a field under the first of its spellings that has a value', () => {
+  const schema = fields({ size: z.int() }, { size: ['width', 'n'] })
+  expect(parseConfigJson('config.json', { size: null, width: 2, n: 3 }, schema)).toEqual({ size: 2 })
+  expect(() => parseConfigJson('config.json', { width: null }, schema)).toThrow('config.json: size is missing')
+})
+
+it.each([
+  ['llama', { num_key_value_heads: null }, { kvHeads: 2 }],
+  ['llama', { head_dim: null }, { headDim: 16 }],
+  ['mistral', { num_key_value_heads: null }, { kvHeads: 4 }],
+  ['mistral', { sliding_window: null }, { window: null }],
+  ['qwen3', { num_key_value_heads: null }, { kvHeads: 4 }],
+  ['qwen3', { head_dim: null }, { headDim: 128 }],
+  ['gpt2', { n_inner: null }, { feedForward: 128 }]
+])('takes for null what transformers takes: %s %j', (family, overrides, expected) => {
+  expect(outcome({ ...readJson(`test/fixtures/families/${family}/config.json`), ...overrides })).toMatchObject(expected)
+})
+
+it('refuses what is no object, no JSON value of the right kind, or out of bounds by naming it', () => {
+  const schema = fields({ size: z.int().max(9) })
+  for (const json of [null, [], 7, 'x']) expect(() => parseConfigJson('config.json', json, schema)).toThrow(/^config\.json: the file is /)
+  expect(() => parseConfigJson('config.json', { size: 'x'.repeat(1000) }, schema)).toThrow(/^config\.json: size is "x{99}: .{0,80}$/)
+  expect(() => parseConfigJson('config.json', { size: 10 }, schema)).toThrow(/size is 10: .*9/)
+})
