@@ -1,20 +1,22 @@
+import { invariant } from '../contract/invariant.ts'
 import type { TokenText } from '../contract/token-text.ts'
-import type { WantedLogits } from '../scheduler/prefill-chunk.ts'
+import type { PrefillState } from '../scheduler/plan-step.ts'
+import type { LogitSelection } from '../scheduler/prefill-chunk.ts'
 import { codePoints } from './code-points.ts'
 import type { Job } from './job.ts'
 import { PromptEcho } from './prompt-echo.ts'
 import type { Sequence } from './sequence.ts'
 
-/** Choices of one prompt that wait for a row, and the request they belong to. */
+/** A choice that waits for a row, and the request it belongs to. */
 export interface WaitingChoice {
   readonly job: Job
   readonly promptIndex: number
   readonly sequence: Sequence
-  /** Of the prompt's choices that wait, the first: it tells the prompt, if that is wanted and not done. */
+  /** The first of the prompt's waiting choices: its prefill emits the prompt events that are still missing. */
   readonly isFirst: boolean
 }
 
-/** A prompt in prefill: one sequence computes it, the others fork from it at its end. */
+/** A prompt in prefill: the leader computes it, the siblings fork from it at its end. */
 export class PromptRun {
   readonly job: Job
   readonly leader: Sequence
@@ -24,35 +26,43 @@ export class PromptRun {
   readonly promptIndex: number
   readonly #text: TokenText
 
-  constructor(choices: readonly [WaitingChoice, ...WaitingChoice[]], text: TokenText) {
+  constructor(choices: readonly WaitingChoice[], text: TokenText) {
     const [first, ...others] = choices
+    invariant(first !== undefined, 'a prompt is computed for no choice')
     const { request, history } = first.job
-    const toldTokens = history.toldPromptTokens[first.promptIndex] ?? 0
-    const tells = request.echo && first.isFirst && toldTokens < first.sequence.promptTokenIds.length
+    const emittedTokens = history.emittedPromptTokens[first.promptIndex] ?? 0
+    const isEchoed = request.echo && first.isFirst && emittedTokens < first.sequence.promptTokenIds.length
     this.job = first.job
     this.leader = first.sequence
     this.promptIndex = first.promptIndex
     this.siblings = others.map(choice => choice.sequence)
-    this.isScored = tells && request.promptLogprobs !== null
+    this.isScored = isEchoed && request.promptLogprobs !== null
     this.#text = text
-    this.echo = tells
+    this.echo = isEchoed
       ? new PromptEcho(
-          { promptIndex: first.promptIndex, tokenIds: this.leader.promptTokenIds, topLogprobs: request.promptLogprobs, toldTokens },
+          { promptIndex: first.promptIndex, tokenIds: this.leader.promptTokenIds, topLogprobs: request.promptLogprobs, emittedTokens },
           text
         )
       : null
-    if (!this.isScored) this.echo?.tellRest()
+    if (!this.isScored) this.echo?.appendRest()
+  }
+
+  get sequences(): readonly Sequence[] {
+    return [this.leader, ...this.siblings]
   }
 
   get isComputed(): boolean {
     return this.leader.computed === this.leader.prefillTokenIds.length
   }
 
-  /** Every wave of a scored prompt draws its first tokens from logits of the same numeric class as the wave that scores it. */
-  get wantedLogits(): WantedLogits {
-    if (this.isScored) return 'all'
-    const { echo, promptLogprobs } = this.job.request
-    return echo && promptLogprobs !== null ? 'lastTwo' : 'last'
+  /** Input of `planStep`. */
+  stateIn(row: number): PrefillState {
+    return { row, computed: this.leader.computed, promptTokens: this.leader.prefillTokenIds.length, logits: this.#logits }
+  }
+
+  /** The positions up to here are computed; the siblings will share them. */
+  advanceTo(position: number): void {
+    for (const sequence of this.sequences) sequence.computed = position
   }
 
   /** Where the text of the first new token starts; only scores need to know. */
@@ -63,5 +73,12 @@ export class PromptRun {
     let total = 0
     for (const tokenId of this.leader.promptTokenIds) total += codePoints(decoder.push(tokenId))
     return total + codePoints(decoder.flush())
+  }
+
+  /** All choices of a scored prompt, also those prefilled later, draw their first token from logits of the same numeric class. */
+  get #logits(): LogitSelection {
+    if (this.isScored) return 'all'
+    const { echo, promptLogprobs } = this.job.request
+    return echo && promptLogprobs !== null ? 'lastTwo' : 'last'
   }
 }

@@ -9,7 +9,7 @@ export interface NumericScore {
   readonly rank?: number
 }
 
-/** A score of ids and numbers, put into words. */
+/** Adds the texts of the tokens. */
 export function toTokenScore(score: NumericScore, tokenId: number, textOffset: number, text: TokenText): TokenScore {
   const top: ScoredAlternative[] = score.top.map(alternative => ({ ...alternative, text: tokenLabel(text, alternative.tokenId) }))
   return { ...score, tokenId, text: tokenLabel(text, tokenId), top, textOffset }

@@ -82,7 +82,7 @@ it('computes only the end of a prompt whose beginning was computed before', asyn
   await harness.run(request('first', [...SHARED, 30, 31]))
   const events = await harness.run(request('second', [...SHARED, 29, 28]))
   expect(events.at(-1)).toMatchObject({ kind: 'finished', usage: { promptTokens: 72, cachedTokens: 64 } })
-  expect(harness.engine.statistics.load.retainedTokens).toBe(64)
+  expect(harness.engine.statistics.gauges.retainedTokens).toBe(64)
   await harness.engine.close()
 })
 

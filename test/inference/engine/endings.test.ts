@@ -57,7 +57,7 @@ describe('a request whose logits are not numbers', () => {
     expect(events.filter(isTerminal)).toEqual([expect.objectContaining({ kind: 'failed' })])
     expect(events.at(-1)).toMatchObject(NOT_A_NUMBER)
     expect(byChoice(await harness.ended('neighbour'))).toEqual(byChoice(undisturbed))
-    expect(harness.engine.statistics.load).toMatchObject({ decodingRows: 0, reservedTokens: 0 })
+    expect(harness.engine.statistics.gauges).toMatchObject({ decodingRows: 0, reservedTokens: 0 })
     await harness.engine.close()
   })
 

@@ -53,10 +53,10 @@ export async function runOnKernels(
     chunkTokens,
     loneChunkTokens: 2 * chunkTokens,
     minDecodeRows: loneRowDiffers ? 2 : 1,
-    lastingCache: {
+    persistentCache: {
       identity: model.modelHash,
       moveTo: descriptor => runner.moveCacheTo(descriptor),
-      remainsIn: descriptor => runner.remainsIn(descriptor)
+      orphanedCacheIn: descriptor => runner.orphanedCacheIn(descriptor)
     },
     reusePrefixes: !cutsDiffer,
     recovery: 'exact',
@@ -76,8 +76,8 @@ export async function runOnKernels(
     },
     onCrash: reject
   })
-  if (life !== null) engine.inherit(life.cacheFile)
-  if (life?.neighbourFile !== undefined) engine.salvage(life.neighbourFile)
+  if (life !== null) engine.useCacheFile(life.cacheFile)
+  if (life?.neighbourFile !== undefined) engine.attachOrphanedCache(life.neighbourFile)
   for (const { request, history } of submissions) engine.submit(request, history)
   await ended
   await engine.close()

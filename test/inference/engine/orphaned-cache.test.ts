@@ -1,34 +1,34 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { RowLedger } from '../../../src/inference/cache/row-ledger.ts'
+import { RowHeaders } from '../../../src/inference/cache/row-headers.ts'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
 import { anyGeneration } from './any-generation.ts'
 import { alone, byChoice, EngineHarness, request } from './engine-harness.ts'
-import type { Legacy } from './fake-runner.ts'
+import type { CacheContent } from './fake-runner.ts'
 
-interface Remains {
+interface OrphanedCache {
   readonly logs: readonly (readonly LoggedEvent[])[]
-  readonly legacy: Legacy
+  readonly content: CacheContent
 }
 
 /** Runs the requests until the given instant, or to their ends, and is killed: what was told by then, and the cache. */
-async function killedAt(instant: number, requests: readonly GenerationRequest[], options: object = {}): Promise<Remains> {
+async function killedAt(instant: number, requests: readonly GenerationRequest[], options: object = {}): Promise<OrphanedCache> {
   const harness = new EngineHarness(options)
   const { runner, engine } = harness
-  harness.engine.inherit(0)
-  const remains = (): Remains => ({
+  harness.engine.useCacheFile(0)
+  const snapshot = (): OrphanedCache => ({
     logs: requests.map(({ id }) => [...harness.events(id)]),
-    legacy: { cache: runner.cache.map(row => [...row]), notes: runner.notes.slice() }
+    content: { cache: runner.cache.map(row => [...row]), rowHeaders: runner.rowHeaders.slice() }
   })
   let left = instant
-  let atDeath: Remains | null = null
+  let atDeath: OrphanedCache | null = null
   runner.onInstant = () => {
-    if (left-- === 0) atDeath = remains()
+    if (left-- === 0) atDeath = snapshot()
   }
   for (const one of requests) engine.submit(one)
   await Promise.all(requests.map(({ id }) => harness.ended(id)))
-  atDeath ??= remains()
+  atDeath ??= snapshot()
   await engine.close()
   return atDeath
 }
@@ -46,9 +46,9 @@ it('goes on in the cache of a killed engine as if nothing had happened, wherever
       fc.infiniteStream(fc.nat(1000)),
       async (plans, instant, options, shuffle) => {
         const requests = plans.map((plan, index) => ({ ...plan, id: `r${index}` }))
-        const { logs, legacy } = await killedAt(instant, requests, options)
-        const successor = new EngineHarness({ ...options, legacy })
-        successor.engine.inherit(0)
+        const { logs, content } = await killedAt(instant, requests, options)
+        const successor = new EngineHarness({ ...options, content })
+        successor.engine.useCacheFile(0)
         const open = requests
           .map((one, index) => ({ one, log: logs[index] ?? [], rank: shuffle.next().value }))
           .filter(({ log }) => log.at(-1)?.kind !== 'finished')
@@ -67,9 +67,9 @@ it('goes on in the cache of a killed engine as if nothing had happened, wherever
 
 it('computes nothing again: each stream goes on with its next token', async () => {
   const requests = [3, 4, 5].map(first => request(`r${first}`, [first, 9, 8, 7, 6], { maxNewTokens: 20, ignoreEos: true }))
-  const { logs, legacy } = await killedAt(40, requests)
-  const successor = new EngineHarness({ legacy })
-  successor.engine.inherit(0)
+  const { logs, content } = await killedAt(40, requests)
+  const successor = new EngineHarness({ content })
+  successor.engine.useCacheFile(0)
   for (const [index, one] of requests.entries()) successor.engine.submit(one, logs[index])
   const rests = await Promise.all(requests.map(({ id }) => successor.ended(id)))
   expect(successor.runner.steps.every(({ kind }) => kind === 'decode')).toBe(true)
@@ -84,9 +84,9 @@ it('goes on in the middle of a prompt', async () => {
     Array.from({ length: 80 }, (_, index) => 3 + (index % 20)),
     { maxNewTokens: 2 }
   )
-  const { legacy } = await killedAt(11, [long])
-  const successor = new EngineHarness({ legacy })
-  successor.engine.inherit(0)
+  const { content } = await killedAt(11, [long])
+  const successor = new EngineHarness({ content })
+  successor.engine.useCacheFile(0)
   const rest = await successor.run(long)
   expect(successor.runner.steps.filter(({ kind }) => kind === 'prefill')).toHaveLength(5)
   expect(byChoice(rest)).toEqual(byChoice(await alone(long)))
@@ -95,22 +95,22 @@ it('goes on in the middle of a prompt', async () => {
 
 it('drops what another model left, and what nobody comes for', async () => {
   const one = request('r', [3, 4, 5], { maxNewTokens: 20, ignoreEos: true })
-  const { logs, legacy } = await killedAt(12, [one])
+  const { logs, content } = await killedAt(12, [one])
   const log = withoutEnd(logs[0] ?? [])
 
   const other: EngineHarness = new EngineHarness({
-    legacy: { cache: legacy.cache.map(row => [...row]), notes: legacy.notes.slice() },
-    lastingCache: { identity: 'other', moveTo: () => true, remainsIn: () => other.runner.remainsOf(legacy) }
+    content: { cache: content.cache.map(row => [...row]), rowHeaders: content.rowHeaders.slice() },
+    persistentCache: { identity: 'other', moveTo: () => true, orphanedCacheIn: () => other.runner.orphanedCacheOf(content) }
   })
-  other.engine.inherit(0)
-  other.engine.salvage(1)
+  other.engine.useCacheFile(0)
+  other.engine.attachOrphanedCache(1)
   expect(other.runner.cache.flat()).toEqual([])
   await other.run(one, log)
   expect(other.runner.steps[0]?.kind).toBe('prefill')
   await other.engine.close()
 
-  const unclaimed = new EngineHarness({ legacy, reusePrefixes: false })
-  unclaimed.engine.inherit(0)
+  const unclaimed = new EngineHarness({ content, reusePrefixes: false })
+  unclaimed.engine.useCacheFile(0)
   expect(unclaimed.runner.cache.flat()).not.toEqual([])
   await unclaimed.run(request('s', [5, 5]))
   await unclaimed.until(() => true)
@@ -121,10 +121,10 @@ it('drops what another model left, and what nobody comes for', async () => {
 })
 
 /** What the successor in the seat of a killed engine does in the end: it empties the rows, and computes others there. */
-function overwrite({ cache, notes }: Legacy): void {
-  const ledger = new RowLedger(notes, cache.length)
+function overwrite({ cache, rowHeaders }: CacheContent): void {
+  const headers = new RowHeaders(rowHeaders, cache.length)
   for (const [row, positions] of cache.entries()) {
-    ledger.clear(row)
+    headers.clear(row)
     positions.fill(-7)
   }
 }
@@ -139,15 +139,15 @@ it('goes on with what a killed neighbour was working on, beside its own work, wh
       fc.constantFrom({}, { slots: 2 }, { reusePrefixes: false }, { minDecodeRows: 2 as const }),
       async (plans, ownPlans, instant, overwrittenAt, options) => {
         const requests = plans.map((plan, index) => ({ ...plan, id: `r${index}` }))
-        const { logs, legacy } = await killedAt(instant, requests, options)
-        const survivor = new EngineHarness({ ...options, remains: legacy })
+        const { logs, content } = await killedAt(instant, requests, options)
+        const survivor = new EngineHarness({ ...options, orphaned: content })
         const own = ownPlans.map((plan, index) => ({ ...plan, id: `own${index}` }))
         for (const one of own) survivor.engine.submit(one)
         let left = overwrittenAt
         survivor.runner.onInstant = () => {
-          if (left-- === 0) overwrite(legacy)
+          if (left-- === 0) overwrite(content)
         }
-        survivor.engine.salvage(1)
+        survivor.engine.attachOrphanedCache(1)
         const open = requests.map((one, index) => ({ one, log: logs[index] ?? [] })).filter(({ log }) => log.at(-1)?.kind !== 'finished')
         for (const { one, log } of open) survivor.engine.submit(one, log)
         for (const { one, log } of [...open, ...own.map(one => ({ one, log: [] }))]) {
@@ -163,13 +163,13 @@ it('goes on with what a killed neighbour was working on, beside its own work, wh
 
 it('computes nothing again of what a neighbour left, between two steps of its own', async () => {
   const requests = [3, 4, 5].map(first => request(`r${first}`, [first, 9, 8, 7, 6], { maxNewTokens: 20, ignoreEos: true }))
-  const { logs, legacy } = await killedAt(40, requests)
-  const survivor = new EngineHarness({ remains: legacy })
+  const { logs, content } = await killedAt(40, requests)
+  const survivor = new EngineHarness({ orphaned: content })
   const own = request('own', [7, 7, 7], { maxNewTokens: 30, ignoreEos: true })
   survivor.engine.submit(own)
   await survivor.until(() => survivor.events('own').length > 4)
   const before = survivor.runner.steps.length
-  survivor.engine.salvage(1)
+  survivor.engine.attachOrphanedCache(1)
   for (const [index, one] of requests.entries()) survivor.engine.submit(one, logs[index])
   await Promise.all(['own', 'r3', 'r4', 'r5'].map(id => survivor.ended(id)))
   expect(survivor.runner.steps.slice(before).every(({ kind }) => kind === 'decode')).toBe(true)
