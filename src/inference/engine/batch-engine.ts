@@ -124,12 +124,14 @@ export class BatchEngine implements Engine {
   async #step(batch: Batch): Promise<void> {
     const logits = await this.#run(batch)
     if (logits !== null) this.#apply(this.#sample(batch, logits))
+    this.#isDecodeDue = batch.kind === 'prefill'
     this.#events.flush()
   }
 
   /** Applies plans that need no run, until one does. @returns null when there is nothing to run */
   #schedule(): Batch | null {
     this.#releaseRows()
+    this.#isDecodeDue &&= this.#rows.decodingRows > 0
     this.#resumed.dropExpired()
     const adopted = new Set<string>()
     for (;;) {
@@ -151,15 +153,13 @@ export class BatchEngine implements Engine {
     }
   }
 
-  /** One native run. @returns null when it failed, which ends its requests and no others, or when all of them were cancelled meanwhile */
+  /** One native run. @returns null when it failed, which ends its requests and no others */
   async #run(batch: Batch): Promise<Float32Array | null> {
     const jobs = batch.sequences.map(sequence => this.#jobs.of(sequence))
-    this.#isDecodeDue = batch.kind === 'prefill'
     this.#reporter.before(jobs)
     try {
       const logits = await this.#metrics.time(batch.plan, () => runBatch(batch, this.#rows, this.#options.runner))
       this.#reporter.after(jobs)
-      if (jobs.every(job => job.isOver)) return null
       recordBatch(batch, this.#rows)
       if (this.#prompt?.isComputed === true) this.#prompt = null
       return logits

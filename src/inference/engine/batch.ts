@@ -36,7 +36,10 @@ export function runBatch(batch: Batch, rows: RowTable<Sequence>, runner: ModelRu
   return runner.decode(tokenIds, pasts)
 }
 
-/** Records what a successful run has computed. A prompt whose last chunk it was decodes from now on, in one row per choice. */
+/**
+ * Records what a successful run has computed, but for a prompt that was cancelled meanwhile. After its last chunk a prompt decodes, in one row
+ * per choice.
+ */
 export function recordBatch(batch: Batch, rows: RowTable<Sequence>): void {
   if (batch.kind === 'decode') {
     for (const sequence of batch.sequences) {
@@ -46,6 +49,7 @@ export function recordBatch(batch: Batch, rows: RowTable<Sequence>): void {
     return
   }
   const { prompt, plan } = batch
+  if (prompt.job.isOver) return
   prompt.advanceTo(plan.to)
   rows.recordComputed(prompt.leader)
   rows.share(prompt.leader)

@@ -47,7 +47,7 @@ export interface SchedulerState {
   readonly room: CacheRoom
   /** Rows 0..decodingRows-1 take part in a decode step. */
   readonly decodingRows: number
-  /** The last run was a prefill chunk. */
+  /** The last run was a prefill chunk, and rows wait to decode since then. */
   readonly isDecodeDue: boolean
   /** At most one prompt at a time is in prefill. */
   readonly prompt: PrefillState | null

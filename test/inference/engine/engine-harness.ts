@@ -5,7 +5,7 @@ import { PLAIN_SAMPLING } from '../../../src/inference/contract/sampling.ts'
 import { BatchEngine } from '../../../src/inference/engine/batch-engine.ts'
 import type { BatchEngineOptions } from '../../../src/inference/engine/batch-engine-options.ts'
 import { aRequest } from '../../queue/a-request.ts'
-import { FakeRunner, type FakeRunnerOptions, type CacheContent } from './fake-runner.ts'
+import { type CacheContent, FakeRunner, type FakeRunnerOptions } from './fake-runner.ts'
 import { fakeText } from './fake-text.ts'
 
 export const GREEDY = { ...PLAIN_SAMPLING, seed: 7 }

@@ -176,3 +176,21 @@ it('computes nothing again of what a neighbour left, between two steps of its ow
   expect(survivor.adopted).toEqual([requests.map(({ id }) => id)])
   await survivor.engine.close()
 })
+
+it('continues a request that arrives in the last run before the engine would wait', async () => {
+  const one = request('r', [3, 9, 8, 7, 6], { maxNewTokens: 20, ignoreEos: true })
+  const { logs, content } = await killedAt(30, [one])
+  const survivor = new EngineHarness({ orphaned: content })
+  const { promise: gate, resolve: openGate } = Promise.withResolvers<void>()
+  survivor.runner.gate = gate
+  survivor.engine.submit(request('own', [7, 7, 7], { maxNewTokens: 1 }))
+  await new Promise(setImmediate)
+  expect(survivor.engine.stepStartedAtMs).not.toBeNull()
+  survivor.engine.attachOrphanedCache(1)
+  survivor.engine.submit(one, logs[0])
+  openGate()
+  const rest = await survivor.ended('r')
+  expect(byChoice([...(logs[0] ?? []), ...rest])).toEqual(byChoice(await alone(one)))
+  expect(survivor.adopted).toEqual([['r']])
+  await survivor.engine.close()
+})
