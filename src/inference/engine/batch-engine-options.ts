@@ -2,7 +2,7 @@ import type { EngineDescription, EngineListener } from '../contract/engine.ts'
 import type { ModelRunner, OrphanedCache } from '../contract/model-runner.ts'
 import type { TokenText } from '../contract/token-text.ts'
 import type { SchedulerLimits } from '../scheduler/plan-step.ts'
-import type { Recovery } from './sequence.ts'
+import type { Recovery } from './request/sequence.ts'
 
 export interface PersistentCache {
   /** Of model, shape and kernels: rows that were computed under another identity are not reused. */

@@ -7,47 +7,32 @@ import { invariant } from '../contract/invariant.ts'
 import type { GenerationRequest } from '../contract/request.ts'
 import type { EngineStatistics } from '../contract/statistics.ts'
 import { SamplingScratch } from '../sampling/sampling-scratch.ts'
-import {
-  type AdmitPlan,
-  type AttachPlan,
-  type DecodePlan,
-  type PrefillPlan,
-  planStep,
-  type RequeuePlan,
-  type SchedulerState,
-  type WaitPlan
-} from '../scheduler/plan-step.ts'
-import { WaitQueue } from '../scheduler/wait-queue.ts'
 import { type Batch, recordBatch, runBatch } from './batch.ts'
 import type { BatchEngineOptions } from './batch-engine-options.ts'
+import { BatchScheduler } from './batch-scheduler.ts'
 import { EventBuffer } from './event-buffer.ts'
-import type { Job } from './job.ts'
-import { JobRegistry } from './job-registry.ts'
-import { openRow } from './open-row.ts'
-import { PromptRun, type WaitingChoice } from './prompt-run.ts'
+import type { Job } from './request/job.ts'
+import { JobRegistry } from './request/job-registry.ts'
+import type { Sequence } from './request/sequence.ts'
+import { waitingGroups } from './request/waiting-groups.ts'
 import { ResumedSequences } from './resumed-sequences.ts'
 import { RunReporter } from './run-reporter.ts'
 import { type Sample, sampleBatch } from './sample-batch.ts'
-import type { Sequence } from './sequence.ts'
 import { StepMetrics } from './step-metrics.ts'
-import { toPromptGroup, waitingGroups } from './waiting-groups.ts'
 
 /** Continuous batching: schedule → run → sample → apply, one step after the other for as long as there is work. */
 export class BatchEngine implements Engine {
   readonly description: EngineDescription
   readonly #options: BatchEngineOptions
   readonly #rows: RowTable<Sequence>
-  readonly #waiting = new WaitQueue<WaitingChoice>()
   readonly #resumed: ResumedSequences
+  readonly #scheduler: BatchScheduler
   readonly #jobs: JobRegistry
   readonly #scratch: SamplingScratch
   readonly #metrics: StepMetrics
   readonly #reporter: RunReporter
   readonly #events: EventBuffer
   readonly #loop: Promise<void>
-  /** In prefill. */
-  #prompt: PromptRun | null = null
-  #isDecodeDue = false
   #wake: () => void = () => {}
   #isClosing = false
 
@@ -65,6 +50,8 @@ export class BatchEngine implements Engine {
     })
     this.#resumed = new ResumedSequences(this.#rows, options.persistentCache)
     this.#events = new EventBuffer(listener.events)
+    const parts = { options, rows: this.#rows, resumed: this.#resumed, jobs: this.#jobs, metrics: this.#metrics, events: this.#events }
+    this.#scheduler = new BatchScheduler(parts)
     this.#loop = this.#serve().catch(options.onCrash)
   }
 
@@ -77,7 +64,7 @@ export class BatchEngine implements Engine {
   }
 
   get statistics(): EngineStatistics {
-    return { gauges: { ...this.#rows.gauges, waitingPrompts: this.#waiting.length }, counters: this.#metrics.counters }
+    return { gauges: { ...this.#rows.gauges, waitingPrompts: this.#scheduler.waitingPrompts }, counters: this.#metrics.counters }
   }
 
   useCacheFile(descriptor: number): void {
@@ -92,7 +79,7 @@ export class BatchEngine implements Engine {
     invariant(!this.#isClosing, 'a request was submitted to a closing engine')
     const job = this.#jobs.open(request, history)
     const parts = { ...this.#options, scratch: this.#scratch, vocabularySize: this.#options.runner.vocabularySize }
-    for (const choices of waitingGroups(job, parts)) this.#waiting.push(toPromptGroup(job, this.#resumed.claim(choices)))
+    for (const choices of waitingGroups(job, parts)) this.#scheduler.push(job, choices)
     // A worker may have died between the last token and the end.
     this.#finishIfDone(job)
     this.#wake()
@@ -115,7 +102,7 @@ export class BatchEngine implements Engine {
 
   async #serve(): Promise<void> {
     while (!this.#isClosing) {
-      const batch = this.#schedule()
+      const batch = this.#scheduler.schedule()
       if (batch === null) await this.#wait()
       else await this.#step(batch)
     }
@@ -124,33 +111,7 @@ export class BatchEngine implements Engine {
   async #step(batch: Batch): Promise<void> {
     const logits = await this.#run(batch)
     if (logits !== null) this.#apply(this.#sample(batch, logits))
-    this.#isDecodeDue = batch.kind === 'prefill'
     this.#events.flush()
-  }
-
-  /** Applies plans that need no run, until one does. @returns null when there is nothing to run */
-  #schedule(): Batch | null {
-    this.#releaseRows()
-    this.#isDecodeDue &&= this.#rows.decodingRows > 0
-    this.#resumed.dropExpired()
-    const adopted = new Set<string>()
-    for (;;) {
-      const plan = planStep(this.#state())
-      switch (plan.kind) {
-        case 'attach':
-        case 'requeue': {
-          const job = this.#resume(plan)
-          if (job !== null) adopted.add(job.request.id)
-          break
-        }
-        case 'admit':
-          this.#admit(plan)
-          break
-        default:
-          if (adopted.size > 0) this.#options.listener.adopted?.([...adopted])
-          return this.#toBatch(plan)
-      }
-    }
   }
 
   /** One native run. @returns null when it failed, which ends its requests and no others */
@@ -161,7 +122,6 @@ export class BatchEngine implements Engine {
       const logits = await this.#metrics.time(batch.plan, () => runBatch(batch, this.#rows, this.#options.runner))
       this.#reporter.after(jobs)
       recordBatch(batch, this.#rows)
-      if (this.#prompt?.isComputed === true) this.#prompt = null
       return logits
     } catch (error) {
       this.#fail(jobs, error)
@@ -197,53 +157,6 @@ export class BatchEngine implements Engine {
           sample satisfies never
       }
     }
-  }
-
-  #state(): SchedulerState {
-    const prompt = this.#prompt
-    return {
-      limits: this.#options,
-      room: this.#rows.room,
-      decodingRows: this.#rows.decodingRows,
-      isDecodeDue: this.#isDecodeDue,
-      prompt: prompt === null ? null : prompt.stateIn(this.#rows.rowOf(prompt.leader)),
-      resumed: this.#resumed.state(),
-      waiting: this.#waiting.groups
-    }
-  }
-
-  #toBatch(plan: PrefillPlan | DecodePlan | WaitPlan): Batch | null {
-    if (plan.kind === 'wait') return null
-    if (plan.kind === 'decode') return { kind: 'decode', plan, sequences: this.#rows.decoding() }
-    const prompt = this.#prompt
-    invariant(prompt !== null, 'a chunk is planned of no prompt')
-    return { kind: 'prefill', plan, prompt, sequences: [prompt.leader] }
-  }
-
-  /** @returns the request whose choice decodes on in its orphaned row; null where it must be computed again */
-  #resume(plan: AttachPlan | RequeuePlan): Job | null {
-    const choice = this.#resumed.take(plan.index)
-    const { job, sequence } = choice
-    if (plan.kind === 'attach' && this.#resumed.attach(choice, plan.positions, this.#options.text)) {
-      this.#jobs.bind(sequence, job)
-      job.start(this.#options.now())
-      return job
-    }
-    this.#waiting.push(toPromptGroup(job, [choice]))
-    return null
-  }
-
-  #admit({ choices }: AdmitPlan): void {
-    const { text, reusePrefixes, now } = this.#options
-    const prompt = new PromptRun(this.#waiting.take(choices), text)
-    const { job, leader } = prompt
-    for (const sequence of prompt.sequences) this.#jobs.bind(sequence, job)
-    leader.computed = openRow(prompt, this.#rows, reusePrefixes)
-    this.#metrics.countReuse(prompt.isScored ? 0 : leader.promptTokenIds.length, leader.computed)
-    job.countCached(prompt.promptIndex, leader.computed)
-    this.#events.push(job, ...job.start(now()), ...(prompt.echo?.events() ?? []))
-    this.#events.flush()
-    this.#prompt = prompt
   }
 
   /** Resolves when something was submitted, cancelled or closed. */
@@ -284,16 +197,6 @@ export class BatchEngine implements Engine {
   /** No event of the request follows; its rows are released before the next run. */
   #end(job: Job): void {
     this.#jobs.close(job)
-    this.#waiting.remove(job.request.id)
-    this.#resumed.remove(job.request.id)
-  }
-
-  /** Between runs: rows of requests that are over become free. */
-  #releaseRows(): void {
-    if (this.#prompt?.job.isOver === true) {
-      this.#rows.close(this.#prompt.leader)
-      this.#prompt = null
-    }
-    for (const sequence of this.#rows.decoding()) if (this.#jobs.of(sequence).isOver) this.#rows.close(sequence)
+    this.#scheduler.remove(job.request.id)
   }
 }

@@ -1,8 +1,8 @@
 import type { RowTable } from '../cache/row-table.ts'
 import type { ModelRunner } from '../contract/model-runner.ts'
 import type { DecodePlan, PrefillPlan } from '../scheduler/plan-step.ts'
-import type { PromptRun } from './prompt-run.ts'
-import type { Sequence } from './sequence.ts'
+import type { PromptRun } from './request/prompt-run.ts'
+import type { Sequence } from './request/sequence.ts'
 
 /** A planned run and the sequences whose positions it computes, in the order of their rows. */
 export type Batch = PrefillBatch | DecodeBatch

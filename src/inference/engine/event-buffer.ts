@@ -1,6 +1,6 @@
 import type { StepEvents } from '../contract/engine.ts'
 import type { LoggedEvent } from '../contract/events.ts'
-import type { Job } from './job.ts'
+import type { Job } from './request/job.ts'
 
 /** Collects the events of a step, for one delivery per step. */
 export class EventBuffer {

@@ -3,8 +3,8 @@ import { invariant } from '../contract/invariant.ts'
 import type { TokenText } from '../contract/token-text.ts'
 import { isResumable, type ResumedSequence } from '../scheduler/plan-step.ts'
 import type { PersistentCache } from './batch-engine-options.ts'
-import { PromptRun, type WaitingChoice } from './prompt-run.ts'
-import type { Sequence } from './sequence.ts'
+import { PromptRun, type WaitingChoice } from './request/prompt-run.ts'
+import type { Sequence } from './request/sequence.ts'
 
 /** After the cache file of an earlier process was opened, how long its rows are kept for their requests. */
 const CLAIM_MS = 5000

@@ -1,5 +1,5 @@
 import type { EngineListener } from '../contract/engine.ts'
-import type { Job } from './job.ts'
+import type { Job } from './request/job.ts'
 
 /** Reports which requests are in the current run and which have advanced, so that a crash is attributed to the right ones. */
 export class RunReporter {

@@ -1,7 +1,7 @@
 import { ServiceError } from '../contract/errors.ts'
 import type { GeneratedTokenEvent, PromptEvent } from '../contract/events.ts'
 import type { Batch, PrefillBatch } from './batch.ts'
-import type { Sequence } from './sequence.ts'
+import type { Sequence } from './request/sequence.ts'
 
 /** The result of a run for one sequence. */
 export type Sample =

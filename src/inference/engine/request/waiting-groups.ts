@@ -1,4 +1,4 @@
-import type { PromptGroup } from '../scheduler/wait-queue.ts'
+import type { PromptGroup } from '../../scheduler/wait-queue.ts'
 import type { Job } from './job.ts'
 import type { WaitingChoice } from './prompt-run.ts'
 import { Sequence, type SequenceParts } from './sequence.ts'

@@ -1,7 +1,7 @@
-import type { LoggedEvent } from '../contract/events.ts'
-import { readHistory } from '../contract/history.ts'
-import { invariant } from '../contract/invariant.ts'
-import type { GenerationRequest } from '../contract/request.ts'
+import type { LoggedEvent } from '../../contract/events.ts'
+import { readHistory } from '../../contract/history.ts'
+import { invariant } from '../../contract/invariant.ts'
+import type { GenerationRequest } from '../../contract/request.ts'
 import { Job } from './job.ts'
 import type { Sequence } from './sequence.ts'
 
