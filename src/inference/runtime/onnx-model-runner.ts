@@ -35,7 +35,7 @@ export interface MovableRunner extends ModelRunner {
   orphanedCacheIn(descriptor: number): OrphanedCache
 }
 
-/** A row to put a legacy in that has to make room. */
+/** A row for an orphaned row that has to make room. */
 const SPARE_ROWS = 1
 
 /** Most tokens of one prefill run. */

@@ -144,7 +144,7 @@ function admissible(group: WaitingGroup | undefined, room: CacheRoom): number {
   return group === undefined ? 0 : Math.min(group.choices.length, Math.max(0, roomFor(room, group.reservedTokens)))
 }
 
-/** The last known token is computed again in any case: its logits died with the process. */
+/** The last known token is computed again in any case: its logits are gone with the process. */
 function reusablePositions({ orphan, knownTokens }: ResumedSequence): number {
   return Math.min(orphan?.computed ?? 0, knownTokens - 1)
 }

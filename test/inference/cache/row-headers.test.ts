@@ -79,7 +79,7 @@ it('never claims what is not there, whatever is written and whenever its process
   )
 })
 
-it('tells a successor all that was written before', () => {
+it('gives a successor all entries that were written before', () => {
   const bytes = new ArrayBuffer(ROW_HEADER_BYTES * (ROWS + 1))
   const headers = new RowHeaders(bytes, ROWS)
   headers.begin(IDENTITY)
@@ -96,7 +96,7 @@ it('tells a successor all that was written before', () => {
   ])
 })
 
-it('is nobody else’s: of another identity, of a new file, of any other bytes it knows nothing', () => {
+it('belongs to one identity: of another one, of a new file, of any other bytes it has no entries', () => {
   const bytes = new ArrayBuffer(ROW_HEADER_BYTES * (ROWS + 1))
   expect(new RowHeaders(bytes, ROWS).belongsTo(IDENTITY)).toBe(false)
   new RowHeaders(bytes, ROWS).begin('another')

@@ -5,7 +5,7 @@ import type { GenerationRequest } from '../../../src/inference/contract/request.
 import { anyEngine, anyGeneration } from './any-generation.ts'
 import { alone, byChoice, EngineHarness, GREEDY, request } from './engine-harness.ts'
 
-it('says the same of a request alone and among any others, whatever is cancelled beside it', async () => {
+it('emits the same for a request alone and among any others, whatever is cancelled beside it', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.tuple(anyGeneration, fc.option(fc.nat(20), { nil: null })), { minLength: 1, maxLength: 9 }),

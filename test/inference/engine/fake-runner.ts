@@ -160,7 +160,7 @@ export class FakeRunner implements ModelRunner {
       await this.gate
       if (this.failNext) {
         this.failNext = false
-        throw new ServiceError('engine_failure', 'the fake was told to fail')
+        throw new ServiceError('engine_failure', 'the fake fails on request')
       }
       this.steps.push(step)
       this.onInstant()

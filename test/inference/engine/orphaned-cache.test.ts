@@ -7,22 +7,22 @@ import { anyGeneration } from './any-generation.ts'
 import { alone, byChoice, EngineHarness, request } from './engine-harness.ts'
 import type { CacheContent } from './fake-runner.ts'
 
-interface OrphanedCache {
+interface Killed {
   readonly logs: readonly (readonly LoggedEvent[])[]
   readonly content: CacheContent
 }
 
-/** Runs the requests until the given instant, or to their ends, and is killed: what was told by then, and the cache. */
-async function killedAt(instant: number, requests: readonly GenerationRequest[], options: object = {}): Promise<OrphanedCache> {
+/** Runs the requests until the given instant, or to their ends, and is killed: the events emitted by then, and the cache. */
+async function killedAt(instant: number, requests: readonly GenerationRequest[], options: object = {}): Promise<Killed> {
   const harness = new EngineHarness(options)
   const { runner, engine } = harness
   harness.engine.useCacheFile(0)
-  const snapshot = (): OrphanedCache => ({
+  const snapshot = (): Killed => ({
     logs: requests.map(({ id }) => [...harness.events(id)]),
     content: { cache: runner.cache.map(row => [...row]), rowHeaders: runner.rowHeaders.slice() }
   })
   let left = instant
-  let atDeath: OrphanedCache | null = null
+  let atDeath: Killed | null = null
   runner.onInstant = () => {
     if (left-- === 0) atDeath = snapshot()
   }
@@ -37,7 +37,7 @@ function withoutEnd(log: readonly LoggedEvent[]): LoggedEvent[] {
   return log.filter(event => event.kind !== 'finished')
 }
 
-it('goes on in the cache of a killed engine as if nothing had happened, wherever that was killed and whatever it ran', async () => {
+it('continues in the cache of a killed engine as an undisturbed run, wherever it was killed and whatever it ran', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(anyGeneration, { minLength: 1, maxLength: 5 }),
@@ -65,7 +65,7 @@ it('goes on in the cache of a killed engine as if nothing had happened, wherever
   )
 })
 
-it('computes nothing again: each stream goes on with its next token', async () => {
+it('computes nothing again: each stream continues with its next token', async () => {
   const requests = [3, 4, 5].map(first => request(`r${first}`, [first, 9, 8, 7, 6], { maxNewTokens: 20, ignoreEos: true }))
   const { logs, content } = await killedAt(40, requests)
   const successor = new EngineHarness({ content })
@@ -78,7 +78,7 @@ it('computes nothing again: each stream goes on with its next token', async () =
   await successor.engine.close()
 })
 
-it('goes on in the middle of a prompt', async () => {
+it('continues in the middle of a prompt', async () => {
   const long = request(
     'r',
     Array.from({ length: 80 }, (_, index) => 3 + (index % 20)),
@@ -93,7 +93,7 @@ it('goes on in the middle of a prompt', async () => {
   await successor.engine.close()
 })
 
-it('drops what another model left, and what nobody comes for', async () => {
+it('drops what another model left, and what no request claims', async () => {
   const one = request('r', [3, 4, 5], { maxNewTokens: 20, ignoreEos: true })
   const { logs, content } = await killedAt(12, [one])
   const log = withoutEnd(logs[0] ?? [])
@@ -120,7 +120,7 @@ it('drops what another model left, and what nobody comes for', async () => {
   await unclaimed.engine.close()
 })
 
-/** What the successor in the seat of a killed engine does in the end: it empties the rows, and computes others there. */
+/** What the successor of a killed engine does in the end: it releases the rows and overwrites them. */
 function overwrite({ cache, rowHeaders }: CacheContent): void {
   const headers = new RowHeaders(rowHeaders, cache.length)
   for (const [row, positions] of cache.entries()) {
@@ -129,7 +129,7 @@ function overwrite({ cache, rowHeaders }: CacheContent): void {
   }
 }
 
-it('goes on with what a killed neighbour was working on, beside its own work, whatever happens to it there meanwhile', async () => {
+it('continues rows of a killed neighbour beside its own work, whatever happens to them there meanwhile', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(anyGeneration, { minLength: 1, maxLength: 4 }),
@@ -161,7 +161,7 @@ it('goes on with what a killed neighbour was working on, beside its own work, wh
   )
 })
 
-it('computes nothing again of what a neighbour left, between two steps of its own', async () => {
+it('computes nothing of a neighbour’s rows again, between two steps of its own', async () => {
   const requests = [3, 4, 5].map(first => request(`r${first}`, [first, 9, 8, 7, 6], { maxNewTokens: 20, ignoreEos: true }))
   const { logs, content } = await killedAt(40, requests)
   const survivor = new EngineHarness({ orphaned: content })

@@ -32,7 +32,7 @@ it('counts how much of a prompt was asked for and found among kept prefixes', as
   await harness.engine.close()
 })
 
-it('says what is in use while requests run', async () => {
+it('reports what is in use while requests run', async () => {
   const harness = new EngineHarness({ slots: 2 })
   for (const id of ['a', 'b', 'c']) harness.engine.submit(request(id, [9, 8, 7], { ignoreEos: true, maxNewTokens: 40 }))
   await harness.until(() => harness.engine.statistics.gauges.decodingRows === 2)
