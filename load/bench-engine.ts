@@ -36,7 +36,7 @@ export async function measureEngine(
     chunkTokens,
     loneChunkTokens: chunkTokens,
     minDecodeRows: 1,
-    lastingCache: null,
+    persistentCache: null,
     reusePrefixes: false,
     recovery: 'exact',
     now: Date.now,
@@ -81,7 +81,7 @@ class TimedRunner implements ModelRunner {
   /** Its prompts have nothing in common. */
   readonly blocks = 0
   readonly cacheBytesPerToken: number
-  readonly notes: ArrayBuffer
+  readonly rowHeaders: ArrayBuffer
   readonly #runner: ModelRunner
   readonly #native: number[] = []
   readonly #between: number[] = []
@@ -95,16 +95,16 @@ class TimedRunner implements ModelRunner {
     this.vocabularySize = runner.vocabularySize
     this.contextLength = runner.contextLength
     this.cacheBytesPerToken = runner.cacheBytesPerToken
-    this.notes = runner.notes
+    this.rowHeaders = runner.rowHeaders
   }
 
   samples(): BenchSamples {
     return { native: this.#native, between: this.#between }
   }
 
-  prefill(row: number, past: number, tokenIds: readonly number[], wanted: readonly number[]): Promise<Float32Array> {
+  prefill(row: number, past: number, tokenIds: readonly number[], logitIndices: readonly number[]): Promise<Float32Array> {
     this.#endedAt = null
-    return this.#runner.prefill(row, past, tokenIds, wanted)
+    return this.#runner.prefill(row, past, tokenIds, logitIndices)
   }
 
   async decode(tokenIds: readonly number[], pasts: readonly number[]): Promise<Float32Array> {

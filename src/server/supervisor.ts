@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { EngineDescription } from '../inference/contract/engine.ts'
-import { type EngineStatistics, NO_DEEDS, NO_LOAD, sumOfDeeds } from '../inference/contract/statistics.ts'
+import { type EngineStatistics, sumOfCounters, ZERO_COUNTERS, ZERO_GAUGES } from '../inference/contract/statistics.ts'
 import type { BackoffOptions } from './restart-backoff.ts'
 import { RestartBackoff } from './restart-backoff.ts'
 import { WorkerChild, type WorkerChildOptions, type WorkerDeath, type WorkerState } from './worker-child.ts'
@@ -47,7 +47,7 @@ export class Supervisor {
   #keptWorkers = 0
   #deathCount = 0
   /** What workers that have died had done. */
-  #deedsOfTheDead = NO_DEEDS
+  #countersOfExited = ZERO_COUNTERS
   readonly #living = new Set<WorkerChild>()
 
   constructor(options: SupervisorOptions) {
@@ -71,7 +71,7 @@ export class Supervisor {
 
   /** Of each worker; what those did that have died is the last one, so that sums only grow. */
   get statistics(): readonly EngineStatistics[] {
-    return [...Array.from(this.#living, ({ statistics }) => statistics), { load: NO_LOAD, deeds: this.#deedsOfTheDead }]
+    return [...Array.from(this.#living, ({ statistics }) => statistics), { gauges: ZERO_GAUGES, counters: this.#countersOfExited }]
   }
 
   /** Workers that have died, other than by the end of the supervisor. */
@@ -147,7 +147,7 @@ export class Supervisor {
       })
       const death = await child.death
       this.#living.delete(child)
-      this.#deedsOfTheDead = sumOfDeeds([this.#deedsOfTheDead, child.statistics.deeds])
+      this.#countersOfExited = sumOfCounters([this.#countersOfExited, child.statistics.counters])
       if (signal.aborted) return
       this.#deathCount++
       wasReady ||= death.readyMs !== null

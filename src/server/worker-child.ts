@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { ftruncateSync } from 'node:fs'
 import type { EngineDescription } from '../inference/contract/engine.ts'
-import { type EngineStatistics, NO_DEEDS, NO_LOAD } from '../inference/contract/statistics.ts'
+import { type EngineStatistics, ZERO_COUNTERS, ZERO_GAUGES } from '../inference/contract/statistics.ts'
 import type { WorkerSeat } from '../queue/embedded/worker-pool.ts'
 import type { ChildPool } from './child-pool.ts'
 import { readEnvironment } from './config/environment.ts'
@@ -61,7 +61,7 @@ export class WorkerChild {
   #fatal: string | null = null
   /** Set once it has announced its end: kills it if it does not exit. */
   #exitTimer: NodeJS.Timeout | null = null
-  #statistics: EngineStatistics = { load: NO_LOAD, deeds: NO_DEEDS }
+  #statistics: EngineStatistics = { gauges: ZERO_GAUGES, counters: ZERO_COUNTERS }
 
   /**
    * @param onDeath  called when its seat is free, the first time before what it ran is given to others: a spare that sits down then goes on with it.

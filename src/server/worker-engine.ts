@@ -86,10 +86,10 @@ async function createBatchEngine(options: z.infer<typeof Onnx>, listener: Engine
     loneChunkTokens: attendsInTiles(options.contextLength) ? CHUNK_TOKENS : LONE_CHUNK_TOKENS,
     minDecodeRows: loneRowDiffers ? 2 : 1,
     reusePrefixes: !cutsDiffer,
-    lastingCache: {
+    persistentCache: {
       identity: JSON.stringify([runtimeVersions(), model.modelHash, slots, runner.rows, options.contextLength, runner.cacheBytesPerToken]),
       moveTo: descriptor => runner.moveCacheTo(descriptor),
-      remainsIn: descriptor => runner.remainsIn(descriptor)
+      orphanedCacheIn: descriptor => runner.orphanedCacheIn(descriptor)
     },
     recovery: options.recovery,
     now: Date.now,

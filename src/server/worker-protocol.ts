@@ -45,7 +45,7 @@ const RequestOutline = z.custom<GenerationRequest>(
 const EventOutline = z.custom<LoggedEvent>(value => isRecord(value) && typeof value['kind'] === 'string')
 
 /** Measured by an engine of ours. */
-const StatisticsOutline = z.custom<EngineStatistics>(value => isRecord(value) && isRecord(value['load']) && isRecord(value['deeds']))
+const StatisticsOutline = z.custom<EngineStatistics>(value => isRecord(value) && isRecord(value['gauges']) && isRecord(value['counters']))
 
 const ParentMessage = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('start'), request: RequestOutline, history: z.array(EventOutline) }),

@@ -1,7 +1,7 @@
 import type { Engine, EngineDescription, EngineListener } from '../../src/inference/contract/engine.ts'
 import type { LoggedEvent } from '../../src/inference/contract/events.ts'
 import { choiceCount, type GenerationRequest } from '../../src/inference/contract/request.ts'
-import { type EngineStatistics, NO_DEEDS, NO_LOAD } from '../../src/inference/contract/statistics.ts'
+import { type EngineStatistics, ZERO_COUNTERS, ZERO_GAUGES } from '../../src/inference/contract/statistics.ts'
 
 /** First token ids of prompts that make the engine misbehave. */
 export const TRICKS = {
@@ -70,7 +70,7 @@ export class FakeEngine implements Engine {
   }
 
   get statistics(): EngineStatistics {
-    return { load: { ...NO_LOAD, decodingRows: this.rows }, deeds: { ...NO_DEEDS, decodeRuns: this.stepsDone } }
+    return { gauges: { ...ZERO_GAUGES, decodingRows: this.rows }, counters: { ...ZERO_COUNTERS, decodeRuns: this.stepsDone } }
   }
 
   submit(request: GenerationRequest, history: readonly LoggedEvent[] = []): void {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { InvariantError } from '../../src/inference/contract/invariant.ts'
-import { NO_DEEDS, NO_LOAD } from '../../src/inference/contract/statistics.ts'
+import { ZERO_COUNTERS, ZERO_GAUGES } from '../../src/inference/contract/statistics.ts'
 import { type ParentMessage, parseParentMessage, parseWorkerMessage, type WorkerMessage } from '../../src/server/worker-protocol.ts'
 import { aRequest } from '../queue/a-request.ts'
 import { aToken } from '../queue/events.ts'
@@ -19,7 +19,7 @@ const toParent: WorkerMessage[] = [
   { kind: 'events', events: [{ requestId: 'cmpl-1', event: aToken(0) }] },
   {
     kind: 'heartbeat',
-    progress: { stepsDone: 1, stepStartedAtMs: null, activeRequests: 0, statistics: { load: NO_LOAD, deeds: NO_DEEDS } }
+    progress: { stepsDone: 1, stepStartedAtMs: null, activeRequests: 0, statistics: { gauges: ZERO_GAUGES, counters: ZERO_COUNTERS } }
   },
   { kind: 'fatal', message: 'no such file' },
   { kind: 'drained' }

@@ -28,7 +28,7 @@ interface Block {
 export class PrefixStore {
   readonly #memory: BlockMemory
   readonly #roots: Branches = new Map()
-  /** Least recently used first. Whoever uses a block has used those before it, and they are put behind it: the first is always the end of a path. */
+  /** Least recently used first. A prompt that uses a block uses those before it too, and they are moved behind it: the first is always the end of a path. */
   readonly #order = new Set<Block>()
   /** Places of dropped blocks; all places from `#fresh` on are free too. */
   readonly #places: number[] = []
@@ -51,7 +51,7 @@ export class PrefixStore {
   /**
    * Copies the longest kept prefix of a prompt into a row.
    *
-   * @param limit  most positions that are wanted
+   * @param limit  most positions that are copied
    * @param room   most positions that may be kept from now on: other blocks give way before these, and these once they are copied
    * @returns      the positions that are there
    */

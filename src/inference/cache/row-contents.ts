@@ -1,145 +1,145 @@
-import type { ModelRunner, Remains } from '../contract/model-runner.ts'
-import { type LedgerEntry, RowLedger } from './row-ledger.ts'
+import type { ModelRunner, OrphanedCache } from '../contract/model-runner.ts'
+import { type RowHeader, RowHeaders } from './row-headers.ts'
 
-/** What the rows need of native memory: all calls happen between runs. */
-export type RowMemory = Pick<ModelRunner, 'slots' | 'rows' | 'copyRow' | 'releaseRow' | 'notes'>
+/** The part of native memory that rows need; all calls happen between runs. */
+export type RowMemory = Pick<ModelRunner, 'slots' | 'rows' | 'copyRow' | 'releaseRow' | 'rowHeaders'>
 
-/** A sequence's row as a killed process left it: in our own memory, which was its own, or in its remains. */
-export interface Legacy extends LedgerEntry {
-  readonly remains: Remains | null
+/** A sequence's row as a killed process left it. */
+export interface OrphanedRow extends RowHeader {
+  /** The cache of another process that holds it; null: it is in this memory, which that process used before. */
+  readonly cache: OrphanedCache | null
 }
 
-/** What lies in the rows: memory, the ledger that tells a successor of it, and what a killed process left in rows that nobody sits in yet. */
+/** The content of the rows: memory, its headers for a successor, and the rows of killed processes that no sequence has claimed yet. */
 export class RowContents {
   readonly #memory: RowMemory
-  readonly #ledger: RowLedger
-  /** In our own memory, by row. */
-  readonly #legacies = new Map<number, Legacy>()
-  /** In the remains of others, by mark. */
-  readonly #salvage = new Map<string, Legacy>()
+  readonly #headers: RowHeaders
+  /** In this memory, by row. */
+  readonly #orphans = new Map<number, OrphanedRow>()
+  /** In the cache of another process, by key. */
+  readonly #foreignOrphans = new Map<string, OrphanedRow>()
 
   constructor(memory: RowMemory) {
     this.#memory = memory
-    this.#ledger = new RowLedger(memory.notes, memory.rows)
+    this.#headers = new RowHeaders(memory.rowHeaders, memory.rows)
   }
 
   get rows(): number {
     return this.#memory.rows
   }
 
-  /** Positions that legacies hold in our memory. */
-  get legacyTokens(): number {
-    return this.#legacies.values().reduce((sum, { computed }) => sum + computed, 0)
+  /** Positions that orphaned rows hold in this memory. */
+  get orphanedTokens(): number {
+    return this.#orphans.values().reduce((sum, { computed }) => sum + computed, 0)
   }
 
   /**
-   * To be called before anything else. What an earlier process was working on when it ended lies in the memory: it is kept as legacies
-   * until their owners claim them, or `dropLegacies`; the rest goes back to the system.
+   * Keeps the rows that an earlier process left in this memory, until they are claimed or `dropOrphans` is called; everything else goes back
+   * to the system. To be called before any other method.
    *
-   * @param identity  of model, shape and program: what was left under another one is of no use
+   * @param identity  of model, shape and program: rows of another identity are dropped
    */
-  inherit(identity: string): void {
-    const isOurs = this.#ledger.belongsTo(identity)
-    const entries = isOurs ? this.#ledger.entries() : []
-    if (!isOurs) this.#ledger.begin(identity)
-    for (const entry of fullest(entries)) this.#legacies.set(entry.row, { ...entry, remains: null })
-    for (let row = 0; row < this.rows; row++) if (!this.#legacies.has(row)) this.release(row)
+  recoverRows(identity: string): void {
+    const isSame = this.#headers.belongsTo(identity)
+    const headers = isSame ? this.#headers.entries() : []
+    if (!isSame) this.#headers.begin(identity)
+    for (const header of fullest(headers)) this.#orphans.set(header.row, { ...header, cache: null })
+    for (let row = 0; row < this.rows; row++) if (!this.#orphans.has(row)) this.release(row)
   }
 
-  /** What a killed neighbour was working on can be brought here from now on, instead of what was left by others before it. */
-  salvage(identity: string, remains: Remains): void {
-    this.#salvage.clear()
-    for (const entry of fullest(entriesIn(remains, this.rows, identity))) this.#salvage.set(entry.mark, { ...entry, remains })
+  /** Makes the rows of a killed process available for copying; those of the process attached before are forgotten. */
+  attachOrphanedCache(identity: string, cache: OrphanedCache): void {
+    this.#foreignOrphans.clear()
+    for (const header of fullest(headersOf(cache, this.rows, identity))) this.#foreignOrphans.set(header.key, { ...header, cache })
   }
 
-  /** null where a sequence left nothing, or it was given up. */
-  legacyOf(mark: string): Legacy | null {
-    return this.#legacies.values().find(legacy => legacy.mark === mark) ?? this.#salvage.get(mark) ?? null
+  /** null where the sequence left no row, or the row was dropped. */
+  orphanOf(key: string): OrphanedRow | null {
+    return this.#orphans.values().find(orphan => orphan.key === key) ?? this.#foreignOrphans.get(key) ?? null
   }
 
-  legacyIn(row: number): Legacy | null {
-    return this.#legacies.get(row) ?? null
+  orphanIn(row: number): OrphanedRow | null {
+    return this.#orphans.get(row) ?? null
   }
 
   /** null if there is none. */
-  anyLegacy(): Legacy | null {
-    return this.#legacies.values().next().value ?? null
+  anyOrphan(): OrphanedRow | null {
+    return this.#orphans.values().next().value ?? null
   }
 
-  /** Nobody will claim what is left. */
-  dropLegacies(): void {
-    for (const row of [...this.#legacies.keys()]) this.release(row)
+  dropOrphans(): void {
+    for (const row of [...this.#orphans.keys()]) this.release(row)
   }
 
   /**
-   * The first positions of a legacy go to a row that may be written.
+   * Copies the first positions of an orphaned row to a row that may be written.
    *
-   * @returns false when it is no longer there: the row is empty then, and the legacy forgotten
+   * @returns false when the orphaned row is gone: the target is empty then, and the orphan forgotten
    */
-  bring(legacy: Legacy, to: number, positions: number): boolean {
-    const { remains, row, mark } = legacy
-    if (remains === null) {
+  copyOrphan(orphan: OrphanedRow, to: number, positions: number): boolean {
+    const { cache, row, key } = orphan
+    if (cache === null) {
       this.copy(row, to, positions)
       return true
     }
-    // Whoever drops or overwrites a row clears its entry first: an entry that is there still vouches for what was copied.
+    // The successor of that process clears a header before it drops or overwrites the row: a header that is still there proves that the copy is whole.
     const isWhole =
-      remains.copyRow(row, to, positions) &&
-      entriesIn(remains, this.rows).some(entry => entry.row === row && entry.mark === mark && entry.computed >= positions)
+      cache.copyRow(row, to, positions) &&
+      headersOf(cache, this.rows).some(header => header.row === row && header.key === key && header.computed >= positions)
     if (!isWhole) {
       this.release(to)
-      this.forget(legacy)
+      this.forget(orphan)
     }
     return isWhole
   }
 
-  /** Nobody will ask for it again. */
-  forget({ remains, row, mark }: Legacy): void {
-    if (remains === null) this.release(row)
-    else this.#salvage.delete(mark)
+  /** The orphaned row will not be claimed any more. */
+  forget({ cache, row, key }: OrphanedRow): void {
+    if (cache === null) this.release(row)
+    else this.#foreignOrphans.delete(key)
   }
 
-  /** The row may be written then; the other is empty. */
-  moveLegacy(legacy: Legacy, to: number): void {
-    this.copy(legacy.row, to, legacy.computed)
-    this.assign(to, legacy.mark, legacy.computed)
-    this.#legacies.set(to, { ...legacy, row: to })
-    this.release(legacy.row)
+  /** Moves an orphan of this memory into an empty row; its old row may be written then. */
+  moveOrphan(orphan: OrphanedRow, to: number): void {
+    this.copy(orphan.row, to, orphan.computed)
+    this.assign(to, orphan.key, orphan.computed)
+    this.#orphans.set(to, { ...orphan, row: to })
+    this.release(orphan.row)
   }
 
-  /** The row is this sequence's from now on. @param computed  positions that are in it already */
-  assign(row: number, mark: string, computed: number): void {
-    this.#legacies.delete(row)
-    this.#ledger.assign(row, mark, computed)
+  /** The row belongs to this sequence from now on. @param computed  positions that are in it already */
+  assign(row: number, key: string, computed: number): void {
+    this.#orphans.delete(row)
+    this.#headers.assign(row, key, computed)
   }
 
-  /** So many positions of the row's sequence are in it now. */
-  note(row: number, computed: number): void {
-    this.#ledger.advance(row, computed)
+  /** The row's sequence has so many positions in it now. */
+  setComputed(row: number, computed: number): void {
+    this.#headers.advance(row, computed)
   }
 
-  /** To a row that is nobody's. */
+  /** @param to  a row without an owner */
   copy(from: number, to: number, positions: number): void {
     this.#memory.copyRow(from, to, positions)
   }
 
-  /** The row is nobody's any more, and empty. */
+  /** The row has no owner any more, and is empty. */
   release(row: number): void {
-    this.#legacies.delete(row)
-    this.#ledger.clear(row)
+    this.#orphans.delete(row)
+    this.#headers.clear(row)
     this.#memory.releaseRow(row)
   }
 }
 
-/** One of each sequence: one that was on the move may be in two rows. */
-function fullest(entries: readonly LedgerEntry[]): Iterable<LedgerEntry> {
-  return new Map(entries.toSorted((left, right) => left.computed - right.computed).map(entry => [entry.mark, entry])).values()
+/** One header per sequence: a process killed while it moved a row leaves two. */
+function fullest(headers: readonly RowHeader[]): Iterable<RowHeader> {
+  return new Map(headers.toSorted((left, right) => left.computed - right.computed).map(header => [header.key, header])).values()
 }
 
-/** @param identity  that they must be of */
-function entriesIn(remains: Remains, rows: number, identity: string | null = null): readonly LedgerEntry[] {
-  const notes = remains.notes()
-  if (notes === null) return []
-  const ledger = new RowLedger(notes, rows)
-  return identity === null || ledger.belongsTo(identity) ? ledger.entries() : []
+/** @param identity  that the cache must have; null: any */
+function headersOf(cache: OrphanedCache, rows: number, identity: string | null = null): readonly RowHeader[] {
+  const bytes = cache.rowHeaders()
+  if (bytes === null) return []
+  const headers = new RowHeaders(bytes, rows)
+  return identity === null || headers.belongsTo(identity) ? headers.entries() : []
 }

@@ -1,32 +1,29 @@
 import { invariant } from '../contract/invariant.ts'
-import type { Remains } from '../contract/model-runner.ts'
-import type { EngineLoad } from '../contract/statistics.ts'
+import type { OrphanedCache } from '../contract/model-runner.ts'
+import type { EngineGauges } from '../contract/statistics.ts'
 import { type BlockMemory, PrefixStore, type StoredPrompt } from './prefix-store.ts'
-import { type Legacy, RowContents, type RowMemory } from './row-contents.ts'
+import { type OrphanedRow, RowContents, type RowMemory } from './row-contents.ts'
 
-/** Whoever holds a row of the cache. */
+/** A sequence that holds a row of the cache. */
 export interface RowOwner extends StoredPrompt {
-  /** Its name in the ledger (`rowMark`). */
-  readonly mark: string
+  /** Identifies it in the row headers (`rowKey`). */
+  readonly key: string
   /** Positions of the row that are computed; the first `promptTokenIds.length` of them at most are prompt-class. */
   readonly computed: number
-  /** Positions that the row may come to hold: what memory is reserved for. */
+  /** Most positions that the row will hold: memory is reserved for them. */
   readonly reservedTokens: number
 }
 
 export interface RowTableOptions {
-  /** Positions that reservations, stored prefixes and legacies may fill together. */
+  /** Positions that reservations, stored prefixes and orphaned rows may fill together. */
   readonly budgetTokens: number
-  /** false where the machine's prefill is not bit-equal for every cut into chunks. */
+  /** false: no prefix is stored. */
   readonly reusePrefixes: boolean
 }
 
-/** A reused prefix leaves two tokens at least, so that the rest is a prefill and never a lone step (DESIGN section 4, determinism). */
-const MIN_COMPUTED_TOKENS = 2
-
 /**
- * Who sits in which row. Decoding rows are dense (0..decodingRows-1), so that one run covers them; the prompt being prefilled sits
- * behind them; every other slot is free. Beginnings of prompts are kept beside the rows, in what running sequences leave of the budget.
+ * The owners of the rows. Decoding rows are dense (0..decodingRows-1), so that one run covers them; the prompt in prefill has a row behind
+ * them; every other row is free. Prefixes of prompts are stored beside the rows, in what reservations leave of the budget.
  */
 export class RowTable<Owner extends RowOwner> {
   readonly #contents: RowContents
@@ -48,20 +45,22 @@ export class RowTable<Owner extends RowOwner> {
     return this.#decodingRows
   }
 
-  get freeRows(): number {
-    return this.#owners.filter(owner => owner === null).length
+  /** What reservations leave; stored prefixes and orphaned rows give way to them. */
+  get room(): { readonly freeRows: number; readonly reservedTokens: number; readonly budgetTokens: number } {
+    const freeRows = this.#owners.filter(owner => owner === null).length
+    return { freeRows, reservedTokens: this.#reservedTokens, budgetTokens: this.#options.budgetTokens }
   }
 
-  get load(): Omit<EngineLoad, 'waitingPrompts'> {
+  get gauges(): Omit<EngineGauges, 'waitingPrompts'> {
     return {
       decodingRows: this.#decodingRows,
       reservedTokens: this.#reservedTokens,
-      retainedTokens: this.#store.tokens + this.#contents.legacyTokens,
+      retainedTokens: this.#store.tokens + this.#contents.orphanedTokens,
       budgetTokens: this.#options.budgetTokens
     }
   }
 
-  /** Who decodes, in the order of the rows. */
+  /** Owners of the decoding rows, in the order of the rows. */
   decoding(): readonly Owner[] {
     return this.#owners.slice(0, this.#decodingRows).filter(owner => owner !== null)
   }
@@ -72,82 +71,69 @@ export class RowTable<Owner extends RowOwner> {
     return row
   }
 
-  /** See `RowContents.inherit`. */
-  inherit(identity: string): void {
-    this.#contents.inherit(identity)
+  /** See `RowContents.recoverRows`. */
+  recoverRows(identity: string): void {
+    this.#contents.recoverRows(identity)
   }
 
-  /** See `RowContents.salvage`. */
-  salvage(identity: string, remains: Remains): void {
-    this.#contents.salvage(identity, remains)
+  /** See `RowContents.attachOrphanedCache`. */
+  attachOrphanedCache(identity: string, cache: OrphanedCache): void {
+    this.#contents.attachOrphanedCache(identity, cache)
   }
 
-  /** What the sequence left in another process; null where there is nothing (any more). */
-  legacyOf(mark: string): Legacy | null {
-    return this.#contents.legacyOf(mark)
+  /** The row that a killed process left of this sequence; null where there is none (any more). */
+  orphanOf(key: string): OrphanedRow | null {
+    return this.#contents.orphanOf(key)
+  }
+
+  /** No sequence will claim an orphaned row any more. */
+  dropOrphans(): void {
+    this.#contents.dropOrphans()
+  }
+
+  /** Length of the longest stored prefix of the owner's prompt, at most `limit`. */
+  storedTokens(owner: Owner, limit: number): number {
+    return this.#store.lengthOf(owner, limit)
   }
 
   /**
-   * Puts a sequence whose prompt is computed behind the decoding ones, with what it left: from now on it decodes. Nothing is
-   * copied where its row is the next one already, so of several that of the lowest row goes first.
+   * Binds the row behind the decoding ones to a prompt, and copies the longest stored prefix into it. An orphaned row of the sequence is dropped.
    *
-   * @param positions  how much of it is wanted
-   * @returns false when it is no longer there
+   * @param limit  most positions that are copied; 0: all are to be computed
+   * @returns      the positions that need no computing
    */
-  adopt(owner: Owner, positions: number): boolean {
-    const legacy = this.#contents.legacyOf(owner.mark)
-    invariant(legacy !== null && positions <= legacy.computed, 'a sequence claims what it did not leave')
-    if (!this.#takeOver(legacy, owner, positions)) return false
-    this.#decodingRows++
+  open(owner: Owner, limit: number): number {
+    const orphan = this.#contents.orphanOf(owner.key)
+    if (orphan !== null) this.#contents.forget(orphan)
+    this.#reserve(owner)
+    const row = this.#nextRow()
+    const copied = this.#store.lend(owner, limit, row, this.#storeRoom)
+    this.#bindRow(owner, row, copied)
+    this.#dropUnreserved()
+    return copied
+  }
+
+  /**
+   * Binds the row behind the decoding ones to a sequence, with the first `positions` positions of its orphaned row. Nothing is copied where
+   * that is the same row.
+   *
+   * @returns false, with nothing bound, where the orphaned row is gone
+   */
+  attachOrphan(owner: Owner, positions: number): boolean {
+    const orphan = this.#contents.orphanOf(owner.key)
+    if (orphan === null) return false
+    invariant(positions <= orphan.computed, 'more positions are claimed than the orphaned row holds')
+    const isInPlace = orphan.cache === null && orphan.row === this.#decodingRows
+    const row = isInPlace ? orphan.row : this.#nextRow()
+    if (!isInPlace && !this.#contents.copyOrphan(orphan, row, positions)) return false
+    this.#reserve(owner)
+    this.#bindRow(owner, row, positions)
+    if (!isInPlace) this.#contents.forget(orphan)
+    this.#dropUnreserved()
     return true
   }
 
-  /** Nobody will claim what is left of earlier sequences. */
-  dropLegacies(): void {
-    this.#contents.dropLegacies()
-  }
-
-  /** To be called when an owner's `computed` has grown, before anybody learns of it. */
-  note(owner: Owner): void {
-    this.#contents.note(this.rowOf(owner), owner.computed)
-  }
-
-  /** A position of a row that a dummy decode step may write: behind all that is of use there. */
-  dummyPast(row: number, contextLength: number): number {
-    const resident = this.#owners[row]?.computed ?? this.#contents.legacyIn(row)?.computed ?? 0
-    if (resident >= contextLength) this.#contents.release(row)
-    return Math.min(Math.max(resident, 1), contextLength - 1)
-  }
-
-  /** Sequences of `tokens` reserved positions each that could be opened or forked now. Stored prefixes give way. */
-  roomFor(tokens: number): number {
-    return Math.min(this.freeRows, Math.floor((this.#options.budgetTokens - this.#reservedTokens) / tokens))
-  }
-
-  /**
-   * Gives the row behind the decoding ones to a prompt, with what it left in an earlier process, or the longest stored prefix, in place.
-   *
-   * @param reusableTokens  most positions that may be reused; 0 computes all of them
-   * @returns               the positions that need no computing
-   */
-  open(owner: Owner, reusableTokens: number): number {
-    const usable = Math.min(reusableTokens, owner.promptTokenIds.length - MIN_COMPUTED_TOKENS)
-    const stored = this.#options.reusePrefixes ? this.#store.lengthOf(owner, usable) : 0
-    const legacy = this.#contents.legacyOf(owner.mark)
-    const left = legacy === null ? 0 : Math.max(0, Math.min(legacy.computed, usable))
-    // A legacy that is used whole is cut where its own chunks were.
-    const isOfUse = left > stored && (this.#options.reusePrefixes || left === legacy?.computed)
-    if (legacy !== null && isOfUse && this.#takeOver(legacy, owner, left)) return left
-    if (legacy !== null) this.#contents.forget(legacy)
-    this.#reserve(owner)
-    const row = this.#nextRow()
-    const lent = this.#store.lend(owner, stored, row, this.#storeRoom)
-    this.#seat(owner, row, lent)
-    this.#fit()
-    return lent
-  }
-
-  /** The prompt is computed: its row joins the decoding ones. */
+  /** The owner decodes from now on. */
   promote(owner: Owner): void {
     const row = this.rowOf(owner)
     const target = this.#decodingRows
@@ -156,25 +142,30 @@ export class RowTable<Owner extends RowOwner> {
     this.#decodingRows++
   }
 
-  /** Puts a second sequence behind a decoding one: same positions, own row. */
+  /** Binds a new decoding row to a second sequence, with the same positions. */
   fork(from: Owner, to: Owner): void {
     const source = this.rowOf(from)
     const target = this.#nextRow()
     invariant(source < target, 'a fork comes right after its prompt was promoted')
     this.#reserve(to)
-    this.#fit()
+    this.#dropUnreserved()
     this.#contents.copy(source, target, from.computed)
-    this.#seat(to, target, from.computed)
+    this.#bindRow(to, target, from.computed)
     this.#decodingRows++
   }
 
-  /** Others may begin with what is computed of the owner's prompt. Little by little: a token takes some 10 to 50 µs to copy. */
+  /** Records the owner's `computed` in the row's header: after the run, and before any event of it is emitted. */
+  recordComputed(owner: Owner): void {
+    this.#contents.setComputed(this.rowOf(owner), owner.computed)
+  }
+
+  /** Stores what is computed of the owner's prompt, as far as there is room. After each chunk, since a token takes some 10 to 50 µs to copy. */
   share(owner: Owner): void {
     if (!this.#options.reusePrefixes || this.#broken.has(owner)) return
     this.#store.save(owner, Math.min(owner.computed, owner.promptTokenIds.length), this.rowOf(owner), this.#storeRoom)
   }
 
-  /** What was computed of these is broken: nobody begins with it. */
+  /** The computed positions of these owners are broken: their prefixes are dropped and never stored again. */
   distrust(isBroken: (owner: Owner) => boolean): void {
     for (const owner of this.#owners) {
       if (owner === null || !isBroken(owner)) continue
@@ -183,10 +174,10 @@ export class RowTable<Owner extends RowOwner> {
     }
   }
 
-  /** The sequence has ended, and what was computed of its prompt is stored where there is room; the last decoding row moves into the hole. */
+  /** Unbinds the owner's row and stores its prompt where there is room; the last decoding row moves into the hole. */
   close(owner: Owner): void {
     const row = this.rowOf(owner)
-    // What it holds, until it is empty.
+    // Until the row is empty, its computed positions still take memory.
     this.#reservedTokens += owner.computed - owner.reservedTokens
     this.share(owner)
     this.#reservedTokens -= owner.computed
@@ -198,59 +189,54 @@ export class RowTable<Owner extends RowOwner> {
     this.#decodingRows--
   }
 
+  /** A position of a row that a dummy decode step may write: behind all positions in use there. */
+  dummyPast(row: number, contextLength: number): number {
+    const inUse = this.#owners[row]?.computed ?? this.#contents.orphanIn(row)?.computed ?? 0
+    if (inUse >= contextLength) this.#contents.release(row)
+    return Math.min(Math.max(inUse, 1), contextLength - 1)
+  }
+
   /** Positions that the store may keep. */
   get #storeRoom(): number {
-    return this.#options.budgetTokens - this.#reservedTokens - this.#contents.legacyTokens
+    return this.#options.budgetTokens - this.#reservedTokens - this.#contents.orphanedTokens
   }
 
   #reserve(owner: Owner): void {
-    invariant(this.roomFor(owner.reservedTokens) > 0, 'a row was given away without room for it')
     this.#reservedTokens += owner.reservedTokens
+    invariant(this.#reservedTokens <= this.#options.budgetTokens, 'a row is bound without room for it')
   }
 
-  /** What is stored or left gives way to what is reserved. */
-  #fit(): void {
+  /** Stored prefixes, then orphaned rows, give way to what is reserved. */
+  #dropUnreserved(): void {
     this.#store.shrink(this.#storeRoom)
     while (this.#storeRoom < 0) {
-      const legacy = this.#contents.anyLegacy()
-      if (legacy === null) return
-      this.#contents.release(legacy.row)
+      const orphan = this.#contents.anyOrphan()
+      if (orphan === null) return
+      this.#contents.release(orphan.row)
     }
   }
 
   /** The row behind the decoding ones, which may be written. */
   #nextRow(): number {
     const row = this.#decodingRows
-    invariant(this.#owners[row] === null, 'a row is given away while a prompt is prefilled')
+    invariant(this.#owners[row] === null, 'a row is bound while a prompt is in prefill, or none is free')
     this.#vacate(row)
     return row
   }
 
   /** @param computed  positions that are in the row already */
-  #seat(owner: Owner, row: number, computed: number): void {
-    this.#contents.assign(row, owner.mark, computed)
+  #bindRow(owner: Owner, row: number, computed: number): void {
+    this.#contents.assign(row, owner.key, computed)
     this.#owners[row] = owner
   }
 
-  /** Puts the owner behind the decoding rows, with the first `positions` of what it left; false, and nothing has happened, when it is gone. */
-  #takeOver(legacy: Legacy, owner: Owner, positions: number): boolean {
-    const isThere = legacy.remains === null && legacy.row === this.#decodingRows
-    const row = isThere ? legacy.row : this.#nextRow()
-    if (!isThere && !this.#contents.bring(legacy, row, positions)) return false
-    this.#reserve(owner)
-    this.#seat(owner, row, positions)
-    if (!isThere) this.#contents.forget(legacy)
-    this.#fit()
-    return true
-  }
-
-  /** Makes a free row writable: a legacy there moves to an empty row, or is given up. */
+  /** Makes a free row writable: an orphan there moves to an empty row, or is dropped. */
   #vacate(row: number): void {
-    const legacy = this.#contents.legacyIn(row)
-    if (legacy === null) return
+    const orphan = this.#contents.orphanIn(row)
+    if (orphan === null) return
     const empty = this.#emptyRow(row)
     if (empty === null) this.#contents.release(row)
-    else this.#contents.moveLegacy(legacy, empty)
+    else this.#contents.moveOrphan(orphan, empty)
   }
 
   /** The content of `from` goes to `to`, which is free; `from` is empty afterwards. */
@@ -259,17 +245,16 @@ export class RowTable<Owner extends RowOwner> {
     invariant(owner !== null && this.#owners[to] === null, 'a row moves from its owner into a free row')
     this.#vacate(to)
     this.#contents.copy(from, to, owner.computed)
-    this.#contents.assign(to, owner.mark, owner.computed)
-    this.#owners[to] = owner
+    this.#bindRow(owner, to, owner.computed)
     this.#owners[from] = null
     this.#contents.release(from)
   }
 
-  /** A row that nobody holds and that has no legacy, other than `row` and the one that is opened next. */
+  /** A row without owner and orphan, other than `row` and the one that is bound next. */
   #emptyRow(row: number): number | null {
     for (let candidate = this.#contents.rows - 1; candidate > this.#decodingRows; candidate--) {
       const isFree = (this.#owners[candidate] ?? null) === null
-      if (candidate !== row && isFree && this.#contents.legacyIn(candidate) === null) return candidate
+      if (candidate !== row && isFree && this.#contents.orphanIn(candidate) === null) return candidate
     }
     return null
   }

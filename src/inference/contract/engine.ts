@@ -2,24 +2,24 @@ import type { LoggedEvent } from './events.ts'
 import type { GenerationRequest } from './request.ts'
 import type { EngineStatistics } from './statistics.ts'
 
-/** Events of one step, over all requests that it moved: one delivery per step, in order within each request. */
+/** Events of one step, of all its requests: one delivery per step, in order within each request. */
 export type StepEvents = readonly { readonly requestId: string; readonly event: LoggedEvent }[]
 
-/** What an engine tells whoever runs it. None of these throws or waits. */
+/** Signals of an engine. No listener throws or waits. */
 export interface EngineListener {
-  /** Once per run with all that it brought. */
+  /** Once per step, with all its events. */
   readonly events: (events: StepEvents) => void
-  /** Before a run for other requests than the run before it, and with none before a rest: a process that dies tells by this whom it died of. */
+  /** Before a run for other requests than the previous run, and with none before the engine waits, so that a crash is attributed to the right requests. */
   readonly running: (requestIds: readonly string[]) => void
   /** After the first run that computed something of these requests since they were submitted here. */
   readonly advanced: (requestIds: readonly string[]) => void
-  /** Choices of these requests decode on in the cache that an earlier process left: nothing of them is computed again. */
+  /** Choices of these requests continue in rows that a killed process left: nothing of them is computed again. */
   readonly adopted?: (requestIds: readonly string[]) => void
 }
 
-/** What the rest of the house may know of a loaded model. Plain data: crosses IPC. */
+/** The loaded model and the engine’s limits. Plain data: crosses IPC. */
 export interface EngineDescription {
-  /** Identifies weights and quantization: two workers with the same hash answer alike. */
+  /** Identifies weights and quantization: two workers with the same hash generate the same tokens. */
   readonly modelHash: string
   readonly architecture: string
   readonly parameters: number
@@ -34,11 +34,11 @@ export interface EngineDescription {
   readonly cacheBudgetBytes: number
 }
 
-/** The engine as a worker sees it: requests in, events out, one owner of all rows. */
+/** Requests in, events out; the one owner of all rows. */
 export interface Engine {
   readonly description: EngineDescription
 
-  /** Steps completed since the start; a worker proves progress with it. */
+  /** Steps completed since the start: proof of progress. */
   readonly stepsDone: number
 
   /** Unix milliseconds at which the current native run began; null between runs. */
@@ -47,30 +47,30 @@ export interface Engine {
   readonly statistics: EngineStatistics
 
   /**
-   * Takes a request. Every request taken ends in exactly one terminal event, unless it is cancelled.
+   * Accepts a request. Every accepted request ends in exactly one terminal event, unless it is cancelled.
    *
-   * @param history  what the request's log holds already, in order, without a terminal event: nothing for a new one. The engine goes
-   *                 on behind it and says nothing of it again; with the same engine and request, log and continuation are those of an undisturbed run.
+   * @param history  events that the request's log holds already, in order, without a terminal event; empty for a new request. The engine
+   *                 continues after them and repeats none; with the same engine and request, log and continuation are those of an undisturbed run.
    */
   submit(request: GenerationRequest, history?: readonly LoggedEvent[]): void
 
   /**
-   * To be called before the first request, by those whose cache can outlive them: from now on it lies in this file, and what an earlier process of
-   * the same kind, which has ended, was working on there is gone on with as soon as it is submitted.
+   * Moves the cache into this file, so that it outlives the process. Rows that an earlier process left there are continued when their
+   * requests are submitted. To be called before the first request.
    *
    * @param descriptor  open in this process; from `createCacheFile`
    */
-  inherit?(descriptor: number): void
+  useCacheFile?(descriptor: number): void
 
   /**
-   * What a process of the same kind, which was killed, was working on lies in this file until its successor drops it: those of its requests that
-   * are submitted here from now on are gone on with, as far as they are still there.
+   * Makes the rows in the cache file of a killed process of the same kind available: requests submitted from now on continue from copies of
+   * them, as far as that process's successor has not dropped them yet.
    *
-   * @param descriptor  open in this process; another one than that of `inherit`
+   * @param descriptor  open in this process; not the one of `useCacheFile`
    */
-  salvage?(descriptor: number): void
+  attachOrphanedCache?(descriptor: number): void
 
-  /** Frees the request's rows before the next step; no event of it follows. Unknown ids are ignored. */
+  /** Frees the request's rows before the next step; no event of it follows. Idempotent; unknown ids are ignored. */
   cancel(requestId: string): void
 
   /** Ends the current step, drops what is left, frees native memory. */

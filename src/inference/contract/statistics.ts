@@ -1,19 +1,19 @@
-/** How full an engine is at one moment. */
-export interface EngineLoad {
-  /** Rows that say a token in each step. */
+/** Gauges: how full an engine is at one moment. */
+export interface EngineGauges {
+  /** Rows that generate a token in each step. */
   readonly decodingRows: number
-  /** Prompts of claimed requests that no row has been given to. */
+  /** Prompts of claimed requests that have no row yet. */
   readonly waitingPrompts: number
-  /** Positions of the cache that are promised to sequences. */
+  /** Positions of the cache that are reserved for sequences. */
   readonly reservedTokens: number
-  /** Positions that finished prompts keep for reuse; they give way. */
+  /** Positions of stored prefixes and orphaned rows; they are dropped when reservations need the room. */
   readonly retainedTokens: number
   /** Positions that both may fill together. */
   readonly budgetTokens: number
 }
 
-/** What an engine has done since its start: all of these only grow. */
-export interface EngineDeeds {
+/** Monotonic counters of one engine since its start. */
+export interface EngineCounters {
   readonly prefillRuns: number
   /** Prompt tokens that were computed; those of reused prefixes are not. */
   readonly prefillTokens: number
@@ -22,21 +22,21 @@ export interface EngineDeeds {
   /** Sum of the batch sizes of all decode runs. */
   readonly decodedRows: number
   readonly decodeMs: number
-  /** Prompt tokens that were looked for among kept prefixes. */
+  /** Prompt tokens that were looked up among stored prefixes. */
   readonly prefixTokensAsked: number
-  /** Those of them that were there. */
+  /** Those of them that were found. */
   readonly prefixTokensFound: number
 }
 
-/** Figures of one engine, for whoever watches it. Plain data: crosses IPC and Redis. */
+/** Plain data: crosses IPC and Redis. */
 export interface EngineStatistics {
-  readonly load: EngineLoad
-  readonly deeds: EngineDeeds
+  readonly gauges: EngineGauges
+  readonly counters: EngineCounters
 }
 
-export const NO_LOAD: EngineLoad = { decodingRows: 0, waitingPrompts: 0, reservedTokens: 0, retainedTokens: 0, budgetTokens: 0 }
+export const ZERO_GAUGES: EngineGauges = { decodingRows: 0, waitingPrompts: 0, reservedTokens: 0, retainedTokens: 0, budgetTokens: 0 }
 
-export const NO_DEEDS: EngineDeeds = {
+export const ZERO_COUNTERS: EngineCounters = {
   prefillRuns: 0,
   prefillTokens: 0,
   prefillMs: 0,
@@ -47,16 +47,16 @@ export const NO_DEEDS: EngineDeeds = {
   prefixTokensFound: 0
 }
 
-export function sumOfLoads(loads: readonly EngineLoad[]): EngineLoad {
-  return loads.reduce(added, NO_LOAD)
+export function sumOfGauges(gauges: readonly EngineGauges[]): EngineGauges {
+  return gauges.reduce(added, ZERO_GAUGES)
 }
 
-export function sumOfDeeds(deeds: readonly EngineDeeds[]): EngineDeeds {
-  return deeds.reduce(added, NO_DEEDS)
+export function sumOfCounters(counters: readonly EngineCounters[]): EngineCounters {
+  return counters.reduce(added, ZERO_COUNTERS)
 }
 
 /** Field by field. */
-function added<Figures extends EngineLoad | EngineDeeds>(sum: Figures, more: Figures): Figures {
+function added<Figures extends EngineGauges | EngineCounters>(sum: Figures, more: Figures): Figures {
   const total = { ...sum }
   for (const name of Object.keys(sum) as (keyof Figures)[]) Object.assign(total, { [name]: Number(sum[name]) + Number(more[name]) })
   return total

@@ -1,6 +1,6 @@
 import type { ModelRunner } from '../contract/model-runner.ts'
 
-/** What this machine's kernels do with this model; DESIGN section 4 says which laws they owe. */
+/** Which numeric laws this machine's kernels break with this model. */
 export interface Determinism {
   /** A row decoded alone gets other logits than the same row in a batch. */
   readonly loneRowDiffers: boolean

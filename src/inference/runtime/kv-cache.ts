@@ -1,6 +1,6 @@
 import { fstatSync, ftruncateSync, readSync } from 'node:fs'
 import { invariant } from '../contract/invariant.ts'
-import { ROW_NOTE_BYTES } from '../contract/model-runner.ts'
+import { ROW_HEADER_BYTES } from '../contract/model-runner.ts'
 import type { Address, PagedMemory } from './paged-memory.ts'
 
 export interface KvShape {
@@ -20,16 +20,16 @@ const FLOAT_BYTES = 4
  * Keys and values of all rows: for each layer and side one buffer, float32 [rows, kvHeads, capacity, headDim].
  * A row of a buffer is contiguous, so that rows 0..B-1, or one row, are a tensor of their own at an address in it.
  * The capacity is raised until each head begins at a page: a row's pages are then nobody else's.
- * All of it is one range, with the notes on its rows in front, so that it can lie in a file that outlives this process.
+ * All of it is one range, with the row headers in front, so that it can lie in a file that outlives this process.
  */
 export class KvCache {
   readonly shape: KvShape
   readonly #memory: PagedMemory
-  /** ROW_NOTE_BYTES for each row and as many for all. */
-  readonly notes: ArrayBuffer
+  /** ROW_HEADER_BYTES for each row and as many for all. */
+  readonly rowHeaders: ArrayBuffer
   readonly #start: Address
   readonly #bytes: number
-  readonly #noteBytes: number
+  readonly #headerBytes: number
   readonly #headBytes: number
   readonly #rowBytes: number
   /** Rows that may have been written since their memory was given back. */
@@ -41,11 +41,11 @@ export class KvCache {
     this.shape = { ...shape, capacity: pageAligned(shape, memory.pageBytes) }
     this.#headBytes = this.shape.capacity * shape.headDim * FLOAT_BYTES
     this.#rowBytes = this.#headBytes * shape.kvHeads
-    const noteBytes = ROW_NOTE_BYTES * (shape.rows + 1)
-    this.#noteBytes = Math.ceil(noteBytes / memory.pageBytes) * memory.pageBytes
-    this.#bytes = this.#noteBytes + this.#rowBytes * shape.rows * 2 * shape.layers
+    const headerBytes = ROW_HEADER_BYTES * (shape.rows + 1)
+    this.#headerBytes = Math.ceil(headerBytes / memory.pageBytes) * memory.pageBytes
+    this.#bytes = this.#headerBytes + this.#rowBytes * shape.rows * 2 * shape.layers
     this.#start = memory.reserve(this.#bytes)
-    this.notes = memory.view(this.#start, noteBytes)
+    this.rowHeaders = memory.view(this.#start, headerBytes)
   }
 
   get bytesPerToken(): number {
@@ -82,12 +82,12 @@ export class KvCache {
     return true
   }
 
-  /** The notes in the file of another cache, as they are now; null where it is of another size. */
-  notesIn(descriptor: number): ArrayBuffer | null {
+  /** The row headers in the file of another cache, as they are now; null where it is of another size. */
+  rowHeadersIn(descriptor: number): ArrayBuffer | null {
     try {
       if (fstatSync(descriptor).size !== this.#bytes) return null
-      const notes = new Uint8Array(this.notes.byteLength)
-      return readSync(descriptor, notes, 0, notes.length, 0) === notes.length ? notes.buffer : null
+      const headers = new Uint8Array(this.rowHeaders.byteLength)
+      return readSync(descriptor, headers, 0, headers.length, 0) === headers.length ? headers.buffer : null
     } catch {
       return null
     }
@@ -119,7 +119,7 @@ export class KvCache {
   }
 
   free(): void {
-    this.notes.transfer(0)
+    this.rowHeaders.transfer(0)
     this.#memory.free(this.#start, this.#bytes)
   }
 
@@ -133,7 +133,7 @@ export class KvCache {
 
   /** Where the keys (even) or values (odd) of a layer begin. */
   #buffer(index: number): Address {
-    return this.#start + BigInt(this.#noteBytes + index * this.#rowBytes * this.shape.rows)
+    return this.#start + BigInt(this.#headerBytes + index * this.#rowBytes * this.shape.rows)
   }
 
   /** Where the first positions of each head lie, in a row and in another that is to take them. */

@@ -1,5 +1,5 @@
 import { invariant } from '../contract/invariant.ts'
-import type { ModelRunner, Remains } from '../contract/model-runner.ts'
+import type { ModelRunner, OrphanedCache } from '../contract/model-runner.ts'
 import { DecoderSession, type SessionOptions } from './decoder-session.ts'
 import { KvBlocks } from './kv-blocks.ts'
 import { KvCache } from './kv-cache.ts'
@@ -23,7 +23,7 @@ export interface ModelRunnerOptions extends SessionOptions {
 /** A runner whose cache can outlive its process. */
 export interface MovableRunner extends ModelRunner {
   /**
-   * Cache and notes are those of this file from now on, with all that it holds, and outlive this process in it; what they held so far is dropped.
+   * Moves cache and row headers into this file, where they outlive this process; the file’s content is kept, the present content dropped.
    * A file of another size is emptied first. Between runs.
    *
    * @param descriptor  open in this process; from `createCacheFile`
@@ -31,11 +31,11 @@ export interface MovableRunner extends ModelRunner {
    */
   moveCacheTo(descriptor: number): boolean
 
-  /** What a runner of the same shape left in the file that its cache lay in. */
-  remainsIn(descriptor: number): Remains
+  /** The cache that a runner of the same shape left in its cache file. */
+  orphanedCacheIn(descriptor: number): OrphanedCache
 }
 
-/** A row to put a legacy in that has to make room. */
+/** A row for an orphaned row that has to make room. */
 const SPARE_ROWS = 1
 
 /** Most tokens of one prefill run. */
@@ -92,11 +92,11 @@ class OnnxModelRunner implements MovableRunner {
     return this.#parts.cache.bytesPerToken
   }
 
-  get notes(): ArrayBuffer {
-    return this.#parts.cache.notes
+  get rowHeaders(): ArrayBuffer {
+    return this.#parts.cache.rowHeaders
   }
 
-  async prefill(row: number, past: number, tokenIds: readonly number[], wanted: readonly number[]): Promise<Float32Array> {
+  async prefill(row: number, past: number, tokenIds: readonly number[], logitIndices: readonly number[]): Promise<Float32Array> {
     this.#expectIdle()
     const tokens = tokenIds.length
     const total = past + tokens
@@ -104,18 +104,19 @@ class OnnxModelRunner implements MovableRunner {
     invariant(tokens >= 2 || (tokens === 1 && past === 0), `a prefill of ${tokens} tokens behind ${past}`)
     invariant(tokens <= MAX_CHUNK_TOKENS, `a prefill of ${tokens} tokens; a run takes ${MAX_CHUNK_TOKENS}`)
     invariant(past >= 0 && total <= this.contextLength, `positions ${past}..${total} of a row that holds ${this.contextLength}`)
-    invariant(isAscendingBelow(wanted, tokens), `logits are wanted at [${wanted}] of ${tokens} tokens`)
+    invariant(isAscendingBelow(logitIndices, tokens), `logit indices [${logitIndices}] of ${tokens} tokens`)
 
-    const { positions, logitIndices, lastIndices, totalLength } = this.#parts.buffers
+    const { buffers } = this.#parts
+    const { positions, lastIndices, totalLength } = buffers
     this.#setTokens(tokenIds)
     for (let index = 0; index < tokens; index++) positions.values[index] = BigInt(past + index)
-    for (const [index, position] of wanted.entries()) logitIndices.values[index] = BigInt(position)
+    for (const [index, position] of logitIndices.entries()) buffers.logitIndices.values[index] = BigInt(position)
     lastIndices.values[0] = total - 1
     totalLength.values[0] = total
     this.#parts.cache.touch(row)
-    const once = this.#parts.bindings.prefill(row, tokens, wanted.length)
+    const once = this.#parts.bindings.prefill(row, tokens, logitIndices.length)
     try {
-      return await this.#run(once.binding, wanted.length)
+      return await this.#run(once.binding, logitIndices.length)
     } finally {
       once.release()
     }
@@ -171,10 +172,10 @@ class OnnxModelRunner implements MovableRunner {
     return this.#parts.cache.moveTo(descriptor)
   }
 
-  remainsIn(descriptor: number): Remains {
+  orphanedCacheIn(descriptor: number): OrphanedCache {
     const { cache } = this.#parts
     return {
-      notes: () => cache.notesIn(descriptor),
+      rowHeaders: () => cache.rowHeadersIn(descriptor),
       copyRow: (from, to, positions) => {
         this.#expectIdle()
         return cache.readRow(descriptor, from, to, positions)
@@ -205,15 +206,15 @@ class OnnxModelRunner implements MovableRunner {
     }
   }
 
-  /** @returns float32 [wanted, V] */
-  async #run(binding: Address, wanted: number): Promise<Float32Array> {
+  /** @returns float32 [logitRows, V] */
+  async #run(binding: Address, logitRows: number): Promise<Float32Array> {
     this.#state = 'running'
     try {
       await this.#parts.session.run(binding)
     } finally {
       this.#state = 'idle'
     }
-    return this.#parts.buffers.logits.values.subarray(0, wanted * this.vocabularySize)
+    return this.#parts.buffers.logits.values.subarray(0, logitRows * this.vocabularySize)
   }
 }
 

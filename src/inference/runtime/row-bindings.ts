@@ -58,8 +58,8 @@ export class RowBindings {
     return binding
   }
 
-  /** One row's `tokens` tokens and `wanted` rows of logits. */
-  prefill(row: number, tokens: number, wanted: number): OneRun {
+  /** One row's `tokens` tokens and `logitRows` rows of logits. */
+  prefill(row: number, tokens: number, logitRows: number): OneRun {
     let binding = this.#prefill.get(row)
     if (binding === undefined) {
       binding = this.#open()
@@ -71,7 +71,7 @@ export class RowBindings {
       for (const tensor of tensors) this.#session.releaseTensor(tensor)
     }
     try {
-      this.#bindTokens(binding, 1, tokens, wanted, tensors)
+      this.#bindTokens(binding, 1, tokens, logitRows, tensors)
     } catch (error) {
       release()
       throw error
@@ -107,15 +107,15 @@ export class RowBindings {
   }
 
   /** @param owned  receives the tensors, to be released by the caller, also of those before a failure */
-  #bindTokens(binding: Address, rows: number, tokens: number, wanted: number, owned: Address[]): void {
+  #bindTokens(binding: Address, rows: number, tokens: number, logitRows: number, owned: Address[]): void {
     const { tokenIds, positions, logitIndices, logits } = this.#buffers
     this.#bindInput(binding, 'input_ids', 'int64', tokenIds.address, [rows, tokens], owned)
-    this.#bindInput(binding, 'logit_indices', 'int64', logitIndices.address, [wanted], owned)
+    this.#bindInput(binding, 'logit_indices', 'int64', logitIndices.address, [logitRows], owned)
     // Rotary kernels know a token's position from the lengths; learned positions are looked up.
     if (this.#session.inputNames.includes('position_ids')) {
       this.#bindInput(binding, 'position_ids', 'int64', positions.address, [rows, tokens], owned)
     }
-    const output = this.#session.tensor('float32', logits.address, [wanted, this.#vocabularySize])
+    const output = this.#session.tensor('float32', logits.address, [logitRows, this.#vocabularySize])
     owned.push(output)
     this.#session.bindOutput(binding, 'logits', output)
   }

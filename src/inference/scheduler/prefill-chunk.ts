@@ -1,19 +1,7 @@
-/** Computed and known positions of a prompt; the scheduler needs no more of it. */
+/** Computed and known positions of a prompt. */
 export interface PromptProgress {
   readonly computed: number
   readonly promptTokens: number
-}
-
-/**
- * End of the next chunk of a prompt, exclusive. Chunks hold two tokens or more, never cross the prompt's end, and leave
- * no lone token behind: a single-token run is another numeric class (DESIGN section 4). A prompt of one token is the exception.
- *
- * @param chunkTokens  most tokens of a chunk, at least 3
- */
-function chunkEnd({ computed, promptTokens }: PromptProgress, chunkTokens: number): number {
-  const left = promptTokens - computed
-  if (left <= chunkTokens) return promptTokens
-  return computed + (left === chunkTokens + 1 ? chunkTokens - 1 : chunkTokens)
 }
 
 /** One run over a part of a prompt. */
@@ -22,20 +10,32 @@ export interface ChunkPlan {
   readonly from: number
   /** Position behind the last. */
   readonly to: number
-  /** Indexes into the chunk after which logits are wanted. */
-  readonly wanted: readonly number[]
+  /** Indexes into the chunk after which logits are computed. */
+  readonly logitIndices: readonly number[]
 }
 
 /**
- * Which positions' logits are wanted: all of them, or the prompt's last, from which the first new token is drawn. The last in company
- * (`lastTwo`) is in the numeric class of `all`: one row of logits and several are computed by different kernels.
+ * The positions whose logits a prompt needs: all of them, or its last, from which the first new token is drawn. `lastTwo` computes the last
+ * together with the one before it, in the numeric class of `all`: one row of logits and several are computed by different kernels.
  */
-export type WantedLogits = 'all' | 'lastTwo' | 'last'
+export type LogitSelection = 'all' | 'lastTwo' | 'last'
 
-export function planChunk(prompt: PromptProgress, chunkTokens: number, logits: WantedLogits): ChunkPlan {
+export function planChunk(prompt: PromptProgress, chunkTokens: number, logits: LogitSelection): ChunkPlan {
   const from = prompt.computed
   const to = chunkEnd(prompt, chunkTokens)
   const all = Array.from({ length: to - from }, (_, index) => index)
-  if (logits === 'all') return { from, to, wanted: all }
-  return { from, to, wanted: to < prompt.promptTokens ? [] : all.slice(logits === 'last' ? -1 : -2) }
+  if (logits === 'all') return { from, to, logitIndices: all }
+  return { from, to, logitIndices: to < prompt.promptTokens ? [] : all.slice(logits === 'last' ? -1 : -2) }
+}
+
+/**
+ * End of the next chunk of a prompt, exclusive. Chunks hold two tokens or more, never cross the prompt's end, and leave no lone token
+ * behind: single-token runs are another numeric class, their logits differ from those of longer runs. A prompt of one token is the exception.
+ *
+ * @param chunkTokens  most tokens of a chunk, at least 3
+ */
+function chunkEnd({ computed, promptTokens }: PromptProgress, chunkTokens: number): number {
+  const left = promptTokens - computed
+  if (left <= chunkTokens) return promptTokens
+  return computed + (left === chunkTokens + 1 ? chunkTokens - 1 : chunkTokens)
 }

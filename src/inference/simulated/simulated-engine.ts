@@ -2,7 +2,7 @@ import type { Engine, EngineDescription, EngineListener } from '../contract/engi
 import type { LoggedEvent } from '../contract/events.ts'
 import { invariant } from '../contract/invariant.ts'
 import type { GenerationRequest } from '../contract/request.ts'
-import { type EngineStatistics, NO_DEEDS, NO_LOAD } from '../contract/statistics.ts'
+import { type EngineStatistics, ZERO_COUNTERS, ZERO_GAUGES } from '../contract/statistics.ts'
 import type { SimulatedChoice } from './simulated-choice.ts'
 import { SimulatedJob } from './simulated-job.ts'
 import { StepTimer } from './step-timer.ts'
@@ -71,8 +71,8 @@ class SimulatedEngine implements Engine {
   get statistics(): EngineStatistics {
     const decodeMs = this.#timer.stepsDone * this.#stepMs
     return {
-      load: { ...NO_LOAD, decodingRows: this.#active.size, waitingPrompts: this.#waiting.size },
-      deeds: { ...NO_DEEDS, decodeRuns: this.#timer.stepsDone, decodedRows: this.#decodedRows, decodeMs }
+      gauges: { ...ZERO_GAUGES, decodingRows: this.#active.size, waitingPrompts: this.#waiting.size },
+      counters: { ...ZERO_COUNTERS, decodeRuns: this.#timer.stepsDone, decodedRows: this.#decodedRows, decodeMs }
     }
   }
 

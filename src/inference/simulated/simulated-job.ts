@@ -1,8 +1,8 @@
 import type { FinishedEvent, GeneratedTokenEvent, LoggedEvent, PromptEvent } from '../contract/events.ts'
 import { type History, readHistory } from '../contract/history.ts'
-import { toTimings } from '../contract/milestones.ts'
 import { rankChoices } from '../contract/ranking.ts'
 import { choiceCount, type GenerationRequest } from '../contract/request.ts'
+import { toTimings } from '../contract/request-timestamps.ts'
 import { promptEvents } from './prompt-text.ts'
 import { SimulatedChoice } from './simulated-choice.ts'
 
@@ -95,7 +95,7 @@ export class SimulatedJob {
   /** Events are cut at the same places each time: those told are the first. */
   #untoldPrompt(promptIndex: number): PromptEvent[] {
     const tokenIds = this.request.prompts[promptIndex]?.tokenIds ?? []
-    let told = this.#history.toldPromptTokens[promptIndex] ?? 0
+    let told = this.#history.emittedPromptTokens[promptIndex] ?? 0
     return promptEvents(promptIndex, tokenIds, this.request.promptLogprobs).filter(event => {
       told -= event.tokenIds.length
       return told < 0

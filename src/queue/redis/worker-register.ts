@@ -9,7 +9,7 @@ const SILENT_MS = 15_000
 
 /** Written by a worker of ours. */
 const StatisticsOutline = z.custom<EngineStatistics>(
-  value => typeof value === 'object' && value !== null && 'load' in value && 'deeds' in value
+  value => typeof value === 'object' && value !== null && 'gauges' in value && 'counters' in value
 )
 
 const WorkerNote = z.object({

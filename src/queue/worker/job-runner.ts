@@ -50,12 +50,12 @@ export class JobRunner {
 
   /** As the engine's; nothing where its cache dies with it. */
   inherit(descriptor: number): void {
-    this.#engine?.inherit?.(descriptor)
+    this.#engine?.useCacheFile?.(descriptor)
   }
 
   /** As the engine's; nothing where its cache dies with it. */
   salvage(descriptor: number): void {
-    this.#engine?.salvage?.(descriptor)
+    this.#engine?.attachOrphanedCache?.(descriptor)
   }
 
   start(request: GenerationRequest, history: readonly LoggedEvent[]): void {

@@ -1,5 +1,11 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
-import { type EngineDeeds, type EngineLoad, type EngineStatistics, sumOfDeeds, sumOfLoads } from '../../inference/contract/statistics.ts'
+import {
+  type EngineCounters,
+  type EngineGauges,
+  type EngineStatistics,
+  sumOfCounters,
+  sumOfGauges
+} from '../../inference/contract/statistics.ts'
 import type { QueueDepth } from '../../queue/queue.ts'
 
 const SECOND_MS = 1000
@@ -7,8 +13,8 @@ const SECOND_MS = 1000
 /** What all workers have done together, and how busy they are, as of their last heartbeats. */
 export class WorkerMetrics {
   readonly #model: { readonly model_name: string }
-  readonly #gauges: readonly (readonly [Gauge<'model_name'>, (load: EngineLoad) => number])[]
-  readonly #counters: readonly (readonly [Counter<'model_name'>, (deeds: EngineDeeds) => number])[]
+  readonly #gauges: readonly (readonly [Gauge<'model_name'>, (gauges: EngineGauges) => number])[]
+  readonly #counters: readonly (readonly [Counter<'model_name'>, (counters: EngineCounters) => number])[]
   readonly #running: Gauge<'model_name'>
   readonly #waiting: Gauge<'model_name'>
 
@@ -21,21 +27,24 @@ export class WorkerMetrics {
     this.#waiting = gauge('vllm:num_requests_waiting', 'Requests that wait for a worker.')
     this.#gauges = [
       [gauge('vllm:kv_cache_usage_perc', 'Share of the cache that is reserved, 1 is all of it.'), usedShare],
-      [gauge('everstream_decoding_rows', 'Choices that say a token in each step.'), load => load.decodingRows],
-      [gauge('everstream_waiting_prompts', 'Prompts that a worker has and no row is free for.'), load => load.waitingPrompts],
-      [gauge('everstream_cache_reserved_tokens', 'Positions of the cache promised to running requests.'), load => load.reservedTokens],
-      [gauge('everstream_cache_retained_tokens', 'Positions of the cache that hold prompts for reuse.'), load => load.retainedTokens],
-      [gauge('everstream_cache_budget_tokens', 'Positions that the cache may hold.'), load => load.budgetTokens]
+      [gauge('everstream_decoding_rows', 'Choices that say a token in each step.'), gauges => gauges.decodingRows],
+      [gauge('everstream_waiting_prompts', 'Prompts that a worker has and no row is free for.'), gauges => gauges.waitingPrompts],
+      [gauge('everstream_cache_reserved_tokens', 'Positions of the cache promised to running requests.'), gauges => gauges.reservedTokens],
+      [gauge('everstream_cache_retained_tokens', 'Positions of the cache that hold prompts for reuse.'), gauges => gauges.retainedTokens],
+      [gauge('everstream_cache_budget_tokens', 'Positions that the cache may hold.'), gauges => gauges.budgetTokens]
     ]
     this.#counters = [
-      [counter('vllm:prefix_cache_queries_total', 'Prompt tokens looked for among kept prefixes.'), deeds => deeds.prefixTokensAsked],
-      [counter('vllm:prefix_cache_hits_total', 'Prompt tokens found among kept prefixes.'), deeds => deeds.prefixTokensFound],
-      [counter('everstream_prefill_runs_total', 'Chunks of prompts that were computed.'), deeds => deeds.prefillRuns],
-      [counter('everstream_prefill_tokens_total', 'Prompt tokens that were computed.'), deeds => deeds.prefillTokens],
-      [counter('everstream_prefill_seconds_total', 'Time in prefill runs.'), deeds => deeds.prefillMs / SECOND_MS],
-      [counter('everstream_decode_runs_total', 'Decode steps.'), deeds => deeds.decodeRuns],
-      [counter('everstream_decode_rows_total', 'Rows of all decode steps: by the steps, the mean batch size.'), deeds => deeds.decodedRows],
-      [counter('everstream_decode_seconds_total', 'Time in decode steps.'), deeds => deeds.decodeMs / SECOND_MS]
+      [counter('vllm:prefix_cache_queries_total', 'Prompt tokens looked for among kept prefixes.'), counters => counters.prefixTokensAsked],
+      [counter('vllm:prefix_cache_hits_total', 'Prompt tokens found among kept prefixes.'), counters => counters.prefixTokensFound],
+      [counter('everstream_prefill_runs_total', 'Chunks of prompts that were computed.'), counters => counters.prefillRuns],
+      [counter('everstream_prefill_tokens_total', 'Prompt tokens that were computed.'), counters => counters.prefillTokens],
+      [counter('everstream_prefill_seconds_total', 'Time in prefill runs.'), counters => counters.prefillMs / SECOND_MS],
+      [counter('everstream_decode_runs_total', 'Decode steps.'), counters => counters.decodeRuns],
+      [
+        counter('everstream_decode_rows_total', 'Rows of all decode steps: by the steps, the mean batch size.'),
+        counters => counters.decodedRows
+      ],
+      [counter('everstream_decode_seconds_total', 'Time in decode steps.'), counters => counters.decodeMs / SECOND_MS]
     ]
   }
 
@@ -44,18 +53,18 @@ export class WorkerMetrics {
     this.#waiting.set(this.#model, waiting)
   }
 
-  /** @param statistics  whose sum of deeds never shrinks */
+  /** @param statistics  whose sum of counters never shrinks */
   setStatistics(statistics: readonly EngineStatistics[]): void {
-    const load = sumOfLoads(statistics.map(one => one.load))
-    const deeds = sumOfDeeds(statistics.map(one => one.deeds))
-    for (const [gauge, read] of this.#gauges) gauge.set(this.#model, read(load))
+    const gauges = sumOfGauges(statistics.map(one => one.gauges))
+    const counters = sumOfCounters(statistics.map(one => one.counters))
+    for (const [gauge, read] of this.#gauges) gauge.set(this.#model, read(gauges))
     for (const [counter, read] of this.#counters) {
       counter.reset()
-      counter.inc(this.#model, read(deeds))
+      counter.inc(this.#model, read(counters))
     }
   }
 }
 
-function usedShare({ reservedTokens, budgetTokens }: EngineLoad): number {
+function usedShare({ reservedTokens, budgetTokens }: EngineGauges): number {
   return budgetTokens === 0 ? 0 : reservedTokens / budgetTokens
 }

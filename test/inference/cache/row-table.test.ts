@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { rowMark } from '../../../src/inference/cache/row-ledger.ts'
+import { rowKey } from '../../../src/inference/cache/row-headers.ts'
 import { type RowOwner, RowTable } from '../../../src/inference/cache/row-table.ts'
 import { BLOCK_TOKENS } from '../../../src/inference/contract/model-runner.ts'
+import { roomFor } from '../../../src/inference/scheduler/plan-step.ts'
 import { FakeRunner } from '../engine/fake-runner.ts'
 
 interface Owner extends RowOwner {
@@ -36,13 +37,13 @@ it('keeps every row whole, decoding rows dense, and memory within its budget, wh
         if (step.kind === 'open') {
           const prompt = [...Array.from({ length: step.shared }, (_, index) => index), ...Array.from({ length: step.own }, () => next++)]
           const owner: Owner = {
-            mark: rowMark('r', next),
+            key: rowKey('r', next),
             promptTokenIds: prompt,
             cacheSalt: step.salt,
             computed: 0,
             reservedTokens: prompt.length + step.more
           }
-          if (table.roomFor(owner.reservedTokens) < 1) continue
+          if (roomFor(table.room, owner.reservedTokens) < 1) continue
           owner.computed = table.open(owner, prompt.length)
           expect(memory.cache[table.rowOf(owner)]?.slice(0, owner.computed)).toEqual(prompt.slice(0, owner.computed))
           await memory.prefill(table.rowOf(owner), owner.computed, prompt.slice(owner.computed), [])
@@ -51,8 +52,8 @@ it('keeps every row whole, decoding rows dense, and memory within its budget, wh
           table.share(owner)
         } else if (step.kind === 'fork') {
           const from = decoding.at(-1)
-          if (from === undefined || from.computed !== from.promptTokenIds.length || table.roomFor(from.reservedTokens) < 1) continue
-          table.fork(from, { ...from, mark: rowMark('f', next++) })
+          if (from === undefined || from.computed !== from.promptTokenIds.length || roomFor(table.room, from.reservedTokens) < 1) continue
+          table.fork(from, { ...from, key: rowKey('f', next++) })
         } else if (step.kind === 'decode') {
           const isFull = decoding.some(owner => owner.computed === owner.reservedTokens)
           if (decoding.length === 0 || isFull) continue
@@ -65,7 +66,7 @@ it('keeps every row whole, decoding rows dense, and memory within its budget, wh
           const owner = decoding[step.which]
           if (owner !== undefined) table.close(owner)
         }
-        expect(table.load.reservedTokens + table.load.retainedTokens).toBeLessThanOrEqual(BUDGET)
+        expect(table.gauges.reservedTokens + table.gauges.retainedTokens).toBeLessThanOrEqual(BUDGET)
         expect(memory.cache.flat().length + memory.stored.size * BLOCK_TOKENS).toBeLessThanOrEqual(BUDGET)
         table.decoding().forEach((owner, row) => {
           expect(table.rowOf(owner)).toBe(row)
@@ -82,28 +83,28 @@ it('keeps every row whole, decoding rows dense, and memory within its budget, wh
 it('gives the memory of all rows back once nothing can be reused', () => {
   const memory = new FakeRunner({ slots: 2 })
   const table = new RowTable<Owner>(memory, { budgetTokens: 100, reusePrefixes: false })
-  const owner: Owner = { mark: rowMark('r', 0), promptTokenIds: [1, 2, 3], cacheSalt: '', computed: 0, reservedTokens: 10 }
+  const owner: Owner = { key: rowKey('r', 0), promptTokenIds: [1, 2, 3], cacheSalt: '', computed: 0, reservedTokens: 10 }
   table.open(owner, 3)
   memory.cache[0]?.push(1, 2, 3)
   owner.computed = 3
   table.promote(owner)
   table.close(owner)
   expect(memory.cache).toEqual([[], [], []])
-  expect(table.load.reservedTokens).toBe(0)
+  expect(table.gauges.reservedTokens).toBe(0)
 })
 
 it('stores at its end what there was no room for while it ran', async () => {
   const memory = new FakeRunner({ slots: 2 })
   const table = new RowTable<Owner>(memory, { budgetTokens: 150, reusePrefixes: true })
   const prompt = Array.from({ length: 70 }, (_, index) => index)
-  const owner: Owner = { mark: rowMark('r', 0), promptTokenIds: prompt, cacheSalt: '', computed: 0, reservedTokens: 150 }
+  const owner: Owner = { key: rowKey('r', 0), promptTokenIds: prompt, cacheSalt: '', computed: 0, reservedTokens: 150 }
   table.open(owner, 70)
   await memory.prefill(0, 0, prompt, [])
   owner.computed = 70
   table.promote(owner)
   table.share(owner)
-  expect(table.load).toMatchObject({ reservedTokens: 150, retainedTokens: 0 })
+  expect(table.gauges).toMatchObject({ reservedTokens: 150, retainedTokens: 0 })
   table.close(owner)
-  expect(table.load).toMatchObject({ reservedTokens: 0, retainedTokens: 64 })
+  expect(table.gauges).toMatchObject({ reservedTokens: 0, retainedTokens: 64 })
   expect(table.open({ ...owner, computed: 0, reservedTokens: 80 }, 70)).toBe(64)
 })

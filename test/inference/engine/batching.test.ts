@@ -5,7 +5,7 @@ import type { GenerationRequest } from '../../../src/inference/contract/request.
 import { anyEngine, anyGeneration } from './any-generation.ts'
 import { alone, byChoice, EngineHarness, GREEDY, request } from './engine-harness.ts'
 
-it('says the same of a request alone and among any others, whatever is cancelled beside it', async () => {
+it('emits the same for a request alone and among any others, whatever is cancelled beside it', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.tuple(anyGeneration, fc.option(fc.nat(20), { nil: null })), { minLength: 1, maxLength: 9 }),
@@ -82,7 +82,7 @@ it('computes only the end of a prompt whose beginning was computed before', asyn
   await harness.run(request('first', [...SHARED, 30, 31]))
   const events = await harness.run(request('second', [...SHARED, 29, 28]))
   expect(events.at(-1)).toMatchObject({ kind: 'finished', usage: { promptTokens: 72, cachedTokens: 64 } })
-  expect(harness.engine.statistics.load.retainedTokens).toBe(64)
+  expect(harness.engine.statistics.gauges.retainedTokens).toBe(64)
   await harness.engine.close()
 })
 

@@ -52,7 +52,7 @@ it('counts a choice for all that it stands for', async () => {
   expect(events.at(-1)).toMatchObject({ usage: { promptTokens: 3, completionTokens: 12 } })
 })
 
-it('ends at a stop token and says which, its text being part of the answer only if that was asked for', async () => {
+it('ends at a stop token and reports it, its text being part of the answer only if that was asked for', async () => {
   const bias = { ...GREEDY, logitBias: [[10, 100]] as const }
   for (const { includeStop, text } of [
     { includeStop: false, text: '' },
@@ -75,8 +75,8 @@ it('writes control tokens where they are not to be skipped', async () => {
 })
 
 it('scores the tokens asked for, and ranks those of a prompt', async () => {
-  const wanted = { topLogprobs: 0, scoredTokenIds: [30, 3], echo: true, promptLogprobs: 1, maxNewTokens: 1 }
-  const events = await alone(request('scores', [5, 6, 7], wanted))
+  const scored = { topLogprobs: 0, scoredTokenIds: [30, 3], echo: true, promptLogprobs: 1, maxNewTokens: 1 }
+  const events = await alone(request('scores', [5, 6, 7], scored))
   const token = events.find(event => event.kind === 'token')
   expect(new Set(token?.score?.top.map(({ tokenId }) => tokenId))).toEqual(new Set([3, 30]))
   const [first, ...others] = events.flatMap(event => (event.kind === 'prompt' ? (event.scores ?? []) : []))

@@ -94,8 +94,8 @@ it.runIf(process.platform === 'linux').each([
             const submissions = open.map(one => ({ request: one, history: [...(logs[requests.indexOf(one)] ?? [])] }))
             const files = life % 2 === 0 ? [cacheFile, otherFile] : [otherFile, cacheFile]
             const [own = cacheFile, neighbourFile = otherFile] = isCopied ? files : [cacheFile, otherFile]
-            const said = await runOnKernels(model, determinism, 16, submissions, { cacheFile: own, neighbourFile, events })
-            for (const [index, one] of open.entries()) logs[requests.indexOf(one)]?.push(...(said[index] ?? []))
+            const emitted = await runOnKernels(model, determinism, 16, submissions, { cacheFile: own, neighbourFile, events })
+            for (const [index, one] of open.entries()) logs[requests.indexOf(one)]?.push(...(emitted[index] ?? []))
           }
           closeSync(cacheFile)
           closeSync(otherFile)

@@ -39,7 +39,7 @@ it('goes on behind any cut of any log with exactly the rest of it, in any compan
   )
 })
 
-it('says the rest of a log however often its worker dies', async () => {
+it('emits the rest of a log however often its worker dies', async () => {
   await fc.assert(
     fc.asyncProperty(anyGeneration, fc.array(fc.nat(12), { minLength: 1, maxLength: 5 }), async (plan, lives) => {
       const one = { ...plan, id: 'r' }
@@ -65,7 +65,7 @@ it('says the rest of a log however often its worker dies', async () => {
   )
 })
 
-it('ends at once what had said everything but its end', async () => {
+it('ends at once what had emitted everything but its end', async () => {
   const one = request('r', [5, 6, 7], { choicesPerPrompt: 3, ignoreEos: true })
   const log = await alone(one)
   const harness = new EngineHarness()
@@ -74,7 +74,7 @@ it('ends at once what had said everything but its end', async () => {
   await harness.engine.close()
 })
 
-it.each([null, 2])('tells of a long prompt only what was not told: promptLogprobs %s', async promptLogprobs => {
+it.each([null, 2])('emits only the missing events of a long prompt: promptLogprobs %s', async promptLogprobs => {
   const prompt = Array.from({ length: 1200 }, (_, index) => 3 + (index % 25))
   for (const maxNewTokens of [0, 1]) {
     const one = request('r', prompt, { echo: true, maxNewTokens, promptLogprobs })
@@ -89,7 +89,7 @@ it.each([null, 2])('tells of a long prompt only what was not told: promptLogprob
   }
 })
 
-it('computes the prompt once for choices that have said different amounts', async () => {
+it('computes the prompt once for choices that have emitted different amounts', async () => {
   const one = request('n', [9, 8, 7, 6, 5], {
     choicesPerPrompt: 4,
     ignoreEos: true,
@@ -112,8 +112,8 @@ it('times a request from its first start and its first token, whoever was at it 
   const startedAtMs = log[0]?.kind === 'started' ? (log[0].atMs ?? 0) : 0
   const firstAtMs = log[1]?.kind === 'token' ? (log[1].atMs ?? 0) : 0
   expect(log.slice(2).filter(event => event.kind === 'token' && event.atMs !== undefined)).toEqual([])
-  const told = { queueMs: startedAtMs - 900, prefillMs: firstAtMs - startedAtMs }
-  expect(log.at(-1)).toMatchObject({ timings: told })
+  const reported = { queueMs: startedAtMs - 900, prefillMs: firstAtMs - startedAtMs }
+  expect(log.at(-1)).toMatchObject({ timings: reported })
   for (let cut = 0; cut < log.length; cut++) {
     const late = new EngineHarness({ now: () => 5000 })
     const rest = await late.run(one, log.slice(0, cut))
@@ -121,28 +121,28 @@ it('times a request from its first start and its first token, whoever was at it 
       cut === 0
         ? { queueMs: 4100, prefillMs: 0, decodeMs: 0 }
         : cut === 1
-          ? { queueMs: told.queueMs, prefillMs: 5000 - startedAtMs, decodeMs: 0 }
-          : { ...told, decodeMs: 5000 - firstAtMs }
+          ? { queueMs: reported.queueMs, prefillMs: 5000 - startedAtMs, decodeMs: 0 }
+          : { ...reported, decodeMs: 5000 - firstAtMs }
     expect(rest.at(-1)).toMatchObject({ timings })
     await late.engine.close()
   }
   await ticking.engine.close()
 })
 
-it('tells the cached tokens of a prompt with its first token, and counts them once', async () => {
+it('reports the cached tokens of a prompt with its first token, and counts them once', async () => {
   const shared = Array.from({ length: 40 }, (_, index) => 3 + (index % 20))
   const harness = new EngineHarness({ chunkTokens: 64 })
   await harness.run(request('first', [...shared, 30, 31]))
   const log = await harness.run(request('second', [...shared, 29, 28], { choicesPerPrompt: 2, ignoreEos: true }))
-  const told = log.filter(event => event.kind === 'token').map(event => event.cachedTokens)
-  expect(told).toEqual([32, ...told.slice(1).fill(undefined)])
+  const reported = log.filter(event => event.kind === 'token').map(event => event.cachedTokens)
+  expect(reported).toEqual([32, ...reported.slice(1).fill(undefined)])
   const successor = new EngineHarness({ chunkTokens: 64 })
   const rest = await successor.run(request('second', [...shared, 29, 28], { choicesPerPrompt: 2, ignoreEos: true }), log.slice(0, 5))
   expect(rest.at(-1)).toEqual(log.at(-1))
   await Promise.all([harness.engine.close(), successor.engine.close()])
 })
 
-it('fast: where kernels tell steps and prompts not apart, the rest is the same too', async () => {
+it('fast: where steps and prompts are one numeric class, the rest is the same too', async () => {
   await fc.assert(
     fc.asyncProperty(anyGeneration, anyCut, anyEngine, async (plan, where, options) => {
       const one = { ...plan, id: 'r' }
@@ -157,7 +157,7 @@ it('fast: where kernels tell steps and prompts not apart, the rest is the same t
   )
 })
 
-it('fast: prefills what was said, but for the last token, which the next step takes', async () => {
+it('fast: prefills what was emitted, but for the last token, which the next step takes', async () => {
   const one = request('r', [9, 8, 7, 6, 5], { ignoreEos: true, maxNewTokens: 20 })
   const log = await alone(one)
   const harness = new EngineHarness({ recovery: 'fast', chunkTokens: 64 })

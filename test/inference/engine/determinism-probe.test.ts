@@ -12,8 +12,8 @@ class LoneRowRunner extends FakeRunner {
 
 /** A machine on which a second chunk is in another numeric class. */
 class CutRunner extends FakeRunner {
-  override async prefill(row: number, past: number, tokenIds: readonly number[], wanted: readonly number[]): Promise<Float32Array> {
-    const logits = await super.prefill(row, past, tokenIds, wanted)
+  override async prefill(row: number, past: number, tokenIds: readonly number[], logitIndices: readonly number[]): Promise<Float32Array> {
+    const logits = await super.prefill(row, past, tokenIds, logitIndices)
     return past > 0 ? logits.map(value => value + 1e-6) : logits
   }
 }

@@ -2,15 +2,15 @@ import { describe, expect, it } from 'vitest'
 import { isTerminal } from '../../../src/inference/contract/events.ts'
 import { alone, byChoice, EngineHarness, GREEDY, request } from './engine-harness.ts'
 
-it('says nothing more of a request that was cancelled, and frees its row before the next step', async () => {
+it('emits no event of a cancelled request, and frees its row before the next step', async () => {
   const harness = new EngineHarness({ slots: 1 })
   harness.engine.submit(request('gone', [5, 6, 7], { ignoreEos: true, maxNewTokens: 200 }))
   await harness.until(() => harness.events('gone').length > 5)
   harness.engine.cancel('gone')
-  const said = harness.events('gone').length
+  const emitted = harness.events('gone').length
   const stepsBefore = harness.runner.steps.length
   await harness.run(request('next', [7, 6, 5], { maxNewTokens: 1 }))
-  expect(harness.events('gone')).toHaveLength(said)
+  expect(harness.events('gone')).toHaveLength(emitted)
   expect(harness.runner.steps.length - stepsBefore).toBeLessThanOrEqual(2)
   await harness.engine.close()
 })
@@ -23,7 +23,7 @@ it('fails the requests of a run that the runtime refused, and serves the next', 
   const events = await harness.ended('victim')
   expect(events.at(-1)).toEqual({
     kind: 'failed',
-    failure: { code: 'engine_failure', message: 'the fake was told to fail', param: null }
+    failure: { code: 'engine_failure', message: 'the fake fails on request', param: null }
   })
   expect((await harness.run(request('next', [7, 6, 5]))).at(-1)).toMatchObject({ kind: 'finished' })
   await harness.engine.close()
@@ -57,7 +57,7 @@ describe('a request whose logits are not numbers', () => {
     expect(events.filter(isTerminal)).toEqual([expect.objectContaining({ kind: 'failed' })])
     expect(events.at(-1)).toMatchObject(NOT_A_NUMBER)
     expect(byChoice(await harness.ended('neighbour'))).toEqual(byChoice(undisturbed))
-    expect(harness.engine.statistics.load).toMatchObject({ decodingRows: 0, reservedTokens: 0 })
+    expect(harness.engine.statistics.gauges).toMatchObject({ decodingRows: 0, reservedTokens: 0 })
     await harness.engine.close()
   })
 
@@ -82,7 +82,7 @@ it('ends with length at the last allowed token, and counts it', async () => {
   await harness.engine.close()
 })
 
-it('ends with stop at the end token, whose text is not said', async () => {
+it('ends with stop at the end token, whose text is not emitted', async () => {
   const harness = new EngineHarness()
   const events = await harness.run(request('eos', [5, 6, 7], { sampling: { ...GREEDY, logitBias: [[2, 100]] } }))
   expect(events.filter(event => event.kind === 'token')).toEqual([
@@ -95,21 +95,21 @@ it('scores a prompt without generating when no new token is allowed', async () =
   const harness = new EngineHarness({ chunkTokens: 4 })
   const prompt = [5, 6, 7, 8, 9, 10, 11, 12, 13]
   const events = await harness.run(request('score', prompt, { maxNewTokens: 0, echo: true, promptLogprobs: 1 }))
-  const told = events.filter(event => event.kind === 'prompt')
-  expect(told.flatMap(event => event.tokenIds)).toEqual(prompt)
-  const scores = told.flatMap(event => event.scores ?? [])
+  const promptEvents = events.filter(event => event.kind === 'prompt')
+  expect(promptEvents.flatMap(event => event.tokenIds)).toEqual(prompt)
+  const scores = promptEvents.flatMap(event => event.scores ?? [])
   expect(scores[0]?.logprob).toBeNull()
   expect(scores.slice(1).every(score => (score.logprob ?? 1) < 0)).toBe(true)
   expect(events.at(-1)).toMatchObject({ kind: 'finished', usage: { promptTokens: 9, completionTokens: 0 } })
   await harness.engine.close()
 })
 
-it('tells a long prompt in pieces of at most 128 tokens', async () => {
+it('emits a long prompt in pieces of at most 128 tokens', async () => {
   const harness = new EngineHarness({ contextLength: 1400 })
   const prompt = Array.from({ length: 1200 }, (_, index) => 6 + (index % 20))
   const events = await harness.run(request('long', prompt, { echo: true, maxNewTokens: 1 }))
-  const told = events.filter(event => event.kind === 'prompt')
-  expect(told.map(event => event.tokenIds.length)).toEqual([...Array.from({ length: 9 }, () => 128), 48])
+  const promptEvents = events.filter(event => event.kind === 'prompt')
+  expect(promptEvents.map(event => event.tokenIds.length)).toEqual([...Array.from({ length: 9 }, () => 128), 48])
   await harness.engine.close()
 })
 

@@ -5,7 +5,7 @@ import { PLAIN_SAMPLING } from '../../../src/inference/contract/sampling.ts'
 import { BatchEngine } from '../../../src/inference/engine/batch-engine.ts'
 import type { BatchEngineOptions } from '../../../src/inference/engine/batch-engine-options.ts'
 import { aRequest } from '../../queue/a-request.ts'
-import { FakeRunner, type FakeRunnerOptions, type Legacy } from './fake-runner.ts'
+import { type CacheContent, FakeRunner, type FakeRunnerOptions } from './fake-runner.ts'
 import { fakeText } from './fake-text.ts'
 
 export const GREEDY = { ...PLAIN_SAMPLING, seed: 7 }
@@ -14,21 +14,21 @@ export function request(id: string, prompt: readonly number[], changes: Partial<
   return aRequest({ id, prompts: [{ tokenIds: prompt }], maxNewTokens: 8, sampling: GREEDY, ...changes })
 }
 
-/** An engine over a fake model, and everything that it says. */
+/** An engine over a fake model, and all its events and signals. */
 export class EngineHarness {
   readonly runner: FakeRunner
   readonly engine: BatchEngine
-  /** What was told of runs, and whose tokens came, with the number of runs that had ended then. */
+  /** Signals about runs, and the requests whose tokens came, with the number of runs that had ended then. */
   readonly journal: { readonly kind: 'running' | 'advanced' | 'tokens'; readonly requestIds: readonly string[]; readonly steps: number }[] =
     []
-  /** What was told of rows that went on as they were left. */
+  /** Signals of requests that continued in orphaned rows. */
   readonly adopted: (readonly string[])[] = []
   readonly #events = new Map<string, LoggedEvent[]>()
   readonly #watchers = new Set<() => void>()
   readonly #crashed: Promise<never>
 
-  /** @param options  `remains`: what a killed neighbour of the same kind left */
-  constructor(options: FakeRunnerOptions & Partial<BatchEngineOptions> & { budgetTokens?: number; remains?: Legacy } = {}) {
+  /** @param options  `orphaned`: the cache of a killed neighbour of the same kind */
+  constructor(options: FakeRunnerOptions & Partial<BatchEngineOptions> & { budgetTokens?: number; orphaned?: CacheContent } = {}) {
     this.runner = new FakeRunner(options)
     let crash: (error: unknown) => void = () => {}
     this.#crashed = new Promise<never>((_, reject) => {
@@ -52,15 +52,15 @@ export class EngineHarness {
       loneChunkTokens: options.loneChunkTokens ?? options.chunkTokens ?? 8,
       minDecodeRows: options.minDecodeRows ?? 1,
       reusePrefixes: options.reusePrefixes ?? true,
-      lastingCache: options.lastingCache ?? {
+      persistentCache: options.persistentCache ?? {
         identity: 'a model',
         moveTo: () => true,
-        remainsIn: () => this.runner.remainsOf(options.remains ?? new FakeRunner(options))
+        orphanedCacheIn: () => this.runner.orphanedCacheOf(options.orphaned ?? new FakeRunner(options))
       },
       recovery: options.recovery ?? 'exact',
       now: options.now ?? (() => 0),
       listener: {
-        events: events => this.#hear(events),
+        events: events => this.#onEvents(events),
         running: requestIds => void this.journal.push({ kind: 'running', requestIds, steps: this.runner.steps.length }),
         adopted: requestIds => void this.adopted.push(requestIds),
         advanced: requestIds => void this.journal.push({ kind: 'advanced', requestIds, steps: this.runner.steps.length })
@@ -69,7 +69,7 @@ export class EngineHarness {
     })
   }
 
-  /** What was said of a request so far. */
+  /** Events of a request so far. */
   events(requestId: string): readonly LoggedEvent[] {
     return this.#events.get(requestId) ?? []
   }
@@ -98,13 +98,13 @@ export class EngineHarness {
     return this.ended(generation.id)
   }
 
-  #hear(events: StepEvents): void {
+  #onEvents(events: StepEvents): void {
     const requestIds = events.filter(({ event }) => event.kind === 'token').map(({ requestId }) => requestId)
     if (requestIds.length > 0) this.journal.push({ kind: 'tokens', requestIds, steps: this.runner.steps.length })
     for (const { requestId, event } of events) {
-      const heard = this.#events.get(requestId)
-      if (heard === undefined) this.#events.set(requestId, [event])
-      else heard.push(event)
+      const received = this.#events.get(requestId)
+      if (received === undefined) this.#events.set(requestId, [event])
+      else received.push(event)
     }
     for (const watcher of [...this.#watchers]) watcher()
   }

@@ -1,6 +1,6 @@
 import { ServiceError } from '../../../src/inference/contract/errors.ts'
 import { invariant } from '../../../src/inference/contract/invariant.ts'
-import { BLOCK_TOKENS, type ModelRunner, type Remains, ROW_NOTE_BYTES } from '../../../src/inference/contract/model-runner.ts'
+import { BLOCK_TOKENS, type ModelRunner, type OrphanedCache, ROW_HEADER_BYTES } from '../../../src/inference/contract/model-runner.ts'
 
 export interface FakeRunnerOptions {
   readonly slots?: number
@@ -10,11 +10,11 @@ export interface FakeRunnerOptions {
   /** Single steps are in the numeric class of prompts. */
   readonly oneClass?: boolean
   /** What a runner of the same shape left behind. */
-  readonly legacy?: Legacy
+  readonly content?: CacheContent
 }
 
 /** A cache that outlives its runner. */
-export type Legacy = Pick<FakeRunner, 'cache' | 'notes'>
+export type CacheContent = Pick<FakeRunner, 'cache' | 'rowHeaders'>
 
 export interface Step {
   readonly kind: 'prefill' | 'decode'
@@ -36,7 +36,7 @@ export class FakeRunner implements ModelRunner {
   /** By block; those that are not there hold nothing. */
   readonly stored = new Map<number, readonly number[]>()
   readonly cache: number[][]
-  readonly notes: ArrayBuffer
+  readonly rowHeaders: ArrayBuffer
   readonly steps: Step[] = []
   /** Awaited before a run answers: a test holds it to look at what happens meanwhile. */
   gate: Promise<void> = Promise.resolve()
@@ -49,26 +49,26 @@ export class FakeRunner implements ModelRunner {
   readonly #stepMark: number
   #inFlight = false
 
-  constructor({ slots = 4, blocks = 40, contextLength = 256, vocabularySize = 32, oneClass = false, legacy }: FakeRunnerOptions = {}) {
+  constructor({ slots = 4, blocks = 40, contextLength = 256, vocabularySize = 32, oneClass = false, content }: FakeRunnerOptions = {}) {
     this.#stepMark = oneClass ? 0 : 0.5
     this.slots = slots
     this.contextLength = contextLength
     this.vocabularySize = vocabularySize
     this.rows = slots + 1
     this.blocks = blocks
-    this.cache = legacy?.cache ?? Array.from({ length: this.rows }, () => [])
-    this.notes = legacy?.notes ?? new ArrayBuffer(ROW_NOTE_BYTES * (this.rows + 1))
+    this.cache = content?.cache ?? Array.from({ length: this.rows }, () => [])
+    this.rowHeaders = content?.rowHeaders ?? new ArrayBuffer(ROW_HEADER_BYTES * (this.rows + 1))
   }
 
-  prefill(row: number, past: number, tokenIds: readonly number[], wanted: readonly number[]): Promise<Float32Array> {
+  prefill(row: number, past: number, tokenIds: readonly number[], logitIndices: readonly number[]): Promise<Float32Array> {
     invariant(tokenIds.length >= 2 || past === 0, 'a lone token behind a past')
     return this.#run({ kind: 'prefill', rows: 1, tokens: tokenIds.length }, () => {
       const cache = this.#cache(row)
       invariant(cache.length >= past, `row ${row} holds ${cache.length} positions, not ${past}`)
       cache.splice(past, cache.length, ...tokenIds)
       // A lone row of logits is another numeric class than several.
-      const end = wanted.length === 1 ? [0.25] : []
-      return this.#logits(wanted.map(index => [...cache.slice(0, past + index + 1), ...end]))
+      const end = logitIndices.length === 1 ? [0.25] : []
+      return this.#logits(logitIndices.map(index => [...cache.slice(0, past + index + 1), ...end]))
     })
   }
 
@@ -100,11 +100,11 @@ export class FakeRunner implements ModelRunner {
   }
 
   /** Another's cache, as ours sees it. */
-  remainsOf({ cache, notes }: Legacy): Remains {
+  orphanedCacheOf({ cache, rowHeaders }: CacheContent): OrphanedCache {
     return {
-      notes: () => {
+      rowHeaders: () => {
         this.onInstant()
-        return notes.slice()
+        return rowHeaders.slice()
       },
       copyRow: (from, to, positions) => {
         invariant(!this.#inFlight, 'a row was brought during a run')
@@ -160,7 +160,7 @@ export class FakeRunner implements ModelRunner {
       await this.gate
       if (this.failNext) {
         this.failNext = false
-        throw new ServiceError('engine_failure', 'the fake was told to fail')
+        throw new ServiceError('engine_failure', 'the fake fails on request')
       }
       this.steps.push(step)
       this.onInstant()

@@ -35,7 +35,7 @@ export interface Life {
   readonly events: number
 }
 
-/** Everything that requests say in an engine of their own, side by side, until they end or it is killed. */
+/** All events of requests in an engine of their own, side by side, until they end or it is killed. */
 export async function runOnKernels(
   model: PreparedModel,
   { loneRowDiffers, cutsDiffer }: Determinism,
@@ -44,7 +44,7 @@ export async function runOnKernels(
   life: Life | null = null
 ): Promise<LoggedEvent[][]> {
   const runner = await openModelRunner({ ...model, slots: SLOTS, blocks: 20, threads: 1, spinning: false })
-  const said = new Map(submissions.map(({ request }) => [request.id, [] as LoggedEvent[]]))
+  const emitted = new Map(submissions.map(({ request }) => [request.id, [] as LoggedEvent[]]))
   const { promise: ended, resolve, reject } = Promise.withResolvers<void>()
   let running = submissions.length
   let left = life?.events ?? Number.POSITIVE_INFINITY
@@ -55,10 +55,10 @@ export async function runOnKernels(
     chunkTokens,
     loneChunkTokens: 2 * chunkTokens,
     minDecodeRows: loneRowDiffers ? 2 : 1,
-    lastingCache: {
+    persistentCache: {
       identity: model.modelHash,
       moveTo: descriptor => runner.moveCacheTo(descriptor),
-      remainsIn: descriptor => runner.remainsIn(descriptor)
+      orphanedCacheIn: descriptor => runner.orphanedCacheIn(descriptor)
     },
     reusePrefixes: !cutsDiffer,
     recovery: 'exact',
@@ -69,7 +69,7 @@ export async function runOnKernels(
         left -= events.length
         if (left <= 0) resolve()
         for (const { requestId, event } of events) {
-          said.get(requestId)?.push(event)
+          emitted.get(requestId)?.push(event)
           if (isTerminal(event) && --running === 0) resolve()
         }
       },
@@ -78,12 +78,12 @@ export async function runOnKernels(
     },
     onCrash: reject
   })
-  if (life !== null) engine.inherit(life.cacheFile)
-  if (life?.neighbourFile !== undefined) engine.salvage(life.neighbourFile)
+  if (life !== null) engine.useCacheFile(life.cacheFile)
+  if (life?.neighbourFile !== undefined) engine.attachOrphanedCache(life.neighbourFile)
   for (const { request, history } of submissions) engine.submit(request, history)
   await ended
   await engine.close()
-  return [...said.values()]
+  return [...emitted.values()]
 }
 
 /** A model of test/fixtures/families, and what its kernels promise on this machine. */

@@ -39,7 +39,7 @@ it.each([
   ['gpt2', 'none'],
   ['gpt2', 'int8']
 ] as const)(
-  'says the same bits, scores and all, behind a stored prefix as behind a computed one: %s, quantization %s',
+  'emits the same bits, scores and all, behind a stored prefix as behind a computed one: %s, quantization %s',
   async (family, quantization) => {
     const { model, determinism } = await prepareFamily(family, quantization, cacheFolder)
     let cached = 0

@@ -7,16 +7,16 @@ it('counts its runs, their rows and tokens as the runner sees them', async () =>
   const harness = new EngineHarness({ slots: 4 })
   for (const id of ['a', 'b', 'c', 'd', 'e']) harness.engine.submit(request(id, [9, 8, 7], { ignoreEos: true, maxNewTokens: 12 }))
   await Promise.all(['a', 'b', 'c', 'd', 'e'].map(id => harness.ended(id)))
-  const { deeds, load } = harness.engine.statistics
+  const { counters, gauges } = harness.engine.statistics
   const decodes = harness.runner.steps.filter(({ kind }) => kind === 'decode')
-  expect(deeds).toMatchObject({
+  expect(counters).toMatchObject({
     prefillRuns: harness.runner.steps.length - decodes.length,
     prefillTokens: 5 * 3,
     decodeRuns: decodes.length,
     decodedRows: decodes.reduce((sum, { rows }) => sum + rows, 0)
   })
-  expect(deeds.prefillRuns + deeds.decodeRuns).toBe(harness.engine.stepsDone)
-  expect(load).toMatchObject({ decodingRows: 0, waitingPrompts: 0, reservedTokens: 0 })
+  expect(counters.prefillRuns + counters.decodeRuns).toBe(harness.engine.stepsDone)
+  expect(gauges).toMatchObject({ decodingRows: 0, waitingPrompts: 0, reservedTokens: 0 })
   await harness.engine.close()
 })
 
@@ -24,19 +24,19 @@ it('counts how much of a prompt was asked for and found among kept prefixes', as
   const harness = new EngineHarness({ slots: 2 })
   harness.engine.submit(request('first', PROMPT))
   await harness.ended('first')
-  expect(harness.engine.statistics.deeds).toMatchObject({ prefixTokensAsked: 40, prefixTokensFound: 0, prefillTokens: 40 })
+  expect(harness.engine.statistics.counters).toMatchObject({ prefixTokensAsked: 40, prefixTokensFound: 0, prefillTokens: 40 })
   harness.engine.submit(request('again', PROMPT))
   await harness.ended('again')
-  expect(harness.engine.statistics.deeds).toMatchObject({ prefixTokensAsked: 80, prefixTokensFound: 32, prefillTokens: 48 })
-  expect(harness.engine.statistics.load.retainedTokens).toBe(32)
+  expect(harness.engine.statistics.counters).toMatchObject({ prefixTokensAsked: 80, prefixTokensFound: 32, prefillTokens: 48 })
+  expect(harness.engine.statistics.gauges.retainedTokens).toBe(32)
   await harness.engine.close()
 })
 
-it('says what is in use while requests run', async () => {
+it('reports what is in use while requests run', async () => {
   const harness = new EngineHarness({ slots: 2 })
   for (const id of ['a', 'b', 'c']) harness.engine.submit(request(id, [9, 8, 7], { ignoreEos: true, maxNewTokens: 40 }))
-  await harness.until(() => harness.engine.statistics.load.decodingRows === 2)
-  expect(harness.engine.statistics.load).toMatchObject({ waitingPrompts: 1, reservedTokens: 2 * 43 })
+  await harness.until(() => harness.engine.statistics.gauges.decodingRows === 2)
+  expect(harness.engine.statistics.gauges).toMatchObject({ waitingPrompts: 1, reservedTokens: 2 * 43 })
   await Promise.all(['a', 'b', 'c'].map(id => harness.ended(id)))
   await harness.engine.close()
 })

@@ -35,14 +35,14 @@ describe.runIf(process.platform === 'linux')('a cache in a file', () => {
     return fstatSync(file).blocks * 512
   }
 
-  it('is there for the next that opens it, at any address, notes and all', () => {
+  it('is there for the next that opens it, at any address, row headers included', () => {
     const first = open()
     row(first, 1).fill(7)
-    new Uint8Array(first.notes).fill(9)
+    new Uint8Array(first.rowHeaders).fill(9)
     const next = open()
     first.free()
     expect(row(next, 1).every(value => value === 7)).toBe(true)
-    expect(new Uint8Array(next.notes).every(byte => byte === 9)).toBe(true)
+    expect(new Uint8Array(next.rowHeaders).every(byte => byte === 9)).toBe(true)
     next.free()
   })
 
@@ -62,12 +62,12 @@ describe.runIf(process.platform === 'linux')('a cache in a file', () => {
     next.free()
   })
 
-  it('is read by another cache, notes and rows, for as long as it is there', () => {
+  it('is read by another cache, row headers and rows, for as long as it is there', () => {
     const first = open()
     row(first, 1).fill(7)
-    new Uint8Array(first.notes).fill(9)
+    new Uint8Array(first.rowHeaders).fill(9)
     const other = new KvCache(openMemory(), SHAPE)
-    expect(new Uint8Array(other.notesIn(file) ?? new ArrayBuffer(0))).toEqual(new Uint8Array(first.notes))
+    expect(new Uint8Array(other.rowHeadersIn(file) ?? new ArrayBuffer(0))).toEqual(new Uint8Array(first.rowHeaders))
     expect(other.readRow(file, 1, 2, 10)).toBe(true)
     const headFloats = SHAPE.capacity * SHAPE.headDim
     for (const head of [0, headFloats])
@@ -77,9 +77,9 @@ describe.runIf(process.platform === 'linux')('a cache in a file', () => {
           .every(value => value === 7)
       ).toBe(true)
     expect(row(other, 2)[640]).toBe(0)
-    expect(new KvCache(openMemory(), { ...SHAPE, rows: 4 }).notesIn(file)).toBeNull()
+    expect(new KvCache(openMemory(), { ...SHAPE, rows: 4 }).rowHeadersIn(file)).toBeNull()
     ftruncateSync(file, 0)
-    expect(other.notesIn(file)).toBeNull()
+    expect(other.rowHeadersIn(file)).toBeNull()
     expect(other.readRow(file, 1, 2, 10)).toBe(false)
     other.free()
   })
@@ -87,11 +87,11 @@ describe.runIf(process.platform === 'linux')('a cache in a file', () => {
   it('begins empty where it has another shape', () => {
     const first = open()
     row(first, 0).fill(7)
-    new Uint8Array(first.notes).fill(9)
+    new Uint8Array(first.rowHeaders).fill(9)
     first.free()
     const next = open({ rows: 4 })
     expect(heldBytes()).toBeLessThan(SLACK_BYTES)
-    expect(new Uint8Array(next.notes).every(byte => byte === 0)).toBe(true)
+    expect(new Uint8Array(next.rowHeaders).every(byte => byte === 0)).toBe(true)
     next.free()
   })
 

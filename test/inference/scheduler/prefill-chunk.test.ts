@@ -24,13 +24,13 @@ it('cuts any prompt into chunks of two tokens or more that cover it once, in ord
   )
 })
 
-it('wants the logits of the last position, or of every position that is scored', () => {
-  expect(planChunk({ computed: 0, promptTokens: 5 }, 3, 'last').wanted).toEqual([])
-  expect(planChunk({ computed: 3, promptTokens: 5 }, 3, 'last').wanted).toEqual([1])
-  expect(planChunk({ computed: 3, promptTokens: 5 }, 3, 'lastTwo').wanted).toEqual([0, 1])
-  expect(planChunk({ computed: 0, promptTokens: 5 }, 3, 'all').wanted).toEqual([0, 1, 2])
+it('asks for the logits of the last position, or of every position that is scored', () => {
+  expect(planChunk({ computed: 0, promptTokens: 5 }, 3, 'last').logitIndices).toEqual([])
+  expect(planChunk({ computed: 3, promptTokens: 5 }, 3, 'last').logitIndices).toEqual([1])
+  expect(planChunk({ computed: 3, promptTokens: 5 }, 3, 'lastTwo').logitIndices).toEqual([0, 1])
+  expect(planChunk({ computed: 0, promptTokens: 5 }, 3, 'all').logitIndices).toEqual([0, 1, 2])
 })
 
 it('computes a prompt of one token alone', () => {
-  expect(planChunk({ computed: 0, promptTokens: 1 }, 64, 'lastTwo')).toEqual({ from: 0, to: 1, wanted: [0] })
+  expect(planChunk({ computed: 0, promptTokens: 1 }, 64, 'lastTwo')).toEqual({ from: 0, to: 1, logitIndices: [0] })
 })

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { NO_DEEDS, NO_LOAD, sumOfDeeds } from '../../../src/inference/contract/statistics.ts'
+import { sumOfCounters, ZERO_COUNTERS, ZERO_GAUGES } from '../../../src/inference/contract/statistics.ts'
 import { StatisticsLedger } from '../../../src/queue/redis/statistics-ledger.ts'
 import { aRequest } from '../a-request.ts'
 import { readAll } from '../read-all.ts'
@@ -8,13 +8,13 @@ import { RedisRig } from './redis-rig.ts'
 import { startRedis } from './redis-server.ts'
 
 function done(decodeRuns: number) {
-  return { load: { ...NO_LOAD, decodingRows: 1 }, deeds: { ...NO_DEEDS, decodeRuns } }
+  return { gauges: { ...ZERO_GAUGES, decodingRows: 1 }, counters: { ...ZERO_COUNTERS, decodeRuns } }
 }
 
 function sums(ledger: StatisticsLedger) {
   return {
-    runs: sumOfDeeds(ledger.all.map(({ deeds }) => deeds)).decodeRuns,
-    rows: ledger.all.reduce((sum, { load }) => sum + load.decodingRows, 0)
+    runs: sumOfCounters(ledger.all.map(({ counters }) => counters)).decodeRuns,
+    rows: ledger.all.reduce((sum, { gauges }) => sum + gauges.decodingRows, 0)
   }
 }
 
@@ -38,7 +38,7 @@ it('keeps what workers did that are gone, also of one that comes back, and not w
   expect(sums(ledger)).toEqual({ runs: 14, rows: 2 })
 })
 
-it('forgets none of the deeds of very many workers', () => {
+it('forgets none of the counters of very many workers', () => {
   const ledger = new StatisticsLedger()
   for (let worker = 0; worker < 2500; worker++) ledger.note(new Map([[`w${worker}`, done(1)]]))
   expect(sums(ledger)).toEqual({ runs: 2500, rows: 1 })
@@ -51,7 +51,7 @@ describeAtRedis('a queue in Redis', () => {
     await using rig = await RedisRig.open(server)
     const other = await rig.openQueue()
     const [worker] = [await rig.startWorker(1), await rig.startWorker(1)]
-    const runs = () => sumOfDeeds(other.statistics.map(({ deeds }) => deeds)).decodeRuns
+    const runs = () => sumOfCounters(other.statistics.map(({ counters }) => counters)).decodeRuns
     const request = aRequest({ maxNewTokens: 20 })
     await rig.queue.submit(request)
     await readAll(rig.queue, request.id)

@@ -47,7 +47,7 @@ describe('a job runner', () => {
     vi.advanceTimersByTime(500)
     expect(beats).toMatchObject([
       { stepsDone: 0, stepStartedAtMs: null, activeRequests: 0 },
-      { stepsDone: 6, stepStartedAtMs: 60, activeRequests: 2, statistics: { load: { decodingRows: 2 }, deeds: { decodeRuns: 6 } } }
+      { stepsDone: 6, stepStartedAtMs: 60, activeRequests: 2, statistics: { gauges: { decodingRows: 2 }, counters: { decodeRuns: 6 } } }
     ])
   })
 

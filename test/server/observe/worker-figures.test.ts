@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import { NO_DEEDS, NO_LOAD } from '../../../src/inference/contract/statistics.ts'
+import { ZERO_COUNTERS, ZERO_GAUGES } from '../../../src/inference/contract/statistics.ts'
 import { type Fleet, fleetOf } from '../../../src/server/observe/fleet.ts'
 import { Metrics } from '../../../src/server/observe/metrics.ts'
 import { aRequest } from '../../queue/a-request.ts'
@@ -18,8 +18,15 @@ async function samplesOf(metrics: Metrics) {
 
 it('adds up what the workers tell of themselves', async () => {
   const statistics = [1, 2].map(n => ({
-    load: { decodingRows: n, waitingPrompts: n, reservedTokens: 10 * n, retainedTokens: 5, budgetTokens: 100 },
-    deeds: { ...NO_DEEDS, prefixTokensAsked: 100 * n, prefixTokensFound: 30 * n, decodeRuns: n, decodedRows: 4 * n, decodeMs: 500 * n }
+    gauges: { decodingRows: n, waitingPrompts: n, reservedTokens: 10 * n, retainedTokens: 5, budgetTokens: 100 },
+    counters: {
+      ...ZERO_COUNTERS,
+      prefixTokensAsked: 100 * n,
+      prefixTokensFound: 30 * n,
+      decodeRuns: n,
+      decodedRows: 4 * n,
+      decodeMs: 500 * n
+    }
   }))
   const samples = await samplesOf(new Metrics('tiny', { ...NO_FLEET, workerStatistics: async () => statistics }))
   const of = (name: string) => samples.get(`${name}{${MODEL}}`)
@@ -37,7 +44,7 @@ it('keeps the last figures where the workers cannot be reached', async () => {
     ...NO_FLEET,
     async workerStatistics() {
       if (isAway) throw new Error('away')
-      return [{ load: NO_LOAD, deeds: { ...NO_DEEDS, decodeRuns: 7 } }]
+      return [{ gauges: ZERO_GAUGES, counters: { ...ZERO_COUNTERS, decodeRuns: 7 } }]
     }
   }
   const metrics = new Metrics('tiny', fleet)

@@ -1,13 +1,13 @@
 import type { Timings } from './events.ts'
 
-/** When a request came where, in Unix milliseconds; null: not yet. */
-export interface Milestones {
+/** Unix milliseconds; null until it happens. */
+export interface RequestTimestamps {
   readonly startedAtMs: number | null
   readonly firstTokenAtMs: number | null
 }
 
-/** Of a request that ends now. Clocks of two machines may differ: nothing takes less than no time. */
-export function toTimings(admittedAtMs: number, { startedAtMs, firstTokenAtMs }: Milestones, nowMs: number): Timings {
+/** Durations of a request that ends now. Clocks of two machines may differ: negative differences become 0. */
+export function toTimings(admittedAtMs: number, { startedAtMs, firstTokenAtMs }: RequestTimestamps, nowMs: number): Timings {
   const started = startedAtMs ?? nowMs
   const firstToken = firstTokenAtMs ?? nowMs
   return {

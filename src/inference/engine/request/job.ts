@@ -1,26 +1,26 @@
-import type { FinishedEvent, GeneratedTokenEvent, StartedEvent } from '../contract/events.ts'
-import type { History } from '../contract/history.ts'
-import { invariant } from '../contract/invariant.ts'
-import { toTimings } from '../contract/milestones.ts'
-import { rankChoices } from '../contract/ranking.ts'
-import { choiceCount, type GenerationRequest } from '../contract/request.ts'
+import type { FinishedEvent, GeneratedTokenEvent, StartedEvent } from '../../contract/events.ts'
+import type { History } from '../../contract/history.ts'
+import { invariant } from '../../contract/invariant.ts'
+import { rankChoices } from '../../contract/ranking.ts'
+import { choiceCount, type GenerationRequest } from '../../contract/request.ts'
+import { toTimings } from '../../contract/request-timestamps.ts'
 
-/** What a request has used and what is still to come, over all its choices. */
+/** Usage, timings and open choices of one request. */
 export class Job {
   readonly request: GenerationRequest
-  /** What was said of it before it came here. */
+  /** Events logged before the request was submitted here. */
   readonly history: History
   /** Set by cancel and by failure: results of runs in flight are dropped. */
   isOver = false
-  /** A run since it came here has computed something of it. */
+  /** A run of this engine has computed something of it. */
   hasAdvanced = false
   #openChoices: number
-  /** Of each choice. */
+  /** Per choice. */
   readonly #scores: { tokens: number; logprob: number }[]
-  /** Of each prompt; null until its first prefill has begun. */
+  /** Per prompt; null until its first prefill has begun. */
   readonly #cachedTokens: (number | null)[]
-  /** Of each prompt, whether the log knows its cached tokens. */
-  readonly #hasToldCached: boolean[]
+  /** Per prompt, whether its cached tokens are in the log. */
+  readonly #isCachedEmitted: boolean[]
   #startedAtMs: number | null
   #firstTokenAtMs: number | null
 
@@ -28,26 +28,26 @@ export class Job {
     this.request = request
     this.history = history
     this.#openChoices = choiceCount(request) - history.ended.filter(Boolean).length
-    this.#scores = history.tokenIds.map((said, choice) => ({ tokens: said.length, logprob: history.logprobs[choice] ?? 0 }))
+    this.#scores = history.tokenIds.map((emitted, choice) => ({ tokens: emitted.length, logprob: history.logprobs[choice] ?? 0 }))
     this.#startedAtMs = history.startedAtMs
     this.#firstTokenAtMs = history.firstTokenAtMs
     this.#cachedTokens = [...history.cachedTokens]
-    this.#hasToldCached = history.cachedTokens.map(tokens => tokens !== null)
+    this.#isCachedEmitted = history.cachedTokens.map(tokens => tokens !== null)
   }
 
-  /** @returns what the world is to learn of it: nothing the second time */
+  /** Idempotent. @returns the `started` event the first time */
   start(nowMs: number): readonly StartedEvent[] {
     const isFirst = this.#startedAtMs === null && !this.history.isStarted
     this.#startedAtMs ??= nowMs
     return isFirst ? [{ kind: 'started', atMs: nowMs }] : []
   }
 
-  /** What the first prefill of a prompt found cached is what counts. */
+  /** Only the first prefill of a prompt counts. */
   countCached(promptIndex: number, tokens: number): void {
     this.#cachedTokens[promptIndex] ??= tokens
   }
 
-  /** @returns the event as the world learns it */
+  /** @returns the event to be emitted */
   countToken(event: GeneratedTokenEvent, nowMs: number): GeneratedTokenEvent {
     const isFirst = this.#firstTokenAtMs === null
     this.#firstTokenAtMs ??= nowMs
@@ -58,9 +58,9 @@ export class Job {
     if (event.end !== null) this.#openChoices--
     const promptIndex = Math.floor(event.choice / this.request.choicesPerPrompt)
     const cachedTokens = this.#cachedTokens[promptIndex] ?? 0
-    const tellsCached = this.#hasToldCached[promptIndex] !== true && cachedTokens > 0
-    if (tellsCached) this.#hasToldCached[promptIndex] = true
-    return { ...event, ...(tellsCached && { cachedTokens }), ...(isFirst && { atMs: nowMs }) }
+    const emitsCached = this.#isCachedEmitted[promptIndex] !== true && cachedTokens > 0
+    if (emitsCached) this.#isCachedEmitted[promptIndex] = true
+    return { ...event, ...(emitsCached && { cachedTokens }), ...(isFirst && { atMs: nowMs }) }
   }
 
   /** Choices that end without a token (maxNewTokens 0). */

@@ -1,34 +1,34 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { RowLedger } from '../../../src/inference/cache/row-ledger.ts'
+import { RowHeaders } from '../../../src/inference/cache/row-headers.ts'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
 import { anyGeneration } from './any-generation.ts'
 import { alone, byChoice, EngineHarness, request } from './engine-harness.ts'
-import type { Legacy } from './fake-runner.ts'
+import type { CacheContent } from './fake-runner.ts'
 
-interface Remains {
+interface Killed {
   readonly logs: readonly (readonly LoggedEvent[])[]
-  readonly legacy: Legacy
+  readonly content: CacheContent
 }
 
-/** Runs the requests until the given instant, or to their ends, and is killed: what was told by then, and the cache. */
-async function killedAt(instant: number, requests: readonly GenerationRequest[], options: object = {}): Promise<Remains> {
+/** Runs the requests until the given instant, or to their ends, and is killed: the events emitted by then, and the cache. */
+async function killedAt(instant: number, requests: readonly GenerationRequest[], options: object = {}): Promise<Killed> {
   const harness = new EngineHarness(options)
   const { runner, engine } = harness
-  harness.engine.inherit(0)
-  const remains = (): Remains => ({
+  harness.engine.useCacheFile(0)
+  const snapshot = (): Killed => ({
     logs: requests.map(({ id }) => [...harness.events(id)]),
-    legacy: { cache: runner.cache.map(row => [...row]), notes: runner.notes.slice() }
+    content: { cache: runner.cache.map(row => [...row]), rowHeaders: runner.rowHeaders.slice() }
   })
   let left = instant
-  let atDeath: Remains | null = null
+  let atDeath: Killed | null = null
   runner.onInstant = () => {
-    if (left-- === 0) atDeath = remains()
+    if (left-- === 0) atDeath = snapshot()
   }
   for (const one of requests) engine.submit(one)
   await Promise.all(requests.map(({ id }) => harness.ended(id)))
-  atDeath ??= remains()
+  atDeath ??= snapshot()
   await engine.close()
   return atDeath
 }
@@ -37,7 +37,7 @@ function withoutEnd(log: readonly LoggedEvent[]): LoggedEvent[] {
   return log.filter(event => event.kind !== 'finished')
 }
 
-it('goes on in the cache of a killed engine as if nothing had happened, wherever that was killed and whatever it ran', async () => {
+it('continues in the cache of a killed engine as an undisturbed run, wherever it was killed and whatever it ran', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(anyGeneration, { minLength: 1, maxLength: 5 }),
@@ -46,9 +46,9 @@ it('goes on in the cache of a killed engine as if nothing had happened, wherever
       fc.infiniteStream(fc.nat(1000)),
       async (plans, instant, options, shuffle) => {
         const requests = plans.map((plan, index) => ({ ...plan, id: `r${index}` }))
-        const { logs, legacy } = await killedAt(instant, requests, options)
-        const successor = new EngineHarness({ ...options, legacy })
-        successor.engine.inherit(0)
+        const { logs, content } = await killedAt(instant, requests, options)
+        const successor = new EngineHarness({ ...options, content })
+        successor.engine.useCacheFile(0)
         const open = requests
           .map((one, index) => ({ one, log: logs[index] ?? [], rank: shuffle.next().value }))
           .filter(({ log }) => log.at(-1)?.kind !== 'finished')
@@ -65,11 +65,11 @@ it('goes on in the cache of a killed engine as if nothing had happened, wherever
   )
 })
 
-it('computes nothing again: each stream goes on with its next token', async () => {
+it('computes nothing again: each stream continues with its next token', async () => {
   const requests = [3, 4, 5].map(first => request(`r${first}`, [first, 9, 8, 7, 6], { maxNewTokens: 20, ignoreEos: true }))
-  const { logs, legacy } = await killedAt(40, requests)
-  const successor = new EngineHarness({ legacy })
-  successor.engine.inherit(0)
+  const { logs, content } = await killedAt(40, requests)
+  const successor = new EngineHarness({ content })
+  successor.engine.useCacheFile(0)
   for (const [index, one] of requests.entries()) successor.engine.submit(one, logs[index])
   const rests = await Promise.all(requests.map(({ id }) => successor.ended(id)))
   expect(successor.runner.steps.every(({ kind }) => kind === 'decode')).toBe(true)
@@ -78,39 +78,39 @@ it('computes nothing again: each stream goes on with its next token', async () =
   await successor.engine.close()
 })
 
-it('goes on in the middle of a prompt', async () => {
+it('continues in the middle of a prompt', async () => {
   const long = request(
     'r',
     Array.from({ length: 80 }, (_, index) => 3 + (index % 20)),
     { maxNewTokens: 2 }
   )
-  const { legacy } = await killedAt(11, [long])
-  const successor = new EngineHarness({ legacy })
-  successor.engine.inherit(0)
+  const { content } = await killedAt(11, [long])
+  const successor = new EngineHarness({ content })
+  successor.engine.useCacheFile(0)
   const rest = await successor.run(long)
   expect(successor.runner.steps.filter(({ kind }) => kind === 'prefill')).toHaveLength(5)
   expect(byChoice(rest)).toEqual(byChoice(await alone(long)))
   await successor.engine.close()
 })
 
-it('drops what another model left, and what nobody comes for', async () => {
+it('drops what another model left, and what no request claims', async () => {
   const one = request('r', [3, 4, 5], { maxNewTokens: 20, ignoreEos: true })
-  const { logs, legacy } = await killedAt(12, [one])
+  const { logs, content } = await killedAt(12, [one])
   const log = withoutEnd(logs[0] ?? [])
 
   const other: EngineHarness = new EngineHarness({
-    legacy: { cache: legacy.cache.map(row => [...row]), notes: legacy.notes.slice() },
-    lastingCache: { identity: 'other', moveTo: () => true, remainsIn: () => other.runner.remainsOf(legacy) }
+    content: { cache: content.cache.map(row => [...row]), rowHeaders: content.rowHeaders.slice() },
+    persistentCache: { identity: 'other', moveTo: () => true, orphanedCacheIn: () => other.runner.orphanedCacheOf(content) }
   })
-  other.engine.inherit(0)
-  other.engine.salvage(1)
+  other.engine.useCacheFile(0)
+  other.engine.attachOrphanedCache(1)
   expect(other.runner.cache.flat()).toEqual([])
   await other.run(one, log)
   expect(other.runner.steps[0]?.kind).toBe('prefill')
   await other.engine.close()
 
-  const unclaimed = new EngineHarness({ legacy, reusePrefixes: false })
-  unclaimed.engine.inherit(0)
+  const unclaimed = new EngineHarness({ content, reusePrefixes: false })
+  unclaimed.engine.useCacheFile(0)
   expect(unclaimed.runner.cache.flat()).not.toEqual([])
   await unclaimed.run(request('s', [5, 5]))
   await unclaimed.until(() => true)
@@ -120,16 +120,16 @@ it('drops what another model left, and what nobody comes for', async () => {
   await unclaimed.engine.close()
 })
 
-/** What the successor in the seat of a killed engine does in the end: it empties the rows, and computes others there. */
-function overwrite({ cache, notes }: Legacy): void {
-  const ledger = new RowLedger(notes, cache.length)
+/** What the successor of a killed engine does in the end: it releases the rows and overwrites them. */
+function overwrite({ cache, rowHeaders }: CacheContent): void {
+  const headers = new RowHeaders(rowHeaders, cache.length)
   for (const [row, positions] of cache.entries()) {
-    ledger.clear(row)
+    headers.clear(row)
     positions.fill(-7)
   }
 }
 
-it('goes on with what a killed neighbour was working on, beside its own work, whatever happens to it there meanwhile', async () => {
+it('continues rows of a killed neighbour beside its own work, whatever happens to them there meanwhile', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(anyGeneration, { minLength: 1, maxLength: 4 }),
@@ -139,15 +139,15 @@ it('goes on with what a killed neighbour was working on, beside its own work, wh
       fc.constantFrom({}, { slots: 2 }, { reusePrefixes: false }, { minDecodeRows: 2 as const }),
       async (plans, ownPlans, instant, overwrittenAt, options) => {
         const requests = plans.map((plan, index) => ({ ...plan, id: `r${index}` }))
-        const { logs, legacy } = await killedAt(instant, requests, options)
-        const survivor = new EngineHarness({ ...options, remains: legacy })
+        const { logs, content } = await killedAt(instant, requests, options)
+        const survivor = new EngineHarness({ ...options, orphaned: content })
         const own = ownPlans.map((plan, index) => ({ ...plan, id: `own${index}` }))
         for (const one of own) survivor.engine.submit(one)
         let left = overwrittenAt
         survivor.runner.onInstant = () => {
-          if (left-- === 0) overwrite(legacy)
+          if (left-- === 0) overwrite(content)
         }
-        survivor.engine.salvage(1)
+        survivor.engine.attachOrphanedCache(1)
         const open = requests.map((one, index) => ({ one, log: logs[index] ?? [] })).filter(({ log }) => log.at(-1)?.kind !== 'finished')
         for (const { one, log } of open) survivor.engine.submit(one, log)
         for (const { one, log } of [...open, ...own.map(one => ({ one, log: [] }))]) {
@@ -161,18 +161,36 @@ it('goes on with what a killed neighbour was working on, beside its own work, wh
   )
 })
 
-it('computes nothing again of what a neighbour left, between two steps of its own', async () => {
+it('computes nothing of a neighbour’s rows again, between two steps of its own', async () => {
   const requests = [3, 4, 5].map(first => request(`r${first}`, [first, 9, 8, 7, 6], { maxNewTokens: 20, ignoreEos: true }))
-  const { logs, legacy } = await killedAt(40, requests)
-  const survivor = new EngineHarness({ remains: legacy })
+  const { logs, content } = await killedAt(40, requests)
+  const survivor = new EngineHarness({ orphaned: content })
   const own = request('own', [7, 7, 7], { maxNewTokens: 30, ignoreEos: true })
   survivor.engine.submit(own)
   await survivor.until(() => survivor.events('own').length > 4)
   const before = survivor.runner.steps.length
-  survivor.engine.salvage(1)
+  survivor.engine.attachOrphanedCache(1)
   for (const [index, one] of requests.entries()) survivor.engine.submit(one, logs[index])
   await Promise.all(['own', 'r3', 'r4', 'r5'].map(id => survivor.ended(id)))
   expect(survivor.runner.steps.slice(before).every(({ kind }) => kind === 'decode')).toBe(true)
   expect(survivor.adopted).toEqual([requests.map(({ id }) => id)])
+  await survivor.engine.close()
+})
+
+it('continues a request that arrives in the last run before the engine would wait', async () => {
+  const one = request('r', [3, 9, 8, 7, 6], { maxNewTokens: 20, ignoreEos: true })
+  const { logs, content } = await killedAt(30, [one])
+  const survivor = new EngineHarness({ orphaned: content })
+  const { promise: gate, resolve: openGate } = Promise.withResolvers<void>()
+  survivor.runner.gate = gate
+  survivor.engine.submit(request('own', [7, 7, 7], { maxNewTokens: 1 }))
+  await new Promise(setImmediate)
+  expect(survivor.engine.stepStartedAtMs).not.toBeNull()
+  survivor.engine.attachOrphanedCache(1)
+  survivor.engine.submit(one, logs[0])
+  openGate()
+  const rest = await survivor.ended('r')
+  expect(byChoice([...(logs[0] ?? []), ...rest])).toEqual(byChoice(await alone(one)))
+  expect(survivor.adopted).toEqual([['r']])
   await survivor.engine.close()
 })

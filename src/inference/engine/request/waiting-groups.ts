@@ -1,14 +1,20 @@
+import type { PromptGroup } from '../../scheduler/wait-queue.ts'
 import type { Job } from './job.ts'
 import type { WaitingChoice } from './prompt-run.ts'
 import { Sequence, type SequenceParts } from './sequence.ts'
 
-/** The choices of a request that have more to say, in groups that one prefill serves. */
+/** The unfinished choices of a request, in groups that one prefill serves. */
 export function waitingGroups(job: Job, parts: SequenceParts): WaitingChoice[][] {
   return job.request.prompts.flatMap((_, promptIndex) => {
     const choices = openChoices(job, promptIndex, parts)
     const isAlone = ({ sequence }: WaitingChoice): boolean => sequence.prefillTokenIds.length > sequence.promptTokenIds.length
     return [choices.filter(choice => !isAlone(choice)), ...choices.filter(isAlone).map(choice => [choice])]
   })
+}
+
+/** @param choices  of one prompt of the request */
+export function toPromptGroup({ request }: Job, choices: readonly WaitingChoice[]): PromptGroup<WaitingChoice> {
+  return { requestId: request.id, choices, reservedTokens: choices[0]?.sequence.reservedTokens ?? 0 }
 }
 
 function openChoices(job: Job, promptIndex: number, parts: SequenceParts): WaitingChoice[] {

@@ -1,20 +1,20 @@
-import type { PromptEvent, TokenScore } from '../contract/events.ts'
-import { LIMITS } from '../contract/limits.ts'
-import type { TextDecoderPort, TokenText } from '../contract/token-text.ts'
-import { rankOf, scoreToken } from '../sampling/scores.ts'
+import type { PromptEvent, TokenScore } from '../../contract/events.ts'
+import { LIMITS } from '../../contract/limits.ts'
+import type { TextDecoderPort, TokenText } from '../../contract/token-text.ts'
+import { rankOf, scoreToken } from '../../sampling/scores.ts'
 import { codePoints } from './code-points.ts'
 import { type NumericScore, toTokenScore } from './token-score.ts'
 
 export interface EchoedPrompt {
   readonly promptIndex: number
   readonly tokenIds: readonly number[]
-  /** null: no scores are wanted. */
+  /** null: tokens are not scored. */
   readonly topLogprobs: number | null
-  /** Told before, in events cut as these are: not told again. */
-  readonly toldTokens: number
+  /** Emitted before, in events of the same sizes: not emitted again. */
+  readonly emittedTokens: number
 }
 
-/** Turns a prompt into `prompt` events, as its positions are computed. */
+/** Makes `prompt` events of a prompt, as its positions are computed. */
 export class PromptEcho {
   readonly #prompt: EchoedPrompt
   readonly #text: TokenText
@@ -29,10 +29,10 @@ export class PromptEcho {
     this.#prompt = prompt
     this.#text = text
     this.#decoder = text.decoder({ skipSpecial: false })
-    this.#say({ logprob: null, top: [] })
+    this.#append({ logprob: null, top: [] })
   }
 
-  /** Tokens whose score is known: all that a chunk ending here needs no logits for. */
+  /** Tokens whose score is known. */
   get known(): number {
     return this.#sent + this.#texts.length
   }
@@ -42,23 +42,23 @@ export class PromptEcho {
     return this.#codePoints
   }
 
-  /** The logits after token `known - 1` are there: the next token's score follows from them. */
+  /** @param logits  after token `known - 1`: they score the next token */
   score(logits: Float32Array): void {
     const tokenId = this.#prompt.tokenIds[this.known]
     if (tokenId === undefined) return
-    this.#say({ ...scoreToken(logits, tokenId, { top: this.#prompt.topLogprobs ?? 0 }), rank: rankOf(logits, tokenId) })
+    this.#append({ ...scoreToken(logits, tokenId, { top: this.#prompt.topLogprobs ?? 0 }), rank: rankOf(logits, tokenId) })
   }
 
   /** Without scores the rest of the prompt needs no logits. */
-  tellRest(): void {
-    while (this.known < this.#prompt.tokenIds.length) this.#say({ logprob: null, top: [] })
+  appendRest(): void {
+    while (this.known < this.#prompt.tokenIds.length) this.#append({ logprob: null, top: [] })
   }
 
-  /** Events that are full, and at the prompt's end the last one too. */
+  /** Removes and returns the events that are full, and at the prompt's end the last one too. */
   *events(): Generator<PromptEvent> {
     while (this.#texts.length >= LIMITS.promptEventTokens || (this.#texts.length > 0 && this.known === this.#prompt.tokenIds.length)) {
       const event = this.#nextEvent(Math.min(this.#texts.length, LIMITS.promptEventTokens))
-      if (this.#sent > this.#prompt.toldTokens) yield event
+      if (this.#sent > this.#prompt.emittedTokens) yield event
     }
   }
 
@@ -74,7 +74,7 @@ export class PromptEcho {
     }
   }
 
-  #say(score: NumericScore): void {
+  #append(score: NumericScore): void {
     const index = this.known
     const tokenId = this.#prompt.tokenIds[index]
     if (tokenId === undefined) return

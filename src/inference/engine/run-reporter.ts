@@ -1,8 +1,8 @@
 import type { EngineListener } from '../contract/engine.ts'
-import type { Job } from './job.ts'
+import type { Job } from './request/job.ts'
 
-/** Tells whom runs are for and whom they have moved: by it a death is laid at the right door. */
-export class RunWitness {
+/** Reports which requests are in the current run and which have advanced, so that a crash is attributed to the right ones. */
+export class RunReporter {
   readonly #listener: Pick<EngineListener, 'running' | 'advanced'>
   #running: ReadonlySet<Job> = new Set()
 
@@ -10,7 +10,7 @@ export class RunWitness {
     this.#listener = listener
   }
 
-  /** @param jobs  of the run that begins, one for each of its rows; none before a rest */
+  /** @param jobs  of the run that begins, one for each of its rows; none before the engine waits */
   before(jobs: readonly Job[]): void {
     const running = new Set(jobs)
     if (running.size === this.#running.size && running.isSubsetOf(this.#running)) return
@@ -23,14 +23,14 @@ export class RunWitness {
     this.#listener.running([requestId])
   }
 
-  /** The run has brought what it was for. */
+  /** The run has succeeded. */
   after(jobs: readonly Job[]): void {
-    const moved = new Set<string>()
+    const advanced = new Set<string>()
     for (const job of jobs) {
       if (job.hasAdvanced || job.isOver) continue
       job.hasAdvanced = true
-      moved.add(job.request.id)
+      advanced.add(job.request.id)
     }
-    if (moved.size > 0) this.#listener.advanced([...moved])
+    if (advanced.size > 0) this.#listener.advanced([...advanced])
   }
 }

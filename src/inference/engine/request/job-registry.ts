@@ -1,12 +1,12 @@
-import type { LoggedEvent } from '../contract/events.ts'
-import { readHistory } from '../contract/history.ts'
-import { invariant } from '../contract/invariant.ts'
-import type { GenerationRequest } from '../contract/request.ts'
+import type { LoggedEvent } from '../../contract/events.ts'
+import { readHistory } from '../../contract/history.ts'
+import { invariant } from '../../contract/invariant.ts'
+import type { GenerationRequest } from '../../contract/request.ts'
 import { Job } from './job.ts'
 import type { Sequence } from './sequence.ts'
 
-/** The requests that are not over, and which of them a sequence belongs to. */
-export class JobBook {
+/** The requests that are not over, and the request that each sequence belongs to. */
+export class JobRegistry {
   readonly #contextLength: number
   readonly #jobs = new Map<string, Job>()
   readonly #jobOf = new WeakMap<Sequence, Job>()
@@ -29,8 +29,8 @@ export class JobBook {
     return this.#jobs.get(requestId)
   }
 
-  /** A sequence of the request gets a row. */
-  seat(sequence: Sequence, job: Job): void {
+  /** To be called when a sequence of the request gets a row. */
+  bind(sequence: Sequence, job: Job): void {
     this.#jobOf.set(sequence, job)
   }
 

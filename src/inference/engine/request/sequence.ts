@@ -1,19 +1,19 @@
-import { rowMark } from '../cache/row-ledger.ts'
-import type { RowOwner } from '../cache/row-table.ts'
-import type { ChoiceEnd, GeneratedTokenEvent, TokenScore } from '../contract/events.ts'
-import { invariant } from '../contract/invariant.ts'
-import type { GenerationRequest } from '../contract/request.ts'
-import type { TextDecoderPort, TokenText } from '../contract/token-text.ts'
-import { Sampler } from '../sampling/sampler.ts'
-import type { SamplingScratch } from '../sampling/sampling-scratch.ts'
-import { scoreToken } from '../sampling/scores.ts'
-import { StopStrings } from '../stop/stop-strings.ts'
+import { rowKey } from '../../cache/row-headers.ts'
+import type { RowOwner } from '../../cache/row-table.ts'
+import type { ChoiceEnd, GeneratedTokenEvent, TokenScore } from '../../contract/events.ts'
+import { invariant } from '../../contract/invariant.ts'
+import type { GenerationRequest } from '../../contract/request.ts'
+import type { TextDecoderPort, TokenText } from '../../contract/token-text.ts'
+import { Sampler } from '../../sampling/sampler.ts'
+import type { SamplingScratch } from '../../sampling/sampling-scratch.ts'
+import { scoreToken } from '../../sampling/scores.ts'
+import { StopStrings } from '../../stop/stop-strings.ts'
 import { codePoints } from './code-points.ts'
 import { toTokenScore } from './token-score.ts'
 
 /**
- * How a choice that goes on behind a history gets its cache back. `exact`: the prompt is prefilled and the tokens said are computed again as
- * the single steps they were, bit-equal to an undisturbed run. `fast`: all is prefilled; what follows may turn at a near-tie (DESIGN section 4).
+ * How the cache of a choice with a history is computed again. `exact`: the prompt is prefilled and the generated tokens are computed as
+ * the single steps they were, bit-equal to an undisturbed run. `fast`: all is prefilled; a near-tie after it may be decided differently.
  */
 export type Recovery = 'exact' | 'fast'
 
@@ -24,13 +24,13 @@ export interface SequenceParts {
   readonly vocabularySize: number
 }
 
-/** One choice of a request: its prompt, what it has generated, and all that decides its next token and its text. */
+/** One choice of a request: its prompt, its generated tokens, and the state of sampler, stop strings and decoder. */
 export class Sequence implements RowOwner {
   readonly request: GenerationRequest
   readonly choice: number
-  readonly mark: string
+  readonly key: string
   readonly promptTokenIds: readonly number[]
-  /** What is prefilled before the first single step: the prompt, and in fast recovery all that was said but its last token. */
+  /** Prefilled before the first single step: the prompt, and in fast recovery all generated tokens but the last. */
   readonly prefillTokenIds: readonly number[]
   readonly #parts: SequenceParts
   readonly #sampler: Sampler
@@ -44,20 +44,20 @@ export class Sequence implements RowOwner {
   #textOffset = 0
   /** Known, whether computed or not. */
   readonly #generatedIds: number[] = []
-  /** Positions whose cache is there: the prompt's, then one less than the known tokens' unless some are computed again. */
+  /** Positions that are in the cache: the prompt's, then one less than the known tokens unless some are computed again. */
   computed = 0
 
-  /** @param said  what was generated and told before: it takes effect here, and is computed again but never told */
+  /** @param emitted  generated and emitted before: these tokens take effect here and are computed again, but not emitted */
   constructor(
     request: GenerationRequest,
     choice: number,
     promptTokenIds: readonly number[],
-    said: readonly number[],
+    emitted: readonly number[],
     parts: SequenceParts
   ) {
     this.request = request
     this.choice = choice
-    this.mark = rowMark(request.id, choice)
+    this.key = rowKey(request.id, choice)
     this.promptTokenIds = promptTokenIds
     this.#parts = parts
     this.#endTokenIds = request.ignoreEos ? request.stopTokenIds : [...parts.text.endTokenIds, ...request.stopTokenIds]
@@ -66,8 +66,8 @@ export class Sequence implements RowOwner {
     this.#stops = new StopStrings(request.stopStrings, { isIncluded: request.includeStop })
     this.#stopStringOf = request.skipSpecialTokens ? controlTokens(request.stopStrings, parts.text) : new Map()
     this.#decoder = parts.text.decoder({ skipSpecial: request.skipSpecialTokens })
-    this.prefillTokenIds = parts.recovery === 'fast' ? [...promptTokenIds, ...said.slice(0, -1)] : promptTokenIds
-    for (const tokenId of said) this.#take(tokenId)
+    this.prefillTokenIds = parts.recovery === 'fast' ? [...promptTokenIds, ...emitted.slice(0, -1)] : promptTokenIds
+    for (const tokenId of emitted) this.#take(tokenId)
   }
 
   get cacheSalt(): string {
@@ -78,12 +78,12 @@ export class Sequence implements RowOwner {
     return this.promptTokenIds.length + this.request.maxNewTokens
   }
 
-  /** Of the prompt and behind it, whether computed or not. */
+  /** Tokens of the prompt and generated ones, computed or not. */
   get knownTokens(): number {
     return this.promptTokenIds.length + this.#generatedIds.length
   }
 
-  /** Every known token is computed: the logits behind the last one tell the next. */
+  /** Every known token is computed: the next token is sampled from the logits of the last one. */
   get isCaughtUp(): boolean {
     return this.computed === this.knownTokens
   }
@@ -100,7 +100,7 @@ export class Sequence implements RowOwner {
     this.#textOffset += promptCodePoints
   }
 
-  /** Picks the next token from raw logits [V] and says what the world learns of it. */
+  /** Samples the next token from raw logits [V]. @throws {ServiceError} when the logits are broken */
   advance(logits: Float32Array): GeneratedTokenEvent {
     const position = this.#generatedIds.length
     const tokenId = this.#sampler.pick(logits, position)
@@ -112,10 +112,10 @@ export class Sequence implements RowOwner {
   #take(tokenId: number): { readonly text: string; readonly end: ChoiceEnd | null } {
     this.#sampler.accept(tokenId)
     this.#generatedIds.push(tokenId)
-    return this.#say(tokenId)
+    return this.#release(tokenId)
   }
 
-  #say(tokenId: number): { readonly text: string; readonly end: ChoiceEnd | null } {
+  #release(tokenId: number): { readonly text: string; readonly end: ChoiceEnd | null } {
     const { request } = this
     const mayStop = this.#generatedIds.length > request.sampling.minNewTokens
     const stopString = mayStop ? this.#stopStringOf.get(tokenId) : undefined

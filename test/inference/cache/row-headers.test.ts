@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterEach, expect, it, vi } from 'vitest'
-import { RowLedger, rowMark } from '../../../src/inference/cache/row-ledger.ts'
-import { ROW_NOTE_BYTES } from '../../../src/inference/contract/model-runner.ts'
+import { RowHeaders, rowKey } from '../../../src/inference/cache/row-headers.ts'
+import { ROW_HEADER_BYTES } from '../../../src/inference/contract/model-runner.ts'
 
 const ROWS = 4
 const IDENTITY = 'a model of a shape'
@@ -16,7 +16,7 @@ const anyWrite = fc.oneof(
 
 /** What a row truly holds. */
 interface Truth {
-  readonly mark: string
+  readonly key: string
   readonly computed: number
 }
 
@@ -37,9 +37,9 @@ function dieAt(stores: number): void {
 it('never claims what is not there, whatever is written and whenever its process is killed', () => {
   fc.assert(
     fc.property(fc.array(anyWrite, { maxLength: 30 }), fc.nat(250), (writes, stores) => {
-      const notes = new ArrayBuffer(ROW_NOTE_BYTES * (ROWS + 1))
-      const ledger = new RowLedger(notes, ROWS)
-      ledger.begin(IDENTITY)
+      const bytes = new ArrayBuffer(ROW_HEADER_BYTES * (ROWS + 1))
+      const headers = new RowHeaders(bytes, ROWS)
+      headers.begin(IDENTITY)
       const truth: (Truth | null)[] = new Array<null>(ROWS).fill(null)
       /** Of the write that was cut off: both are true, what was and what was to be. */
       const before: (Truth | null)[] = [...truth]
@@ -50,57 +50,57 @@ it('never claims what is not there, whatever is written and whenever its process
             before[row] = one
           })
           if (write.kind === 'assign') {
-            const mark = rowMark('request', write.choice)
-            truth[write.row] = { mark, computed: write.computed }
-            ledger.assign(write.row, mark, write.computed)
+            const key = rowKey('request', write.choice)
+            truth[write.row] = { key, computed: write.computed }
+            headers.assign(write.row, key, write.computed)
           } else if (write.kind === 'advance') {
             const one = truth[write.row]
             if (one == null || one.computed === 0) continue
             truth[write.row] = { ...one, computed: Math.min(one.computed + write.by, 2 ** 31 - 1) }
-            ledger.advance(write.row, truth[write.row]?.computed ?? 0)
+            headers.advance(write.row, truth[write.row]?.computed ?? 0)
           } else if (write.kind === 'clear') {
             truth[write.row] = null
-            ledger.clear(write.row)
+            headers.clear(write.row)
           } else {
             truth.fill(null)
-            ledger.begin(IDENTITY)
+            headers.begin(IDENTITY)
           }
         }
       } catch (error) {
         if (!(error instanceof Killed)) throw error
       }
       vi.restoreAllMocks()
-      const successor = new RowLedger(notes, ROWS)
-      for (const { row, mark, computed } of successor.belongsTo(IDENTITY) ? successor.entries() : []) {
-        expect([truth[row], before[row]]).toContainEqual({ mark, computed })
+      const successor = new RowHeaders(bytes, ROWS)
+      for (const { row, key, computed } of successor.belongsTo(IDENTITY) ? successor.entries() : []) {
+        expect([truth[row], before[row]]).toContainEqual({ key, computed })
       }
     }),
     { numRuns: 500 }
   )
 })
 
-it('tells a successor all that was written before', () => {
-  const notes = new ArrayBuffer(ROW_NOTE_BYTES * (ROWS + 1))
-  const ledger = new RowLedger(notes, ROWS)
-  ledger.begin(IDENTITY)
-  ledger.assign(2, rowMark('r', 0), 5)
-  ledger.assign(0, rowMark('r', 1), 7)
-  ledger.advance(2, 6)
-  ledger.assign(3, rowMark('s', 0), 9)
-  ledger.clear(3)
-  const successor = new RowLedger(notes, ROWS)
+it('gives a successor all entries that were written before', () => {
+  const bytes = new ArrayBuffer(ROW_HEADER_BYTES * (ROWS + 1))
+  const headers = new RowHeaders(bytes, ROWS)
+  headers.begin(IDENTITY)
+  headers.assign(2, rowKey('r', 0), 5)
+  headers.assign(0, rowKey('r', 1), 7)
+  headers.advance(2, 6)
+  headers.assign(3, rowKey('s', 0), 9)
+  headers.clear(3)
+  const successor = new RowHeaders(bytes, ROWS)
   expect(successor.belongsTo(IDENTITY)).toBe(true)
   expect(successor.entries()).toEqual([
-    { row: 0, mark: rowMark('r', 1), computed: 7 },
-    { row: 2, mark: rowMark('r', 0), computed: 6 }
+    { row: 0, key: rowKey('r', 1), computed: 7 },
+    { row: 2, key: rowKey('r', 0), computed: 6 }
   ])
 })
 
-it('is nobody else’s: of another identity, of a new file, of any other bytes it knows nothing', () => {
-  const notes = new ArrayBuffer(ROW_NOTE_BYTES * (ROWS + 1))
-  expect(new RowLedger(notes, ROWS).belongsTo(IDENTITY)).toBe(false)
-  new RowLedger(notes, ROWS).begin('another')
-  expect(new RowLedger(notes, ROWS).belongsTo(IDENTITY)).toBe(false)
-  new Uint8Array(notes).fill(0xa5)
-  expect(new RowLedger(notes, ROWS).belongsTo(IDENTITY)).toBe(false)
+it('belongs to one identity: of another one, of a new file, of any other bytes it has no entries', () => {
+  const bytes = new ArrayBuffer(ROW_HEADER_BYTES * (ROWS + 1))
+  expect(new RowHeaders(bytes, ROWS).belongsTo(IDENTITY)).toBe(false)
+  new RowHeaders(bytes, ROWS).begin('another')
+  expect(new RowHeaders(bytes, ROWS).belongsTo(IDENTITY)).toBe(false)
+  new Uint8Array(bytes).fill(0xa5)
+  expect(new RowHeaders(bytes, ROWS).belongsTo(IDENTITY)).toBe(false)
 })

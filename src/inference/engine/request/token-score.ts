@@ -1,6 +1,6 @@
-import type { ScoredAlternative, TokenScore } from '../contract/events.ts'
-import type { TokenText } from '../contract/token-text.ts'
-import { tokenLabel } from '../tokenizer/token-label.ts'
+import type { ScoredAlternative, TokenScore } from '../../contract/events.ts'
+import type { TokenText } from '../../contract/token-text.ts'
+import { tokenLabel } from '../../tokenizer/token-label.ts'
 
 /** A score of ids and numbers. */
 export interface NumericScore {
@@ -9,7 +9,7 @@ export interface NumericScore {
   readonly rank?: number
 }
 
-/** A score of ids and numbers, put into words. */
+/** Adds the texts of the tokens. */
 export function toTokenScore(score: NumericScore, tokenId: number, textOffset: number, text: TokenText): TokenScore {
   const top: ScoredAlternative[] = score.top.map(alternative => ({ ...alternative, text: tokenLabel(text, alternative.tokenId) }))
   return { ...score, tokenId, text: tokenLabel(text, tokenId), top, textOffset }

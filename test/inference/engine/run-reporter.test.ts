@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { anyEngine, anyGeneration } from './any-generation.ts'
 import { alone, EngineHarness, GREEDY, request } from './engine-harness.ts'
 
-it('tells before each run whom it is for, if that changes, and nobody before a rest', async () => {
+it('reports the requests of each run before it, if they change, and none before the engine waits', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(anyGeneration, { minLength: 1, maxLength: 5 }), anyEngine, async (plans, options) => {
       const harness = new EngineHarness(options)
@@ -27,7 +27,7 @@ it('tells before each run whom it is for, if that changes, and nobody before a r
   )
 })
 
-it('tells once of a request that a run has moved it, before anything that the run brought', async () => {
+it('reports once that a request has advanced, before the events of that run', async () => {
   const harness = new EngineHarness({ slots: 1 })
   for (const id of ['a', 'b']) harness.engine.submit(request(id, [5, 6, 7], { ignoreEos: true, maxNewTokens: 3 }))
   await harness.ended('b')
@@ -40,7 +40,7 @@ it('tells once of a request that a run has moved it, before anything that the ru
   await harness.engine.close()
 })
 
-it('counts computing again as a move', async () => {
+it('counts computing again as an advance', async () => {
   const one = request('r', [5, 6, 7], { ignoreEos: true, maxNewTokens: 9 })
   const log = await alone(one)
   const harness = new EngineHarness()
@@ -52,7 +52,7 @@ it('counts computing again as a move', async () => {
   await harness.engine.close()
 })
 
-it('does not say that a run moved a request which it failed', async () => {
+it('does not report a request as advanced that the run failed', async () => {
   const harness = new EngineHarness()
   harness.runner.failNext = true
   await harness.run(request('r', [5, 6, 7]))
