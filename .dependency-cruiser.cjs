@@ -1,6 +1,6 @@
 /**
  * Who may import whom: the table of the house (CONTRIBUTING.md shows it as a map). Each rule has a deliberate violation
- * in test/house/import-rules.test.ts, which proves that it bites.
+ * in test/architecture/import-rules.test.ts, which proves that it bites.
  */
 
 const INFERENCE = '^src/inference/'

@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config'
-import { ClosingLine } from './test/house/closing-line.ts'
+import { ClosingLine } from './test/architecture/closing-line.ts'
 
 export default defineConfig({
   test: {

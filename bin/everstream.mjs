@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Plain JavaScript for any Node: runs the server with the Node that the package brings along, which runs TypeScript as it is.
+// Plain JavaScript for any Node: runs the server with the Node that the package brings along, which runs TypeScript as
+// it is.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'

@@ -1,12 +1,15 @@
+import { PLAIN_DELIVERY } from '../src/inference/contract/delivery-policy.ts'
 import { type GenerationRequest, PLAIN_REQUEST } from '../src/inference/contract/request.ts'
 import { PLAIN_SAMPLING } from '../src/inference/contract/sampling.ts'
-import { PLAIN_TICKET } from '../src/inference/contract/ticket.ts'
 import { readServeConfig } from '../src/server/config/serve-config.ts'
 import { loadServedModel } from '../src/server/served-model.ts'
-import { createEngine } from '../src/server/worker-engine.ts'
+import { createEngine } from '../src/server/workers/worker-engine.ts'
 import type { BareWork } from './bench-bare-process.ts'
 
-/** A process with the server's own engine and nothing else: answers each message with the milliseconds that its requests took together. */
+/**
+ * A process with the server's own engine and nothing else: answers each message with the milliseconds that its requests
+ * took together.
+ */
 const SILENT = { line: () => {}, problem: () => {}, progress: () => ({ update: () => {}, end: () => {} }) }
 const served = await loadServedModel(readServeConfig([], {}), SILENT)
 let ended: (requestId: string) => void = () => {}
@@ -49,6 +52,6 @@ function requestOf(tokenIds: readonly number[], maxNewTokens: number): Generatio
     sampling: PLAIN_SAMPLING,
     ignoreEos: true,
     admittedAtMs: Date.now(),
-    ticket: PLAIN_TICKET
+    delivery: PLAIN_DELIVERY
   }
 }

@@ -35,7 +35,10 @@ export interface SideOptions {
   readonly llamaBuild: string | null
 }
 
-/** Why a comparison is not possible, or what the side runs on, and whether its samples are means over the steps of a round. */
+/**
+ * Why a comparison is not possible, or what the side runs on, and whether its samples are means over the steps of a
+ * round.
+ */
 export type SideHello = { readonly missing: string } | { readonly versions: Readonly<Record<string, string>>; readonly meansOnly?: boolean }
 
 export function caseName(what: BenchCase): string {

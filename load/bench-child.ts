@@ -1,6 +1,8 @@
 import type { BenchCase, BenchSamples, SideHello, SideOptions } from './bench-case.ts'
 
-/** The child's half of a side: says hello, then measures what it is sent, one case at a time, until the parent lets go. */
+/**
+ * The child's half of a side: says hello, then measures what it is sent, one case at a time, until the parent lets go.
+ */
 export async function serveSide(
   open: (options: SideOptions) => Promise<{ readonly hello: SideHello; readonly measure: (what: BenchCase) => Promise<BenchSamples> }>
 ): Promise<void> {
@@ -18,7 +20,10 @@ export async function serveSide(
   process.send?.(hello)
 }
 
-/** Seeded neither by time nor by place: both sides compute the same tokens. Ids below 1,000 exist in every vocabulary worth measuring. */
+/**
+ * Seeded neither by time nor by place: both sides compute the same tokens. Ids below 1,000 exist in every vocabulary
+ * worth measuring.
+ */
 export function someTokens(count: number, from = 0): number[] {
   return Array.from({ length: count }, (_, index) => 100 + (((from + index) * 7919) % 900))
 }

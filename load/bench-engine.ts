@@ -1,16 +1,19 @@
+import { PLAIN_DELIVERY } from '../src/inference/contract/delivery-policy.ts'
 import type { ModelRunner } from '../src/inference/contract/model-runner.ts'
 import { type GenerationRequest, PLAIN_REQUEST } from '../src/inference/contract/request.ts'
 import { PLAIN_SAMPLING } from '../src/inference/contract/sampling.ts'
-import { PLAIN_TICKET } from '../src/inference/contract/ticket.ts'
 import { BatchEngine } from '../src/inference/engine/batch-engine.ts'
-import { tokenizerFromGguf } from '../src/inference/tokenizer/gguf-tokenizer.ts'
+import { tokenizerFromGguf } from '../src/inference/tokenizer/sources/gguf-tokenizer.ts'
 import { openGguf } from '../src/inference/weights/gguf.ts'
 import type { BenchCase, BenchSamples, SideOptions } from './bench-case.ts'
 import { someTokens } from './bench-child.ts'
 
 const PROMPT_TOKENS = 64
 
-/** Decode steps of the whole engine: how long the native runs take, and what lies between them (drawing tokens, text, events, planning). */
+/**
+ * Decode steps of the whole engine: how long the native runs take, and what lies between them (drawing tokens, text,
+ * events, planning).
+ */
 export async function measureEngine(
   runner: ModelRunner,
   { rows, temperature, steps }: Extract<BenchCase, { kind: 'engine' }>,
@@ -68,7 +71,7 @@ function requestOf(row: number, temperature: number, maxNewTokens: number): Gene
     sampling: { ...PLAIN_SAMPLING, temperature, seed: row },
     ignoreEos: true,
     admittedAtMs: Date.now(),
-    ticket: PLAIN_TICKET
+    delivery: PLAIN_DELIVERY
   }
 }
 

@@ -23,7 +23,10 @@ async function measure(what: BenchCase, runner: ModelRunner, rows: FilledRows, o
   }
 }
 
-/** Rows whose first positions hold keys and values of real tokens: an untouched cache would be faster to read than a real one. */
+/**
+ * Rows whose first positions hold keys and values of real tokens: an untouched cache would be faster to read than a
+ * real one.
+ */
 class FilledRows {
   readonly #runner: ModelRunner
   readonly #chunkTokens: number

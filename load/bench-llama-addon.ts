@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises'
 
-/** The part of node-llama-cpp's native addon that is measured: one call of it is one `llama_decode`, without sampling. */
+/**
+ * The part of node-llama-cpp's native addon that is measured: one call of it is one `llama_decode`, without sampling.
+ */
 export interface LlamaAddon {
   readonly AddonModel: new (
     path: string,
@@ -27,7 +29,7 @@ export interface LlamaContext {
   init(): Promise<boolean>
   initBatch(tokens: number): void
   /** @param wanted  indexes into `tokenIds` after which logits are computed */
-  addToBatch(sequence: number, position: number, tokenIds: Uint32Array, wanted: Uint32Array): void
+  addToBatch(sequence: number, position: number, tokenIds: Uint32Array, expected: Uint32Array): void
   decodeBatch(): Promise<void>
   disposeSequence(sequence: number): void
   /** @param to  exclusive; -1 is the end */

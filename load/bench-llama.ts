@@ -31,7 +31,10 @@ async function measure(what: BenchCase, rows: LlamaRows): Promise<BenchSamples> 
   }
 }
 
-/** llama.cpp keeps a sequence without gaps: what is behind the wanted positions is taken away before it is filled or measured. */
+/**
+ * llama.cpp keeps a sequence without gaps: what is behind the wanted positions is taken away before it is filled or
+ * measured.
+ */
 class LlamaRows {
   readonly #context: LlamaContext
   readonly #lengths: number[]

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Counts } from './counts.ts'
 import type { Endpoint } from './endpoint.ts'
 import { LoadError, type StreamedText, streamedCompletion } from './streamed-completion.ts'
-import { Tally } from './tally.ts'
 import { bodyAt, type WorkloadOptions } from './workload.ts'
 
 /** A refused client waits this long before it asks again, so that errors do not become a flood. */
@@ -19,11 +19,14 @@ export interface ClosedLoopOptions extends WorkloadOptions {
   readonly onError: (index: number, error: LoadError) => void
 }
 
-/** `clients` readers, each of which asks again as soon as its stream ended, until the time is over; streams in flight are read to their ends. */
+/**
+ * `clients` readers, each of which asks again as soon as its stream ended, until the time is over; streams in flight
+ * are read to their ends.
+ */
 export class ClosedLoop {
   readonly #endpoint: Endpoint
   readonly #options: ClosedLoopOptions
-  #tally = new Tally(performance.now())
+  #counts = new Counts(performance.now())
   #measuring = true
 
   constructor(endpoint: Endpoint, options: ClosedLoopOptions) {
@@ -31,17 +34,17 @@ export class ClosedLoop {
     this.#options = options
   }
 
-  get tally(): Tally {
-    return this.#tally
+  get counts(): Counts {
+    return this.#counts
   }
 
   /** @returns what arrived between warm-up and the end of the time */
-  async run(stop: AbortSignal): Promise<ReturnType<Tally['report']>> {
+  async run(stop: AbortSignal): Promise<ReturnType<Counts['report']>> {
     const { clients, durationMs, warmupMs } = this.#options
     const over = AbortSignal.any([stop, AbortSignal.timeout(warmupMs + durationMs)])
-    this.#tally = new Tally(performance.now())
+    this.#counts = new Counts(performance.now())
     const warm = setTimeout(() => {
-      this.#tally = new Tally(performance.now())
+      this.#counts = new Counts(performance.now())
     }, warmupMs)
 
     const clientsDone = Promise.all(Array.from({ length: clients }, () => this.#client(over)))
@@ -50,10 +53,10 @@ export class ClosedLoop {
       over.addEventListener('abort', () => resolve(), { once: true })
     })
     clearTimeout(warm)
-    const report = this.#tally.report(performance.now())
+    const report = this.#counts.report(performance.now())
     this.#measuring = false
     await clientsDone
-    const late = this.#tally.report(performance.now())
+    const late = this.#counts.report(performance.now())
     return { ...report, errors: late.errors, errorsByKind: late.errorsByKind }
   }
 
@@ -64,7 +67,7 @@ export class ClosedLoop {
         this.#options.onFinished(index, await this.#request(index))
       } catch (error) {
         if (!(error instanceof LoadError)) throw error
-        this.#tally.failed(error.kind)
+        this.#counts.failed(error.kind)
         this.#options.onError(index, error)
         await sleep(AFTER_ERROR_MS)
       }
@@ -75,12 +78,12 @@ export class ClosedLoop {
     let beforeMs = performance.now()
     const outcome = await streamedCompletion(this.#endpoint, bodyAt(index, this.#options), this.#options.timeoutMs, (event, atMs) => {
       if (this.#measuring) {
-        if (event === 0) this.#tally.firstText(atMs - beforeMs)
-        else this.#tally.nextText(atMs - beforeMs)
+        if (event === 0) this.#counts.firstText(atMs - beforeMs)
+        else this.#counts.nextText(atMs - beforeMs)
       }
       beforeMs = atMs
     })
-    if (this.#measuring) this.#tally.finished(outcome)
+    if (this.#measuring) this.#counts.finished(outcome)
     return outcome
   }
 }

@@ -1,7 +1,10 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 
-/** Below the ports that Linux, macOS and Windows give to outgoing connections: one of those could take a port between the check and its use. */
+/**
+ * Below the ports that Linux, macOS and Windows give to outgoing connections: one of those could take a port between
+ * the check and its use.
+ */
 const FIRST = 12_000
 const LAST = 32_000
 

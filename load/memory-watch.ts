@@ -10,7 +10,10 @@ export interface MemoryReport {
   /** Median of the process tree's resident mebibytes, minute by minute. */
   readonly mebibytesByMinute: readonly number[]
   readonly peakMebibytes: number
-  /** Every minute after the first is as large as the second, or smaller; null when the run was shorter than three minutes. */
+  /**
+   * Every minute after the first is as large as the second, or smaller; null when the run was shorter than three
+   * minutes.
+   */
   readonly flatAfterFirstMinute: boolean | null
 }
 

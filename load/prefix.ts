@@ -7,7 +7,10 @@ import { streamedCompletion } from './streamed-completion.ts'
 /** 48 words each: about a thousand tokens. */
 const PIECES = 20
 
-/** A long prompt that the server has never seen, and the same again: time to the first token of both, and whether they are answered alike. */
+/**
+ * A long prompt that the server has never seen, and the same again: time to the first token of both, and whether they
+ * are answered alike.
+ */
 export async function measurePrefix({ rounds }: RelayOptions) {
   await using server = await startServing([])
   const endpoint = new Endpoint(`http://127.0.0.1:${server.port}`, 1, null)

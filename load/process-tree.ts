@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** Resident bytes of a process and all that descend from it; null when it is gone. Linux only. Shared pages count once for each process. */
+/**
+ * Resident bytes of a process and all that descend from it; null when it is gone. Linux only. Shared pages count once
+ * for each process.
+ */
 export function residentBytes(rootPid: number): number | null {
   const parents = parentsOfAll()
   if (!parents.has(rootPid)) return null
@@ -37,7 +40,10 @@ function parentsOfAll(): ReadonlyMap<number, number> {
   return parents
 }
 
-/** From the third field on, the state. The command before it, in parentheses, may hold anything: fields are counted behind the last one. */
+/**
+ * From the third field on, the state. The command before it, in parentheses, may hold anything: fields are counted
+ * behind the last one.
+ */
 function statFields(stat: string): readonly string[] {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
 }

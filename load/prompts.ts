@@ -14,7 +14,10 @@ bridge letter teacher student question answer reason animal horse bird tree ston
 
 const PROMPT_WORDS = 48
 
-/** Prompt number `index`, `PROMPT_WORDS` words long: always the same text, and already its first words differ from the others'. */
+/**
+ * Prompt number `index`, `PROMPT_WORDS` words long: always the same text, and already its first words differ from the
+ * others'.
+ */
 export function promptAt(index: number): string {
   const random = seededRandom(0x5eed + index * 7919)
   return Array.from({ length: PROMPT_WORDS }, () => WORDS[Math.floor(random() * WORDS.length)]).join(' ')

@@ -1,6 +1,9 @@
 import { connect, type Socket } from 'node:net'
 
-/** Reads many streams with as little work as can be: counts events in the bytes and notes when they came. Measures a server on the same cores as itself. */
+/**
+ * Reads many streams with as little work as can be: counts events in the bytes and notes when they came. Measures a
+ * server on the same cores as itself.
+ */
 export class RawStreams {
   readonly #sockets: Socket[] = []
   #events = 0
@@ -47,8 +50,8 @@ export class RawStreams {
   }
 
   /**
-   * How late events came, in milliseconds: each against the pace of its stream, whose quickest event counts as in time. What a
-   * steady engine's readers see of the way between.
+   * How late events came, in milliseconds: each against the pace of its stream, whose quickest event counts as in time.
+   * What a steady engine's readers see of the way between.
    */
   lateness(stepMs: number): { readonly p50: number; readonly p99: number; readonly max: number } {
     const late = this.#arrivals.flatMap(arrivals => {

@@ -42,8 +42,8 @@ export async function measureRelay(options: RelayOptions) {
 }
 
 /**
- * Bytes of the API process that a stream takes while it waits for its next token: of each of the first `idle` streams, with which the
- * process fills its pools (V8's young generation grows meanwhile), and of each of as many more.
+ * Bytes of the API process that a stream takes while it waits for its next token: of each of the first `idle` streams,
+ * with which the process fills its pools (V8's young generation grows meanwhile), and of each of as many more.
  */
 export async function measureIdle(options: RelayOptions) {
   const { idle } = options

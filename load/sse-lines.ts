@@ -1,6 +1,9 @@
 import { StringDecoder } from 'node:string_decoder'
 
-/** Cuts a body of server-sent events into the payloads of its `data:` lines, wherever the network cut it. Comments and other fields are skipped. */
+/**
+ * Cuts a body of server-sent events into the payloads of its `data:` lines, wherever the network cut it. Comments and
+ * other fields are skipped.
+ */
 export class SseLines {
   readonly #decoder = new StringDecoder('utf8')
   #rest = ''

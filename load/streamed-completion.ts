@@ -33,7 +33,8 @@ interface Chunk {
 /**
  * Sends one request and reads its stream to the end.
  *
- * @param onText  called at each event with text, with its place (0 is the first) and the time in milliseconds of `performance.now()`
+ * @param onText  called at each event with text, with its place (0 is the first) and the time in milliseconds of
+ *   `performance.now()`
  * @throws {LoadError} refused, broken, cut short of `[DONE]`, failed inside the stream, or too slow
  */
 export async function streamedCompletion(
@@ -67,7 +68,10 @@ async function send(endpoint: Endpoint, body: string, signal: AbortSignal): Prom
   throw new LoadError(`http ${response.statusCode}`, answer.join('').slice(0, 300))
 }
 
-/** null: the server closed a kept-alive connection while it was idle (llama.cpp's does so after each stream); nothing was asked yet. */
+/**
+ * null: the server closed a kept-alive connection while it was idle (llama.cpp's does so after each stream); nothing
+ * was asked yet.
+ */
 async function answerTo(request: ClientRequest): Promise<IncomingMessage | null> {
   try {
     const [response] = (await once(request, 'response')) as [IncomingMessage]

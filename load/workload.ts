@@ -17,7 +17,10 @@ export interface WorkloadOptions {
   readonly ignoreEos: boolean
 }
 
-/** Request number `index` of the workload: even ones greedy, odd ones sampled with a seed of their own; so every text can be had again. */
+/**
+ * Request number `index` of the workload: even ones greedy, odd ones sampled with a seed of their own; so every text
+ * can be had again.
+ */
 export function bodyAt(index: number, options: WorkloadOptions): CompletionBody {
   return {
     model: options.model,

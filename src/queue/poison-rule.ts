@@ -34,10 +34,11 @@ const DEATHS_OF_A_SUSPECT = 2
 export const FRUITLESS_DEATHS_THAT_COUNT = 10
 
 /**
- * Which request kills workers? A death counts against a request only if it was in the fatal run and had not come a step further since it was
- * started: who only shared a batch with the culprit soon has. One that kills at a later position comes that far again each time; it is told by its
- * log, which grows no more: of deaths in its runs at the same log, the tenth and all after it count too. So do, counted for themselves, deaths before
- * any run of it: no request is retried without end. Two counted deaths make a suspect, and only dying alone proves it.
+ * Which request kills workers? A death counts against a request only if it was in the fatal run and had not come a step
+ * further since it was started: who only shared a batch with the culprit soon has. One that kills at a later position
+ * comes that far again each time; it is told by its log, which grows no more: of deaths in its runs at the same log,
+ * the tenth and all after it count too. So do, counted for themselves, deaths before any run of it: no request is
+ * retried without end. Two counted deaths make a suspect, and only dying alone proves it.
  */
 export function judgeDeath(before: DeathRecord, death: WorkerDeath): { readonly record: DeathRecord; readonly verdict: DeathVerdict } {
   const { wasInRun, hadAdvanced, wasAlone, logEntries } = death

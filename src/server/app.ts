@@ -15,9 +15,9 @@ import { socketRoute } from '../routes/socket/route.ts'
 import { streamRoute } from '../routes/streams/route.ts'
 import { renderRoute } from '../routes/tokenize/render-route.ts'
 import { tokenizeRoute } from '../routes/tokenize/route.ts'
-import { generationRoute } from '../routes/wire/generation-route.ts'
-import { newId } from '../routes/wire/ids.ts'
-import { openerOf } from '../routes/wire/opener.ts'
+import { generationRoute } from '../routes/wire/request/generation-route.ts'
+import { newId } from '../routes/wire/request/ids.ts'
+import { requestParserOf } from '../routes/wire/request/request-parser.ts'
 import type { Metrics } from './observe/metrics.ts'
 import { openApiDocument } from './openapi/document.ts'
 import { OPERATIONS } from './openapi/operations.ts'
@@ -58,8 +58,8 @@ export interface AppOptions {
 }
 
 /**
- * The whole HTTP side without a port: `inject` drives it in tests, `listen` serves it.
- * Hooks run in the order of these lines: a request is named and logged before it can be refused, and refused before its body is read.
+ * The whole HTTP side without a port: `inject` drives it in tests, `listen` serves it. Hooks run in the order of these
+ * lines: a request is named and logged before it can be refused, and refused before its body is read.
  */
 export function buildApp(options: AppOptions): FastifyInstance {
   const { text, card, status, metrics, clock, strictParams } = options
@@ -80,7 +80,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   closeConnections(app)
   answerInTurn(app.server)
   addResponseIds(app)
-  const journal = logRequests(app, clock)
+  const accessLog = logRequests(app, clock)
   metrics.http.watch(app)
   checkHost(app, options.bindHost)
   const auth = requireApiKey(app, options.apiKeys)
@@ -95,17 +95,17 @@ export function buildApp(options: AppOptions): FastifyInstance {
   const dialects = [completionDialect, chatDialect]
   const leaving = options.leaving ?? new AbortController().signal
   const { callerOf } = auth
-  const generation = { queue, text, card, journal, dialects, leaving, strictParams, callerOf, clock }
+  const generation = { queue, text, card, accessLog, dialects, leaving, strictParams, callerOf, clock }
   app.register(generationRoute(completionReader), generation)
   app.register(generationRoute(chatReader), generation)
   app.register(tokenizeRoute, { text, card, strictParams })
   app.register(renderRoute, { text, card, strictParams, clock })
   const opened = { text, card, strictParams, warn: (message: string) => app.log.warn(message) }
-  const openers = { 'completion.create': openerOf(completionReader, opened), 'chat.create': openerOf(chatReader, opened) }
+  const parsers = { 'completion.create': requestParserOf(completionReader, opened), 'chat.create': requestParserOf(chatReader, opened) }
   app.register(socketRoute, {
     queue,
     dialects,
-    openers,
+    parsers,
     isDraining: options.isDraining,
     servedModelName: card.servedModelName,
     clock,

@@ -1,14 +1,14 @@
+import { PLAIN_DELIVERY } from '../inference/contract/delivery-policy.ts'
 import type { Engine } from '../inference/contract/engine.ts'
 import { ServiceError } from '../inference/contract/errors.ts'
 import { isTerminal, type LoggedEvent } from '../inference/contract/events.ts'
 import { type GenerationRequest, PLAIN_REQUEST } from '../inference/contract/request.ts'
 import { PLAIN_SAMPLING } from '../inference/contract/sampling.ts'
-import { PLAIN_TICKET } from '../inference/contract/ticket.ts'
-import { newId, newSeed } from '../routes/wire/ids.ts'
+import { newId, newSeed } from '../routes/wire/request/ids.ts'
 import { ExitError } from './config/exit-error.ts'
 import type { GenerateConfig } from './config/generate-config.ts'
 import type { ServedModel } from './served-model.ts'
-import { createEngine } from './worker-engine.ts'
+import { createEngine } from './workers/worker-engine.ts'
 
 export interface GenerateOptions {
   readonly config: GenerateConfig
@@ -73,7 +73,7 @@ function toRequest(
     maxNewTokens: Math.min(maxTokens, room),
     sampling: { ...PLAIN_SAMPLING, temperature, seed: seed ?? newSeed() },
     admittedAtMs: Date.now(),
-    ticket: PLAIN_TICKET
+    delivery: PLAIN_DELIVERY
   }
 }
 

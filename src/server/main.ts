@@ -1,4 +1,7 @@
-/** The front door: `node src/server/main.ts <command>`. Imports come after the look at Node's version, which older ones need to hear. */
+/**
+ * The front door: `node src/server/main.ts <command>`. Imports come after the look at Node's version, which older ones
+ * need to hear.
+ */
 const OLDEST_NODE = 24
 
 if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {

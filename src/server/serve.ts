@@ -1,5 +1,4 @@
 import { buildApp } from './app.ts'
-import { cacheFilesFor } from './cache-files.ts'
 import { ExitError } from './config/exit-error.ts'
 import type { ServeConfig } from './config/serve-config.ts'
 import { megabytes, type Reporter } from './download/reporter.ts'
@@ -10,7 +9,8 @@ import { Metrics } from './observe/metrics.ts'
 import { loadServedModel, type ServedModel } from './served-model.ts'
 import { openServedQueue } from './served-queue.ts'
 import { handleShutdown } from './shutdown.ts'
-import { SUPERVISOR_DEFAULTS, Supervisor } from './supervisor.ts'
+import { cacheFilesFor } from './workers/cache-files.ts'
+import { SUPERVISOR_DEFAULTS, Supervisor } from './workers/supervisor.ts'
 
 /** Behind the drain's deadline, whoever still reads the end of an answer has this long. */
 const LAST_BYTES_MS = 2000
@@ -35,7 +35,7 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
     drainMs: config.drainSeconds * 1000,
     drain: async (signal, remainingMs) => {
       await queue.drain(signal)
-      await supervisor.stop(laterSignal(signal, servedQueue.goodbyeMs), remainingMs())
+      await supervisor.stop(laterSignal(signal, servedQueue.exitGraceMs), remainingMs())
       laterSignal(signal, LAST_BYTES_MS).addEventListener('abort', () => app.server.closeAllConnections())
       await app.close()
       await servedQueue.close()
@@ -73,14 +73,14 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
   })
 
   const url = await listen(app, config, served)
-  if (config.workers > 0) sayMemory(served, config, reporter)
+  if (config.workers > 0) printMemory(served, config, reporter)
   supervisor.start()
   if (config.workers === 0) {
-    sayHello(url, served, config, reporter)
+    printReady(url, served, config, reporter)
     return
   }
   const isReady = await Promise.race([supervisor.ready.then(() => true), supervisor.fatal.then(() => false)])
-  if (isReady) sayHello(url, served, config, reporter)
+  if (isReady) printReady(url, served, config, reporter)
 }
 
 async function listen(app: ReturnType<typeof buildApp>, { host, port }: ServeConfig, served: ServedModel): Promise<string> {
@@ -99,7 +99,7 @@ function isCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
 }
 
-function sayMemory({ engine }: ServedModel, { workers, spareWorkers }: ServeConfig, reporter: Reporter): void {
+function printMemory({ engine }: ServedModel, { workers, spareWorkers }: ServeConfig, reporter: Reporter): void {
   const spare = spareWorkers === 0 ? '' : ` (and ${spareWorkers} to spare)`
   const many = `${workers === 1 ? 'a worker' : `${workers} workers`}${spare}`
   if (engine.engine === 'simulated') {
@@ -114,7 +114,7 @@ function sayMemory({ engine }: ServedModel, { workers, spareWorkers }: ServeConf
   )
 }
 
-function sayHello(url: string, { card, engine }: ServedModel, { apiKey }: ServeConfig, reporter: Reporter): void {
+function printReady(url: string, { card, engine }: ServedModel, { apiKey }: ServeConfig, reporter: Reporter): void {
   const key = apiKey === null ? '' : ` -H 'Authorization: Bearer <your key>'`
   const prompt = engine.engine === 'simulated' ? 'Hello' : 'The capital of France is'
   const body = JSON.stringify({ model: card.servedModelName, prompt, max_tokens: 8, temperature: 0, stream: true })

@@ -3,7 +3,7 @@ import { PROBE_POSITIONS } from '../inference/engine/determinism-probe.ts'
 import { prepareModel } from '../inference/model/prepare-model.ts'
 import type { PreparedModel } from '../inference/model/prepared-model.ts'
 import { SIMULATED_CHAT_TEMPLATE, SIMULATED_WORDS } from '../inference/simulated/vocabulary.ts'
-import { openTextPort } from '../inference/tokenizer/threaded-text-port.ts'
+import { openTextPort } from '../inference/tokenizer/text/threaded-text-port.ts'
 import type { ModelCard } from '../routes/models/model-card.ts'
 import { ExitError } from './config/exit-error.ts'
 import { graphsFolder } from './config/graphs-folder.ts'
@@ -11,7 +11,7 @@ import type { ServeConfig } from './config/serve-config.ts'
 import { megabytes, type Reporter } from './download/reporter.ts'
 import { resolveModel } from './download/resolve-model.ts'
 import { textSourceOf } from './text-source.ts'
-import type { EngineOptions } from './worker-engine.ts'
+import type { EngineOptions } from './workers/worker-engine.ts'
 
 /** What the API process and its workers are told of the model. */
 export interface ServedModel {
@@ -81,15 +81,15 @@ export async function loadServedModel(config: LoadConfig, reporter: Reporter): P
 }
 
 async function prepare(path: string, { quantization, modelsFolder }: LoadConfig, reporter: Reporter): Promise<PreparedModel> {
-  let saidSo = false
+  let isAnnounced = false
   return await prepareModel({
     path,
     quantization,
     cacheFolder: graphsFolder(modelsFolder),
     onDamage: message => reporter.problem(message),
     onProgress: fraction => {
-      if (saidSo || fraction >= 1) return
-      saidSo = true
+      if (isAnnounced || fraction >= 1) return
+      isAnnounced = true
       reporter.line('Building the graph from the weights: once, a few seconds')
     }
   })
@@ -98,20 +98,20 @@ async function prepare(path: string, { quantization, modelsFolder }: LoadConfig,
 /** One row must fit the cache whole: a request that was admitted never waits for ever. */
 function contextWithin(model: PreparedModel, cacheBudgetBytes: number, { maxContext }: LoadConfig): number {
   const affordable = Math.floor(cacheBudgetBytes / model.cacheBytesPerToken)
-  const wanted = Math.min(model.contextLength, maxContext ?? model.contextLength)
-  if (maxContext !== null && affordable < wanted) {
+  const requested = Math.min(model.contextLength, maxContext ?? model.contextLength)
+  if (maxContext !== null && affordable < requested) {
     throw new ExitError(
       2,
-      `--max-context ${maxContext}: ${wanted} tokens of cache take ${megabytes(wanted * model.cacheBytesPerToken)}, ` +
+      `--max-context ${maxContext}: ${requested} tokens of cache take ${megabytes(requested * model.cacheBytesPerToken)}, ` +
         `and --cache-memory leaves ${megabytes(cacheBudgetBytes)} to each worker`
     )
   }
-  const contextLength = Math.min(wanted, affordable)
+  const contextLength = Math.min(requested, affordable)
   if (contextLength < PROBE_POSITIONS) {
     const bound = `a worker needs ${PROBE_POSITIONS} tokens of context for the check at its start`
     throw new ExitError(
       2,
-      affordable < wanted
+      affordable < requested
         ? `--cache-memory leaves ${megabytes(cacheBudgetBytes)} to each worker, room for ${affordable} tokens: ${bound}`
         : `${model.sourcePath}: this model has a context of ${model.contextLength} tokens: ${bound}`
     )

@@ -1,16 +1,16 @@
 import type { EngineStatistics } from '../inference/contract/statistics.ts'
 import { EmbeddedQueue } from '../queue/embedded/embedded-queue.ts'
 import type { GenerationQueue, QueueDepth } from '../queue/queue.ts'
+import { RedisQueue } from '../queue/redis/api/redis-queue.ts'
+import { describeRedis } from '../queue/redis/connection/redis-url.ts'
 import type { QueueBoard, QueueBoardOptions } from '../queue/redis/queue-board.ts'
-import { RedisQueue } from '../queue/redis/redis-queue.ts'
-import { placeOf } from '../queue/redis/redis-url.ts'
 import { QUEUE_BOARD_PATH } from './app.ts'
-import type { ChildPool } from './child-pool.ts'
 import { ExitError } from './config/exit-error.ts'
 import type { ServeConfig } from './config/serve-config.ts'
-import { joinRedis } from './join-redis.ts'
 import type { Logger } from './logger.ts'
-import { GOODBYE_MS } from './redis-pool.ts'
+import type { ChildPool } from './workers/child-pool.ts'
+import { joinRedis } from './workers/join-redis.ts'
+import { EXIT_GRACE_MS } from './workers/redis-pool.ts'
 
 /** Prompt tokens of all that wait: what they cost in memory. */
 const WAITING_TOKENS = 4_000_000
@@ -35,14 +35,14 @@ export interface ServedQueue {
   /** Whether the queue's store answered when it was last asked. */
   readonly isReachable: () => boolean
   /** Workers that have not left so much later than the drain's deadline are killed. */
-  readonly goodbyeMs: number
+  readonly exitGraceMs: number
   /** After the drain, and when no worker of this server is left. */
   close(): Promise<void>
 }
 
 /** @throws {ExitError} Redis cannot be used, or another model is served there */
 export async function openServedQueue(config: ServeConfig, modelHash: string | null, log: Logger): Promise<ServedQueue> {
-  const terms = {
+  const limits = {
     waitingLimit: config.queueLimit,
     waitingTokenLimit: WAITING_TOKENS,
     resumeGraceMs: config.resumeGraceSeconds * 1000,
@@ -50,7 +50,7 @@ export async function openServedQueue(config: ServeConfig, modelHash: string | n
     streamRetentionMs: config.streamRetentionSeconds * 1000
   }
   if (config.redisUrl === null) {
-    const queue = new EmbeddedQueue(terms)
+    const queue = new EmbeddedQueue(limits)
     return {
       queue,
       pool: queue,
@@ -60,20 +60,20 @@ export async function openServedQueue(config: ServeConfig, modelHash: string | n
       workersAnywhere: () => 0,
       depth: () => queue.depth(),
       isReachable: () => true,
-      goodbyeMs: 0,
+      exitGraceMs: 0,
       close: async () => {}
     }
   }
-  const place = { url: config.redisUrl, prefix: config.redisPrefix, shards: config.redisShards }
+  const endpoint = { url: config.redisUrl, prefix: config.redisPrefix, shards: config.redisShards }
   const { address, pool } = await joinRedis(
-    { place, drainMs: config.drainSeconds * 1000, stepTimeoutMs: config.stepTimeoutSeconds * 1000, logLevel: config.logLevel },
+    { endpoint, drainMs: config.drainSeconds * 1000, stepTimeoutMs: config.stepTimeoutSeconds * 1000, logLevel: config.logLevel },
     modelHash,
     log
   )
   let complainedAtMs = Number.NEGATIVE_INFINITY
   const queue = await RedisQueue.open({
-    ...terms,
-    ...place,
+    ...limits,
+    ...endpoint,
     address,
     onError: err => {
       if (performance.now() - complainedAtMs < SAME_COMPLAINT_MS) return
@@ -82,9 +82,9 @@ export async function openServedQueue(config: ServeConfig, modelHash: string | n
     }
   }).catch(async cause => {
     await pool.close()
-    throw new ExitError(1, `Redis at ${placeOf(address)} does not answer any more`, { cause })
+    throw new ExitError(1, `Redis at ${describeRedis(address)} does not answer any more`, { cause })
   })
-  const board = config.admin ? await openBoard({ ...place, address, path: QUEUE_BOARD_PATH }) : null
+  const board = config.admin ? await openBoard({ ...endpoint, address, path: QUEUE_BOARD_PATH }) : null
   return {
     queue,
     pool,
@@ -94,7 +94,7 @@ export async function openServedQueue(config: ServeConfig, modelHash: string | n
     workersAnywhere: () => queue.workers,
     depth: async () => (queue.isReachable ? await queue.depth().catch(() => null) : null),
     isReachable: () => queue.isReachable,
-    goodbyeMs: GOODBYE_MS,
+    exitGraceMs: EXIT_GRACE_MS,
     close: async () => {
       await board?.close()
       await pool.close()

@@ -1,14 +1,14 @@
-import { placeOf } from '../queue/redis/redis-url.ts'
-import { cacheFilesFor } from './cache-files.ts'
+import { describeRedis } from '../queue/redis/connection/redis-url.ts'
 import type { WorkerConfig } from './config/worker-config.ts'
 import type { Reporter } from './download/reporter.ts'
-import { joinRedis } from './join-redis.ts'
 import { laterSignal } from './later-signal.ts'
 import { openLog } from './logger.ts'
-import { GOODBYE_MS } from './redis-pool.ts'
 import { loadServedModel } from './served-model.ts'
 import { handleShutdown } from './shutdown.ts'
-import { SUPERVISOR_DEFAULTS, Supervisor } from './supervisor.ts'
+import { cacheFilesFor } from './workers/cache-files.ts'
+import { joinRedis } from './workers/join-redis.ts'
+import { EXIT_GRACE_MS } from './workers/redis-pool.ts'
+import { SUPERVISOR_DEFAULTS, Supervisor } from './workers/supervisor.ts'
 
 /** Starts workers for a queue in Redis; resolves when one has its model and works. It ends by signal. */
 export async function work(config: WorkerConfig, reporter: Reporter): Promise<void> {
@@ -19,7 +19,7 @@ export async function work(config: WorkerConfig, reporter: Reporter): Promise<vo
   const drainMs = config.drainSeconds * 1000
   const { address, pool } = await joinRedis(
     {
-      place: { url: config.redisUrl, prefix: config.redisPrefix, shards: config.redisShards },
+      endpoint: { url: config.redisUrl, prefix: config.redisPrefix, shards: config.redisShards },
       drainMs,
       stepTimeoutMs,
       logLevel: config.logLevel
@@ -40,7 +40,7 @@ export async function work(config: WorkerConfig, reporter: Reporter): Promise<vo
   const shutdown = handleShutdown({
     drainMs,
     drain: async (signal, remainingMs) => {
-      await supervisor.stop(laterSignal(signal, GOODBYE_MS), remainingMs())
+      await supervisor.stop(laterSignal(signal, EXIT_GRACE_MS), remainingMs())
       await pool.close()
     },
     killNow: () => supervisor.kill(),
@@ -53,5 +53,5 @@ export async function work(config: WorkerConfig, reporter: Reporter): Promise<vo
   })
   supervisor.start()
   const isReady = await Promise.race([supervisor.ready.then(() => true), supervisor.fatal.then(() => false)])
-  if (isReady) reporter.line(`Working for the queue ${config.redisPrefix} at ${placeOf(address)}. Ctrl-C ends it.`)
+  if (isReady) reporter.line(`Working for the queue ${config.redisPrefix} at ${describeRedis(address)}. Ctrl-C ends it.`)
 }

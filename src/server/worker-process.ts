@@ -1,5 +1,5 @@
-import { createEngine, EngineOptions } from './worker-engine.ts'
-import { hostWorker } from './worker-host.ts'
+import { createEngine, EngineOptions } from './workers/worker-engine.ts'
+import { hostWorker } from './workers/worker-host.ts'
 
 /** Far below any `--step-timeout-seconds`. */
 const HEARTBEAT_MS = 500

@@ -21,13 +21,13 @@ const KINDS = [
 ]
 
 describe.each(KINDS)('the AI SDK with $kind', ({ model }) => {
-  const ASKED = { prompt: 'Tell me a story', maxOutputTokens: 6, seed: 7, temperature: 1, maxRetries: 0 } as const
+  const REQUESTED = { prompt: 'Tell me a story', maxOutputTokens: 6, seed: 7, temperature: 1, maxRetries: 0 } as const
 
   it('says whole what it streams, and both count it', async () => {
-    const whole = await generateText({ model: model(), ...ASKED })
+    const whole = await generateText({ model: model(), ...REQUESTED })
     expect(whole).toMatchObject({ finishReason: 'length', usage: { outputTokens: 6 } })
     expect(whole.usage.inputTokens).toBeGreaterThan(0)
-    const streamed = streamText({ model: model(), ...ASKED })
+    const streamed = streamText({ model: model(), ...REQUESTED })
     const texts = await collect(streamed.textStream)
     expect(texts.length).toBeGreaterThan(1)
     expect(texts.join('')).toBe(whole.text)
@@ -36,8 +36,8 @@ describe.each(KINDS)('the AI SDK with $kind', ({ model }) => {
   })
 
   it('cuts at a stop string', async () => {
-    const stop = (await generateText({ model: model(), ...ASKED })).text.slice(8, 12)
-    const { text, finishReason } = await generateText({ model: model(), ...ASKED, stopSequences: [stop] })
+    const stop = (await generateText({ model: model(), ...REQUESTED })).text.slice(8, 12)
+    const { text, finishReason } = await generateText({ model: model(), ...REQUESTED, stopSequences: [stop] })
     expect(text).not.toContain(stop)
     expect(finishReason).toBe('stop')
   })
@@ -45,7 +45,7 @@ describe.each(KINDS)('the AI SDK with $kind', ({ model }) => {
   it('leaves by abort, and the server is told', async () => {
     const from = server.log().length
     const leaving = new AbortController()
-    const { textStream } = streamText({ model: model(), ...ASKED, maxOutputTokens: ENDLESS_TOKENS, abortSignal: leaving.signal })
+    const { textStream } = streamText({ model: model(), ...REQUESTED, maxOutputTokens: ENDLESS_TOKENS, abortSignal: leaving.signal })
     for await (const text of textStream) {
       expect(text).not.toBe('')
       leaving.abort()
@@ -54,16 +54,16 @@ describe.each(KINDS)('the AI SDK with $kind', ({ model }) => {
   })
 
   it('is told what was wrong, and that it need not try again', async () => {
-    const error = await failureOf(generateText({ model: model(), ...ASKED, temperature: 9 }))
+    const error = await failureOf(generateText({ model: model(), ...REQUESTED, temperature: 9 }))
     expect(error).toBeInstanceOf(APICallError)
     expect(error).toMatchObject({ statusCode: 400, isRetryable: false, message: expect.stringContaining('temperature') })
-    const stranger = await failureOf(generateText({ model: model('another'), ...ASKED }))
+    const stranger = await failureOf(generateText({ model: model('another'), ...REQUESTED }))
     expect(stranger).toMatchObject({ statusCode: 401, isRetryable: false })
   })
 
   it('hands on an error in the middle of a stream, behind what was said before', async () => {
     const headers = { 'x-request-timeout-ms': '500' }
-    const { stream } = streamText({ model: model(), ...ASKED, maxOutputTokens: ENDLESS_TOKENS, headers, onError: () => {} })
+    const { stream } = streamText({ model: model(), ...REQUESTED, maxOutputTokens: ENDLESS_TOKENS, headers, onError: () => {} })
     const kinds = new Set<string>()
     let failure: unknown = null
     for await (const part of stream) {
@@ -78,8 +78,8 @@ describe.each(KINDS)('the AI SDK with $kind', ({ model }) => {
 describe('the AI SDK at a full server', () => {
   it('tries again until there is room', async () => {
     await using full = await startFullServer()
-    const asked = generateText({ model: provider(full.baseUrl).chatModel(MODEL), prompt: 'Hi', maxOutputTokens: 3, maxRetries: 4 })
+    const requested = generateText({ model: provider(full.baseUrl).chatModel(MODEL), prompt: 'Hi', maxOutputTokens: 3, maxRetries: 4 })
     await full.makeRoomAfterRefusal(0)
-    expect((await asked).finishReason).toBe('length')
+    expect((await requested).finishReason).toBe('length')
   })
 })

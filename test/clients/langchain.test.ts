@@ -83,8 +83,8 @@ describe('LangChain’s ChatOpenAI', () => {
 
   it('tries again at a full server until there is room', async () => {
     await using full = await startFullServer()
-    const asked = new ChatOpenAI({ ...fields(full.baseUrl), maxRetries: 4 }).invoke(MESSAGES)
+    const requested = new ChatOpenAI({ ...fields(full.baseUrl), maxRetries: 4 }).invoke(MESSAGES)
     await full.makeRoomAfterRefusal(0)
-    expect((await asked).response_metadata['finish_reason']).toBe('length')
+    expect((await requested).response_metadata['finish_reason']).toBe('length')
   })
 })

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Server } from '../end-to-end/start-server.ts'
 import { ENDLESS_TOKENS, failureOf, KEY, MODEL, startFullServer, startSimulated, untilBusy } from './simulated-server.ts'
 
-const ASKED = { model: MODEL, prompt: 'Once upon a time', max_tokens: 6, seed: 7 }
-const ENDLESS = { ...ASKED, max_tokens: ENDLESS_TOKENS, stream: true } as const
+const REQUESTED = { model: MODEL, prompt: 'Once upon a time', max_tokens: 6, seed: 7 }
+const ENDLESS = { ...REQUESTED, max_tokens: ENDLESS_TOKENS, stream: true } as const
 let server: Server
 let client: OpenAI
 
@@ -16,7 +16,7 @@ afterAll(() => server[Symbol.asyncDispose]())
 
 describe('completions', () => {
   it('says whole what it streams, and both count it', async () => {
-    const whole = await client.completions.create(ASKED)
+    const whole = await client.completions.create(REQUESTED)
     expect(whole).toMatchObject({
       object: 'text_completion',
       model: MODEL,
@@ -25,7 +25,7 @@ describe('completions', () => {
     })
     let text = ''
     let usage: unknown = null
-    const stream = await client.completions.create({ ...ASKED, stream: true, stream_options: { include_usage: true } })
+    const stream = await client.completions.create({ ...REQUESTED, stream: true, stream_options: { include_usage: true } })
     for await (const chunk of stream) {
       text += chunk.choices[0]?.text ?? ''
       usage = chunk.usage ?? usage
@@ -35,24 +35,25 @@ describe('completions', () => {
   })
 
   it('gives each of n choices for each prompt its index and its own text', async () => {
-    const { choices, usage } = await client.completions.create({ ...ASKED, prompt: ['One', 'Two'], n: 3 })
+    const { choices, usage } = await client.completions.create({ ...REQUESTED, prompt: ['One', 'Two'], n: 3 })
     expect(choices.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5])
     expect(new Set(choices.map(({ text }) => text)).size).toBe(6)
     expect(usage).toMatchObject({ prompt_tokens: 6, completion_tokens: 36 })
   })
 
   it('cuts at a stop string, streamed or not', async () => {
-    const stop = (await client.completions.create(ASKED)).choices[0]?.text.slice(8, 12) ?? ''
-    const whole = await client.completions.create({ ...ASKED, stop })
+    const stop = (await client.completions.create(REQUESTED)).choices[0]?.text.slice(8, 12) ?? ''
+    const whole = await client.completions.create({ ...REQUESTED, stop })
     expect(whole.choices[0]?.finish_reason).toBe('stop')
     expect(whole.choices[0]?.text).not.toContain(stop)
     let streamed = ''
-    for await (const chunk of await client.completions.create({ ...ASKED, stop: [stop], stream: true })) streamed += chunk.choices[0]?.text
+    for await (const chunk of await client.completions.create({ ...REQUESTED, stop: [stop], stream: true }))
+      streamed += chunk.choices[0]?.text
     expect(streamed).toBe(whole.choices[0]?.text)
   })
 
   it('scores the prompt and the text in four lists of one length', async () => {
-    const { choices } = await client.completions.create({ ...ASKED, logprobs: 2, echo: true })
+    const { choices } = await client.completions.create({ ...REQUESTED, logprobs: 2, echo: true })
     const logprobs = choices[0]?.logprobs
     const lengths = [logprobs?.tokens, logprobs?.token_logprobs, logprobs?.top_logprobs, logprobs?.text_offset].map(list => list?.length)
     expect(lengths).toEqual([22, 22, 22, 22])
@@ -61,7 +62,8 @@ describe('completions', () => {
   })
 
   it('takes token ids, one prompt or many', async () => {
-    const text = async (prompt: number[] | number[][] | string) => (await client.completions.create({ ...ASKED, prompt })).choices[0]?.text
+    const text = async (prompt: number[] | number[][] | string) =>
+      (await client.completions.create({ ...REQUESTED, prompt })).choices[0]?.text
     expect(await text([72, 105])).toBe(await text('Hi'))
     expect(await text([[72, 105], [72]])).toBe(await text('Hi'))
   })
@@ -88,9 +90,9 @@ describe('chat completions', () => {
   })
 
   it('are put together by the stream helper as they are whole, with n choices, a stop and logprobs', async () => {
-    const asked = { ...chat, n: 2, logprobs: true, top_logprobs: 2, stop: ['ß'] }
-    const whole = await client.chat.completions.create(asked)
-    const streamed = await client.chat.completions.stream(asked).finalChatCompletion()
+    const requested = { ...chat, n: 2, logprobs: true, top_logprobs: 2, stop: ['ß'] }
+    const whole = await client.chat.completions.create(requested)
+    const streamed = await client.chat.completions.stream(requested).finalChatCompletion()
     expect(streamed.choices.map(({ message, finish_reason, logprobs }) => [message.content, finish_reason, logprobs?.content])).toEqual(
       whole.choices.map(({ message, finish_reason, logprobs }) => [message.content, finish_reason, logprobs?.content])
     )
@@ -132,13 +134,14 @@ describe('leaving', () => {
   })
 
   it('by a timeout of the client throws APIConnectionTimeoutError', async () => {
-    const asked = client.completions.create({ ...ENDLESS, stream: false }, { timeout: 50 })
-    expect(await failureOf(asked)).toBeInstanceOf(OpenAI.APIConnectionTimeoutError)
+    const requested = client.completions.create({ ...ENDLESS, stream: false }, { timeout: 50 })
+    expect(await failureOf(requested)).toBeInstanceOf(OpenAI.APIConnectionTimeoutError)
   })
 })
 
 describe('errors', () => {
-  const wrong = (body: object) => failureOf(client.completions.create({ ...ASKED, ...body } as OpenAI.CompletionCreateParamsNonStreaming))
+  const wrong = (body: object) =>
+    failureOf(client.completions.create({ ...REQUESTED, ...body } as OpenAI.CompletionCreateParamsNonStreaming))
 
   it.each([
     { what: 'a value out of range', body: { temperature: 9 }, facts: { param: 'temperature' } },
@@ -159,7 +162,7 @@ describe('errors', () => {
   })
 
   it('AuthenticationError for a wrong key', async () => {
-    const error = await failureOf(client.withOptions({ apiKey: 'another' }).completions.create(ASKED))
+    const error = await failureOf(client.withOptions({ apiKey: 'another' }).completions.create(REQUESTED))
     expect(error).toBeInstanceOf(OpenAI.AuthenticationError)
     expect(error).toMatchObject({ status: 401, code: 'invalid_api_key' })
   })
@@ -181,11 +184,11 @@ describe('a full server', () => {
   it('is InternalServerError 503 without retries, and is retried until there is room', async () => {
     await using full = await startFullServer()
     const patient = new OpenAI({ baseURL: full.baseUrl, apiKey: KEY, maxRetries: 3 })
-    const error = await failureOf(patient.completions.create(ASKED, { maxRetries: 0 }))
+    const error = await failureOf(patient.completions.create(REQUESTED, { maxRetries: 0 }))
     expect(error).toBeInstanceOf(OpenAI.InternalServerError)
     expect(error).toMatchObject({ status: 503, code: 'server_is_overloaded' })
-    const asked = patient.completions.create(ASKED)
+    const requested = patient.completions.create(REQUESTED)
     await full.makeRoomAfterRefusal(full.server.log().length)
-    expect((await asked).choices[0]?.finish_reason).toBe('length')
+    expect((await requested).choices[0]?.finish_reason).toBe('length')
   })
 })

@@ -10,13 +10,13 @@ const SCRIPT = fileURLToPath(new URL('openai_python.py', import.meta.url))
 const python = await pythonWith('openai-python-3.57.0', ['openai==3.57.0'])
 
 /** Runs the script; its output goes to `hear` as it comes. */
-async function runScript(argv: readonly string[], hear: (output: string) => void = () => {}) {
+async function runScript(argv: readonly string[], receive: (output: string) => void = () => {}) {
   const child = owned(spawn(python ?? '', [SCRIPT, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] }))
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (piece: string) => {
     stdout += piece
-    hear(stdout)
+    receive(stdout)
   })
   child.stderr.setEncoding('utf8').on('data', (piece: string) => {
     stderr += piece

@@ -1,7 +1,7 @@
 """The openai package for Python against a server with the simulated engine; plain asserts, one line per check that held.
 
 Usage: openai_python.py BASE_URL API_KEY           everything but a full server
-       openai_python.py BASE_URL API_KEY --full    at a server that refuses whoever comes now; says "refused", and expects room then
+       openai_python.py BASE_URL API_KEY --full    at a server that refuses whoever comes now; states "refused", and expects room then
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from openai import AsyncOpenAI, OpenAI
 
 BASE_URL, API_KEY = sys.argv[1:3]
 MODEL = "simulated"
-ASKED = {"model": MODEL, "prompt": "Once upon a time", "max_tokens": 6, "seed": 7}
+REQUESTED = {"model": MODEL, "prompt": "Once upon a time", "max_tokens": 6, "seed": 7}
 CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "Tell me a story"}], "max_completion_tokens": 6, "seed": 7}
 ENDLESS_TOKENS = 8000
 
@@ -31,28 +31,28 @@ def failure_of(error_class, ask):
 
 
 def completion_whole_and_streamed():
-    whole = client.completions.create(**ASKED)
+    whole = client.completions.create(**REQUESTED)
     assert whole.object == "text_completion" and whole.model == MODEL
     assert whole.choices[0].finish_reason == "length" and whole.choices[0].logprobs is None
     assert (whole.usage.prompt_tokens, whole.usage.completion_tokens, whole.usage.total_tokens) == (16, 6, 22)
-    chunks = list(lenient.completions.create(**ASKED, stream=True, stream_options={"include_usage": True}))
+    chunks = list(lenient.completions.create(**REQUESTED, stream=True, stream_options={"include_usage": True}))
     assert "".join(choice.text for chunk in chunks for choice in chunk.choices) == whole.choices[0].text
     assert chunks[-1].choices == [] and chunks[-1].usage == whole.usage
 
 
 def completion_choices_stop_and_token_ids():
-    many = client.completions.create(**{**ASKED, "prompt": ["One", "Two"]}, n=3)
+    many = client.completions.create(**{**REQUESTED, "prompt": ["One", "Two"]}, n=3)
     assert [choice.index for choice in many.choices] == [0, 1, 2, 3, 4, 5]
     assert len({choice.text for choice in many.choices}) == 6
-    text = client.completions.create(**ASKED).choices[0].text
-    cut = client.completions.create(**ASKED, stop=[text[8:12]]).choices[0]
+    text = client.completions.create(**REQUESTED).choices[0].text
+    cut = client.completions.create(**REQUESTED, stop=[text[8:12]]).choices[0]
     assert cut.finish_reason == "stop" and text[8:12] not in cut.text
-    by_ids = client.completions.create(**{**ASKED, "prompt": [72, 105]}).choices[0].text
-    assert by_ids == client.completions.create(**{**ASKED, "prompt": "Hi"}).choices[0].text
+    by_ids = client.completions.create(**{**REQUESTED, "prompt": [72, 105]}).choices[0].text
+    assert by_ids == client.completions.create(**{**REQUESTED, "prompt": "Hi"}).choices[0].text
 
 
 def completion_logprobs():
-    choice = lenient.completions.create(**ASKED, logprobs=2, echo=True).choices[0]
+    choice = lenient.completions.create(**REQUESTED, logprobs=2, echo=True).choices[0]
     lists = (choice.logprobs.tokens, choice.logprobs.token_logprobs, choice.logprobs.top_logprobs, choice.logprobs.text_offset)
     assert [len(one) for one in lists] == [22] * 4
     assert "".join(choice.logprobs.tokens) == choice.text
@@ -68,9 +68,9 @@ def chat_whole_and_streamed():
 
 
 def chat_stream_helper():
-    asked = {**CHAT, "n": 2, "logprobs": True, "top_logprobs": 2, "stop": ["ß"]}
-    whole = client.chat.completions.create(**asked)
-    with client.chat.completions.stream(**asked) as stream:
+    requested = {**CHAT, "n": 2, "logprobs": True, "top_logprobs": 2, "stop": ["ß"]}
+    whole = client.chat.completions.create(**requested)
+    with client.chat.completions.stream(**requested) as stream:
         streamed = stream.get_final_completion()
     for one, other in zip(whole.choices, streamed.choices, strict=True):
         assert one.message.content == other.message.content and one.finish_reason == other.finish_reason
@@ -85,21 +85,21 @@ def models():
 
 
 def errors():
-    error = failure_of(openai.BadRequestError, lambda: client.completions.create(**ASKED, temperature=9))
+    error = failure_of(openai.BadRequestError, lambda: client.completions.create(**REQUESTED, temperature=9))
     assert (error.status_code, error.param, error.type) == (400, "temperature", "invalid_request_error")
     assert error.request_id.startswith("req_")
-    error = failure_of(openai.BadRequestError, lambda: client.completions.create(**{**ASKED, "max_tokens": 9000}))
+    error = failure_of(openai.BadRequestError, lambda: client.completions.create(**{**REQUESTED, "max_tokens": 9000}))
     assert error.code == "context_length_exceeded"
     error = failure_of(openai.NotFoundError, lambda: client.chat.completions.create(**{**CHAT, "model": "gpt-5"}))
     assert error.code == "model_not_found"
     stranger = client.with_options(api_key="another")
-    error = failure_of(openai.AuthenticationError, lambda: stranger.completions.create(**ASKED))
+    error = failure_of(openai.AuthenticationError, lambda: stranger.completions.create(**REQUESTED))
     assert error.code == "invalid_api_key"
 
 
 def error_in_a_stream():
     stream = lenient.completions.create(
-        **{**ASKED, "max_tokens": ENDLESS_TOKENS}, stream=True, extra_headers={"x-request-timeout-ms": "500"}
+        **{**REQUESTED, "max_tokens": ENDLESS_TOKENS}, stream=True, extra_headers={"x-request-timeout-ms": "500"}
     )
     texts = []
     error = failure_of(openai.APIError, lambda: texts.extend(chunk.choices[0].text for chunk in stream))
@@ -108,32 +108,32 @@ def error_in_a_stream():
 
 
 def leaving():
-    with lenient.completions.create(**{**ASKED, "max_tokens": ENDLESS_TOKENS}, stream=True) as stream:
+    with lenient.completions.create(**{**REQUESTED, "max_tokens": ENDLESS_TOKENS}, stream=True) as stream:
         assert next(iter(stream)).choices[0].finish_reason is None
     late = client.with_options(timeout=0.05)
-    failure_of(openai.APITimeoutError, lambda: late.completions.create(**{**ASKED, "max_tokens": ENDLESS_TOKENS}))
+    failure_of(openai.APITimeoutError, lambda: late.completions.create(**{**REQUESTED, "max_tokens": ENDLESS_TOKENS}))
 
 
 def many_streams_at_once():
     """More than the server has slots for: some wait, and are told so in comments."""
 
     async def read(many):
-        stream = await many.completions.create(**ASKED, stream=True)
+        stream = await many.completions.create(**REQUESTED, stream=True)
         return "".join([chunk.choices[0].text async for chunk in stream])
 
     async def gather():
         async with AsyncOpenAI(base_url=BASE_URL, api_key=API_KEY, max_retries=0) as many:
             return await asyncio.gather(*(read(many) for _ in range(40)))
 
-    assert set(asyncio.run(gather())) == {client.completions.create(**ASKED).choices[0].text}
+    assert set(asyncio.run(gather())) == {client.completions.create(**REQUESTED).choices[0].text}
 
 
 def refused_then_room():
-    error = failure_of(openai.InternalServerError, lambda: client.completions.create(**ASKED))
+    error = failure_of(openai.InternalServerError, lambda: client.completions.create(**REQUESTED))
     assert error.status_code == 503 and error.code == "server_is_overloaded"
     print("refused", flush=True)
     patient = client.with_options(max_retries=5)
-    assert patient.completions.create(**ASKED).choices[0].finish_reason == "length"
+    assert patient.completions.create(**REQUESTED).choices[0].finish_reason == "length"
 
 
 CHECKS = (

@@ -9,7 +9,8 @@ const CACHE = join(import.meta.dirname, '..', '..', 'node_modules', '.cache')
 const INSTALL_MS = 240_000
 
 /**
- * The interpreter of a virtual environment with exactly these packages: made at the first call, then kept under node_modules/.cache.
+ * The interpreter of a virtual environment with exactly these packages: made at the first call, then kept under
+ * node_modules/.cache.
  *
  * @param name          of its folder; another name for other packages
  * @param requirements  `package==version`

@@ -34,12 +34,12 @@ it('compares each parameter of completions with those of others, and claims none
 })
 
 it('tells of each error what the wire says', () => {
-  const told = rowsOf(PAGE, 'what happened').map(([what, status, type, code, retry]) => [
+  const received = rowsOf(PAGE, 'what happened').map(([what, status, type, code, retry]) => [
     codesIn(what)[0],
     { http: Number(status), openaiType: codesIn(type)[0], openaiCode: codesIn(code)[0] ?? null, ...retryOf(retry) }
   ])
-  expect(told.length).toBe(ERROR_CODES.length)
-  expect(Object.fromEntries(told)).toEqual(ERROR_TABLE)
+  expect(received.length).toBe(ERROR_CODES.length)
+  expect(Object.fromEntries(received)).toEqual(ERROR_TABLE)
 })
 
 it('lists each endpoint that is declared, and no other', async () => {
@@ -49,13 +49,13 @@ it('lists each endpoint that is declared, and no other', async () => {
     for (const one of [method].flat()) if (one !== 'HEAD') declared.add(`${one} ${url.replace(/:(\w+)|\*/, '{id}')}`)
   })
   await app.ready()
-  const told = rowsOf(PAGE, 'endpoint').flatMap(([endpoint]) => codesIn(endpoint))
-  expect(told.toSorted()).toEqual([...declared].toSorted())
+  const received = rowsOf(PAGE, 'endpoint').flatMap(([endpoint]) => codesIn(endpoint))
+  expect(received.toSorted()).toEqual([...declared].toSorted())
 })
 
 it('tells every limit', () => {
-  const told = rowsOf(PAGE, 'limit').map(([, value]) => Number(/^[\d,]+/.exec(value ?? '')?.[0].replaceAll(',', '')))
-  expect(told.toSorted(byNumber)).toEqual(Object.values(LIMITS).toSorted(byNumber))
+  const received = rowsOf(PAGE, 'limit').map(([, value]) => Number(/^[\d,]+/.exec(value ?? '')?.[0].replaceAll(',', '')))
+  expect(received.toSorted(byNumber)).toEqual(Object.values(LIMITS).toSorted(byNumber))
 })
 
 function retryOf(cell: string | undefined) {

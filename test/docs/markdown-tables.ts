@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 /** Rows of the tables of a page whose header begins with this cell; cells without the spaces around them. */
 export function rowsOf(page: string, firstHeader: string): string[][] {
   const rows: string[][] = []
-  let isWanted = false
+  let isSelected = false
   let isInside = false
   for (const line of readFileSync(page, 'utf8').split('\n')) {
     if (!line.startsWith('|')) {
@@ -12,8 +12,8 @@ export function rowsOf(page: string, firstHeader: string): string[][] {
     }
     const cells = line.split('|').slice(1, -1)
     const trimmed = cells.map(cell => cell.trim())
-    if (!isInside) isWanted = trimmed[0] === firstHeader
-    else if (isWanted && !/^-+$/.test(trimmed[0] ?? '')) rows.push(trimmed)
+    if (!isInside) isSelected = trimmed[0] === firstHeader
+    else if (isSelected && !/^-+$/.test(trimmed[0] ?? '')) rows.push(trimmed)
     isInside = true
   }
   return rows

@@ -12,8 +12,8 @@ it.each([PAGE, 'docs/api.md'])('%s names no option that there is not', page => {
 })
 
 it('lists the options of the fault run', () => {
-  const told = rowsOf(PAGE, 'option').flatMap(([option]) => codesIn(option))
-  expect([...told, '--help'].toSorted()).toEqual([...new Set(flagsIn(FAULT_HELP))].toSorted())
+  const received = rowsOf(PAGE, 'option').flatMap(([option]) => codesIn(option))
+  expect([...received, '--help'].toSorted()).toEqual([...new Set(flagsIn(FAULT_HELP))].toSorted())
 })
 
 it('tells the defaults of the server', () => {

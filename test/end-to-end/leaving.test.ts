@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { isAlive } from '../server/start-workers.ts'
+import { isAlive } from '../server/workers/start-workers.ts'
 import { readStream, readWhole, sseData } from './completion.ts'
 import { type Server, startServer } from './start-server.ts'
 

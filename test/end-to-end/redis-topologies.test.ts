@@ -46,26 +46,26 @@ function killWorker(server: Server): void {
 describeAtRedis('a worker that is killed changes no text', () => {
   it('on a cluster, whose nodes share the shards', async () => {
     await using cluster = await startCluster()
-    await using house = await serveAt(cluster, ['--redis-shards', '3'])
-    const [disturbed, undisturbed] = await readTwice(house.server, async () => killWorker(house.server))
+    await using testApp = await serveAt(cluster, ['--redis-shards', '3'])
+    const [disturbed, undisturbed] = await readTwice(testApp.server, async () => killWorker(testApp.server))
     expect(disturbed).toEqual(undisturbed)
   }, 90_000)
 
   it('behind TLS and a password', async () => {
     await using tls = await startTls()
-    await using house = await serveAt(tls)
-    const [disturbed, undisturbed] = await readTwice(house.server, async () => killWorker(house.server))
+    await using testApp = await serveAt(tls)
+    const [disturbed, undisturbed] = await readTwice(testApp.server, async () => killWorker(testApp.server))
     expect(disturbed).toEqual(undisturbed)
   }, 90_000)
 
   it('behind a sentinel; nor does a master that becomes a replica, or dies', async () => {
     await using sentinel = await startSentinel()
-    await using house = await serveAt(sentinel)
-    const first = await readTwice(house.server, async () => killWorker(house.server))
+    await using testApp = await serveAt(sentinel)
+    const first = await readTwice(testApp.server, async () => killWorker(testApp.server))
     expect(first[0]).toEqual(first[1])
-    const second = await readTwice(house.server, () => sentinel.failOver())
+    const second = await readTwice(testApp.server, () => sentinel.failOver())
     expect(second[0]).toEqual(second[1])
-    const third = await readTwice(house.server, () => sentinel.killMaster())
+    const third = await readTwice(testApp.server, () => sentinel.killMaster())
     expect(third[0]).toEqual(third[1])
   }, 120_000)
 })

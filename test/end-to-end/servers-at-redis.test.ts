@@ -6,7 +6,7 @@ import { startServer } from './start-server.ts'
 const BODY = { model: 'simulated', prompt: 'Once upon a time', max_tokens: 60, temperature: 0 }
 
 /** Text of all events of a stream, and the id of the last. */
-function told(sse: string): { readonly text: string; readonly lastId: string } {
+function received(sse: string): { readonly text: string; readonly lastId: string } {
   const events = [...sse.matchAll(/^data: (\{.*\})$/gm)].map(([, json = '']) => JSON.parse(json))
   const ids = [...sse.matchAll(/^id: (\d+)$/gm)]
   return { text: events.map(({ choices }) => choices[0]?.text ?? '').join(''), lastId: ids.at(-1)?.[1] ?? '' }
@@ -46,12 +46,12 @@ describeAtRedis('two servers at one Redis', () => {
       body: JSON.stringify({ ...BODY, stream: true })
     })
     const streamId = response.headers.get('x-stream-id')
-    const first = told(await readStream(response, sse => (sse.match(/^id: /gm)?.length ?? 0) >= 10))
+    const first = received(await readStream(response, sse => (sse.match(/^id: /gm)?.length ?? 0) >= 10))
     victim.signal('SIGKILL')
     await victim.ended
     const rest = await fetch(`${survivor.url}/v1/streams/${streamId}`, { headers: { 'last-event-id': first.lastId } })
     expect(rest.status).toBe(200)
-    const second = told(await readStream(rest))
+    const second = received(await readStream(rest))
     expect(whole).toMatchObject({ choices: [{ text: first.text + second.text }] })
   })
 
@@ -80,9 +80,9 @@ describeAtRedis('two servers at one Redis', () => {
     expect(first).not.toMatch(/"error"|\[DONE\]/)
     const late = await leaving.post(body)
     expect([late.status, Number(late.headers.get('retry-after'))]).toEqual([503, expect.toSatisfy(seconds => seconds >= 1)])
-    const { text, lastId } = told(first)
+    const { text, lastId } = received(first)
     const rest = await fetch(`${other.url}/v1/streams/${resumable.headers.get('x-stream-id')}`, { headers: { 'last-event-id': lastId } })
-    const texts = [text + told(await readStream(rest)).text, told(await plainText).text]
+    const texts = [text + received(await readStream(rest)).text, received(await plainText).text]
     for (const one of texts) expect(whole).toMatchObject({ choices: [{ text: one }] })
     expect(await leaving.ended).toEqual({ code: 0, signal: null })
   })

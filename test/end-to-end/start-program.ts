@@ -18,7 +18,10 @@ export interface Program extends AsyncDisposable {
   readonly stderr: readonly string[]
   readonly ended: Promise<ProgramEnd>
   signal(name: NodeJS.Signals): void
-  /** Resolves with what `find` makes of the output, as soon as that is not undefined; rejects when the program ends first. */
+  /**
+   * Resolves with what `find` makes of the output, as soon as that is not undefined; rejects when the program ends
+   * first.
+   */
   until<Found>(find: () => Found | undefined): Promise<Found>
 }
 

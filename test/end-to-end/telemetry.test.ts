@@ -7,7 +7,10 @@ import { defaultModelFile } from './default-model-file.ts'
 import { runProgram } from './start-program.ts'
 import { startServer } from './start-server.ts'
 
-/** Empty folders where ONNX Runtime's telemetry would keep a database (the user's cache folder) and a log (the temporary folder). */
+/**
+ * Empty folders where ONNX Runtime's telemetry would keep a database (the user's cache folder) and a log (the temporary
+ * folder).
+ */
 async function emptyPlace() {
   const folder = await mkdtemp(join(tmpdir(), 'everstream-telemetry-'))
   const [HOME, XDG_CACHE_HOME, TMPDIR] = ['home', 'cache', 'temporary'].map(name => join(folder, name)) as [string, string, string]
@@ -25,23 +28,23 @@ async function emptyPlace() {
 
 describe.concurrent('no file of telemetry is left', () => {
   it('by a server and its workers, neither while they work nor at their end', async ({ expect }) => {
-    await using place = await emptyPlace()
+    await using position = await emptyPlace()
     {
-      await using server = await startServer(['--threads', '1'], place.environment)
+      await using server = await startServer(['--threads', '1'], position.environment)
       await readWhole(await server.post({ model: 'smollm2-135m-instruct', prompt: 'Hello', max_tokens: 2 }))
-      expect(await place.files()).toEqual([])
+      expect(await position.files()).toEqual([])
     }
-    expect(await place.files()).toEqual([])
+    expect(await position.files()).toEqual([])
   }, 120_000)
 
   it.for([
     ['generate', ['--max-tokens', '2', 'Hello']],
     ['doctor', ['--port', '0']]
   ] as const)('by %s', { timeout: 120_000 }, async ([command, argv], { expect }) => {
-    await using place = await emptyPlace()
+    await using position = await emptyPlace()
     const options = ['--model', await defaultModelFile(), '--threads', '1', ...argv]
-    const { code, stderr } = await runProgram([command, ...options], place.environment)
+    const { code, stderr } = await runProgram([command, ...options], position.environment)
     expect(code, stderr.join('\n')).toBe(0)
-    expect(await place.files()).toEqual([])
+    expect(await position.files()).toEqual([])
   })
 })

@@ -69,11 +69,11 @@ describe('a worker that is killed in the middle of its streams', () => {
 
   it('does not lose what stop strings hold back', async () => {
     // Drawn, not greedy: a small model's likeliest text turns in circles, and would meet the stop strings early.
-    const told = { ...STORY, temperature: 1, seed: 12 }
-    const [whole] = await undisturbed([told])
+    const received = { ...STORY, temperature: 1, seed: 12 }
+    const [whole] = await undisturbed([received])
     const text = whole?.choices[0]?.text ?? ''
     const bodies = [20, 30, 45, 60].map(fromEnd => ({
-      ...told,
+      ...received,
       stop: [text.slice(-fromEnd, -fromEnd + 12), `${text.slice(-80, -70)} never`]
     }))
     const answers = await disturbed(bodies, 'stopped')

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { GenerationRequest } from '../../src/inference/contract/request.ts'
-import { redisKeys } from '../../src/queue/redis/keys.ts'
+import { redisKeys } from '../../src/queue/redis/connection/keys.ts'
 import { aRequest } from '../queue/a-request.ts'
 import { describeAtRedis } from '../queue/redis/at-redis.ts'
 import { TestClient } from '../queue/redis/enqueue.ts'

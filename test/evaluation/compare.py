@@ -3,7 +3,7 @@
 Usage: compare.py FOLDER_A FOLDER_B [TOLERANCE]     (what --output_path and --log_samples wrote; tolerance 1e-3 by default)
 
 Log-likelihoods of a request may differ by the tolerance; whether it is the greedy continuation may not differ.
-The last line says how many were compared and the largest difference; the exit status is 1 when something differs.
+The last line states how many were compared and the largest difference; the exit status is 1 when something differs.
 """
 
 import json

@@ -25,14 +25,14 @@ export interface FaultReport extends ResourceReport {
 }
 
 /** Reads every case undisturbed, then again and again while faults come, until as many came as were asked for. */
-export async function faultRun(fleet: Fleet, options: FaultOptions, say: (line: string) => void): Promise<FaultReport> {
+export async function faultRun(fleet: Fleet, options: FaultOptions, emit: (line: string) => void): Promise<FaultReport> {
   const cases = mixedCases(CASES, options.maxTokens, await servedModel(fleet))
   const undisturbed: string[] = []
   for (let at = 0; at < cases.length; at += options.streams) {
     const few = cases.slice(at, at + options.streams)
     undisturbed.push(...(await Promise.all(few.map(async body => canonical(await read(fleet, body, () => {}))))))
   }
-  say(`${cases.length} requests read undisturbed`)
+  emit(`${cases.length} requests read undisturbed`)
 
   const resources = new HeldResources(() => fleet.apiPids())
   const pauses = new Pauses()
@@ -55,8 +55,8 @@ export async function faultRun(fleet: Fleet, options: FaultOptions, say: (line: 
   }
   const readers = Array.from({ length: options.streams }, reader)
   const faults = await inject(fleet, options, pauses, count => {
-    resources.note()
-    say(`${count} faults, ${streams} streams, ${wrong.length} wrong, pause ${JSON.stringify(pauses.report())}`)
+    resources.remark()
+    emit(`${count} faults, ${streams} streams, ${wrong.length} wrong, pause ${JSON.stringify(pauses.report())}`)
   })
   over.abort()
   await Promise.all(readers)

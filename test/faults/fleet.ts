@@ -15,7 +15,10 @@ interface ApiProcess {
   child: ChildProcess
 }
 
-/** The processes under test: with the embedded queue one server; on Redis a Redis of its own and two servers, each with its share of the workers. */
+/**
+ * The processes under test: with the embedded queue one server; on Redis a Redis of its own and two servers, each with
+ * its share of the workers.
+ */
 export class Fleet {
   readonly #options: FaultOptions
   readonly #apis: ApiProcess[] = []

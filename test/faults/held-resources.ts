@@ -28,7 +28,7 @@ export class HeldResources {
   }
 
   /** To be called at equal distances. */
-  note(): void {
+  remark(): void {
     this.#mebibytes.push(Math.max(...this.#pids().map(ownResidentBytes)) / 2 ** 20)
   }
 

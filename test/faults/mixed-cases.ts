@@ -3,7 +3,10 @@ import { promptAt } from '../../load/prompts.ts'
 /** Fields of a body of POST /v1/completions, without `stream`. */
 export type CaseBody = Readonly<Record<string, unknown>>
 
-/** Every kind of request whose continuation has a state of its own, each with its own prompt; seeded, so that it can be asked again. */
+/**
+ * Every kind of request whose continuation has a state of its own, each with its own prompt; seeded, so that it can be
+ * asked again.
+ */
 export function mixedCases(count: number, maxTokens: number, model: string): readonly CaseBody[] {
   return Array.from({ length: count }, (_, index) => ({
     model,

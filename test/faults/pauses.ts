@@ -1,4 +1,7 @@
-/** How long readers waited because of a fault: from the fault to the next chunk, of the reader that waited longest among those in mid-text. */
+/**
+ * How long readers waited because of a fault: from the fault to the next chunk, of the reader that waited longest among
+ * those in mid-text.
+ */
 export class Pauses {
   /** Streams in mid-text. */
   readonly #streams = new Set<number>()

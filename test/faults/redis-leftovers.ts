@@ -5,7 +5,10 @@ import { Redis } from 'ioredis'
 const LASTING = /:generation:(meta|id|events|marker|pc|stalled-check)$|:workers$/
 const SETTLE_MS = 30_000
 
-/** What a queue in Redis still holds when every request has ended; empty if nothing leaked. Waits a while for it to settle. */
+/**
+ * What a queue in Redis still holds when every request has ended; empty if nothing leaked. Waits a while for it to
+ * settle.
+ */
 export async function redisLeftovers(port: number): Promise<readonly string[]> {
   const redis = new Redis({ port, host: '127.0.0.1', lazyConnect: true })
   try {

@@ -40,7 +40,8 @@ export interface ReaderOptions {
 }
 
 /**
- * Asks for a completion and reads its stream to the end. A connection that breaks is taken up at any API process behind the last event.
+ * Asks for a completion and reads its stream to the end. A connection that breaks is taken up at any API process behind
+ * the last event.
  *
  * @throws {Error} the request failed, an event came twice or out of order, or nothing ended in time
  */

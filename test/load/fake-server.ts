@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-export interface AskedBody {
+export interface RequestedBody {
   readonly prompt: string
   readonly max_tokens: number
   readonly temperature: number
@@ -13,7 +13,7 @@ export interface AskedBody {
 
 export interface FakeBehaviour {
   /** The answer's tokens; the default is a function of prompt and seed. */
-  readonly tokens?: (body: AskedBody, request: number) => readonly string[]
+  readonly tokens?: (body: RequestedBody, request: number) => readonly string[]
   readonly fault?: (request: number) => 'refuse' | 'cut' | 'error event' | null
   readonly gapMs?: number
 }
@@ -42,7 +42,7 @@ async function models(reply: ServerResponse): Promise<void> {
 }
 
 async function complete(request: IncomingMessage, reply: ServerResponse, behaviour: FakeBehaviour, number: number): Promise<void> {
-  const body = JSON.parse(await text(request)) as AskedBody
+  const body = JSON.parse(await text(request)) as RequestedBody
   const fault = behaviour.fault?.(number) ?? null
   if (fault === 'refuse') {
     reply.writeHead(503, { 'content-type': 'application/json' }).end(JSON.stringify({ error: { message: 'queue is full' } }))
@@ -68,7 +68,7 @@ async function complete(request: IncomingMessage, reply: ServerResponse, behavio
   reply.end(`${event({ choices: [], usage: { completion_tokens: tokens.length } })}data: [DONE]\n\n`)
 }
 
-function defaultTokens(body: AskedBody): readonly string[] {
+function defaultTokens(body: RequestedBody): readonly string[] {
   return Array.from({ length: body.max_tokens }, (_, at) => ` ${body.prompt.length}-${body.seed ?? 'greedy'}-é${at}`)
 }
 

@@ -20,19 +20,19 @@ it('runs the levels one after the other', async () => {
 })
 
 it('finds every text equal on a server that answers alike', async () => {
-  const { report, said } = await loadOn({}, '--clients 4 --max-tokens 4 --check --cases 6')
+  const { report, emitted } = await loadOn({}, '--clients 4 --max-tokens 4 --check --cases 6')
   expect(report.check).toMatchObject({ cases: 6, different: 0 })
   expect(report.check?.compared).toBeGreaterThan(6)
   expect(report.passed).toBe(true)
-  expect(said.join('\n')).toContain('6 requests sent alone')
+  expect(emitted.join('\n')).toContain('6 requests sent alone')
 })
 
 it('finds the text that differs from its solo run, and shows where', async () => {
   const tokens: FakeBehaviour['tokens'] = (_body, request) => ['the same', request === 7 ? ' but not here' : ' to the end']
-  const { report, said } = await loadOn({ tokens }, '--clients 2 --check --cases 4')
+  const { report, emitted } = await loadOn({ tokens }, '--clients 2 --check --cases 4')
   expect(report.check?.different).toBe(1)
   expect(report.passed).toBe(false)
-  expect(said.join('\n')).toMatch(/differs at character 9: alone .*to the end.*under load .*but not here/)
+  expect(emitted.join('\n')).toMatch(/differs at character 9: alone .*to the end.*under load .*but not here/)
 })
 
 it.each([
@@ -52,10 +52,10 @@ it('watches the memory of a process', async () => {
   expect(report.memory?.flatAfterFirstMinute).toBeNull()
 })
 
-async function loadOn(behaviour: FakeBehaviour, args: string): Promise<{ report: StreamReport; said: readonly string[] }> {
+async function loadOn(behaviour: FakeBehaviour, args: string): Promise<{ report: StreamReport; emitted: readonly string[] }> {
   await using server = await fakeServer(behaviour)
   const options = parseStreamOptions(['--url', server.url, '--minutes', '0.006', ...args.split(' ')]) as StreamOptions
-  const said: string[] = []
-  const report = await streamRun(options, new AbortController().signal, line => said.push(line))
-  return { report, said }
+  const emitted: string[] = []
+  const report = await streamRun(options, new AbortController().signal, line => emitted.push(line))
+  return { report, emitted }
 }

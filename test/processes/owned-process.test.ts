@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
-import { isAlive } from '../server/start-workers.ts'
+import { isAlive } from '../server/workers/start-workers.ts'
 import { owned } from './owned-process.ts'
 
 const PARENT = fileURLToPath(new URL('./leaving-parent.ts', import.meta.url))

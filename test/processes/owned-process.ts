@@ -7,8 +7,9 @@ const REAPER = fileURLToPath(new URL('./reaper.ts', import.meta.url))
 let toReaper: Writable | null = null
 
 /**
- * Every child process of a test goes through this: it is killed at the latest when the process of the test file is gone, also where a hook timed out
- * or that process was killed itself. A child left behind would keep its port, and its copy of our standard error, for which the test runner waits.
+ * Every child process of a test goes through this: it is killed at the latest when the process of the test file is
+ * gone, also where a hook timed out or that process was killed itself. A child left behind would keep its port, and its
+ * copy of our standard error, for which the test runner waits.
  */
 export function owned<Child extends ChildProcess>(child: Child): Child {
   const { pid } = child

@@ -1,6 +1,6 @@
+import { PLAIN_DELIVERY } from '../../src/inference/contract/delivery-policy.ts'
 import { type GenerationRequest, PLAIN_REQUEST } from '../../src/inference/contract/request.ts'
 import { PLAIN_SAMPLING } from '../../src/inference/contract/sampling.ts'
-import { PLAIN_TICKET } from '../../src/inference/contract/ticket.ts'
 
 let made = 0
 
@@ -13,7 +13,7 @@ export function aRequest(overrides: Partial<GenerationRequest> = {}): Generation
     maxNewTokens: 3,
     sampling: PLAIN_SAMPLING,
     admittedAtMs: 0,
-    ticket: PLAIN_TICKET,
+    delivery: PLAIN_DELIVERY,
     ...overrides
   }
 }

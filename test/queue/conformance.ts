@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { isTerminal } from '../../src/inference/contract/events.ts'
 import { aRequest } from './a-request.ts'
 import { describeDeaths } from './conformance-deaths.ts'
-import { describeTickets } from './conformance-tickets.ts'
+import { describeDelivery } from './conformance-delivery.ts'
 import { TRICKS } from './fake-engine.ts'
 import { collect, endOf, readAll, readUntil } from './read-all.ts'
 import { type OpenRig, rigWith } from './rig.ts'
@@ -14,7 +14,7 @@ const never = new AbortController().signal
 /** What every queue must hold, whatever carries it. */
 export function describeQueue(openRig: OpenRig): void {
   const rigOf = rigWith(openRig)
-  describeTickets(rigOf)
+  describeDelivery(rigOf)
   describeDeaths(rigOf)
 
   describe('a log', () => {
@@ -83,15 +83,15 @@ export function describeQueue(openRig: OpenRig): void {
       const [first, second, third] = [aRequest({ prompts: held }), aRequest({ prompts: held }), aRequest()]
       for (const request of [first, second, third]) await rig.queue.submit(request)
       await expect.poll(() => Promise.all([first, second, third].map(request => rig.queue.position(request.id)))).toEqual([null, 1, 2])
-      const told: number[] = []
+      const received: number[] = []
       for await (const batch of rig.queue.events(third.id, 0, never)) {
         for (const { event } of batch) {
           if (event.kind !== 'queued') continue
-          told.push(event.position)
+          received.push(event.position)
           await rig.queue.cancel(event.position === 2 ? first.id : second.id)
         }
       }
-      expect(told).toEqual([2, 1])
+      expect(received).toEqual([2, 1])
       expect(await rig.queue.position(third.id)).toBeNull()
     })
 

@@ -38,7 +38,7 @@ export class FakeEngine implements Engine {
   readonly description: EngineDescription
   readonly #options: FakeEngineOptions
   readonly #jobs = new Map<string, FakeJob>()
-  #told: readonly string[] = []
+  #received: readonly string[] = []
   #isStepping = false
   #isHanging = false
   #isClosed = false
@@ -74,14 +74,14 @@ export class FakeEngine implements Engine {
   }
 
   submit(request: GenerationRequest, history: readonly LoggedEvent[] = []): void {
-    const said = history.filter(event => event.kind === 'token')
+    const emitted = history.filter(event => event.kind === 'token')
     const next = new Map(Array.from({ length: choiceCount(request) }, (_, choice) => [choice, 0]))
-    for (const { choice, position, end } of said) {
+    for (const { choice, position, end } of emitted) {
       if (end === null) next.set(choice, position + 1)
       else next.delete(choice)
     }
     const hasStarted = history.some(({ kind }) => kind === 'started')
-    this.#jobs.set(request.id, { request, waiting: [...next], rows: new Map(), hasStarted, hasAdvanced: false, made: said.length })
+    this.#jobs.set(request.id, { request, waiting: [...next], rows: new Map(), hasStarted, hasAdvanced: false, made: emitted.length })
     this.#schedule()
   }
 
@@ -99,7 +99,7 @@ export class FakeEngine implements Engine {
       while (waiting.length > 0 && this.rows < this.#options.slots) rows.set(...(waiting.shift() ?? [0, 0]))
     }
     const batch = [...this.#jobs.values()].filter(job => job.rows.size > 0 && trickOf(job) !== TRICKS.ignore)
-    this.#tell(batch)
+    this.#emit(batch)
     if (batch.length === 0) return
     this.#isStepping = true
     this.stepStartedAtMs = Date.now()
@@ -113,10 +113,10 @@ export class FakeEngine implements Engine {
   }
 
   /** Whom the next run computes for, where it is not whom the last did. */
-  #tell(batch: readonly FakeJob[]): void {
+  #emit(batch: readonly FakeJob[]): void {
     const requestIds = batch.map(({ request }) => request.id)
-    if (requestIds.join() === this.#told.join()) return
-    this.#told = requestIds
+    if (requestIds.join() === this.#received.join()) return
+    this.#received = requestIds
     this.#options.listener.running(requestIds)
   }
 

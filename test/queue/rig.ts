@@ -5,7 +5,9 @@ import type { FakeEngine } from './fake-engine.ts'
 export interface RigWorker {
   /** To look at, not to work with. */
   readonly engine: FakeEngine
-  /** It dies as of SIGKILL: what it has said arrives, nothing more does. The queue may find out later, in its own way. */
+  /**
+   * It dies as of SIGKILL: what it has said arrives, nothing more does. The queue may find out later, in its own way.
+   */
   kill(): Promise<void>
 }
 

@@ -4,7 +4,9 @@ import type { QuantizationChoice } from '../../src/inference/model/prepared-mode
 import { scoreToken } from '../../src/inference/sampling/scores.ts'
 import { openDefaultModel, type ReferenceCase, readReference } from './real-model.ts'
 
-/** Log-probabilities of the prompt, and of the reference's own continuation the id we would have chosen at each step. */
+/**
+ * Log-probabilities of the prompt, and of the reference's own continuation the id we would have chosen at each step.
+ */
 async function replay(
   runner: ModelRunner,
   { promptTokenIds, greedyTokenIds }: ReferenceCase
@@ -14,13 +16,13 @@ async function replay(
   const logits = await runner.prefill(0, 0, promptTokenIds, [...promptTokenIds.keys()])
   const rowOf = (index: number): Float32Array => logits.subarray(index * width, (index + 1) * width)
   const prompt = promptTokenIds.slice(1).map((tokenId, index) => scoreToken(rowOf(index), tokenId, { top: 0 }).logprob)
-  const chosen = [likeliest(rowOf(length - 1))]
+  const chosen = [argmax(rowOf(length - 1))]
   for (const [index, tokenId] of greedyTokenIds.slice(0, -1).entries())
-    chosen.push(likeliest(await runner.decode([tokenId], [length + index])))
+    chosen.push(argmax(await runner.decode([tokenId], [length + index])))
   return { prompt, chosen }
 }
 
-function likeliest(logits: Float32Array): number {
+function argmax(logits: Float32Array): number {
   return scoreToken(logits, 0, { top: 1 }).top[0]?.tokenId ?? -1
 }
 

@@ -1,14 +1,14 @@
 import type { FastifyRequest } from 'fastify'
+import { PLAIN_DELIVERY } from '../../src/inference/contract/delivery-policy.ts'
 import { ServiceError } from '../../src/inference/contract/errors.ts'
 import type { FinishedEvent, LoggedEvent } from '../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../src/inference/contract/request.ts'
 import type { TextPort } from '../../src/inference/contract/text-port.ts'
-import { PLAIN_TICKET } from '../../src/inference/contract/ticket.ts'
 import type { GenerationQueue, QueueEvent } from '../../src/queue/queue.ts'
 import { completionDialect } from '../../src/routes/completions/dialect.ts'
 import type { Status } from '../../src/routes/health/status.ts'
 import type { ModelCard } from '../../src/routes/models/model-card.ts'
-import type { GenerationRouteOptions } from '../../src/routes/wire/generation-route.ts'
+import type { GenerationRouteOptions } from '../../src/routes/wire/request/generation-route.ts'
 
 /** Parts of the house as literals, for tests of the routes. */
 
@@ -54,8 +54,8 @@ export function literalQueue(script: Script): LiteralQueue {
       submitted.push(request)
       return request.id
     },
-    ticket: async id => submitted.find(one => one.id === id)?.ticket ?? PLAIN_TICKET,
-    snapshot: async () => ({ ticket: PLAIN_TICKET, queued: null, last: 0, end: null }),
+    deliveryPolicy: async id => submitted.find(one => one.id === id)?.delivery ?? PLAIN_DELIVERY,
+    snapshot: async () => ({ delivery: PLAIN_DELIVERY, queued: null, last: 0, end: null }),
     entries: async () => [],
     events(id, _afterOrdinal, signal) {
       const request = submitted.find(one => one.id === id)
@@ -79,7 +79,7 @@ export function inBatches(events: readonly LoggedEvent[]): Script {
 /** Says `texts` in every choice, one token each, the last one ends with `length`. */
 export function saying(...texts: readonly string[]): Script {
   return async function* (request) {
-    yield* inBatches(said(request, texts))(request, new AbortController().signal)
+    yield* inBatches(emitted(request, texts))(request, new AbortController().signal)
   }
 }
 
@@ -91,7 +91,7 @@ export const silent: Script = async function* (_request, signal) {
   if (!signal.aborted) await promise
 }
 
-export function said(request: GenerationRequest, texts: readonly string[]): readonly LoggedEvent[] {
+export function emitted(request: GenerationRequest, texts: readonly string[]): readonly LoggedEvent[] {
   const choices = request.prompts.length * request.choicesPerPrompt
   const tokens = texts.flatMap((text, position) =>
     Array.from({ length: choices }, (_, choice): LoggedEvent => {
@@ -113,7 +113,7 @@ export function routeOptions(queue: LiteralQueue, changes: Partial<GenerationRou
     text: TEXT,
     card: CARD,
     dialects: [completionDialect],
-    journal: { attach: () => {} },
+    accessLog: { attach: () => {} },
     leaving: new AbortController().signal,
     strictParams: false,
     callerOf: (_request: FastifyRequest) => 'caller',

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { afterEach, expect, it } from 'vitest'
 import type { GenerationRequest } from '../../src/inference/contract/request.ts'
 import { EmbeddedQueue } from '../../src/queue/embedded/embedded-queue.ts'
-import { readSse, said } from '../routes/literal-parts.ts'
+import { emitted, readSse } from '../routes/literal-parts.ts'
 import { testApp } from './app-parts.ts'
 
 let app: FastifyInstance | undefined
@@ -16,7 +16,7 @@ async function open() {
   const queue = new EmbeddedQueue()
   const started: GenerationRequest[] = []
   const calls = { started: Promise.withResolvers<GenerationRequest>(), cancelled: Promise.withResolvers<string>() }
-  const seat = queue.join({
+  const handle = queue.join({
     slots: 1,
     start(request) {
       started.push(request)
@@ -24,8 +24,8 @@ async function open() {
     },
     cancel: id => calls.cancelled.resolve(id)
   })
-  const say = (request: GenerationRequest, ...texts: readonly string[]) =>
-    seat.deliver(said(request, texts).map(event => ({ requestId: request.id, event })))
+  const emit = (request: GenerationRequest, ...texts: readonly string[]) =>
+    handle.deliver(emitted(request, texts).map(event => ({ requestId: request.id, event })))
   app = testApp({ queue })
   await app.listen({ port: 0, host: '127.0.0.1' })
   const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}/v1/completions`
@@ -36,18 +36,18 @@ async function open() {
       body: JSON.stringify({ model: 'tiny', prompt: 'hi', stream: true }),
       signal
     })
-  return { started, calls, say, ask }
+  return { started, calls, emit, ask }
 }
 
 it('streams through the embedded queue, and tells who waits that they wait', async () => {
-  const { started, calls, say, ask } = await open()
+  const { started, calls, emit, ask } = await open()
   const first = await ask()
   const request = await calls.started.promise
   const second = await ask()
-  say(request, 'a', 'b')
+  emit(request, 'a', 'b')
   const [, next] = started
   if (next === undefined) throw new Error('the second request was not started when the first had ended')
-  say(next, 'c')
+  emit(next, 'c')
   const [firstBody, secondBody] = [await first.text(), await second.text()]
   expect(readSse(firstBody).map(event => event.id)).toEqual(['2', '3', '4'])
   expect(secondBody).toContain(': queued, position 1\n')

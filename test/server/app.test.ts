@@ -48,14 +48,20 @@ it('lists its model to the OpenAI client', async () => {
 })
 
 it.each([
-  { name: 'a wrong value', ask: { temperature: 9 }, changes: {}, wanted: OpenAI.BadRequestError, fields: { param: 'temperature' } },
-  { name: 'an unknown model', ask: { model: 'x' }, changes: {}, wanted: OpenAI.NotFoundError, fields: { code: 'model_not_found' } },
-  { name: 'a wrong key', ask: {}, changes: { apiKeys: ['sk-1'] }, wanted: OpenAI.AuthenticationError, fields: { code: 'invalid_api_key' } },
-  { name: 'draining', ask: {}, changes: { isDraining: () => true }, wanted: OpenAI.InternalServerError, fields: { status: 503 } }
-])('raises the class of error that the OpenAI client knows for $name', async ({ ask, changes, wanted, fields }) => {
+  { name: 'a wrong value', ask: { temperature: 9 }, changes: {}, expected: OpenAI.BadRequestError, fields: { param: 'temperature' } },
+  { name: 'an unknown model', ask: { model: 'x' }, changes: {}, expected: OpenAI.NotFoundError, fields: { code: 'model_not_found' } },
+  {
+    name: 'a wrong key',
+    ask: {},
+    changes: { apiKeys: ['sk-1'] },
+    expected: OpenAI.AuthenticationError,
+    fields: { code: 'invalid_api_key' }
+  },
+  { name: 'draining', ask: {}, changes: { isDraining: () => true }, expected: OpenAI.InternalServerError, fields: { status: 503 } }
+])('raises the class of error that the OpenAI client knows for $name', async ({ ask, changes, expected, fields }) => {
   const { client } = await listen(changes)
   const error = await client.completions.create({ model: 'tiny', prompt: 'hi', ...ask }).catch((thrown: unknown) => thrown)
-  expect(error).toBeInstanceOf(wanted)
+  expect(error).toBeInstanceOf(expected)
   expect(error).toMatchObject({ type: expect.any(String), requestID: expect.stringMatching(/^req_/), ...fields })
 })
 
@@ -83,8 +89,8 @@ it.each([true, false])('cancels the request and writes its line when the client 
   }
   const { client } = await listen({ queue, logger })
   const leaving = new AbortController()
-  const asked = client.completions.create({ model: 'tiny', prompt: 'hi', stream }, { signal: leaving.signal })
-  const left = Promise.resolve(asked).catch(() => null)
+  const requested = client.completions.create({ model: 'tiny', prompt: 'hi', stream }, { signal: leaving.signal })
+  const left = Promise.resolve(requested).catch(() => null)
   await reading.promise
   leaving.abort()
   await left
@@ -271,8 +277,8 @@ it.each([
 ])('does not read the body of a DELETE: %o', async ask => {
   const app = testApp({ queue: new EmbeddedQueue() })
   const plain = await app.inject({ method: 'DELETE', url: '/v1/streams/x' })
-  const asked = await app.inject({ method: 'DELETE', url: '/v1/streams/x', ...ask })
-  expect([asked.statusCode, asked.body]).toEqual([404, plain.body])
+  const requested = await app.inject({ method: 'DELETE', url: '/v1/streams/x', ...ask })
+  expect([requested.statusCode, requested.body]).toEqual([404, plain.body])
 })
 
 it('says which methods a URL knows', async () => {

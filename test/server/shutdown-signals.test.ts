@@ -2,12 +2,12 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { owned } from '../processes/owned-process.ts'
-import { isAlive } from './start-workers.ts'
+import { isAlive } from './workers/start-workers.ts'
 
 /** A server in a process group of its own, with a request of so many tokens under way. */
 async function serve(tokens: number): Promise<{ server: ChildProcess; pids: number[]; signalGroup: (signal: NodeJS.Signals) => void }> {
   const server = owned(
-    fork(new URL('./signalled-parent.ts', import.meta.url), [String(tokens)], {
+    fork(new URL('./workers/signalled-parent.ts', import.meta.url), [String(tokens)], {
       detached: true,
       execArgv: [],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc']

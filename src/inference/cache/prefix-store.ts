@@ -15,23 +15,27 @@ type Branches = Map<string, Block>
 interface Block {
   readonly key: string
   /** In memory. */
-  readonly place: number
+  readonly block: number
   /** Those among which it is. */
   readonly siblings: Branches
   readonly next: Branches
 }
 
 /**
- * Beginnings of prompts, in blocks of BLOCK_TOKENS positions, each kept once however many prompts begin with it. Prompt-class positions only: what was
- * generated is another numeric class and never reused. The least recently used gives way first.
+ * Beginnings of prompts, in blocks of BLOCK_TOKENS positions, each kept once however many prompts begin with it.
+ * Prompt-class positions only: what was generated is another numeric class and never reused. The least recently used
+ * gives way first.
  */
 export class PrefixStore {
   readonly #memory: BlockMemory
   readonly #roots: Branches = new Map()
-  /** Least recently used first. A prompt that uses a block uses those before it too, and they are moved behind it: the first is always the end of a path. */
+  /**
+   * Least recently used first. A prompt that uses a block uses those before it too, and they are moved behind it: the
+   * first is always the end of a path.
+   */
   readonly #order = new Set<Block>()
   /** Places of dropped blocks; all places from `#fresh` on are free too. */
-  readonly #places: number[] = []
+  readonly #blocks: number[] = []
   #fresh = 0
 
   constructor(memory: BlockMemory) {
@@ -52,7 +56,8 @@ export class PrefixStore {
    * Copies the longest kept prefix of a prompt into a row.
    *
    * @param limit  most positions that are copied
-   * @param room   most positions that may be kept from now on: other blocks give way before these, and these once they are copied
+   * @param room   most positions that may be kept from now on: other blocks give way before these, and these once they
+   *   are copied
    * @returns      the positions that are there
    */
   lend(prompt: StoredPrompt, limit: number, row: number, room: number): number {
@@ -61,7 +66,7 @@ export class PrefixStore {
     const pinned = new Set(path)
     this.#shrink(room, pinned)
     for (const [index, block] of [...path.entries()].reverse()) {
-      this.#memory.loadBlock(block.place, row, index * BLOCK_TOKENS)
+      this.#memory.loadBlock(block.block, row, index * BLOCK_TOKENS)
       pinned.delete(block)
       this.#shrink(room, pinned)
     }
@@ -83,8 +88,8 @@ export class PrefixStore {
       this.#shrink(most - BLOCK_TOKENS, pinned)
       if (this.tokens + BLOCK_TOKENS > most) break
       const siblings = path.at(-1)?.next ?? this.#roots
-      const block = { key: keyOf(prompt, from), place: this.#places.pop() ?? this.#fresh++, siblings, next: new Map() }
-      this.#memory.saveBlock(row, from, block.place)
+      const block = { key: keyOf(prompt, from), block: this.#blocks.pop() ?? this.#fresh++, siblings, next: new Map() }
+      this.#memory.saveBlock(row, from, block.block)
       siblings.set(block.key, block)
       path.push(block)
       pinned.add(block)
@@ -137,8 +142,8 @@ export class PrefixStore {
   #drop(block: Block): void {
     this.#order.delete(block)
     block.siblings.delete(block.key)
-    this.#memory.releaseBlock(block.place)
-    this.#places.push(block.place)
+    this.#memory.releaseBlock(block.block)
+    this.#blocks.push(block.block)
   }
 }
 

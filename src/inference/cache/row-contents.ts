@@ -10,7 +10,10 @@ export interface OrphanedRow extends RowHeader {
   readonly cache: OrphanedCache | null
 }
 
-/** The content of the rows: memory, its headers for a successor, and the rows of killed processes that no sequence has claimed yet. */
+/**
+ * The content of the rows: memory, its headers for a successor, and the rows of killed processes that no sequence has
+ * claimed yet.
+ */
 export class RowContents {
   readonly #memory: RowMemory
   readonly #headers: RowHeaders
@@ -34,8 +37,8 @@ export class RowContents {
   }
 
   /**
-   * Keeps the rows that an earlier process left in this memory, until they are claimed or `dropOrphans` is called; everything else goes back
-   * to the system. To be called before any other method.
+   * Keeps the rows that an earlier process left in this memory, until they are claimed or `dropOrphans` is called;
+   * everything else goes back to the system. To be called before any other method.
    *
    * @param identity  of model, shape and program: rows of another identity are dropped
    */
@@ -82,7 +85,8 @@ export class RowContents {
       this.copy(row, to, positions)
       return true
     }
-    // The successor of that process clears a header before it drops or overwrites the row: a header that is still there proves that the copy is whole.
+    // The successor of that process clears a header before it drops or overwrites the row: a header that is still there
+    // proves that the copy is whole.
     const isWhole =
       cache.copyRow(row, to, positions) &&
       headersOf(cache, this.rows).some(header => header.row === row && header.key === key && header.computed >= positions)

@@ -27,9 +27,10 @@ export function rowKey(requestId: string, choice: number): string {
 }
 
 /**
- * One header per row of the cache, in memory that lives as long as the cache: the row's owner and its computed positions. The successor of
- * a killed process continues from it. A process may be killed at any instant of any call: a header is there whole or not at all, and because
- * `advance` is called after the positions are computed, no header ever claims a position that is missing.
+ * One header per row of the cache, in memory that lives as long as the cache: the row's owner and its computed
+ * positions. The successor of a killed process continues from it. A process may be killed at any instant of any call: a
+ * header is there whole or not at all, and because `advance` is called after the positions are computed, no header ever
+ * claims a position that is missing.
  */
 export class RowHeaders {
   readonly #words: Int32Array

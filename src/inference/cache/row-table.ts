@@ -22,8 +22,9 @@ export interface RowTableOptions {
 }
 
 /**
- * The owners of the rows. Decoding rows are dense (0..decodingRows-1), so that one run covers them; the prompt in prefill has a row behind
- * them; every other row is free. Prefixes of prompts are stored beside the rows, in what reservations leave of the budget.
+ * The owners of the rows. Decoding rows are dense (0..decodingRows-1), so that one run covers them; the prompt in
+ * prefill has a row behind them; every other row is free. Prefixes of prompts are stored beside the rows, in what
+ * reservations leave of the budget.
  */
 export class RowTable<Owner extends RowOwner> {
   readonly #contents: RowContents
@@ -97,7 +98,8 @@ export class RowTable<Owner extends RowOwner> {
   }
 
   /**
-   * Binds the row behind the decoding ones to a prompt, and copies the longest stored prefix into it. An orphaned row of the sequence is dropped.
+   * Binds the row behind the decoding ones to a prompt, and copies the longest stored prefix into it. An orphaned row
+   * of the sequence is dropped.
    *
    * @param limit  most positions that are copied; 0: all are to be computed
    * @returns      the positions that need no computing
@@ -114,8 +116,8 @@ export class RowTable<Owner extends RowOwner> {
   }
 
   /**
-   * Binds the row behind the decoding ones to a sequence, with the first `positions` positions of its orphaned row. Nothing is copied where
-   * that is the same row.
+   * Binds the row behind the decoding ones to a sequence, with the first `positions` positions of its orphaned row.
+   * Nothing is copied where that is the same row.
    *
    * @returns false, with nothing bound, where the orphaned row is gone
    */
@@ -159,7 +161,10 @@ export class RowTable<Owner extends RowOwner> {
     this.#contents.setComputed(this.rowOf(owner), owner.computed)
   }
 
-  /** Stores what is computed of the owner's prompt, as far as there is room. After each chunk, since a token takes some 10 to 50 µs to copy. */
+  /**
+   * Stores what is computed of the owner's prompt, as far as there is room. After each chunk, since a token takes some
+   * 10 to 50 µs to copy.
+   */
   share(owner: Owner): void {
     if (!this.#options.reusePrefixes || this.#broken.has(owner)) return
     this.#store.save(owner, Math.min(owner.computed, owner.promptTokenIds.length), this.rowOf(owner), this.#storeRoom)

@@ -9,7 +9,10 @@ export type StepEvents = readonly { readonly requestId: string; readonly event: 
 export interface EngineListener {
   /** Once per step, with all its events. */
   readonly events: (events: StepEvents) => void
-  /** Before a run for other requests than the previous run, and with none before the engine waits, so that a crash is attributed to the right requests. */
+  /**
+   * Before a run for other requests than the previous run, and with none before the engine waits, so that a crash is
+   * attributed to the right requests.
+   */
   readonly running: (requestIds: readonly string[]) => void
   /** After the first run that computed something of these requests since they were submitted here. */
   readonly advanced: (requestIds: readonly string[]) => void
@@ -49,22 +52,23 @@ export interface Engine {
   /**
    * Accepts a request. Every accepted request ends in exactly one terminal event, unless it is cancelled.
    *
-   * @param history  events that the request's log holds already, in order, without a terminal event; empty for a new request. The engine
-   *                 continues after them and repeats none; with the same engine and request, log and continuation are those of an undisturbed run.
+   * @param history  events that the request's log holds already, in order, without a terminal event; empty for a new
+   *                 request. The engine continues after them and repeats none; with the same engine and request, log
+   *                 and continuation are those of an undisturbed run.
    */
   submit(request: GenerationRequest, history?: readonly LoggedEvent[]): void
 
   /**
-   * Moves the cache into this file, so that it outlives the process. Rows that an earlier process left there are continued when their
-   * requests are submitted. To be called before the first request.
+   * Moves the cache into this file, so that it outlives the process. Rows that an earlier process left there are
+   * continued when their requests are submitted. To be called before the first request.
    *
    * @param descriptor  open in this process; from `createCacheFile`
    */
   useCacheFile?(descriptor: number): void
 
   /**
-   * Makes the rows in the cache file of a killed process of the same kind available: requests submitted from now on continue from copies of
-   * them, as far as that process's successor has not dropped them yet.
+   * Makes the rows in the cache file of a killed process of the same kind available: requests submitted from now on
+   * continue from copies of them, as far as that process's successor has not dropped them yet.
    *
    * @param descriptor  open in this process; not the one of `useCacheFile`
    */

@@ -10,8 +10,8 @@ const waiting: (() => void)[] = []
 let begunAtMs: number | null = null
 
 /**
- * To be asked before each piece of work that is one of many: pieces of long lists, frames of a long stream. A piece should take a
- * millisecond or two, since nothing interrupts it.
+ * To be asked before each piece of work that is one of many: pieces of long lists, frames of a long stream. A piece
+ * should take a millisecond or two, since nothing interrupts it.
  *
  * @returns null when the piece may be done now; else a promise that resolves when it may
  */

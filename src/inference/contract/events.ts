@@ -1,6 +1,9 @@
 import type { Failure } from './errors.ts'
 
-/** A token and its log-probability (natural log, of the raw model distribution: before temperature, penalties and filters). */
+/**
+ * A token and its log-probability (natural log, of the raw model distribution: before temperature, penalties and
+ * filters).
+ */
 export interface ScoredAlternative {
   readonly tokenId: number
   /** The token's own text; a token that is not whole UTF-8 is written `bytes:\xe2\x80`. */
@@ -12,7 +15,10 @@ export interface ScoredAlternative {
 export interface TokenScore extends Omit<ScoredAlternative, 'logprob'> {
   /** null for the first token of a prompt, which nothing predicts. */
   readonly logprob: number | null
-  /** Alternatives, likeliest first; the token itself is among them only if it is one of them. Its value there is the same float. */
+  /**
+   * Alternatives, likeliest first; the token itself is among them only if it is one of them. Its value there is the
+   * same float.
+   */
   readonly top: readonly ScoredAlternative[]
   /** Of the token among all, 1 is the likeliest; told of prompt tokens that something predicts. */
   readonly rank?: number
@@ -63,7 +69,9 @@ export interface StartedEvent {
   readonly atMs?: number
 }
 
-/** With `echo`: at most LIMITS.promptEventTokens tokens of a prompt, in order, before the first token of its choices. */
+/**
+ * With `echo`: at most LIMITS.promptEventTokens tokens of a prompt, in order, before the first token of its choices.
+ */
 export interface PromptEvent {
   readonly kind: 'prompt'
   readonly promptIndex: number
@@ -81,12 +89,17 @@ export interface GeneratedTokenEvent {
   /** 0 is the first new token of the choice. */
   readonly position: number
   readonly tokenId: number
-  /** Text released by this token: often its own, empty while a half character or a possible stop string is held back. */
+  /**
+   * Text released by this token: often its own, empty while a half character or a possible stop string is held back.
+   */
   readonly text: string
   readonly score: TokenScore | null
   /** Set on the last token of the choice. */
   readonly end: ChoiceEnd | null
-  /** Prompt tokens that came from a cached prefix: told with the first token that a prompt yields, so that a successor's usage is the same. */
+  /**
+   * Prompt tokens that came from a cached prefix: told with the first token that a prompt yields, so that a successor's
+   * usage is the same.
+   */
   readonly cachedTokens?: number
   /** Of the first token of all: when it came, in Unix milliseconds. */
   readonly atMs?: number
@@ -97,7 +110,10 @@ export interface FinishedEvent {
   readonly kind: 'finished'
   readonly usage: Usage
   readonly timings: Timings
-  /** Where fewer choices are shown than there are: those to show, prompt by prompt, the highest mean log-probability per token first. */
+  /**
+   * Where fewer choices are shown than there are: those to show, prompt by prompt, the highest mean log-probability per
+   * token first.
+   */
   readonly ranking?: readonly number[]
 }
 

@@ -2,9 +2,15 @@
 export const LIMITS = {
   /** Body of one HTTP request: 32k token ids as JSON fit four times over. */
   bodyBytes: 1_048_576,
-  /** Arrays and objects inside one another, in any JSON that a client sends: what walks a value recursively has stack for it. */
+  /**
+   * Arrays and objects inside one another, in any JSON that a client sends: what walks a value recursively has stack
+   * for it.
+   */
   jsonDepth: 64,
-  /** Arrays, objects and keys of objects in one JSON text: what is parsed, checked and handed to another thread piece by piece. */
+  /**
+   * Arrays, objects and keys of objects in one JSON text: what is parsed, checked and handed to another thread piece by
+   * piece.
+   */
   jsonMembers: 16_384,
   jsonValues: 262_144,
   promptsPerRequest: 64,
@@ -29,7 +35,10 @@ export const LIMITS = {
   badWordChars: 256,
   /** `logprob_token_ids`, as in vLLM. */
   scoredTokenIds: 128,
-  /** Names in `x-ignored-params`, and characters of each: with room to spare within the 16 KiB of headers that clients read. */
+  /**
+   * Names in `x-ignored-params`, and characters of each: with room to spare within the 16 KiB of headers that clients
+   * read.
+   */
   ignoredParams: 32,
   ignoredParamChars: 64,
   /** A client's own name for its request. */
@@ -37,8 +46,8 @@ export const LIMITS = {
   /** `logprobs`: alternatives per token; OpenAI's servers cap it at 20. */
   topLogprobs: 20,
   /**
-   * Choices × tokens × (1 + alternatives) of one request. An entry takes 5 bytes of an answer (text alone) to 84 (alternatives in chat), so that
-   * answers stay below about 64 MB.
+   * Choices × tokens × (1 + alternatives) of one request. An entry takes 5 bytes of an answer (text alone) to 84
+   * (alternatives in chat), so that answers stay below about 64 MB.
    */
   answerEntries: 786_432,
   /** Tokens in one `prompt` event, so that no log entry is large. */

@@ -28,20 +28,26 @@ export interface ModelRunner {
   readonly contextLength: number
   /** Rows that runs work on: 0..slots-1. */
   readonly slots: number
-  /** Rows there are: those from `slots` on take part in no run and only store moved content. A row is named by its index. */
+  /**
+   * Rows there are: those from `slots` on take part in no run and only store moved content. A row is named by its
+   * index.
+   */
   readonly rows: number
-  /** Copies of BLOCK_TOKENS positions that can be kept beside the rows: blocks 0..blocks-1. Unlike the rows they end with this process. */
+  /**
+   * Copies of BLOCK_TOKENS positions that can be kept beside the rows: blocks 0..blocks-1. Unlike the rows they end
+   * with this process.
+   */
   readonly blocks: number
   readonly cacheBytesPerToken: number
   /**
-   * ROW_HEADER_BYTES for each row and as many for all rows together; zeros at first. Lives as long as the cache: the owner of the rows
-   * records here what they hold.
+   * ROW_HEADER_BYTES for each row and as many for all rows together; zeros at first. Lives as long as the cache: the
+   * owner of the rows records here what they hold.
    */
   readonly rowHeaders: ArrayBuffer
 
   /**
-   * Computes `tokenIds` of one row behind its `past` positions.
-   * Two or more tokens, or exactly one if `past` is 0: a lone token behind a past is a decode step, another numeric class.
+   * Computes `tokenIds` of one row behind its `past` positions. Two or more tokens, or exactly one if `past` is 0: a
+   * lone token behind a past is a decode step, another numeric class.
    *
    * @param logitIndices  indexes into `tokenIds` after which logits are computed, ascending; may be empty
    * @returns             float32 [R, V], raw logits. The buffer is reused: read it before the next call

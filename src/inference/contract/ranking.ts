@@ -8,8 +8,8 @@ export interface ChoiceScore {
 }
 
 /**
- * The choices to show where there are more: of each prompt the `shownPerPrompt` with the highest mean log-probability per token, best first, of
- * equals the lowest number first; prompt by prompt.
+ * The choices to show where there are more: of each prompt the `shownPerPrompt` with the highest mean log-probability
+ * per token, best first, of equals the lowest number first; prompt by prompt.
  *
  * @returns null where all are shown
  */

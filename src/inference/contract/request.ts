@@ -1,5 +1,5 @@
+import type { DeliveryPolicy } from './delivery-policy.ts'
 import type { SamplingParams } from './sampling.ts'
-import type { Ticket } from './ticket.ts'
 
 /** One prompt, tokenized and within the context. */
 export interface Prompt {
@@ -18,8 +18,8 @@ export interface GenerationRequest {
   /** Independent continuations of each prompt, which share its prefill. */
   readonly choicesPerPrompt: number
   /**
-   * Continuations that the client is shown of each prompt (`n`). Fewer than there are: the best (`FinishedEvent.ranking`), and every token is scored.
-   * More: all would be equal, and one is computed for all.
+   * Continuations that the client is shown of each prompt (`n`). Fewer than there are: the best
+   * (`FinishedEvent.ranking`), and every token is scored. More: all would be equal, and one is computed for all.
    */
   readonly shownPerPrompt: number
   /** How many equal choices each computed one stands for in `usage`; 1 where they differ. */
@@ -50,10 +50,13 @@ export interface GenerationRequest {
   /** Unix time in milliseconds at which the API process admitted the request. */
   readonly admittedAtMs: number
   /** The queue's part of it; engines do not look at it. */
-  readonly ticket: Ticket
+  readonly delivery: DeliveryPolicy
 }
 
-/** One choice of each prompt that ends at the end token or by length, and reports its text only: what a caller starts from that wants more. */
+/**
+ * One choice of each prompt that ends at the end token or by length, and reports its text only: what a caller starts
+ * from that wants more.
+ */
 export const PLAIN_REQUEST = {
   choicesPerPrompt: 1,
   shownPerPrompt: 1,

@@ -1,4 +1,7 @@
-/** How the next token is drawn from the logits, in the order of docs/sampling.md. Pure data; the maths lives in `inference/sampling`. */
+/**
+ * How the next token is drawn from the logits, in the order of docs/sampling.md. Pure data; the maths lives in
+ * `inference/sampling`.
+ */
 export interface SamplingParams {
   /** 0 is greedy: the highest logit wins, the lowest id among equals. */
   readonly temperature: number
@@ -8,9 +11,15 @@ export interface SamplingParams {
   readonly topK: number
   /** Keep tokens at least this fraction as likely as the likeliest, in [0, 1]; 0 is off. */
   readonly minP: number
-  /** Locally typical sampling, in (0, 1]: keep the tokens whose surprise is nearest to the expected one, until they weigh this much; 1 is off. */
+  /**
+   * Locally typical sampling, in (0, 1]: keep the tokens whose surprise is nearest to the expected one, until they
+   * weigh this much; 1 is off.
+   */
   readonly typicalP: number
-  /** A logit above 0 is divided by it, one below multiplied, once for each token of the prompt or generated before; in (0, 2], 1 is off. */
+  /**
+   * A logit above 0 is divided by it, one below multiplied, once for each token of the prompt or generated before; in
+   * (0, 2], 1 is off.
+   */
   readonly repetitionPenalty: number
   /** Subtracted once from the logit of each token generated before. */
   readonly presencePenalty: number
@@ -24,7 +33,10 @@ export interface SamplingParams {
   readonly badWords: readonly (readonly number[])[]
   /** Tokens before what ends a choice may be drawn. */
   readonly minNewTokens: number
-  /** Key of the noise, together with choice and position. Always set: where the client gave none, the API process draws it. An integer from -2^63 to 2^64. */
+  /**
+   * Key of the noise, together with choice and position. Always set: where the client gave none, the API process draws
+   * it. An integer from -2^63 to 2^64.
+   */
   readonly seed: number
 }
 

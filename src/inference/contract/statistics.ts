@@ -23,7 +23,7 @@ export interface EngineCounters {
   readonly decodedRows: number
   readonly decodeMs: number
   /** Prompt tokens that were looked up among stored prefixes. */
-  readonly prefixTokensAsked: number
+  readonly prefixTokensQueried: number
   /** Those of them that were found. */
   readonly prefixTokensFound: number
 }
@@ -43,7 +43,7 @@ export const ZERO_COUNTERS: EngineCounters = {
   decodeRuns: 0,
   decodedRows: 0,
   decodeMs: 0,
-  prefixTokensAsked: 0,
+  prefixTokensQueried: 0,
   prefixTokensFound: 0
 }
 

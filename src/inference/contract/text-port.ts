@@ -1,13 +1,16 @@
 /**
- * Text work that the API process needs; it runs off the event loop, short texts before long ones. All of it may be refused with the
- * ServiceError `queue_full` while too much of it waits.
+ * Text work that the API process needs; it runs off the event loop, short texts before long ones. All of it may be
+ * refused with the ServiceError `queue_full` while too much of it waits.
  */
 export interface TextPort {
   readonly vocabularySize: number
   readonly facts: TextFacts
   /** False while texts cannot be processed. */
   readonly isHealthy: boolean
-  /** A lower bound of the number of tokens of a text, start token aside, from its characters alone, `enough` at most; 0 where nothing is known. */
+  /**
+   * A lower bound of the number of tokens of a text, start token aside, from its characters alone, `enough` at most; 0
+   * where nothing is known.
+   */
   leastTokens(text: string, enough: number): number
   /** Token ids of a text. Linear in the text's length, hostile texts too. */
   encode(text: string, options?: EncodeOptions): Promise<readonly number[]>
@@ -18,8 +21,8 @@ export interface TextPort {
   /**
    * A conversation as the model's chat template writes it.
    *
-   * @throws {ServiceError} `invalid_request` when the model has no template, when the template refuses the conversation (with its words),
-   *                        takes longer than a few seconds or writes too much
+   * @throws {ServiceError} `invalid_request` when the model has no template, when the template refuses the conversation
+   *                        (with its words), takes longer than a few seconds or writes too much
    */
   renderChat(conversation: Conversation, options?: TextWait): Promise<string>
   close(): Promise<void>
@@ -27,8 +30,8 @@ export interface TextPort {
 
 export interface TextWait {
   /**
-   * Work of a caller that has gone is dropped if it has not begun; the promise is then rejected with the signal's reason.
-   * Also tells which texts are of one request: many short ones come to a long one.
+   * Work of a caller that has gone is dropped if it has not begun; the promise is then rejected with the signal's
+   * reason. Also tells which texts are of one request: many short ones come to a long one.
    */
   readonly signal?: AbortSignal
 }
@@ -42,7 +45,10 @@ export interface DecodeOptions extends TextWait {
   readonly skipSpecialTokens: boolean
 }
 
-/** How a model writes the calls of tools: `hermes`: `<tool_call>{json}</tool_call>`; `llama3`: the JSON alone; `mistral`: `[TOOL_CALLS] [{json}]`. */
+/**
+ * How a model writes the calls of tools: `hermes`: `<tool_call>{json}</tool_call>`; `llama3`: the JSON alone;
+ * `mistral`: `[TOOL_CALLS] [{json}]`.
+ */
 export type ToolCallFormat = 'hermes' | 'llama3' | 'mistral'
 
 /** What is known of a tokenizer without asking it. Plain data. */

@@ -4,7 +4,10 @@ export interface TokenText {
   readonly vocabularySize: number
   /** Ids that end a text. */
   readonly endTokenIds: readonly number[]
-  /** The bytes that a token adds to a running text (UTF-8, perhaps a part of a character); none for an id outside the vocabulary. */
+  /**
+   * The bytes that a token adds to a running text (UTF-8, perhaps a part of a character); none for an id outside the
+   * vocabulary.
+   */
   bytes(tokenId: number): Uint8Array
   /** Control tokens such as `<|im_end|>`: they are not part of generated text. */
   isSpecial(tokenId: number): boolean

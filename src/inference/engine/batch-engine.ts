@@ -175,7 +175,8 @@ export class BatchEngine implements Engine {
     await new Promise<void>(resolve => {
       this.#wake = resolve
     })
-    // Requests of a process that has ended arrive together, in one turn of the event loop: attached together, their rows need not be moved.
+    // Requests of a process that has ended arrive together, in one turn of the event loop: attached together, their
+    // rows need not be moved.
     if (this.#resumed.isClaimable) await nextTurn()
   }
 

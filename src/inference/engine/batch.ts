@@ -37,8 +37,8 @@ export function runBatch(batch: Batch, rows: RowTable<Sequence>, runner: ModelRu
 }
 
 /**
- * Records what a successful run has computed, but for a prompt that was cancelled meanwhile. After its last chunk a prompt decodes, in one row
- * per choice.
+ * Records what a successful run has computed, but for a prompt that was cancelled meanwhile. After its last chunk a
+ * prompt decodes, in one row per choice.
  */
 export function recordBatch(batch: Batch, rows: RowTable<Sequence>): void {
   if (batch.kind === 'decode') {

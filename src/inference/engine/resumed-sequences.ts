@@ -10,8 +10,8 @@ import type { Sequence } from './request/sequence.ts'
 const CLAIM_MS = 5000
 
 /**
- * Choices that continue in the row that a killed process left, without computing anything again. That process was the predecessor, and the
- * row is in this engine's own memory; or a neighbour, and the row is copied.
+ * Choices that continue in the row that a killed process left, without computing anything again. That process was the
+ * predecessor, and the row is in this engine's own memory; or a neighbour, and the row is copied.
  */
 export class ResumedSequences {
   readonly #rows: RowTable<Sequence>
@@ -31,7 +31,10 @@ export class ResumedSequences {
     return this.#claimTimer !== null
   }
 
-  /** See `Engine.useCacheFile`. @param onExpire  called when the rows are not kept any longer: the next `dropExpired` drops them */
+  /**
+   * See `Engine.useCacheFile`.
+   * @param onExpire  called when the rows are not kept any longer: the next `dropExpired` drops them
+   */
   useCacheFile(descriptor: number, onExpire: () => void): void {
     if (this.#cache?.moveTo(descriptor) !== true) return
     this.#rows.recoverRows(this.#cache.identity)

@@ -1,7 +1,10 @@
 import type { EngineListener } from '../contract/engine.ts'
 import type { Job } from './request/job.ts'
 
-/** Reports which requests are in the current run and which have advanced, so that a crash is attributed to the right ones. */
+/**
+ * Reports which requests are in the current run and which have advanced, so that a crash is attributed to the right
+ * ones.
+ */
 export class RunReporter {
   readonly #listener: Pick<EngineListener, 'running' | 'advanced'>
   #running: ReadonlySet<Job> = new Set()

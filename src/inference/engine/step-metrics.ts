@@ -26,8 +26,8 @@ export class StepMetrics {
   }
 
   /** A prompt was looked up among stored prefixes. */
-  countReuse(askedTokens: number, foundTokens: number): void {
-    this.#counters.prefixTokensAsked += askedTokens
+  countReuse(queriedTokens: number, foundTokens: number): void {
+    this.#counters.prefixTokensQueried += queriedTokens
     this.#counters.prefixTokensFound += foundTokens
   }
 

@@ -67,7 +67,7 @@ export class DecoderGraph {
   readonly #positions: string | null
   readonly #lengths: string
   readonly #total: string
-  readonly #wanted: string
+  readonly #logitIndices: string
   #residual = ''
   /** What the last block adds to the residual: the next norm does it. */
   #branch: string | null = null
@@ -79,7 +79,7 @@ export class DecoderGraph {
     this.#positions = positions === 'learned' ? this.nodes.input('position_ids', 'int64', ['B', 'S']) : null
     this.#lengths = this.nodes.input('seqlens_k', 'int32', ['B'])
     this.#total = this.nodes.input('total_sequence_length', 'int32', [1])
-    this.#wanted = this.nodes.input('logit_indices', 'int64', ['R'])
+    this.#logitIndices = this.nodes.input('logit_indices', 'int64', ['R'])
   }
 
   /** The tables of cosines and sines for all positions: what `attention` takes as `rotary`. */
@@ -184,15 +184,15 @@ export class DecoderGraph {
     const inputs = [query, key, value, ...cache, this.#lengths, this.#total, ...rotary]
     this.nodes.nodeWithOutputs(MICROSOFT, 'GroupQueryAttention', name, inputs, [name, ...present], attributes)
     if (l < this.#sizes.layers - 1) return name
-    const wanted = this.#wantedRows(name, heads * headDim)
-    this.#residual = this.#wantedRows(this.#residual, this.#sizes.hidden)
-    return wanted
+    const selected = this.#selectLogitRows(name, heads * headDim)
+    this.#residual = this.#selectLogitRows(this.#residual, this.#sizes.hidden)
+    return selected
   }
 
   /** The wanted rows [R,width] of x [B,S,width]. */
-  #wantedRows(x: string, width: number): string {
+  #selectLogitRows(x: string, width: number): string {
     const flat = this.nodes.node('', 'Reshape', `${x}.flat`, [x, this.nodes.shape(`${x}.shape`, [-1, width])]) // [B×S,width]
-    return this.nodes.node('', 'Gather', `${x}.wanted`, [flat, this.#wanted], { axis: { int: 0 } })
+    return this.nodes.node('', 'Gather', `${x}.wanted`, [flat, this.#logitIndices], { axis: { int: 0 } })
   }
 
   /** Logits [R,V] of x [R,E] by the matrix `head`, or the embedding where the model has none. */

@@ -8,18 +8,21 @@ export type WeightForm = 'float32' | 'eightBit'
 const MICROSOFT = 'com.microsoft'
 const BITS = { int: 8 }
 
-interface EightBitPlace {
+interface EightBitLocation {
   readonly codes: number
   readonly scales: number
   readonly zeroPoints: number | null
 }
 
-/** Adds the nodes that hold weights: vectors, embeddings, linear maps. Letters: N outputs, K inputs, V vocabulary, Q elements per block. */
+/**
+ * Adds the nodes that hold weights: vectors, embeddings, linear maps. Letters: N outputs, K inputs, V vocabulary, Q
+ * elements per block.
+ */
 export class WeightNodes {
   readonly #graph: GraphBuilder
   readonly #source: Pick<WeightSource, 'info'>
   readonly #form: WeightForm
-  readonly #eightBit = new Map<string, EightBitPlace>()
+  readonly #eightBit = new Map<string, EightBitLocation>()
   readonly #float32 = new Map<string, number>()
 
   constructor(graph: GraphBuilder, source: Pick<WeightSource, 'info'>, form: WeightForm) {
@@ -41,8 +44,9 @@ export class WeightNodes {
   }
 
   /**
-   * The queries' matrix, whose first `rows` rows they are, and its bias carry attention's scale: at a scale of 1 the kernel's products of one query
-   * with all keys take the path without packing. Source: ONNX Runtime, core/mlas/lib/sgemm.cpp, the case of M = 1 and alpha = 1.
+   * The queries' matrix, whose first `rows` rows they are, and its bias carry attention's scale: at a scale of 1 the
+   * kernel's products of one query with all keys take the path without packing. Source: ONNX Runtime,
+   * core/mlas/lib/sgemm.cpp, the case of M = 1 and alpha = 1.
    */
   scaleQueries(matrix: string, rows: number, factor: number): void {
     for (const name of [matrix, `${matrix}.bias`]) this.#graph.multiply(name, { rows, factor })

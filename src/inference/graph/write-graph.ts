@@ -8,7 +8,8 @@ import type { WeightSource } from './weight-source.ts'
 const CHUNK_ELEMENTS = 2 ** 22
 
 /**
- * Writes the model and its weights into an existing folder, one chunk of rows at a time, and waits until the disk has them.
+ * Writes the model and its weights into an existing folder, one chunk of rows at a time, and waits until the disk has
+ * them.
  *
  * @param onProgress  called with the fraction done, 0 to 1
  * @throws whatever the file system or the source throws; the folder's content is then incomplete

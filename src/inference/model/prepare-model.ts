@@ -13,7 +13,10 @@ const BUILDER_VERSION = 3
 const HASH_SHARE = 0.2
 
 export interface PrepareOptions {
-  /** A `.gguf` file, a `.safetensors` file or the index of several with its config.json, or a folder that holds one of them. */
+  /**
+   * A `.gguf` file, a `.safetensors` file or the index of several with its config.json, or a folder that holds one of
+   * them.
+   */
   readonly path: string
   readonly quantization: QuantizationChoice
   /** Where prepared graphs are kept, one folder each; made if need be. */

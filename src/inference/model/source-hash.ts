@@ -6,15 +6,18 @@ import { z } from 'zod'
 
 const READ_BYTES = 2 ** 20
 
-/** What a hash was computed of: unchanged as long as all of this is. `ctime` also changes where a copy keeps the old `mtime`. */
-const Note = z.strictObject({
+/**
+ * What a hash was computed of: unchanged as long as all of this is. `ctime` also changes where a copy keeps the old
+ * `mtime`.
+ */
+const HashRecord = z.strictObject({
   bytes: z.number(),
   mtimeMs: z.number(),
   ctimeMs: z.number(),
   inode: z.number(),
   sha256: z.string().length(64)
 })
-type Note = z.infer<typeof Note>
+type HashRecord = z.infer<typeof HashRecord>
 
 /**
  * SHA-256 of a file's content, hexadecimal. A note in `cacheFolder` saves reading the same file again at each start.
@@ -26,23 +29,23 @@ export async function sourceHash(path: string, cacheFolder: string, onProgress: 
   const stats = await stat(file)
   const identity = { bytes: stats.size, mtimeMs: stats.mtimeMs, ctimeMs: stats.ctimeMs, inode: stats.ino }
   const folder = join(cacheFolder, 'hashes')
-  const notePath = join(folder, `${sha256(file).slice(0, 32)}.json`)
+  const recordPath = join(folder, `${sha256(file).slice(0, 32)}.json`)
 
-  const note = await readNote(notePath)
-  if (note !== null && JSON.stringify({ ...identity, sha256: note.sha256 }) === JSON.stringify(note)) return note.sha256
+  const record = await readRecord(recordPath)
+  if (record !== null && JSON.stringify({ ...identity, sha256: record.sha256 }) === JSON.stringify(record)) return record.sha256
 
-  const content = { ...identity, sha256: await hashFile(file, stats.size, onProgress) } satisfies Note
+  const content = { ...identity, sha256: await hashFile(file, stats.size, onProgress) } satisfies HashRecord
   // Where nothing can be written (a folder that is read-only, a full disk), each start reads the file.
-  await writeNote(folder, notePath, content).catch(() => {})
+  await writeNote(folder, recordPath, content).catch(() => {})
   return content.sha256
 }
 
-async function writeNote(folder: string, notePath: string, content: Note): Promise<void> {
+async function writeNote(folder: string, recordPath: string, content: HashRecord): Promise<void> {
   await mkdir(folder, { recursive: true })
-  const temporary = `${notePath}.${randomUUID().slice(0, 8)}.tmp`
+  const temporary = `${recordPath}.${randomUUID().slice(0, 8)}.tmp`
   try {
     await writeFile(temporary, JSON.stringify(content))
-    await rename(temporary, notePath)
+    await rename(temporary, recordPath)
   } finally {
     await rm(temporary, { force: true })
   }
@@ -53,9 +56,9 @@ export function sha256(text: string): string {
 }
 
 /** A note that is missing, unreadable or not ours is no note: the file is read again. */
-async function readNote(path: string): Promise<Note | null> {
+async function readRecord(path: string): Promise<HashRecord | null> {
   try {
-    return Note.parse(JSON.parse(await readFile(path, 'utf8')))
+    return HashRecord.parse(JSON.parse(await readFile(path, 'utf8')))
   } catch {
     return null
   }

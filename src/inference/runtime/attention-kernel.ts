@@ -2,9 +2,9 @@
 const MAX_UNTILED_POSITIONS = 32_768
 
 /**
- * Whether attention computes the scores of a run in tiles, for rows of this many positions. Without, it is faster: ragged rows are taken side by side instead
- * of one by one, and a single query's products are not packed first. In tiles, a token left alone behind whole tiles of 64 or more is in another
- * numeric class than its neighbours.
+ * Whether attention computes the scores of a run in tiles, for rows of this many positions. Without, it is faster:
+ * ragged rows are taken side by side instead of one by one, and a single query's products are not packed first. In
+ * tiles, a token left alone behind whole tiles of 64 or more is in another numeric class than its neighbours.
  *
  * Source: ONNX Runtime, contrib_ops/cpu/bert/gqa_attention_base.h, core/mlas/lib/flashattn_gqa.cpp
  */

@@ -4,8 +4,8 @@ import { loadLibrary } from './native-library.ts'
 const MFD_CLOEXEC = 1
 
 /**
- * A file in memory without a name: it lives as long as somebody has it open or mapped, and what is not written in it costs nothing.
- * Children get it where they are given its descriptor.
+ * A file in memory without a name: it lives as long as somebody has it open or mapped, and what is not written in it
+ * costs nothing. Children get it where they are given its descriptor.
  *
  * @returns its descriptor; null where the system has none
  */

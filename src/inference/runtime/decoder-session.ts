@@ -18,13 +18,16 @@ export interface SessionOptions {
 export const ELEMENT = { float32: { code: 1, bytes: 4 }, int32: { code: 6, bytes: 4 }, int64: { code: 7, bytes: 8 } } as const
 export type ElementType = keyof typeof ELEMENT
 
-/** ORT_LOGGING_LEVEL_FATAL: what goes wrong reaches us as a status; printed too, each ended run would look like a fault. */
+/**
+ * ORT_LOGGING_LEVEL_FATAL: what goes wrong reaches us as a status; printed too, each ended run would look like a fault.
+ */
 const LOG_FATAL_ONLY = 4
 const OPTIMIZE_ALL = 99
 
 /**
- * How long a thread waits busily before it sleeps: longer than the gap between two operators, far shorter than a time slice. ONNX Runtime's own
- * default goes on for milliseconds, which on cores that others use too cost up to four times (docs/decisions.md).
+ * How long a thread waits busily before it sleeps: longer than the gap between two operators, far shorter than a time
+ * slice. ONNX Runtime's own default goes on for milliseconds, which on cores that others use too cost up to four times
+ * (docs/decisions.md).
  */
 const SPIN_US = '200'
 

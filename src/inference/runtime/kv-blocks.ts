@@ -7,8 +7,9 @@ const FLOAT_BYTES = 4
 const SIDES: readonly CacheSide[] = ['key', 'value']
 
 /**
- * Copies of BLOCK_TOKENS positions of a row each, of all layers: float32 [blocks, layers, 2, kvHeads, BLOCK_TOKENS, headDim].
- * A block is whole pages, so that its memory comes when it is filled and goes when it is released. It is this process's own: it ends with it.
+ * Copies of BLOCK_TOKENS positions of a row each, of all layers: float32 [blocks, layers, 2, kvHeads, BLOCK_TOKENS,
+ * headDim]. A block is whole pages, so that its memory comes when it is filled and goes when it is released. It is this
+ * process's own: it ends with it.
  */
 export class KvBlocks {
   readonly blocks: number

@@ -3,7 +3,10 @@ import { arch, platform } from 'node:process'
 import koffi, { type LibraryHandle } from 'koffi'
 import { ServiceError } from '../contract/errors.ts'
 
-/** ONNX Runtime recurses deeply while it loads and runs a graph; koffi's own stacks are smaller. Pages are used on touch only. */
+/**
+ * ONNX Runtime recurses deeply while it loads and runs a graph; koffi's own stacks are smaller. Pages are used on touch
+ * only.
+ */
 const NATIVE_STACK_BYTES = 8 * 1024 * 1024
 
 /** As onnxruntime-node ships them. */
@@ -35,8 +38,9 @@ export function loadLibrary(path: string | null): LibraryHandle {
 }
 
 /**
- * The shared library that the npm package onnxruntime-node ships for this machine. Its telemetry is turned off first, for the whole process:
- * it would keep a database in the user's cache folder and a log in the temporary folder, and send events.
+ * The shared library that the npm package onnxruntime-node ships for this machine. Its telemetry is turned off first,
+ * for the whole process: it would keep a database in the user's cache folder and a log in the temporary folder, and
+ * send events.
  *
  * @throws {ServiceError} `unavailable` where it ships none
  */

@@ -23,8 +23,8 @@ export interface ModelRunnerOptions extends SessionOptions {
 /** A runner whose cache can outlive its process. */
 export interface MovableRunner extends ModelRunner {
   /**
-   * Moves cache and row headers into this file, where they outlive this process; the file’s content is kept, the present content dropped.
-   * A file of another size is emptied first. Between runs.
+   * Moves cache and row headers into this file, where they outlive this process; the file’s content is kept, the
+   * present content dropped. A file of another size is emptied first. Between runs.
    *
    * @param descriptor  open in this process; from `createCacheFile`
    * @returns false where the system cannot: nothing has changed then
@@ -44,7 +44,8 @@ export const MAX_CHUNK_TOKENS = 512
 /**
  * Loads the graph and reserves the cache; the graph's inputs and outputs are those of `inference/graph`.
  *
- * @throws {ServiceError} `unavailable` where ONNX Runtime has no library for this machine, `engine_failure` when it refuses the graph or there is no room for the cache
+ * @throws {ServiceError} `unavailable` where ONNX Runtime has no library for this machine, `engine_failure` when it
+ *   refuses the graph or there is no room for the cache
  */
 export async function openModelRunner(options: ModelRunnerOptions): Promise<MovableRunner> {
   using parts = new DisposableStack()
@@ -219,5 +220,5 @@ class OnnxModelRunner implements MovableRunner {
 }
 
 function isAscendingBelow(indices: readonly number[], bound: number): boolean {
-  return indices.every((index, place) => index < bound && index > (place === 0 ? -1 : (indices[place - 1] ?? bound)))
+  return indices.every((index, at) => index < bound && index > (at === 0 ? -1 : (indices[at - 1] ?? bound)))
 }

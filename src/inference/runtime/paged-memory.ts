@@ -18,7 +18,8 @@ export interface PagedMemory {
   /** Whole pages go back to the system; what is read there until they are written again is undefined. */
   giveBack(address: Address, bytes: number): void
   /**
-   * A reserved range becomes a window on a file in memory (`createCacheFile`) that is at least as long: same addresses, the file's content.
+   * A reserved range becomes a window on a file in memory (`createCacheFile`) that is at least as long: same addresses,
+   * the file's content.
    *
    * @returns false where the system cannot: the range is then what it was
    */
@@ -32,6 +33,9 @@ export interface PagedMemory {
   read(descriptor: number, offset: number, address: Address, bytes: number): boolean
   /** The ranges do not overlap. */
   copy(from: Address, to: Address, bytes: number): void
-  /** JavaScript's window on native memory. Detach it (`transfer`) before the memory is freed: a later read would end the process. */
+  /**
+   * JavaScript's window on native memory. Detach it (`transfer`) before the memory is freed: a later read would end the
+   * process.
+   */
   view(address: Address, bytes: number): ArrayBuffer
 }

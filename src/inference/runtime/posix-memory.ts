@@ -10,7 +10,10 @@ const MAP_SHARED = 0x01
 const MAP_PRIVATE = 0x02
 const MAP_FIXED = 0x10
 const MAP_FAILED = -1n
-/** <sys/mman.h>: MAP_ANONYMOUS, MAP_NORESERVE; MADV_DONTNEED on Linux, MADV_FREE on macOS (there the memory goes once somebody needs it). */
+/**
+ * <sys/mman.h>: MAP_ANONYMOUS, MAP_NORESERVE; MADV_DONTNEED on Linux, MADV_FREE on macOS (there the memory goes once
+ * somebody needs it).
+ */
 const { anonymous, noReserve, giveBack } =
   platform === 'darwin' ? { anonymous: 0x1000, noReserve: 0x40, giveBack: 5 } : { anonymous: 0x20, noReserve: 0x4000, giveBack: 4 }
 const MADV_NOHUGEPAGE = 15
@@ -85,7 +88,10 @@ export class PosixMemory implements PagedMemory {
     return this.#shared.entries().some(([start, bytes]) => address >= start && address < start + BigInt(bytes))
   }
 
-  /** Where huge pages are the system's default, one token of each head would take megabytes. A kernel without them refuses: no matter. */
+  /**
+   * Where huge pages are the system's default, one token of each head would take megabytes. A kernel without them
+   * refuses: no matter.
+   */
   #wantSmallPages(address: Address, bytes: number): void {
     if (platform === 'linux') this.#advise(address, bytes, MADV_NOHUGEPAGE)
   }

@@ -4,7 +4,9 @@ import type { Address } from './paged-memory.ts'
 /** What differs between the kinds of hardware that ONNX Runtime drives. */
 export interface Provider {
   readonly name: 'cpu'
-  /** Adds its kernels to those of a session that is about to be made; the CPU's are always there, as the last resort. */
+  /**
+   * Adds its kernels to those of a session that is about to be made; the CPU's are always there, as the last resort.
+   */
   append(api: OrtApi, sessionOptions: Address): void
   /** Where the memory lies that tensors are made on. The caller releases it. */
   createMemoryInfo(api: OrtApi): Address

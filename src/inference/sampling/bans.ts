@@ -2,7 +2,9 @@ import type { SamplingParams } from '../contract/sampling.ts'
 
 const NONE: ReadonlySet<number> = new Set()
 
-/** Tokens that may not come next: those that would complete a bad word, and those that would end the choice too early. */
+/**
+ * Tokens that may not come next: those that would complete a bad word, and those that would end the choice too early.
+ */
 export class Bans {
   readonly #params: Pick<SamplingParams, 'allowedTokenIds' | 'badWords' | 'minNewTokens'>
   readonly #endTokenIds: readonly number[]

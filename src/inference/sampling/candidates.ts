@@ -18,7 +18,10 @@ export class Candidates {
     this.#count = count
   }
 
-  /** Those of `logits` [V] that are at least `cut`. No branch: it would be mispredicted at most of those kept (300 instead of 60 µs). */
+  /**
+   * Those of `logits` [V] that are at least `cut`. No branch: it would be mispredicted at most of those kept (300
+   * instead of 60 µs).
+   */
   static above(logits: Float32Array, cut: number, scratch: SamplingScratch): Candidates {
     const { ids, logits: kept } = scratch
     let count = 0
@@ -32,8 +35,9 @@ export class Candidates {
   }
 
   /**
-   * The `rank` highest of `logits` [V] that are at least `cut`; of equals the lowest ids come first. The bar rises: whenever as many again have come over it, only
-   * the best stay, so that few of the rest do (measured: 63 µs for the best 40 of 49,152).
+   * The `rank` highest of `logits` [V] that are at least `cut`; of equals the lowest ids come first. The bar rises:
+   * whenever as many again have come over it, only the best stay, so that few of the rest do (measured: 63 µs for the
+   * best 40 of 49,152).
    */
   static highest(logits: Float32Array, rank: number, cut: number, scratch: SamplingScratch): Candidates {
     const { ids, logits: kept } = scratch
@@ -83,13 +87,17 @@ export class Candidates {
     return total
   }
 
-  /** Keeps the smallest set of the likeliest that weighs at least `wanted`; of equal logits the lowest ids come first. Loses nothing if all weigh less. */
-  keepLikeliest(wanted: number): void {
-    this.#keepFirst(this.#scratch.logits, wanted)
+  /**
+   * Keeps the smallest set of the likeliest that weighs at least `wanted`; of equal logits the lowest ids come first.
+   * Loses nothing if all weigh less.
+   */
+  keepTop(topCount: number): void {
+    this.#keepFirst(this.#scratch.logits, topCount)
   }
 
   /**
-   * Keeps the smallest set of the most typical that weighs at least `share` of all: those whose surprise, -ln p, is nearest to the expected one.
+   * Keeps the smallest set of the most typical that weighs at least `share` of all: those whose surprise, -ln p, is
+   * nearest to the expected one.
    *
    * Source: Meister, Pimentel, Wiher and Cotterell, "Locally typical sampling" (2022), as llama.cpp has it.
    */
@@ -112,9 +120,12 @@ export class Candidates {
     return rangeOf(logits, null, this.#count).low
   }
 
-  /** Keeps the smallest set of the highest in `order` that weighs at least `wanted`; of equals the lowest ids come first. */
-  #keepFirst(order: Order, wanted: number): void {
-    const lastKept = this.#lastNeeded(order, wanted)
+  /**
+   * Keeps the smallest set of the highest in `order` that weighs at least `wanted`; of equals the lowest ids come
+   * first.
+   */
+  #keepFirst(order: Order, topCount: number): void {
+    const lastKept = this.#lastNeeded(order, topCount)
     const { ids, logits, weights } = this.#scratch
     const cut = order[lastKept] ?? 0
     let count = 0
@@ -129,14 +140,15 @@ export class Candidates {
   }
 
   /**
-   * Index of the candidate that completes the wanted weight, in falling order. No sort: the range of the order is divided into buckets, the search
-   * goes on in the bucket that completes it, until that holds equals only. Highest and lowest never share a bucket, so it ends.
+   * Index of the candidate that completes the wanted weight, in falling order. No sort: the range of the order is
+   * divided into buckets, the search goes on in the bucket that completes it, until that holds equals only. Highest and
+   * lowest never share a bucket, so it ends.
    */
-  #lastNeeded(order: Order, wanted: number): number {
+  #lastNeeded(order: Order, topCount: number): number {
     const { weights, undecided, buckets } = this.#scratch
     let count = this.#count
     for (let index = 0; index < count; index++) undecided[index] = index
-    let rest = wanted
+    let rest = topCount
     for (;;) {
       const { high, low } = rangeOf(order, undecided, count)
       if (high === low) break

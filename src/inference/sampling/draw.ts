@@ -4,7 +4,10 @@ import { BLOCK_TOKENS } from './sampling-scratch.ts'
 /** Steps of the bound per halving of a weight: it is at most 2^(1/16), 4.4 %, above the weight. */
 const STEPS = 16
 
-/** Halvings that the table holds: so many that few tokens lie below at any usual temperature, as a branch that cannot be foreseen costs more than a look-up. */
+/**
+ * Halvings that the table holds: so many that few tokens lie below at any usual temperature, as a branch that cannot be
+ * foreseen costs more than a look-up.
+ */
 const HALVINGS = 512
 
 /** 2^(-k / STEPS): a bound of all weights from there to 2^(-(k + 1) / STEPS). */
@@ -22,25 +25,26 @@ export interface LogitDraw {
   /** Scratch, float64 [V / BLOCK_TOKENS]. */
   readonly blockSums: Float64Array
   /** Two numbers in [0, 1) for each attempt. */
-  readonly noise: (attempt: number) => readonly [place: number, acceptance: number]
+  readonly noise: (attempt: number) => readonly [position: number, acceptance: number]
 }
 
 /**
- * Draws by rejection: a token in proportion to a bound of its weight, which costs a table look-up, kept with the chance weight / bound, else once
- * more. Exactly the softmax, with one exponential per attempt instead of one per token (measured: 57 instead of 160 µs for 49,152 logits).
+ * Draws by rejection: a token in proportion to a bound of its weight, which costs a table look-up, kept with the chance
+ * weight / bound, else once more. Exactly the softmax, with one exponential per attempt instead of one per token
+ * (measured: 57 instead of 160 µs for 49,152 logits).
  *
  * Source: von Neumann, "Various techniques used in connection with random digits" (1951).
  */
-export function drawFromLogits(wanted: LogitDraw): number {
-  const { logits, max, temperature, blockSums, noise } = wanted
-  const cut = Math.max(wanted.cut, max - temperature * Math.LN2 * (HALVINGS - 1))
-  const draw = { ...wanted, cut }
+export function drawFromLogits(input: LogitDraw): number {
+  const { logits, max, temperature, blockSums, noise } = input
+  const cut = Math.max(input.cut, max - temperature * Math.LN2 * (HALVINGS - 1))
+  const draw = { ...input, cut }
   const scale = STEPS / (temperature * Math.LN2)
   const total = sumBlocks(draw, scale)
   for (let attempt = 0; ; attempt++) {
-    const [place, acceptance] = noise(attempt)
-    const { index: block, rest } = walk(blockSums, blockSums.length, place * total)
-    const tokenId = walkBlock(draw, scale, block * BLOCK_TOKENS, rest)
+    const [position, acceptance] = noise(attempt)
+    const { index: block, rest } = inverseCdf(blockSums, blockSums.length, position * total)
+    const tokenId = inverseCdfInBlock(draw, scale, block * BLOCK_TOKENS, rest)
     const below = max - (logits[tokenId] ?? 0)
     if (acceptance * (BOUNDS[(below * scale) | 0] ?? 0) < exponential(-below / temperature)) return tokenId
   }
@@ -50,7 +54,7 @@ export function drawFromLogits(wanted: LogitDraw): number {
 export function drawFromWeights(weights: Float64Array, count: number, noise: number): number {
   let total = 0
   for (let index = 0; index < count; index++) total += weights[index] ?? 0
-  return walk(weights, count, noise * total).index
+  return inverseCdf(weights, count, noise * total).index
 }
 
 /** Sums of the bounds per block, and their sum. */
@@ -94,8 +98,11 @@ function sumFew(logits: Float32Array, max: number, scale: number, cut: number, f
   return sum
 }
 
-/** The token of a block at which the sum of its bounds exceeds `target`; the last one that has any where rounding hides it. */
-function walkBlock({ logits, max, cut }: LogitDraw, scale: number, from: number, target: number): number {
+/**
+ * The token of a block at which the sum of its bounds exceeds `target`; the last one that has any where rounding hides
+ * it.
+ */
+function inverseCdfInBlock({ logits, max, cut }: LogitDraw, scale: number, from: number, target: number): number {
   const end = Math.min(from + BLOCK_TOKENS, logits.length)
   let rest = target
   let last = from
@@ -109,8 +116,11 @@ function walkBlock({ logits, max, cut }: LogitDraw, scale: number, from: number,
   return last
 }
 
-/** First index whose cumulated weight exceeds `target`, and what of the target is left there; the last weight above 0 where rounding hides it. */
-function walk(weights: Float64Array, count: number, target: number): { readonly index: number; readonly rest: number } {
+/**
+ * First index whose cumulated weight exceeds `target`, and what of the target is left there; the last weight above 0
+ * where rounding hides it.
+ */
+function inverseCdf(weights: Float64Array, count: number, target: number): { readonly index: number; readonly rest: number } {
   let rest = target
   let last = { index: 0, rest: 0 }
   for (let index = 0; index < count; index++) {

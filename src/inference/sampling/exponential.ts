@@ -13,11 +13,12 @@ const POWERS = negativePowers()
 export const MAX_VOCABULARY = 2 ** 20
 
 /**
- * e^y for y in [-55, 0], relative error below 1e-14, at a quarter of the price of Math.exp: the draw computes one per token of the vocabulary.
- * Only IEEE 754 additions, multiplications and square roots: the same bits on every machine and in every engine, which Math.exp does not promise
- * (ECMA-262 calls it implementation-approximated).
+ * e^y for y in [-55, 0], relative error below 1e-14, at a quarter of the price of Math.exp: the draw computes one per
+ * token of the vocabulary. Only IEEE 754 additions, multiplications and square roots: the same bits on every machine
+ * and in every engine, which Math.exp does not promise (ECMA-262 calls it implementation-approximated).
  *
- * Method: y = -(k / 32) ln 2 + z with |z| ≤ ln 2 / 64; a table for the first factor, the Taylor polynomial of degree 5 for e^z.
+ * Method: y = -(k / 32) ln 2 + z with |z| ≤ ln 2 / 64; a table for the first factor, the Taylor polynomial of degree 5
+ * for e^z.
  */
 export function exponential(y: number): number {
   const steps = y * (-STEPS / Math.LN2)
@@ -28,10 +29,10 @@ export function exponential(y: number): number {
 }
 
 /**
- * How far below the largest exponent a token may lie before it is skipped: V tokens below it weigh less than 2^-53 of the whole together,
- * which is less than the smallest step of the noise.
+ * How far below the largest exponent a token may lie before it is skipped: V tokens below it weigh less than 2^-53 of
+ * the whole together, which is less than the smallest step of the noise.
  */
-export function skippable(vocabularySize: number): number {
+export function negligible(vocabularySize: number): number {
   return 53 * Math.LN2 + Math.log(vocabularySize)
 }
 
@@ -62,8 +63,9 @@ export function sumExponentials(
 }
 
 /**
- * Writes e^((logit - max) × inverseTemperature) of the first `count` logits. Two at a time: it keeps Maglev, V8's middle compiler, from inlining
- * this loop into callers that run too seldom to be compiled well (measured: 600 instead of 135 µs for 49,152).
+ * Writes e^((logit - max) × inverseTemperature) of the first `count` logits. Two at a time: it keeps Maglev, V8's
+ * middle compiler, from inlining this loop into callers that run too seldom to be compiled well (measured: 600 instead
+ * of 135 µs for 49,152).
  */
 export function exponentials(logits: Float32Array, count: number, max: number, inverseTemperature: number, into: Float64Array): void {
   let index = 0

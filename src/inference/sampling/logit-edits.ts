@@ -12,8 +12,9 @@ export interface EditedChoice {
 }
 
 /**
- * Everything that changes logits before temperature and filters, in this order: bias, bans, repetition penalty, frequency and presence penalties.
- * The last two count generated tokens only, as OpenAI's and vLLM's do; repetition counts the prompt's too, as vLLM's.
+ * Everything that changes logits before temperature and filters, in this order: bias, bans, repetition penalty,
+ * frequency and presence penalties. The last two count generated tokens only, as OpenAI's and vLLM's do; repetition
+ * counts the prompt's too, as vLLM's.
  */
 export class LogitEdits {
   readonly #params: SamplingParams
@@ -73,7 +74,10 @@ export class LogitEdits {
   }
 }
 
-/** An edit of a finite logit as a finite float32: infinities say that a token is impossible, or that the model is broken. */
+/**
+ * An edit of a finite logit as a finite float32: infinities say that a token is impossible, or that the model is
+ * broken.
+ */
 function finiteOf(logit: number, edited: number): number {
   return Number.isFinite(logit) ? Math.min(Math.max(edited, -HIGHEST_FLOAT32), HIGHEST_FLOAT32) : edited
 }

@@ -6,7 +6,8 @@ const MULTIPLIERS: Words2 = [0xd2511f53, 0xcd9e8d57]
 const WEYL: Words2 = [0x9e3779b9, 0xbb67ae85]
 
 /**
- * Noise of one draw, two numbers in [0, 1) with 53 bits: a pure function, so that a continuation needs no generator state.
+ * Noise of one draw, two numbers in [0, 1) with 53 bits: a pure function, so that a continuation needs no generator
+ * state.
  *
  * @param seed      an integer from -2^63 to 2^64: its lower 64 bits in two's complement are the key
  * @param choice    below 2^32
@@ -23,7 +24,8 @@ function toUniform(first: number, second: number): number {
 }
 
 /**
- * Philox4x32-10, a counter-based generator: 128 bits of counter and 64 of key in, 128 random bits out, all as uint32 words.
+ * Philox4x32-10, a counter-based generator: 128 bits of counter and 64 of key in, 128 random bits out, all as uint32
+ * words.
  *
  * Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011, section 3.3.
  * Pinned by the known answers of the authors' library Random123.

@@ -1,13 +1,13 @@
 import { invariant } from '../contract/invariant.ts'
 import { isGreedy, type SamplingParams } from '../contract/sampling.ts'
+import { argmax } from './argmax.ts'
 import { Candidates } from './candidates.ts'
 import { drawFromLogits, drawFromWeights } from './draw.ts'
-import { skippable, sumExponentials } from './exponential.ts'
-import { likeliest } from './likeliest.ts'
+import { negligible, sumExponentials } from './exponential.ts'
 import { type EditedChoice, LogitEdits } from './logit-edits.ts'
 import { uniforms } from './noise.ts'
 import type { SamplingScratch } from './sampling-scratch.ts'
-import { surveySoftmax } from './softmax-survey.ts'
+import { scanSoftmax } from './softmax-scan.ts'
 
 /** e^-7: tokens less than a thousandth as likely as the likeliest are rarely part of a nucleus. */
 const NEAR_TOP = 7
@@ -21,10 +21,12 @@ export interface SampledChoice extends EditedChoice {
 }
 
 /**
- * Draws the tokens of one choice. The draw is a pure function of logits, parameters, prompt, the tokens accepted before, and (seed, choice, position).
+ * Draws the tokens of one choice. The draw is a pure function of logits, parameters, prompt, the tokens accepted
+ * before, and (seed, choice, position).
  *
- * Order, as vLLM (vllm/v1/sample/sampler.py and ops/topk_topp_sampler.py): edits of logits → temperature → min_p → top_k → typical_p (llama.cpp's) →
- * top_p, each over what the one before has left and renormalised → one draw. docs/sampling.md tells it all. V is the vocabulary's size.
+ * Order, as vLLM (vllm/v1/sample/sampler.py and ops/topk_topp_sampler.py): edits of logits → temperature → min_p →
+ * top_k → typical_p (llama.cpp's) → top_p, each over what the one before has left and renormalised → one draw.
+ * docs/sampling.md tells it all. V is the vocabulary's size.
  */
 export class Sampler {
   readonly #params: SamplingParams
@@ -51,7 +53,7 @@ export class Sampler {
   pick(logits: Float32Array, position: number): number {
     invariant(logits.length === this.#vocabularySize, `${logits.length} logits for a vocabulary of ${this.#vocabularySize}`)
     const edited = this.#edits.apply(logits, position, this.#scratch.edited)
-    const best = likeliest(edited)
+    const best = argmax(edited)
     if (isGreedy(this.#params)) return best
     return this.#draw(edited, edited[best] ?? 0, position)
   }
@@ -69,7 +71,7 @@ export class Sampler {
     if (!isCutByRank && topP === 1 && typicalP === 1) {
       return drawFromLogits({ logits, max, temperature, cut: floor, blockSums: this.#scratch.blockSums, noise })
     }
-    const cut = Math.max(floor, max - temperature * skippable(logits.length))
+    const cut = Math.max(floor, max - temperature * negligible(logits.length))
     const candidates = isCutByRank || typicalP < 1 ? this.#filtered(logits, max, cut) : this.#nucleus(logits, max, cut)
     return candidates.idAt(drawFromWeights(this.#scratch.weights, candidates.count, noise(0)[0]))
   }
@@ -81,35 +83,39 @@ export class Sampler {
     const candidates = isCutByRank ? Candidates.highest(logits, topK, cut, this.#scratch) : Candidates.above(logits, cut, this.#scratch)
     candidates.weighByLogit(max, 1 / temperature)
     if (typicalP < 1) candidates.keepMostTypical(typicalP, max, 1 / temperature)
-    if (topP < 1) candidates.keepLikeliest(topP * candidates.totalWeight)
+    if (topP < 1) candidates.keepTop(topP * candidates.totalWeight)
     return candidates
   }
 
   /**
-   * top_p alone. Looks near the top first, where the nucleus nearly always is, and knows bounds of the whole only: where what is kept for the least that it
-   * may weigh is enough for the most, too, the set is the same for all between them.
+   * top_p alone. Looks near the top first, where the nucleus nearly always is, and knows bounds of the whole only:
+   * where what is kept for the least that it may weigh is enough for the most, too, the set is the same for all between
+   * them.
    */
   #nucleus(logits: Float32Array, max: number, cut: number): Candidates {
     const { temperature, topP } = this.#params
     const near = Math.max(cut, max - temperature * NEAR_TOP)
-    const { least, most, count } = surveySoftmax({ logits, max, temperature, cut, near }, this.#scratch)
+    const { least, most, count } = scanSoftmax({ logits, max, temperature, cut, near }, this.#scratch)
     const candidates = this.#weighed(new Candidates(this.#scratch, count), max)
     const nearWeight = candidates.totalWeight
     const enough = topP * (nearWeight + most) * (1 + ROUNDING)
     if (nearWeight >= enough) {
-      candidates.keepLikeliest(topP * (nearWeight + least) * (1 - ROUNDING))
+      candidates.keepTop(topP * (nearWeight + least) * (1 - ROUNDING))
       if (candidates.totalWeight >= enough) return candidates
     }
     return this.#exactNucleus(logits, max, cut)
   }
 
-  /** V tokens that weigh less than (1 - topP) / V of the whole each, weigh less than 1 - topP of it together: the others reach topP without them. */
+  /**
+   * V tokens that weigh less than (1 - topP) / V of the whole each, weigh less than 1 - topP of it together: the others
+   * reach topP without them.
+   */
   #exactNucleus(logits: Float32Array, max: number, cut: number): Candidates {
     const { temperature, topP } = this.#params
     const total = sumExponentials(logits, max, 1 / temperature, cut, 0, logits.length)
     const floor = max + temperature * Math.log(((1 - topP) * total) / logits.length)
     const candidates = this.#weighed(Candidates.above(logits, Math.max(cut, floor), this.#scratch), max)
-    candidates.keepLikeliest(topP * total)
+    candidates.keepTop(topP * total)
     return candidates
   }
 

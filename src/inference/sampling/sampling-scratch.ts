@@ -6,7 +6,10 @@ export const BLOCK_TOKENS = 256
 /** Into how many parts a selection divides its range of logits at a time. */
 export const BUCKETS = 2048
 
-/** Buffers of one draw. Owned by the engine and lent to every sampler: draws are synchronous, so one set serves all. V is the vocabulary's size. */
+/**
+ * Buffers of one draw. Owned by the engine and lent to every sampler: draws are synchronous, so one set serves all. V
+ * is the vocabulary's size.
+ */
 export class SamplingScratch {
   /** float32 [V]: logits after penalties and bias. */
   readonly edited: Float32Array

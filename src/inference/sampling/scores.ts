@@ -1,5 +1,5 @@
-import { skippable, sumExponentials } from './exponential.ts'
-import { likeliest } from './likeliest.ts'
+import { argmax } from './argmax.ts'
+import { negligible, sumExponentials } from './exponential.ts'
 
 /** -inf as the wire writes it: JSON has no infinities, and OpenAI's clients know this number. */
 const IMPOSSIBLE = -9999
@@ -15,21 +15,22 @@ export interface TokenLogprobs {
  * Log-softmax of raw logits at one token, and at its alternatives.
  *
  * @param logits  float32 [V], before temperature, penalties and filters; left as they are. NaN counts as -inf
- * @param wanted  how many of the likeliest alternatives, few: an insertion sort keeps them; or, where it is not empty, which ones
+ * @param wanted  how many of the likeliest alternatives, few: an insertion sort keeps them; or, where it is not empty,
+ *   which ones
  * @throws {ServiceError} `engine_failure` when no logit is finite, or one is +inf
  */
 export function scoreToken(
   logits: Float32Array,
   tokenId: number,
-  wanted: { readonly top: number; readonly only?: readonly number[] }
+  selection: { readonly top: number; readonly only?: readonly number[] }
 ): TokenLogprobs {
-  const max = logits[likeliest(logits)] ?? 0
-  const logTotal = Math.log(sumExponentials(logits, max, 1, max - skippable(logits.length), 0, logits.length))
+  const max = logits[argmax(logits)] ?? 0
+  const logTotal = Math.log(sumExponentials(logits, max, 1, max - negligible(logits.length), 0, logits.length))
   const toLogprob = (id: number): number => {
     const logprob = (logits[id] ?? Number.NaN) - max - logTotal
     return Number.isFinite(logprob) ? logprob : IMPOSSIBLE
   }
-  const { top, only = [] } = wanted
+  const { top, only = [] } = selection
   const alternatives = (only.length > 0 ? only : topIds(logits, top)).map(id => ({ tokenId: id, logprob: toLogprob(id) }))
   if (only.length > 0) alternatives.sort((a, b) => b.logprob - a.logprob || a.tokenId - b.tokenId)
   return { logprob: toLogprob(tokenId), top: alternatives }

@@ -11,7 +11,10 @@ export interface SchedulerLimits {
   readonly minDecodeRows: 1 | 2
 }
 
-/** Free rows and positions of the cache. Stored prefixes and orphaned rows are not counted: they give way to reservations. */
+/**
+ * Free rows and positions of the cache. Stored prefixes and orphaned rows are not counted: they give way to
+ * reservations.
+ */
 export interface CacheRoom {
   readonly freeRows: number
   readonly reservedTokens: number
@@ -97,9 +100,9 @@ export interface WaitPlan {
 export type StepPlan = AttachPlan | RequeuePlan | AdmitPlan | PrefillPlan | DecodePlan | WaitPlan
 
 /**
- * The next step. Decode steps and prefill chunks alternate, so that running streams never wait longer than one chunk. Between prompts,
- * resumed sequences come first, since they need no computing; then waiting groups, first come, first served: a group that does not fit yet
- * holds up those behind it, so that a large request is not starved by small ones.
+ * The next step. Decode steps and prefill chunks alternate, so that running streams never wait longer than one chunk.
+ * Between prompts, resumed sequences come first, since they need no computing; then waiting groups, first come, first
+ * served: a group that does not fit yet holds up those behind it, so that a large request is not starved by small ones.
  */
 export function planStep(state: SchedulerState): StepPlan {
   const { prompt, decodingRows, waiting } = state

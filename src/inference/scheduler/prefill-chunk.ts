@@ -15,8 +15,9 @@ export interface ChunkPlan {
 }
 
 /**
- * The positions whose logits a prompt needs: all of them, or its last, from which the first new token is drawn. `lastTwo` computes the last
- * together with the one before it, in the numeric class of `all`: one row of logits and several are computed by different kernels.
+ * The positions whose logits a prompt needs: all of them, or its last, from which the first new token is drawn.
+ * `lastTwo` computes the last together with the one before it, in the numeric class of `all`: one row of logits and
+ * several are computed by different kernels.
  */
 export type LogitSelection = 'all' | 'lastTwo' | 'last'
 
@@ -29,8 +30,9 @@ export function planChunk(prompt: PromptProgress, chunkTokens: number, logits: L
 }
 
 /**
- * End of the next chunk of a prompt, exclusive. Chunks hold two tokens or more, never cross the prompt's end, and leave no lone token
- * behind: single-token runs are another numeric class, their logits differ from those of longer runs. A prompt of one token is the exception.
+ * End of the next chunk of a prompt, exclusive. Chunks hold two tokens or more, never cross the prompt's end, and leave
+ * no lone token behind: single-token runs are another numeric class, their logits differ from those of longer runs. A
+ * prompt of one token is the exception.
  *
  * @param chunkTokens  most tokens of a chunk, at least 3
  */

@@ -1,4 +1,7 @@
-/** A reused prefix leaves two tokens at least: the rest is a prefill chunk, never a single step, which is another numeric class. */
+/**
+ * A reused prefix leaves two tokens at least: the rest is a prefill chunk, never a single step, which is another
+ * numeric class.
+ */
 const MIN_COMPUTED_TOKENS = 2
 
 /** Positions of an admitted prompt that are computed already. */
@@ -26,7 +29,10 @@ export function reusableTokens(promptTokens: number, isScored: boolean): number 
   return isScored ? 0 : Math.max(0, promptTokens - MIN_COMPUTED_TOKENS)
 }
 
-/** The longer of the two is taken. Where cuts matter, an orphaned row is taken whole or not at all: it was cut where this prompt's own chunks end. */
+/**
+ * The longer of the two is taken. Where cuts matter, an orphaned row is taken whole or not at all: it was cut where
+ * this prompt's own chunks end.
+ */
 export function planReuse({ reusableTokens, storedTokens, orphanedTokens, reusePrefixes }: ReuseState): ReusePlan {
   const usable = Math.min(orphanedTokens, reusableTokens)
   const isTaken = usable > storedTokens && (reusePrefixes || usable === orphanedTokens)

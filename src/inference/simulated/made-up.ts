@@ -6,7 +6,10 @@ import { SIMULATED_VOCABULARY_SIZE, simulatedLabel, wordToken } from './vocabula
 /** Odd, so that steps of it visit the whole vocabulary before an id comes again. */
 const RANK_STRIDE = 37
 
-/** What a choice's tokens depend on, as one 32-bit number: prompt, seed and choice; at temperature 0 the prompt alone, as for a greedy model. */
+/**
+ * What a choice's tokens depend on, as one 32-bit number: prompt, seed and choice; at temperature 0 the prompt alone,
+ * as for a greedy model.
+ */
 export function textKey(request: GenerationRequest, promptTokenIds: readonly number[], choice: number): number {
   let key = mix(0, promptTokenIds.length)
   for (const tokenId of promptTokenIds) key = mix(key, tokenId)
@@ -20,8 +23,8 @@ export function tokenAt(key: number, position: number): number {
 }
 
 /**
- * A score that looks like one. Token and position say which rank the token has among the alternatives, 0 to 3; the rank gives the
- * log-probability, so that the token's value is the same float wherever it is listed.
+ * A score that looks like one. Token and position say which rank the token has among the alternatives, 0 to 3; the rank
+ * gives the log-probability, so that the token's value is the same float wherever it is listed.
  */
 export function scoreAt(tokenId: number, position: number, topCount: number, textOffset: number): TokenScore {
   const rank = mix(tokenId, position) % 4

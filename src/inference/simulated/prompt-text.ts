@@ -3,7 +3,10 @@ import { LIMITS } from '../contract/limits.ts'
 import { scoreAt } from './made-up.ts'
 import { simulatedBytes } from './vocabulary.ts'
 
-/** The text that each token of a prompt releases; half characters wait for the token that completes them, the last one for the end. */
+/**
+ * The text that each token of a prompt releases; half characters wait for the token that completes them, the last one
+ * for the end.
+ */
 function releasedTexts(tokenIds: readonly number[]): string[] {
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
   return tokenIds.map((tokenId, index) => decoder.decode(simulatedBytes(tokenId), { stream: index < tokenIds.length - 1 }))

@@ -18,10 +18,11 @@ export interface SimulatedEngineOptions {
 }
 
 /**
- * An engine without a model, for load and fault tests of everything around it. What a choice says is a pure function of prompt, seed, choice and
- * position, so a request that was interrupted says the same again. No end token is ever drawn: choices run to `maxNewTokens` or a stop string.
- * Of the sampling parameters it obeys the seed, whether the temperature is 0, and `minNewTokens`; it ignores filters, penalties, bias, allowed and banned tokens,
- * and so too `stopTokenIds` and `scoredTokenIds`.
+ * An engine without a model, for load and fault tests of everything around it. What a choice says is a pure function of
+ * prompt, seed, choice and position, so a request that was interrupted says the same again. No end token is ever drawn:
+ * choices run to `maxNewTokens` or a stop string. Of the sampling parameters it obeys the seed, whether the temperature
+ * is 0, and `minNewTokens`; it ignores filters, penalties, bias, allowed and banned tokens, and so too `stopTokenIds`
+ * and `scoredTokenIds`.
  */
 export function createSimulatedEngine(options: SimulatedEngineOptions): Engine {
   return new SimulatedEngine(options)
@@ -83,7 +84,7 @@ class SimulatedEngine implements Engine {
     this.#jobs.set(request.id, job)
     for (const choice of job.choices) this.#waiting.set(choice, job)
     if (job.choices.length === 0) this.#complete.add(job)
-    this.#tellRunning()
+    this.#emitRunning()
     this.#timer.run()
   }
 
@@ -96,7 +97,7 @@ class SimulatedEngine implements Engine {
     }
     this.#complete.delete(job)
     this.#jobs.delete(requestId)
-    this.#tellRunning()
+    this.#emitRunning()
     if (this.#jobs.size === 0) this.#timer.rest()
   }
 
@@ -109,40 +110,40 @@ class SimulatedEngine implements Engine {
   #step(): boolean {
     const nowMs = Date.now()
     const events: { requestId: string; event: LoggedEvent }[] = []
-    const say = (job: SimulatedJob, event: LoggedEvent | null): void => {
+    const emit = (job: SimulatedJob, event: LoggedEvent | null): void => {
       if (event !== null) events.push({ requestId: job.request.id, event })
     }
     for (const [choice, job] of this.#waiting) {
       if (this.#active.size >= this.#slots) break
       this.#waiting.delete(choice)
       this.#active.set(choice, job)
-      for (const event of job.begin(choice, nowMs)) say(job, event)
+      for (const event of job.begin(choice, nowMs)) emit(job, event)
     }
     this.#decodedRows += this.#active.size
     const moved = new Set([...this.#active.values()].filter(job => !job.hasAdvanced))
     for (const [choice, job] of this.#active) {
       job.hasAdvanced = true
       const token = job.step(choice, nowMs)
-      say(job, token)
+      emit(job, token)
       if (token !== null && token.end === null) continue
       this.#active.delete(choice)
       const finished = job.finished(nowMs)
-      say(job, finished)
+      emit(job, finished)
       if (finished !== null) this.#jobs.delete(job.request.id)
     }
     for (const job of this.#complete) {
-      say(job, job.finished(nowMs))
+      emit(job, job.finished(nowMs))
       this.#jobs.delete(job.request.id)
     }
     this.#complete.clear()
     if (moved.size > 0) this.#listener.advanced(Array.from(moved, job => job.request.id))
     this.#listener.events(events)
-    this.#tellRunning()
+    this.#emitRunning()
     return this.#jobs.size > 0
   }
 
   /** The step that is waited for is for those with a slot, and those that get one at its end. */
-  #tellRunning(): void {
+  #emitRunning(): void {
     const running = new Set(this.#active.values())
     const free = this.#slots - this.#active.size
     for (const job of this.#waiting.values().take(free)) running.add(job)

@@ -9,13 +9,16 @@ import { SimulatedChoice } from './simulated-choice.ts'
 /** A request in the simulated engine: its choices, and what it has said so far. */
 export class SimulatedJob {
   readonly request: GenerationRequest
-  /** Those with more to say, in the order in which they want a slot. Without new tokens one stands for all choices of a prompt. */
+  /**
+   * Those with more to say, in the order in which they want a slot. Without new tokens one stands for all choices of a
+   * prompt.
+   */
   readonly choices: readonly SimulatedChoice[]
   /** A step since it came here has moved it. */
   hasAdvanced = false
   readonly #history: History
   /** Prompts told since it came here. */
-  readonly #told = new Set<number>()
+  readonly #emittedPrompts = new Set<number>()
   #open: number
   /** Of each choice. */
   readonly #scores: { tokens: number; logprob: number }[]
@@ -42,12 +45,14 @@ export class SimulatedJob {
     const isFirst = this.#startedAtMs === null && !this.#history.isStarted
     const events: LoggedEvent[] = isFirst ? [{ kind: 'started', atMs: nowMs }] : []
     this.#startedAtMs ??= nowMs
-    const tellsPrompt = this.request.echo && !this.#told.has(choice.promptIndex)
-    this.#told.add(choice.promptIndex)
-    return tellsPrompt ? [...events, ...this.#untoldPrompt(choice.promptIndex)] : events
+    const emitsPrompt = this.request.echo && !this.#emittedPrompts.has(choice.promptIndex)
+    this.#emittedPrompts.add(choice.promptIndex)
+    return emitsPrompt ? [...events, ...this.#pendingPrompt(choice.promptIndex)] : events
   }
 
-  /** One step of a choice; null where no token is wanted at all. The choice has ended if that is null or has an `end`. */
+  /**
+   * One step of a choice; null where no token is wanted at all. The choice has ended if that is null or has an `end`.
+   */
   step(choice: SimulatedChoice, nowMs: number): GeneratedTokenEvent | null {
     const token = this.request.maxNewTokens === 0 ? null : choice.next()
     if (token === null || token.end !== null) this.#open--
@@ -75,9 +80,9 @@ export class SimulatedJob {
   }
 
   /** Says again to itself what a choice has said. @returns whether that was all */
-  #goBehind(choice: SimulatedChoice, said: number): boolean {
+  #goBehind(choice: SimulatedChoice, emitted: number): boolean {
     let hasEnded = false
-    for (let position = 0; position < said; position++) {
+    for (let position = 0; position < emitted; position++) {
       const token = choice.next()
       this.#count(token)
       hasEnded = token.end !== null
@@ -93,12 +98,12 @@ export class SimulatedJob {
   }
 
   /** Events are cut at the same places each time: those told are the first. */
-  #untoldPrompt(promptIndex: number): PromptEvent[] {
+  #pendingPrompt(promptIndex: number): PromptEvent[] {
     const tokenIds = this.request.prompts[promptIndex]?.tokenIds ?? []
-    let told = this.#history.emittedPromptTokens[promptIndex] ?? 0
+    let emitted = this.#history.emittedPromptTokens[promptIndex] ?? 0
     return promptEvents(promptIndex, tokenIds, this.request.promptLogprobs).filter(event => {
-      told -= event.tokenIds.length
-      return told < 0
+      emitted -= event.tokenIds.length
+      return emitted < 0
     })
   }
 }

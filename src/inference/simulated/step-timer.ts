@@ -51,10 +51,10 @@ export class StepTimer {
   #fire(): void {
     this.#stepsDone++
     const firing = this.#cancelNext
-    const isMoreWanted = this.#step()
+    const hasMore = this.#step()
     // The step may have ended all work itself, and begun new.
     if (this.#cancelNext !== firing) return
-    if (!isMoreWanted) {
+    if (!hasMore) {
       this.rest()
       return
     }

@@ -1,5 +1,6 @@
 /**
- * Follows how much of one stop string the text read so far ends with. Amortised one step per UTF-16 unit, hostile repetition included.
+ * Follows how much of one stop string the text read so far ends with. Amortised one step per UTF-16 unit, hostile
+ * repetition included.
  *
  * Source: Knuth, Morris and Pratt, "Fast pattern matching in strings", SIAM Journal on Computing 6 (1977).
  */

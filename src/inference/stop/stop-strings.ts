@@ -9,8 +9,8 @@ export interface ReleasedText {
 }
 
 /**
- * Holds back what may be the beginning of a stop string. The one that completes first wins, the longer of two that complete together:
- * "the one that starts first" would give different answers for different cuts of the same text.
+ * Holds back what may be the beginning of a stop string. The one that completes first wins, the longer of two that
+ * complete together: "the one that starts first" would give different answers for different cuts of the same text.
  */
 export class StopStrings {
   readonly #matchers: readonly StopStringMatcher[]
@@ -27,7 +27,8 @@ export class StopStrings {
   /**
    * Reads more text, cut anywhere. What it releases never ends within a surrogate pair.
    *
-   * @param mayStop  false: a stop string that completes here is passed by; one that begins here and completes later is not
+   * @param mayStop  false: a stop string that completes here is passed by; one that begins here and completes later is
+   *   not
    */
   push(text: string, mayStop = true): ReleasedText {
     invariant(!this.#isStopped, 'text was pushed behind a stop string')

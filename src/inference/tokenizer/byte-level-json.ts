@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { TokenTable } from './within-embedding.ts'
+import type { TokenTable } from './sources/within-embedding.ts'
 import { GPT2_WORDS, SINGLE_DIGITS, type WordSplit, wordPattern } from './word-split.ts'
 
 const ByteLevel = z.object({ type: z.literal('ByteLevel'), add_prefix_space: z.literal(false), use_regex: z.boolean().default(true) })

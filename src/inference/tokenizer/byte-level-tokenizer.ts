@@ -1,10 +1,10 @@
 import { byteLevelBytes, byteLevelText } from './byte-level.ts'
 import { BytePairTokenizer } from './byte-pair-tokenizer.ts'
 import { mergeTable } from './pair-tables.ts'
+import type { TokenTable } from './sources/within-embedding.ts'
 import { type TokenCountBound, tokenCountBound } from './token-count-bound.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import type { VocabularyParts } from './vocabulary.ts'
-import type { TokenTable } from './within-embedding.ts'
 import { splitWords, type WordSplit } from './word-split.ts'
 
 export interface ByteLevelParts extends TokenTable, Pick<VocabularyParts, 'vocabularySize' | 'statedEnds' | 'warnings'> {
@@ -15,7 +15,9 @@ const UTF8 = new TextEncoder()
 /** Every character beyond ASCII has at least one. */
 const CONTINUATION_BYTES = Array.from({ length: 0x40 }, (_, at) => 0x80 + at)
 
-/** Byte-level BPE as GPT-2 introduced it: a vocabulary that writes bytes as characters, and an ordered list of merges. */
+/**
+ * Byte-level BPE as GPT-2 introduced it: a vocabulary that writes bytes as characters, and an ordered list of merges.
+ */
 export function byteLevelTokenizer(parts: ByteLevelParts): Tokenizer {
   const { tokens, split, literals } = parts
   const ids = new Map<string, number>()
@@ -35,7 +37,10 @@ export function byteLevelTokenizer(parts: ByteLevelParts): Tokenizer {
   })
 }
 
-/** A byte without a token vanishes. A character beyond ASCII stays as long as its continuation bytes, one or more for each UTF-16 unit, do. */
+/**
+ * A byte without a token vanishes. A character beyond ASCII stays as long as its continuation bytes, one or more for
+ * each UTF-16 unit, do.
+ */
 function byteLevelBound(tokens: ByteLevelParts['tokens'], literals: ReadonlyMap<string, number>, normalizes: boolean): TokenCountBound {
   const texts = Array.from(tokens, token => Buffer.from(byteLevelBytes(token ?? '')).toString('latin1'))
   const alone = new Set(texts.filter(text => text.length === 1).map(text => text.charCodeAt(0)))

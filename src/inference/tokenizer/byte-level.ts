@@ -1,6 +1,6 @@
 /**
- * Byte-level BPE writes each byte as one printable character: printable ASCII and Latin-1 as themselves, the other 68 bytes
- * as U+0100 and up. Source: Radford et al. 2019, `bytes_to_unicode` of the GPT-2 release.
+ * Byte-level BPE writes each byte as one printable character: printable ASCII and Latin-1 as themselves, the other 68
+ * bytes as U+0100 and up. Source: Radford et al. 2019, `bytes_to_unicode` of the GPT-2 release.
  */
 const CHARACTERS: readonly string[] = byteCharacters()
 const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = new Map(CHARACTERS.map((character, byte) => [character, byte]))

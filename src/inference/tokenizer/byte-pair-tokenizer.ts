@@ -1,5 +1,5 @@
 import { mergePairs, type PairTable } from './merge-pairs.ts'
-import { SpecialTokens } from './special-tokens.ts'
+import { SpecialTokens } from './sources/special-tokens.ts'
 import type { TokenCountBound } from './token-count-bound.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { Vocabulary, type VocabularyParts } from './vocabulary.ts'
@@ -59,7 +59,10 @@ export class BytePairTokenizer extends Vocabulary implements Tokenizer {
   }
 }
 
-/** V8 makes a longer slice a view: as a key of the cache it would keep the whole text that it was cut from, a megabyte for one word. */
+/**
+ * V8 makes a longer slice a view: as a key of the cache it would keep the whole text that it was cut from, a megabyte
+ * for one word.
+ */
 function unslicedCopy(word: string): string {
   return Buffer.from(word, 'utf16le').toString('utf16le')
 }

@@ -5,7 +5,10 @@ export interface StatedEnds {
   readonly tokenIds: readonly number[]
 }
 
-/** Control tokens that end a text or a turn in whatever model has them. Source: llama.cpp, `llama-vocab.cpp`, `special_eog_ids`. */
+/**
+ * Control tokens that end a text or a turn in whatever model has them. Source: llama.cpp, `llama-vocab.cpp`,
+ * `special_eog_ids`.
+ */
 const KNOWN_ENDS: ReadonlySet<string> = new Set([
   '<|eot_id|>',
   '<|im_end|>',
@@ -31,7 +34,10 @@ const KNOWN_ENDS: ReadonlySet<string> = new Set([
   '<|tool_response>'
 ])
 
-/** Where a vocabulary has both tokens of a pair, `<|end|>` only ends a part of a message (gpt-oss, Solar Open). Source: llama.cpp, as above. */
+/**
+ * Where a vocabulary has both tokens of a pair, `<|end|>` only ends a part of a message (gpt-oss, Solar Open). Source:
+ * llama.cpp, as above.
+ */
 const ENDS_OF_MESSAGES: readonly (readonly [string, string])[] = [
   ['<|return|>', '<|call|>'],
   ['<|calls|>', '<|flush|>']

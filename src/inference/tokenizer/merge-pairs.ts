@@ -9,8 +9,8 @@ export interface PairTable {
 /**
  * Byte-pair encoding of one word: the neighbours of lowest rank become one, the leftmost first, until none may.
  *
- * A heap of candidates makes it n log n. The plain loop, which looks at all pairs before each merge, is quadratic: one word of
- * 100,000 letters would hold the thread for minutes.
+ * A heap of candidates makes it n log n. The plain loop, which looks at all pairs before each merge, is quadratic: one
+ * word of 100,000 letters would hold the thread for minutes.
  */
 export function mergePairs(symbols: readonly number[], pairs: PairTable): number[] {
   const length = symbols.length

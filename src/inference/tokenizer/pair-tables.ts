@@ -26,7 +26,10 @@ export function mergeTable(merges: readonly string[], ids: ReadonlyMap<string, n
   }
 }
 
-/** tiktoken's rule: any two tokens merge whose bytes together are a token, the lowest id first. `texts` write bytes as characters. */
+/**
+ * tiktoken's rule: any two tokens merge whose bytes together are a token, the lowest id first. `texts` write bytes as
+ * characters.
+ */
 export function rankTable(texts: readonly (string | undefined)[], ranks: ReadonlyMap<string, number>): PairTable {
   return {
     find: (left, right) => ranks.get(`${texts[left]}${texts[right]}`) ?? -1,

@@ -23,8 +23,8 @@ const END_OF_TEXT = '<|endoftext|>'
 const UTF8 = new TextEncoder()
 
 /**
- * Reads an encoding, 0.2 seconds or less. Ranks and word patterns are js-tiktoken's; the merge is ours, as that of js-tiktoken is quadratic in the
- * length of a word and one long word would hold the thread for minutes.
+ * Reads an encoding, 0.2 seconds or less. Ranks and word patterns are js-tiktoken's; the merge is ours, as that of
+ * js-tiktoken is quadratic in the length of a word and one long word would hold the thread for minutes.
  *
  * @param statedEnds  end tokens that the model's files name beside the encoding's own
  */
@@ -56,7 +56,10 @@ export async function tokenizerFromTiktoken(name: TiktokenEncodingName, statedEn
   })
 }
 
-/** js-tiktoken's form: lines of `! <first rank> <token in base64> <token> …`. Tokens come out with one character per byte. */
+/**
+ * js-tiktoken's form: lines of `! <first rank> <token in base64> <token> …`. Tokens come out with one character per
+ * byte.
+ */
 function readRanks(lines: string): { texts: string[]; ids: Map<string, number> } {
   const texts: string[] = []
   const ids = new Map<string, number>()

@@ -1,22 +1,34 @@
 /**
  * How much text one token of a vocabulary can stand for, by the text's UTF-16 units. Plain data: crosses to a thread.
  *
- * A token that stands for L units is charged 1/L for each of them, so that no token is charged more than 1, and a unit is charged as the
- * longest token that can hold it: the sum over a text is at most the number of its tokens.
+ * A token that stands for L units is charged 1/L for each of them, so that no token is charged more than 1, and a unit
+ * is charged as the longest token that can hold it: the sum over a text is at most the number of its tokens.
  */
 export interface TokenCountBound {
-  /** By unit, the last one for all that are not ASCII: one over the length of the longest token that holds it; 0 where it may be dropped. */
+  /**
+   * By unit, the last one for all that are not ASCII: one over the length of the longest token that holds it; 0 where
+   * it may be dropped.
+   */
   readonly charges: Float64Array
-  /** The same for texts with units that normalization may join, U+0300 and up; null for a tokenizer that does not normalize. */
+  /**
+   * The same for texts with units that normalization may join, U+0300 and up; null for a tokenizer that does not
+   * normalize.
+   */
   readonly composed: Float64Array | null
 }
 
 const ASCII_UNITS = 0x80
 /** NFC leaves text below it alone. */
 const FIRST_COMBINING = /[\u0300-\uffff]/
-/** A character that NFC makes has at most so many UTF-16 units of text before. Source: Unicode Standard Annex 15, the table of expansion factors. */
+/**
+ * A character that NFC makes has at most so many UTF-16 units of text before. Source: Unicode Standard Annex 15, the
+ * table of expansion factors.
+ */
 const COMPOSED_UNITS = 4
-/** What NFC makes of the Kelvin sign, the Greek question mark and the Greek varia: the only ASCII that it writes for other characters. */
+/**
+ * What NFC makes of the Kelvin sign, the Greek question mark and the Greek varia: the only ASCII that it writes for
+ * other characters.
+ */
 const ASCII_SINGLETONS = ['K', ';', '`'] as const
 /** Sums of a million charges are exact to 1e-4. */
 const ROUNDING = 0.001

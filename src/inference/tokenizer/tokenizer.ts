@@ -5,7 +5,9 @@ import type { TokenCountBound } from './token-count-bound.ts'
 export interface Tokenizer extends TokenText {
   /** null where nothing is known of how much text one token can stand for. */
   readonly bound: TokenCountBound | null
-  /** What is wrong with the files that it was made from, and what was done about it: a sentence each, for the operator. */
+  /**
+   * What is wrong with the files that it was made from, and what was done about it: a sentence each, for the operator.
+   */
   readonly warnings: readonly string[]
   /**
    * Ids of a text; control tokens written in it become their ids.

@@ -2,7 +2,9 @@ import { ServiceError } from '../contract/errors.ts'
 
 /** How a text falls into words. */
 export interface WordSplit {
-  /** Applied one after the other, each to the pieces of the one before. What lies between two matches is a piece too. */
+  /**
+   * Applied one after the other, each to the pieces of the one before. What lies between two matches is a piece too.
+   */
   readonly patterns: readonly RegExp[]
   readonly normalization?: 'NFC'
   /** A word that is itself a token stays whole. */
@@ -10,8 +12,8 @@ export interface WordSplit {
 }
 
 /**
- * The pattern as Rust and tiktoken read it: their `\s` is Unicode's White_Space, JavaScript's has U+FEFF and lacks U+0085.
- * Inside a class and outside, `\p{White_Space}` stands where `\s` stood.
+ * The pattern as Rust and tiktoken read it: their `\s` is Unicode's White_Space, JavaScript's has U+FEFF and lacks
+ * U+0085. Inside a class and outside, `\p{White_Space}` stands where `\s` stood.
  */
 function unicodeSpaces(pattern: string): string {
   return pattern.replaceAll(/\\[\s\S]/g, pair => (pair === '\\s' ? '\\p{White_Space}' : pair === '\\S' ? '\\P{White_Space}' : pair))

@@ -25,8 +25,9 @@ export function eightBitLayout(typeName: string): EightBitLayout {
 }
 
 /**
- * Whole blocks of a tensor type in 8 bits. Types of whole numbers times a scale (Q4_0, Q5_0, Q6_K, Q8_0) keep their values exactly;
- * those with an offset (Q4_1, Q5_1, Q4_K, Q5_K) nearly (`fitAffine`); floats are rounded as Q8_0 rounds them.
+ * Whole blocks of a tensor type in 8 bits. Types of whole numbers times a scale (Q4_0, Q5_0, Q6_K, Q8_0) keep their
+ * values exactly; those with an offset (Q4_1, Q5_1, Q4_K, Q5_K) nearly (`fitAffine`); floats are rounded as Q8_0 rounds
+ * them.
  *
  * @param blockElements  elements per scale in the result; divides the type's own
  * @throws {ModelFileError} a type that we do not read
@@ -67,9 +68,10 @@ interface AffineFit {
 /**
  * The levels `code × scale + offset`, code 0..maxCode, on an 8-bit grid of spacing scale / step.
  *
- * The steps between levels stay exact; only the common offset must be a multiple of the spacing. Of all steps for which the levels fit
- * into 8 bits, the one whose grid comes nearest to the offset wins: for 16 levels it misses by 0.004 scales on average, 0.029 at most.
- * Measured on SmolLM2-135M in Q4_1 against float32: KL 0.0036; rounding each level to the finest grid instead: 0.0156.
+ * The steps between levels stay exact; only the common offset must be a multiple of the spacing. Of all steps for which
+ * the levels fit into 8 bits, the one whose grid comes nearest to the offset wins: for 16 levels it misses by 0.004
+ * scales on average, 0.029 at most. Measured on SmolLM2-135M in Q4_1 against float32: KL 0.0036; rounding each level to
+ * the finest grid instead: 0.0156.
  */
 export function fitAffine(scale: number, offset: number, maxCode: number): AffineFit {
   // All levels equal: one code above its zero point, or none.

@@ -1,4 +1,7 @@
-/** What a GGUF header may cost us. Nothing is allocated by a number from the file before it is held against one of these and the file's size. */
+/**
+ * What a GGUF header may cost us. Nothing is allocated by a number from the file before it is held against one of these
+ * and the file's size.
+ */
 export const GGUF_LIMITS = {
   /** Metadata and tensor list. The largest real ones (vocabularies of 260,000 with merges) need about 20 MiB. */
   headerBytes: 128 * 2 ** 20,

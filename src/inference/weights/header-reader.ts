@@ -109,11 +109,11 @@ export class HeaderReader {
   }
 
   #refill(bytes: number, what: string): void {
-    const wanted = Math.min(Math.max(bytes, WINDOW_BYTES), this.#fileBytes - this.#position)
-    const window = Buffer.allocUnsafe(wanted)
+    const needed = Math.min(Math.max(bytes, WINDOW_BYTES), this.#fileBytes - this.#position)
+    const window = Buffer.allocUnsafe(needed)
     let filled = 0
-    while (filled < wanted) {
-      const read = readSync(this.#fd, window, filled, wanted - filled, this.#position + filled)
+    while (filled < needed) {
+      const read = readSync(this.#fd, window, filled, needed - filled, this.#position + filled)
       if (read === 0) this.fail(`${what}: the file became shorter while it was read`)
       filled += read
     }

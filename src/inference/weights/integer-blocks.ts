@@ -22,13 +22,16 @@ interface Layout {
   readonly blockElements: 16 | 32
   readonly maxCode: number
   readonly hasOffsets: boolean
-  /** Unpacks the file's block that starts at byte `at` to element `to`; block `to / blockElements` is the first that it fills. */
+  /**
+   * Unpacks the file's block that starts at byte `at` to element `to`; block `to / blockElements` is the first that it
+   * fills.
+   */
   unpack(bytes: Uint8Array, at: number, to: number, out: { codes: Int8Array; scales: Float32Array; offsets: Float32Array }): void
 }
 
 /**
- * Types that are whole numbers times a scale, per block of 16 or 32.
- * Source: ggml, ggml-common.h (structures) and ggml-quants.c (`dequantize_row_*`). Low nibbles are the first half of a block.
+ * Types that are whole numbers times a scale, per block of 16 or 32. Source: ggml, ggml-common.h (structures) and
+ * ggml-quants.c (`dequantize_row_*`). Low nibbles are the first half of a block.
  */
 const LAYOUTS: Readonly<Record<string, Layout>> = {
   Q4_0: simple(18, 15, false, (bytes, at, to, { codes, scales }) => {
@@ -79,7 +82,8 @@ const LAYOUTS: Readonly<Record<string, Layout>> = {
       const scale = float16At(bytes, at + 208)
       for (let block = 0; block < 16; block++) scales[(to >> 4) + block] = scale * (((bytes[at + 192 + block] ?? 0) << 24) >> 24)
       for (let i = 0; i < 256; i++) {
-        // Halves of 128, quarters of 32: low nibbles of quarters 0 and 1, then high nibbles, two upper bits per quarter.
+        // Halves of 128, quarters of 32: low nibbles of quarters 0 and 1, then high nibbles, two upper bits per
+        // quarter.
         const [half, quarter, l] = [i >> 7, (i >> 5) & 3, i & 31]
         const low = ((bytes[at + half * 64 + (quarter & 1) * 32 + l] ?? 0) >> (quarter >> 1 ? 4 : 0)) & 15
         const high = ((bytes[at + 128 + half * 32 + l] ?? 0) >> (quarter * 2)) & 3
@@ -130,7 +134,9 @@ function addFifthBits(bytes: Uint8Array, at: number, codes: Int8Array, to: numbe
   }
 }
 
-/** Q4_K and Q5_K: eight 6-bit scales and eight 6-bit minima in 12 bytes, times two float16. Source: `get_scale_min_k4`. */
+/**
+ * Q4_K and Q5_K: eight 6-bit scales and eight 6-bit minima in 12 bytes, times two float16. Source: `get_scale_min_k4`.
+ */
 function unpackKScales(
   bytes: Uint8Array,
   at: number,

@@ -34,8 +34,8 @@ export async function shardPaths(indexPath: string): Promise<string[]> {
 /**
  * Opens a checkpoint in several safetensors files as if it were one. The caller closes it.
  *
- * @throws {ModelFileError} what `shardPaths` or `openSafetensors` refuse, a missing shard, or shards that do not hold what the index says
- * Source: transformers, modeling_utils.py, `save_pretrained`
+ * @throws {ModelFileError} what `shardPaths` or `openSafetensors` refuse, a missing shard, or shards that do not hold
+ * what the index says Source: transformers, modeling_utils.py, `save_pretrained`
  */
 export async function openShardedSafetensors(indexPath: string): Promise<TensorFile> {
   const index = await readIndex(indexPath)

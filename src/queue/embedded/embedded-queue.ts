@@ -1,25 +1,25 @@
+import type { DeliveryPolicy } from '../../inference/contract/delivery-policy.ts'
 import type { StepEvents } from '../../inference/contract/engine.ts'
 import { type ErrorCode, ServiceError } from '../../inference/contract/errors.ts'
 import { isTerminal, type LogEntry, type LoggedEvent, type QueuedEvent } from '../../inference/contract/events.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
-import type { Ticket } from '../../inference/contract/ticket.ts'
-import { LogShelf, type LogShelfOptions } from '../log/log-shelf.ts'
+import { LogStore, type LogStoreOptions } from '../log/log-store.ts'
 import { CLEAN_RECORD, judgeDeath, POISONED_MESSAGE } from '../poison-rule.ts'
 import type { GenerationQueue, QueueDepth, QueueEvent, RequestSnapshot } from '../queue.ts'
 import { StartEstimate } from '../start-estimate.ts'
 import type { Job } from './job.ts'
 import { Lease } from './lease.ts'
-import { Seat } from './seat.ts'
-import { Seating } from './seating.ts'
-import { promptTokensOf, WaitingLine } from './waiting-line.ts'
-import type { WorkerLink, WorkerPool, WorkerSeat } from './worker-pool.ts'
+import { promptTokensOf, WaitQueue } from './wait-queue.ts'
+import type { WorkerHandle, WorkerLink, WorkerPool } from './worker-pool.ts'
+import { WorkerRecord } from './worker-record.ts'
+import { WorkerSelection } from './worker-selection.ts'
 
-export interface EmbeddedQueueOptions extends LogShelfOptions {
+export interface EmbeddedQueueOptions extends LogStoreOptions {
   /** Requests that may wait. */
   readonly waitingLimit: number
   /** Prompt tokens of all that wait; one request alone may exceed it. */
   readonly waitingTokenLimit: number
-  /** How long a request goes on without a reader, unless its ticket says that it runs by itself. */
+  /** How long a request goes on without a reader, unless its delivery policy says that it runs by itself. */
   readonly resumeGraceMs: number
 }
 
@@ -32,12 +32,14 @@ const DEFAULTS: EmbeddedQueueOptions = {
   retainedTokens: 1_000_000
 }
 
-/** The queue in the memory of the API process: requests wait here, workers take a seat, logs are read from the shelf. */
+/**
+ * The queue in the memory of the API process: requests wait here, workers take a worker, logs are read from the store.
+ */
 export class EmbeddedQueue implements GenerationQueue, WorkerPool {
   readonly #options: EmbeddedQueueOptions
-  readonly #line = new WaitingLine()
-  readonly #seating = new Seating()
-  readonly #shelf: LogShelf
+  readonly #waitQueue = new WaitQueue()
+  readonly #workers = new WorkerSelection()
+  readonly #logs: LogStore
   readonly #estimate = new StartEstimate()
   /** Requests that have not ended, by id. */
   readonly #jobs = new Map<string, Job>()
@@ -49,55 +51,55 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
 
   constructor(options: Partial<EmbeddedQueueOptions> = {}) {
     this.#options = { ...DEFAULTS, ...options }
-    this.#shelf = new LogShelf(this.#options)
+    this.#logs = new LogStore(this.#options)
   }
 
   async submit(request: GenerationRequest): Promise<string> {
-    const { id, ticket } = request
-    const claimedBy = this.#shelf.claimed(ticket)
+    const { id, delivery } = request
+    const claimedBy = this.#logs.claimed(delivery)
     if (claimedBy !== null) return claimedBy
     if (this.#refusal !== null) throw new ServiceError('unavailable', this.#refusal)
     this.#refuseIfFull(request)
     const job: Job = {
       request,
-      log: this.#shelf.open(id, ticket),
-      lease: new Lease(ticket, this.#options.resumeGraceMs, (code, message) => this.#end(job, code, message)),
+      log: this.#logs.open(id, delivery),
+      lease: new Lease(delivery, this.#options.resumeGraceMs, (code, message) => this.#end(job, code, message)),
       arrival: this.#arrivals++,
-      seat: null,
-      place: null,
+      worker: null,
+      workerIndex: null,
       firstStartMs: null,
       isReturned: false,
       deaths: CLEAN_RECORD,
       isSuspect: false
     }
     this.#jobs.set(id, job)
-    this.#line.push(job)
+    this.#waitQueue.push(job)
     this.#dispatch()
     return id
   }
 
-  async ticket(requestId: string): Promise<Ticket> {
-    return this.#shelf.find(requestId).ticket
+  async deliveryPolicy(requestId: string): Promise<DeliveryPolicy> {
+    return this.#logs.find(requestId).delivery
   }
 
   async snapshot(requestId: string): Promise<RequestSnapshot> {
-    const { log, ticket } = this.#shelf.find(requestId)
+    const { log, delivery } = this.#logs.find(requestId)
     const position = await this.position(requestId)
-    return { ticket, queued: position === null ? null : this.#queued(position), last: log.last, end: log.end }
+    return { delivery, queued: position === null ? null : this.#queued(position), last: log.last, end: log.end }
   }
 
   async entries(requestId: string, afterOrdinal: number): Promise<readonly LogEntry[]> {
-    return this.#shelf.find(requestId).log.after(afterOrdinal)
+    return this.#logs.find(requestId).log.after(afterOrdinal)
   }
 
   async *events(requestId: string, afterOrdinal: number, signal: AbortSignal): AsyncGenerator<readonly QueueEvent[], void, undefined> {
-    const { log } = this.#shelf.find(requestId)
+    const { log } = this.#logs.find(requestId)
     const lease = this.#jobs.get(requestId)?.lease
-    lease?.attend()
+    lease?.addReader()
     try {
       yield* log.read(afterOrdinal, signal)
     } finally {
-      lease?.neglect()
+      lease?.removeReader()
     }
   }
 
@@ -108,7 +110,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
 
   async position(requestId: string): Promise<number | null> {
     const job = this.#jobs.get(requestId)
-    return job === undefined ? null : this.#line.position(job)
+    return job === undefined ? null : this.#waitQueue.position(job)
   }
 
   /** How many times a request lost its worker and was kept for another, since the start. */
@@ -117,7 +119,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
   }
 
   async depth(): Promise<QueueDepth> {
-    return { waiting: this.#line.length, running: this.#seating.running }
+    return { waiting: this.#waitQueue.length, running: this.#workers.running }
   }
 
   async drain(signal: AbortSignal): Promise<void> {
@@ -127,29 +129,29 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
     this.#changed()
   }
 
-  join(link: WorkerLink): WorkerSeat {
-    const seat = new Seat(link)
-    this.#seating.add(seat)
+  join(link: WorkerLink): WorkerHandle {
+    const worker = new WorkerRecord(link)
+    this.#workers.add(worker)
     this.#dispatch()
     return {
-      deliver: events => this.#deliver(seat, events),
-      running: requestIds => seat.noteRun(requestIds),
-      advanced: requestIds => seat.noteAdvance(requestIds),
-      retire: () => this.#retire(seat),
-      leave: replace => this.#leave(seat, replace)
+      deliver: events => this.#deliver(worker, events),
+      running: requestIds => worker.recordRun(requestIds),
+      advanced: requestIds => worker.recordAdvance(requestIds),
+      retire: () => this.#retire(worker),
+      leave: replace => this.#leave(worker, replace)
     }
   }
 
   giveUp(reason: string): void {
     this.#refusal ??= reason
-    for (const job of [...this.#line.jobs]) this.#close(job, 'unavailable', reason)
+    for (const job of [...this.#waitQueue.jobs]) this.#close(job, 'unavailable', reason)
     this.#changed()
   }
 
   #refuseIfFull(request: GenerationRequest): void {
     const { waitingLimit, waitingTokenLimit } = this.#options
-    const { length, promptTokens } = this.#line
-    if (length === 0 && this.#seating.seatFor(request, null) !== null) return
+    const { length, promptTokens } = this.#waitQueue
+    if (length === 0 && this.#workers.workerFor(request, null) !== null) return
     if (length >= waitingLimit) throw new ServiceError('queue_full', `${length} requests are waiting, and no more than ${waitingLimit} may`)
     if (length > 0 && promptTokens + promptTokensOf(request) > waitingTokenLimit) {
       throw new ServiceError('queue_full', `${promptTokens} prompt tokens are waiting, and no more than ${waitingTokenLimit} may`)
@@ -159,32 +161,32 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
   /** Gives out what fits, then tells the rest where it stands. */
   #dispatch(): void {
     this.#dispatchSuspect()
-    for (let head = this.#line.head; head !== undefined; head = this.#line.head) {
-      const seat = this.#seating.seatFor(head.request, head.place)
-      if (seat === null) break
-      this.#start(head, seat)
+    for (let head = this.#waitQueue.head; head !== undefined; head = this.#waitQueue.head) {
+      const worker = this.#workers.workerFor(head.request, head.workerIndex)
+      if (worker === null) break
+      this.#start(head, worker)
     }
     this.#changed()
   }
 
   #dispatchSuspect(): void {
-    const { suspect } = this.#line
-    const seat = suspect === undefined ? null : this.#seating.emptySeat()
-    if (suspect !== undefined && seat !== null) this.#start(suspect, seat)
-    if (suspect === undefined || seat !== null) this.#seating.keepNone()
+    const { suspect } = this.#waitQueue
+    const worker = suspect === undefined ? null : this.#workers.idleWorker()
+    if (suspect !== undefined && worker !== null) this.#start(suspect, worker)
+    if (suspect === undefined || worker !== null) this.#workers.keepNone()
   }
 
-  #start(job: Job, seat: Seat): void {
-    this.#line.remove(job)
+  #start(job: Job, worker: WorkerRecord): void {
+    this.#waitQueue.remove(job)
     job.log.standAt(null)
     job.firstStartMs ??= performance.now()
-    seat.start(job)
+    worker.start(job)
   }
 
-  #deliver(seat: Seat, events: StepEvents): void {
+  #deliver(worker: WorkerRecord, events: StepEvents): void {
     let hasEnd = false
     for (const { requestId, event } of events) {
-      const job = seat.find(requestId)
+      const job = worker.find(requestId)
       if (job === undefined) continue
       this.#append(job, event)
       hasEnd ||= isTerminal(event)
@@ -192,16 +194,16 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
     if (hasEnd) this.#dispatch()
   }
 
-  #retire(seat: Seat): void {
-    seat.retire()
+  #retire(worker: WorkerRecord): void {
+    worker.retire()
     this.#dispatch()
   }
 
-  #leave(seat: Seat, replace?: () => void): void {
-    this.#seating.delete(seat)
-    for (const job of seat.jobs) {
-      const { record, verdict } = judgeDeath(job.deaths, seat.deathOf(job))
-      seat.release(job)
+  #leave(worker: WorkerRecord, replace?: () => void): void {
+    this.#workers.delete(worker)
+    for (const job of worker.jobs) {
+      const { record, verdict } = judgeDeath(job.deaths, worker.deathOf(job))
+      worker.release(job)
       job.deaths = record
       if (verdict === 'poisoned') {
         this.#close(job, 'poisoned', POISONED_MESSAGE)
@@ -210,44 +212,44 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
       job.isReturned = true
       this.#handedOn++
       job.isSuspect = verdict === 'alone'
-      this.#line.push(job)
+      this.#waitQueue.push(job)
     }
     replace?.()
     this.#dispatch()
   }
 
-  /** Ends a request from our side, waiting or running, and gives its place to the next. */
+  /** Ends a request from our side, waiting or running, and gives its slot to the next. */
   #end(job: Job, code: ErrorCode, message: string): void {
     this.#close(job, code, message)
     this.#dispatch()
   }
 
   #close(job: Job, code: ErrorCode, message: string): void {
-    this.#line.remove(job)
-    job.seat?.cancel(job)
+    this.#waitQueue.remove(job)
+    job.worker?.cancel(job)
     this.#append(job, { kind: 'failed', failure: { code, message, param: null } })
   }
 
   #append(job: Job, event: LoggedEvent): void {
-    const { request, log, lease, seat, firstStartMs } = job
+    const { request, log, lease, worker, firstStartMs } = job
     log.append(event)
     if (!isTerminal(event)) return
     if (event.kind === 'finished' && firstStartMs !== null) this.#estimate.took(performance.now() - firstStartMs)
-    seat?.release(job)
+    worker?.release(job)
     lease.close()
     this.#jobs.delete(request.id)
-    this.#shelf.retain(request.id)
+    this.#logs.retain(request.id)
   }
 
   #queued(position: number): QueuedEvent {
-    return { kind: 'queued', position, etaMs: this.#estimate.etaMs(position, this.#seating.running) }
+    return { kind: 'queued', position, etaMs: this.#estimate.etaMs(position, this.#workers.running) }
   }
 
   #changed(): void {
-    this.#line.jobs.forEach((job, index) => {
+    this.#waitQueue.jobs.forEach((job, index) => {
       job.log.standAt(this.#queued(index + 1))
     })
-    if (this.#jobs.size === 0) for (const tell of this.#idleListeners) tell()
+    if (this.#jobs.size === 0) for (const notify of this.#idleListeners) notify()
   }
 
   /** Resolves when nothing waits or runs, or when `signal` aborts. */

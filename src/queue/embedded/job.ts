@@ -18,9 +18,9 @@ export interface Job {
   /** Counts requests as they come. */
   readonly arrival: number
   /** Where it runs; null while it waits. */
-  seat: JobHolder | null
+  worker: JobHolder | null
   /** Of the worker that ran it last. */
-  place: number | null
+  workerIndex: number | null
   /** By a clock that never jumps; null before its first start. */
   firstStartMs: number | null
   /** A worker that ran it has died: it waits before all that were never started. */

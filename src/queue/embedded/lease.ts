@@ -1,12 +1,12 @@
+import type { DeliveryPolicy } from '../../inference/contract/delivery-policy.ts'
 import type { ErrorCode } from '../../inference/contract/errors.ts'
-import type { Ticket } from '../../inference/contract/ticket.ts'
 
 /** Timers cannot wait longer (24 days). */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** How long a request may go on: until its deadline, and, unless it is to run by itself, while somebody reads it. */
 export class Lease {
-  readonly #ticket: Ticket
+  readonly #delivery: DeliveryPolicy
   readonly #graceMs: number
   readonly #end: (code: ErrorCode, message: string) => void
   #readers = 0
@@ -15,8 +15,8 @@ export class Lease {
   #deadlineTimer: NodeJS.Timeout | undefined
 
   /** @param end  called once, when the lease runs out; never within a call of ours */
-  constructor(ticket: Ticket, graceMs: number, end: (code: ErrorCode, message: string) => void) {
-    this.#ticket = ticket
+  constructor(delivery: DeliveryPolicy, graceMs: number, end: (code: ErrorCode, message: string) => void) {
+    this.#delivery = delivery
     this.#graceMs = graceMs
     this.#end = end
     this.#awaitReader()
@@ -24,13 +24,13 @@ export class Lease {
   }
 
   /** A reader has come. */
-  attend(): void {
+  addReader(): void {
     this.#readers++
     clearTimeout(this.#graceTimer)
   }
 
   /** A reader has left. */
-  neglect(): void {
+  removeReader(): void {
     this.#readers--
     this.#awaitReader()
   }
@@ -43,12 +43,12 @@ export class Lease {
   }
 
   #awaitReader(): void {
-    if (this.#isOver || this.#readers > 0 || this.#ticket.unattended === 'run') return
+    if (this.#isOver || this.#readers > 0 || this.#delivery.onDisconnect === 'run') return
     this.#graceTimer = setTimeout(() => this.#end('cancelled', 'nobody read the request any more'), this.#graceMs).unref()
   }
 
   #awaitDeadline(): void {
-    const { deadlineAtMs } = this.#ticket
+    const { deadlineAtMs } = this.#delivery
     if (deadlineAtMs === null) return
     const leftMs = deadlineAtMs - Date.now()
     this.#deadlineTimer = setTimeout(

@@ -6,16 +6,16 @@ import type { GenerationRequest } from '../../inference/contract/request.ts'
 export interface WorkerLink {
   /** Rows of its batch. */
   readonly slots: number
-  /** What a worker of this place ran, its successor there goes on with at less cost than others. */
-  readonly place?: number
+  /** What a worker of this slot ran, its successor there goes on with at less cost than others. */
+  readonly workerIndex?: number
   /** @param history what its log holds already: it goes on behind that */
   start(request: GenerationRequest, history: readonly LoggedEvent[]): void
   /** Its rows are free for whatever is started afterwards. */
   cancel(requestId: string): void
 }
 
-/** A worker's place at the queue: what it brings, and its end. */
-export interface WorkerSeat {
+/** A worker's slot at the queue: what it brings, and its end. */
+export interface WorkerHandle {
   /** Events of one step. Those of requests that it does not run (any more) are ignored. */
   deliver(events: StepEvents): void
   /** As the engine tells it: should the worker die, it dies of one of these. */
@@ -36,7 +36,7 @@ export interface WorkerSeat {
 /** The queue as whoever keeps the workers sees it. */
 export interface WorkerPool {
   /** A worker with a loaded model: it is given requests at once. */
-  join(link: WorkerLink): WorkerSeat
+  join(link: WorkerLink): WorkerHandle
   /** No worker will ever come again: what waits fails with `unavailable`, and nothing is admitted any more. */
   giveUp(reason: string): void
 }

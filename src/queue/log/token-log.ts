@@ -1,7 +1,7 @@
 import { isTerminal, type LogEntry, type LoggedEvent, type QueuedEvent, type TerminalEvent } from '../../inference/contract/events.ts'
 import { invariant } from '../../inference/contract/invariant.ts'
 import type { QueueEvent } from '../queue.ts'
-import { Bell } from './bell.ts'
+import { Notifier } from './notifier.ts'
 
 /** Of one batch: whoever reads it does so in one turn of the event loop. */
 const BATCH_ENTRIES = 1000
@@ -9,7 +9,7 @@ const BATCH_ENTRIES = 1000
 /** All that happened to one request, in order; and, while it waits, where it stands. */
 export class TokenLog {
   readonly #entries: LogEntry[] = []
-  readonly #bells = new Set<Bell>()
+  readonly #notifiers = new Set<Notifier>()
   #queued: QueuedEvent | null = null
   #hasEnded = false
   #tokens = 0
@@ -53,7 +53,7 @@ export class TokenLog {
     this.#tokens += tokensIn(event)
     this.#hasEnded = isTerminal(event)
     this.#queued = null
-    this.#ring()
+    this.#notify()
   }
 
   /** Readers are told where it waits whenever its position changes, until the first entry; null: it waits no more. */
@@ -61,17 +61,20 @@ export class TokenLog {
     invariant(!this.#hasEnded, 'a request that ended does not wait')
     if (this.#entries.length > 0 || queued?.position === this.#queued?.position) return
     this.#queued = queued
-    if (queued !== null) this.#ring()
+    if (queued !== null) this.#notify()
   }
 
-  /** Entries with an ordinal above `afterOrdinal`, and positions while there are none; ends with the log, or when `signal` aborts. */
+  /**
+   * Entries with an ordinal above `afterOrdinal`, and positions while there are none; ends with the log, or when
+   * `signal` aborts.
+   */
   async *read(afterOrdinal: number, signal: AbortSignal): AsyncGenerator<readonly QueueEvent[], void, undefined> {
-    const bell = new Bell()
-    this.#bells.add(bell)
-    signal.addEventListener('abort', bell.ring)
+    const notifier = new Notifier()
+    this.#notifiers.add(notifier)
+    signal.addEventListener('abort', notifier.notify)
     try {
       let seen = afterOrdinal
-      let toldPosition: number | null = null
+      let emittedPosition: number | null = null
       while (!signal.aborted) {
         const entries = this.after(seen)
         if (entries.length > 0) {
@@ -79,21 +82,21 @@ export class TokenLog {
           yield entries
         } else if (this.#hasEnded) {
           return
-        } else if (this.#queued !== null && this.#queued.position !== toldPosition) {
-          toldPosition = this.#queued.position
+        } else if (this.#queued !== null && this.#queued.position !== emittedPosition) {
+          emittedPosition = this.#queued.position
           yield [{ ordinal: null, event: this.#queued }]
         } else {
-          await bell.rung()
+          await notifier.notified()
         }
       }
     } finally {
-      signal.removeEventListener('abort', bell.ring)
-      this.#bells.delete(bell)
+      signal.removeEventListener('abort', notifier.notify)
+      this.#notifiers.delete(notifier)
     }
   }
 
-  #ring(): void {
-    for (const bell of this.#bells) bell.ring()
+  #notify(): void {
+    for (const notifier of this.#notifiers) notifier.notify()
   }
 }
 

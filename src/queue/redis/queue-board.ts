@@ -2,9 +2,9 @@ import { createBullBoard } from '@bull-board/api'
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import { FastifyAdapter } from '@bull-board/fastify'
 import { Queue } from 'bullmq'
-import { openRedis } from './connect.ts'
-import { shardKeys } from './keys.ts'
-import type { RedisAddress } from './redis-url.ts'
+import { openRedis } from './connection/connect.ts'
+import { shardKeys } from './connection/keys.ts'
+import type { RedisAddress } from './connection/redis-url.ts'
 
 export interface QueueBoardOptions {
   readonly address: RedisAddress
@@ -14,7 +14,10 @@ export interface QueueBoardOptions {
   readonly path: string
 }
 
-/** Bull Board over the queue of each shard: for looking only, since a job that is changed or removed by hand is not what we think it is. */
+/**
+ * Bull Board over the queue of each shard: for looking only, since a job that is changed or removed by hand is not what
+ * we think it is.
+ */
 export interface QueueBoard {
   /** For Fastify, to be registered with `path` as prefix. */
   readonly plugin: ReturnType<FastifyAdapter['registerPlugin']>

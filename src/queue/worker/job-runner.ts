@@ -27,7 +27,9 @@ export interface Uplink {
   heartbeat(progress: Progress): void
 }
 
-/** Worker side of the queue: hands requests to the engine and the engine's events back, one message per step as a rule. */
+/**
+ * Worker side of the queue: hands requests to the engine and the engine's events back, one message per step as a rule.
+ */
 export class JobRunner {
   readonly #uplink: Uplink
   readonly #heartbeatMs: number
@@ -49,12 +51,12 @@ export class JobRunner {
   }
 
   /** As the engine's; nothing where its cache dies with it. */
-  inherit(descriptor: number): void {
+  useCacheFile(descriptor: number): void {
     this.#engine?.useCacheFile?.(descriptor)
   }
 
   /** As the engine's; nothing where its cache dies with it. */
-  salvage(descriptor: number): void {
+  attachOrphanedCache(descriptor: number): void {
     this.#engine?.attachOrphanedCache?.(descriptor)
   }
 
@@ -71,7 +73,7 @@ export class JobRunner {
 
   /** To be given to the engine. */
   readonly listener: EngineListener = {
-    events: events => this.#hear(events),
+    events: events => this.#onEvents(events),
     running: requestIds => this.#uplink.running(requestIds),
     advanced: requestIds => this.#uplink.advanced(requestIds),
     adopted: requestIds => this.#uplink.adopted?.(requestIds)
@@ -88,7 +90,7 @@ export class JobRunner {
     if (this.#heart !== null) clearInterval(this.#heart)
   }
 
-  #hear(events: StepEvents): void {
+  #onEvents(events: StepEvents): void {
     for (const message of inMessages(events)) this.#uplink.events(message)
     for (const { requestId, event } of events) {
       if (isTerminal(event)) this.#active.delete(requestId)
@@ -108,8 +110,8 @@ export class JobRunner {
 }
 
 /**
- * The scores of a piece of a prompt are a message of their own: whoever gets messages parses each in one turn of its event loop. All else
- * that a step said stays together, so that a log is cut between steps where a worker dies.
+ * The scores of a piece of a prompt are a message of their own: whoever gets messages parses each in one turn of its
+ * event loop. All else that a step said stays together, so that a log is cut between steps where a worker dies.
  */
 function* inMessages(events: StepEvents): Generator<StepEvents, void> {
   let from = 0

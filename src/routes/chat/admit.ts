@@ -1,15 +1,16 @@
 import { ServiceError } from '../../inference/contract/errors.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
-import { type Admission, assertRequest, toChoices, toHouseWords } from '../wire/admission.ts'
-import { admitSampling } from '../wire/admit-sampling.ts'
-import { assertAnswerSize, roomForTokens } from '../wire/answer-size.ts'
-import { invalid } from '../wire/invalid.ts'
-import { assertMinTokens, maxNewTokens } from '../wire/max-new-tokens.ts'
+import { invalid } from '../wire/fields/invalid.ts'
+import { type Admission, assertRequest, toChoices, toInternalFields } from '../wire/request/admission.ts'
+import { admitSampling } from '../wire/request/admit-sampling.ts'
+import { assertAnswerSize, roomForTokens } from '../wire/request/answer-size.ts'
+import { assertMinTokens, maxNewTokens } from '../wire/request/max-new-tokens.ts'
 import type { ChatBody } from './body.ts'
 import { renderPrompt, toConversation } from './conversation.ts'
 
 /**
- * The client's words end here; behind this line everything is in house words, rendered, tokenized and within the limits.
+ * The client's words end here; behind this line everything is in house words, rendered, tokenized and within the
+ * limits.
  *
  * @throws {ServiceError} `invalid_request`, `model_not_found`, `context_overflow`
  */
@@ -26,7 +27,7 @@ export async function admitChat(body: ChatBody, admission: Admission): Promise<G
   })
   if (tokenIds.length === 0) throw invalid('messages', `Invalid 'messages': they come to no tokens. Expected at least one.`)
   return {
-    ...toHouseWords(body, admission),
+    ...toInternalFields(body, admission),
     ...toChoices(body.n, body.n, sampling),
     prompts: [{ tokenIds }],
     maxNewTokens: boundedLengthOf(body, tokenIds.length, card.contextLength),
@@ -44,8 +45,8 @@ function assertSupported(body: ChatBody): void {
   if (body.response_format !== null && body.response_format.type !== 'text') {
     throw invalid('response_format', `Invalid 'response_format.type': not supported here. Expected 'text'.`)
   }
-  const asked = askedTokens(body)
-  if (asked !== null) assertMinTokens(body.min_tokens, asked)
+  const requested = requestedTokens(body)
+  if (requested !== null) assertMinTokens(body.min_tokens, requested)
 }
 
 function topLogprobsOf({ logprobs, top_logprobs, logprob_token_ids }: ChatBody): number | null {
@@ -53,38 +54,41 @@ function topLogprobsOf({ logprobs, top_logprobs, logprob_token_ids }: ChatBody):
   return logprob_token_ids === null ? null : 0
 }
 
-/** The length of each choice, within what an answer may tell: a length that was asked for is refused beyond it, else it ends there. */
+/**
+ * The length of each choice, within what an answer may tell: a length that was asked for is refused beyond it, else it
+ * ends there.
+ */
 function boundedLengthOf(body: ChatBody, promptTokens: number, contextLength: number): number {
   const each = { choices: body.n, alternatives: body.logprob_token_ids?.length ?? topLogprobsOf(body) ?? 0 }
   const ofPrompt = [
     { choices: body.prompt_logprobs === null ? 0 : 1, tokens: promptTokens, alternatives: body.prompt_logprobs ?? 0 },
     { choices: body.return_token_ids ? 1 : 0, tokens: promptTokens, alternatives: 0 }
   ]
-  const unasked = Math.min(contextLength, roomForTokens(each, ofPrompt))
-  const tokens = lengthOf(body, promptTokens, unasked, contextLength)
+  const fallback = Math.min(contextLength, roomForTokens(each, ofPrompt))
+  const tokens = lengthOf(body, promptTokens, fallback, contextLength)
   assertAnswerSize([{ ...each, tokens }, ...ofPrompt], body.n === 1 ? 'max_tokens' : 'n')
   return tokens
 }
 
-function askedTokens({ max_completion_tokens, max_tokens }: ChatBody): number | null {
+function requestedTokens({ max_completion_tokens, max_tokens }: ChatBody): number | null {
   return max_completion_tokens ?? max_tokens
 }
 
 /** What the client asked for, else `unasked`, or fewer where the context ends. */
-function lengthOf(body: ChatBody, promptTokens: number, unasked: number, contextLength: number): number {
-  const asked = askedTokens(body)
-  const wanted = { asked, unasked, minTokens: body.min_tokens, promptTokens, contextLength }
-  return maxNewTokens(wanted, () => overflow(asked, promptTokens, contextLength, ''))
+function lengthOf(body: ChatBody, promptTokens: number, fallback: number, contextLength: number): number {
+  const requested = requestedTokens(body)
+  const length = { requested, fallback, minTokens: body.min_tokens, promptTokens, contextLength }
+  return maxNewTokens(length, () => overflow(requested, promptTokens, contextLength, ''))
 }
 
 /** Refuses a text that cannot fit the context, whatever its tokens are, before it is tokenized. */
 function assertMayFit(body: ChatBody, leastTokens: number, contextLength: number): void {
-  const asked = askedTokens(body)
-  if (leastTokens + (asked ?? 1) > contextLength) throw overflow(asked, leastTokens, contextLength, 'at least ')
+  const requested = requestedTokens(body)
+  if (leastTokens + (requested ?? 1) > contextLength) throw overflow(requested, leastTokens, contextLength, 'at least ')
 }
 
-function overflow(asked: number | null, promptTokens: number, contextLength: number, atLeast: '' | 'at least '): ServiceError {
-  const completionTokens = asked ?? 1
+function overflow(requested: number | null, promptTokens: number, contextLength: number, atLeast: '' | 'at least '): ServiceError {
+  const completionTokens = requested ?? 1
   return new ServiceError(
     'context_overflow',
     `This model's maximum context length is ${contextLength} tokens. However, you requested ${atLeast}${promptTokens + completionTokens} tokens ` +

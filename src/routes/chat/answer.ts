@@ -12,7 +12,7 @@ import type { ToolCall } from './tool-calls.ts'
 import type { ChatView } from './view.ts'
 
 /** A choice of the log. Its events are kept only where the answer lists its tokens. */
-interface Said {
+interface ChoiceState {
   readonly reader: ChoiceReader
   content: string
   readonly calls: ToolCall[]
@@ -20,12 +20,15 @@ interface Said {
   readonly tokens: GeneratedTokenEvent[]
 }
 
-/** A whole response that grows event by event. It holds events, which the log shares, and makes of them what it says while that is written. */
+/**
+ * A whole response that grows event by event. It holds events, which the log shares, and makes of them what it says
+ * while that is written.
+ */
 export function openChat(view: ChatView): AnswerInProgress {
   const computed = view.areEqual ? 1 : view.choices
-  const said = Array.from(
+  const choices = Array.from(
     { length: computed },
-    (): Said => ({ reader: new ChoiceReader(view), content: '', calls: [], last: null, tokens: [] })
+    (): ChoiceState => ({ reader: new ChoiceReader(view), content: '', calls: [], last: null, tokens: [] })
   )
   const prompts: PromptEvent[] = []
   const listsTokens = view.withLogprobs || view.promptTokenIds !== null
@@ -34,7 +37,7 @@ export function openChat(view: ChatView): AnswerInProgress {
     push(event) {
       if (event.kind === 'prompt') prompts.push(event)
       if (event.kind === 'finished') end = event
-      const choice = event.kind === 'token' ? said[event.choice] : undefined
+      const choice = event.kind === 'token' ? choices[event.choice] : undefined
       if (event.kind !== 'token' || choice === undefined) return
       if (listsTokens) choice.tokens.push(event)
       const delta = choice.reader.read(event)
@@ -45,7 +48,7 @@ export function openChat(view: ChatView): AnswerInProgress {
     },
     toResponse: () => ({
       ...head(view, 'chat.completion'),
-      choices: Array.from({ length: view.choices }, (_, index) => toChoice(view, said[view.areEqual ? 0 : index], index)),
+      choices: Array.from({ length: view.choices }, (_, index) => toChoice(view, choices[view.areEqual ? 0 : index], index)),
       usage: end === null ? null : toWireUsage(end.usage),
       ...(view.withTimings && end !== null && { timings: toWireTimings(end.timings, end.usage) }),
       ...(view.promptLogprobs !== null && { prompt_logprobs: new LazyList(() => promptLogprobs(view, prompts)) }),
@@ -54,8 +57,8 @@ export function openChat(view: ChatView): AnswerInProgress {
   }
 }
 
-function toChoice(view: ChatView, said: Said | undefined, index: number) {
-  const { content = '', calls = [], last = null, tokens = [] } = said ?? {}
+function toChoice(view: ChatView, choices: ChoiceState | undefined, index: number) {
+  const { content = '', calls = [], last = null, tokens = [] } = choices ?? {}
   return {
     index,
     message: {

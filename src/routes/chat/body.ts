@@ -1,12 +1,15 @@
 import { z } from 'zod'
 import { LIMITS } from '../../inference/contract/limits.ts'
-import { nullDefault } from '../wire/null-default.ts'
-import { objectField } from '../wire/object-field.ts'
-import { requestFields } from '../wire/request-fields.ts'
-import { samplingFields } from '../wire/sampling-fields.ts'
+import { nullDefault } from '../wire/fields/null-default.ts'
+import { objectField } from '../wire/fields/object-field.ts'
+import { requestFields } from '../wire/fields/request-fields.ts'
+import { samplingFields } from '../wire/fields/sampling-fields.ts'
 import { messagesField, toolChoiceField, toolsField } from './message-fields.ts'
 
-/** Body of POST /v1/chat/completions: OpenAI's `CreateChatCompletionRequest`, and extensions under the names that vLLM gave them. */
+/**
+ * Body of POST /v1/chat/completions: OpenAI's `CreateChatCompletionRequest`, and extensions under the names that vLLM
+ * gave them.
+ */
 export const ChatBody = z
   .looseObject({
     ...requestFields,

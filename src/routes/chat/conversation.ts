@@ -1,5 +1,5 @@
 import type { ChatFacts, Conversation, TextPort, TextWait } from '../../inference/contract/text-port.ts'
-import { invalid } from '../wire/invalid.ts'
+import { invalid } from '../wire/fields/invalid.ts'
 import type { ChatBody } from './body.ts'
 import { toHistory } from './history.ts'
 

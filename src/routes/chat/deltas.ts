@@ -32,8 +32,8 @@ export interface ChatChunkChoice {
 }
 
 /**
- * What opens a choice in a stream. It says nothing yet, as at OpenAI: the stream helper of OpenAI's client for JavaScript counts the
- * log-probabilities of a choice's first chunk twice.
+ * What opens a choice in a stream. It says nothing yet, as at OpenAI: the stream helper of OpenAI's client for
+ * JavaScript counts the log-probabilities of a choice's first chunk twice.
  */
 export function openingOf(choice: number): ChatChunkChoice {
   return { index: choice, delta: { role: 'assistant', content: '' }, logprobs: null, finish_reason: null, stop_reason: null }
@@ -93,7 +93,10 @@ export class ChoiceReader {
   }
 }
 
-/** The id is made of the place: whoever presents the same stream again says the same. Mistral's templates want nine letters or digits. */
+/**
+ * The id is made of the place: whoever presents the same stream again says the same. Mistral's templates want nine
+ * letters or digits.
+ */
 export function toolCallId({ id, toolCalls }: ChatView, choice: number, index: number): string {
   const hash = createHash('sha256').update(`${id} ${choice} ${index}`).digest('hex')
   return toolCalls === 'mistral' ? hash.slice(0, 9) : `call_${hash.slice(0, 24)}`

@@ -1,7 +1,7 @@
 import { LIMITS } from '../../inference/contract/limits.ts'
 import type { ChatFacts, TemplateMessage, TemplateToolCall } from '../../inference/contract/text-port.ts'
-import { invalid } from '../wire/invalid.ts'
-import { measureJson } from '../wire/json-bounds.ts'
+import { invalid } from '../wire/fields/invalid.ts'
+import { measureJson } from '../wire/fields/json-bounds.ts'
 import type { ChatMessages } from './message-fields.ts'
 
 type Message = ChatMessages[number]
@@ -13,8 +13,8 @@ export interface History {
 }
 
 /**
- * The client's messages in the words of chat templates. The older `function_call` and role `function` become a call and the message of a tool; where
- * the message of a tool does not name its function, the call that it answers does.
+ * The client's messages in the words of chat templates. The older `function_call` and role `function` become a call and
+ * the message of a tool; where the message of a tool does not name its function, the call that it answers does.
  *
  * @throws {ServiceError} `invalid_request` where the arguments of all calls hold too much
  */
@@ -36,7 +36,10 @@ export function toHistory(messages: ChatMessages, chat: Pick<ChatFacts, 'knowsDe
   return { messages: written, unreadableCalls: calls.unreadable }
 }
 
-/** The calls that earlier messages made. Their arguments are JSON within JSON, so that together they are bounded as the body is. */
+/**
+ * The calls that earlier messages made. Their arguments are JSON within JSON, so that together they are bounded as the
+ * body is.
+ */
 class EarlierCalls {
   #members = 0
   readonly #nameById = new Map<string, string>()

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { LIMITS } from '../../inference/contract/limits.ts'
-import { inputJsonSchema } from '../wire/input-json-schema.ts'
-import { describe } from '../wire/issue-message.ts'
-import { holdsTooMuch, jsonFault } from '../wire/json-bounds.ts'
-import { listField } from '../wire/list-field.ts'
+import { inputJsonSchema } from '../wire/fields/input-json-schema.ts'
+import { describe } from '../wire/fields/issue-message.ts'
+import { holdsTooMuch, jsonFault } from '../wire/fields/json-bounds.ts'
+import { listField } from '../wire/fields/list-field.ts'
 
 const ROLES = ['system', 'developer', 'user', 'assistant', 'tool', 'function'] as const
 
@@ -58,7 +58,10 @@ const contentField = z
     anyOf: [{ type: 'string' }, inputJsonSchema(partsField), { type: 'null' }]
   })
 
-/** JSON, as the model wrote it: cut off where `max_tokens` ended it, so that any string is taken but JSON beyond all bounds. */
+/**
+ * JSON, as the model wrote it: cut off where `max_tokens` ended it, so that any string is taken but JSON beyond all
+ * bounds.
+ */
 const argumentsField = z.string().superRefine((value, context) => {
   const fault = jsonFault(value)
   if (fault === null || (!holdsTooMuch(value) && !isJson(value))) return

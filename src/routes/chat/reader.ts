@@ -1,4 +1,4 @@
-import type { BodyReader } from '../wire/body-reader.ts'
+import type { BodyReader } from '../wire/request/body-reader.ts'
 import { admitChat } from './admit.ts'
 import { ChatBody } from './body.ts'
 import { chatDialect } from './dialect.ts'

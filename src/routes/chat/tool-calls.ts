@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ToolCallFormat } from '../../inference/contract/text-port.ts'
-import { jsonFault } from '../wire/json-bounds.ts'
+import { jsonFault } from '../wire/fields/json-bounds.ts'
 
 export interface ToolCall {
   readonly name: string
@@ -14,7 +14,10 @@ export interface Read {
   readonly calls: readonly ToolCall[]
 }
 
-/** Finds calls in the text of one choice as it comes. Text that might begin a call is held back; what turns out to be none is given out as it was. */
+/**
+ * Finds calls in the text of one choice as it comes. Text that might begin a call is held back; what turns out to be
+ * none is given out as it was.
+ */
 export interface ToolCallReader {
   push(text: string): Read
   end(): Read
@@ -36,7 +39,10 @@ export function toolCallReader(format: ToolCallFormat): ToolCallReader {
 const OPEN = '<tool_call>'
 const CLOSE = '</tool_call>'
 
-/** `<tool_call>{"name": …, "arguments": {…}}</tool_call>`, between texts if the model likes. White space around calls is nobody's. */
+/**
+ * `<tool_call>{"name": …, "arguments": {…}}</tool_call>`, between texts if the model likes. White space around calls is
+ * nobody's.
+ */
 function taggedCalls(): ToolCallReader {
   let held = ''
   /** What stands for the beginning of a call that turns out to be none. */
@@ -56,9 +62,9 @@ function taggedCalls(): ToolCallReader {
       if (isInside) {
         content += take(before, opening + before + CLOSE, calls)
       } else {
-        const said = before.trimEnd()
-        opening = before.slice(said.length) + OPEN
-        content += said
+        const text = before.trimEnd()
+        opening = before.slice(text.length) + OPEN
+        content += text
       }
       isInside = !isInside
     }

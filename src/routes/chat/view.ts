@@ -5,7 +5,9 @@ import { type ModelCard, systemFingerprint } from '../models/model-card.ts'
 import type { ChatBody } from './body.ts'
 import { usesTools } from './conversation.ts'
 
-/** All that presenting a request's events needs besides the events: plain data, the same for every reader of the stream. */
+/**
+ * All that presenting a request's events needs besides the events: plain data, the same for every reader of the stream.
+ */
 export const ChatView = z.object({
   id: z.string(),
   /** Unix seconds. */

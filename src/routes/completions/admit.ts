@@ -1,10 +1,10 @@
 import { ServiceError } from '../../inference/contract/errors.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
-import { type Admission, assertRequest, toChoices, toHouseWords } from '../wire/admission.ts'
-import { admitSampling } from '../wire/admit-sampling.ts'
-import { assertAnswerSize } from '../wire/answer-size.ts'
-import { invalid } from '../wire/invalid.ts'
-import { maxNewTokens } from '../wire/max-new-tokens.ts'
+import { invalid } from '../wire/fields/invalid.ts'
+import { type Admission, assertRequest, toChoices, toInternalFields } from '../wire/request/admission.ts'
+import { admitSampling } from '../wire/request/admit-sampling.ts'
+import { assertAnswerSize } from '../wire/request/answer-size.ts'
+import { maxNewTokens } from '../wire/request/max-new-tokens.ts'
 import { assertBody } from './assert-body.ts'
 import { type CompletionBody, DEFAULT_MAX_TOKENS } from './body.ts'
 import { encodePrompts } from './encode-prompts.ts'
@@ -31,7 +31,7 @@ export async function admit(body: CompletionBody, admission: Admission): Promise
   const maxNewTokens = lengthOf(body, prompts, card.contextLength)
   assertSize(body, prompts, maxNewTokens, scores.topLogprobs)
   return {
-    ...toHouseWords(body, admission),
+    ...toInternalFields(body, admission),
     ...choices,
     ...scores,
     prompts: prompts.map(tokenIds => ({ tokenIds })),
@@ -69,8 +69,8 @@ function toScores(body: CompletionBody, isRanked: boolean) {
 /** OpenAI's default of 16 shrinks to the room there is. */
 function lengthOf(body: CompletionBody, prompts: readonly (readonly number[])[], contextLength: number): number {
   const promptTokens = prompts.reduce((longest, ids) => Math.max(longest, ids.length), 0)
-  const wanted = { asked: body.max_tokens, unasked: DEFAULT_MAX_TOKENS, minTokens: body.min_tokens, promptTokens, contextLength }
-  return maxNewTokens(wanted, () => overflow(body, promptTokens, contextLength, ''))
+  const length = { requested: body.max_tokens, fallback: DEFAULT_MAX_TOKENS, minTokens: body.min_tokens, promptTokens, contextLength }
+  return maxNewTokens(length, () => overflow(body, promptTokens, contextLength, ''))
 }
 
 /** Refuses texts that cannot fit the context, whatever their tokens are, before any of them is tokenized. */

@@ -5,13 +5,13 @@ import { tokenNames } from '../wire/logprob.ts'
 import { type PromptLogprob, toPromptLogprobs } from '../wire/prompt-logprobs.ts'
 import { toWireTimings } from '../wire/timings.ts'
 import { toWireUsage } from '../wire/usage.ts'
+import { toLazyLogprobs } from './completion-logprobs.ts'
 import { echoedScores } from './deltas.ts'
-import { toLazyLogprobs } from './legacy-logprobs.ts'
 import { head } from './present.ts'
 import type { CompletionView } from './view.ts'
 
 /** A choice of the log. Its events are kept only where the answer lists its tokens. */
-interface Said {
+interface ChoiceState {
   text: string
   hasBegun: boolean
   end: GeneratedTokenEvent['end']
@@ -25,19 +25,22 @@ interface Echoed {
 }
 
 /**
- * A whole response that grows event by event. It holds events, which the log shares, and makes of them what it says while that is written.
- * Of many choices the best are shown as they are ranked in the end, and before that the first.
+ * A whole response that grows event by event. It holds events, which the log shares, and makes of them what it says
+ * while that is written. Of many choices the best are shown as they are ranked in the end, and before that the first.
  */
 export function openCompletion(view: CompletionView): AnswerInProgress {
   const { promptCount, computedPerPrompt, choicesPerPrompt } = view
-  const said = Array.from({ length: promptCount * computedPerPrompt }, (): Said => ({ text: '', hasBegun: false, end: null, tokens: [] }))
+  const choices = Array.from(
+    { length: promptCount * computedPerPrompt },
+    (): ChoiceState => ({ text: '', hasBegun: false, end: null, tokens: [] })
+  )
   const prompts = Array.from({ length: promptCount }, (): Echoed => ({ text: '', events: [] }))
   const listsTokens = view.topLogprobs !== null || view.tokenIds !== null
   let end: FinishedEvent | null = null
 
   function toChoice(computed: number, index: number) {
     const promptIndex = Math.floor(computed / computedPerPrompt)
-    const choice = said[computed]
+    const choice = choices[computed]
     const prompt = prompts[promptIndex]
     const hasEnded = view.scoresOnly && end !== null
     const promptIds = choice?.hasBegun === true || hasEnded ? view.tokenIds?.[promptIndex] : undefined
@@ -71,7 +74,7 @@ export function openCompletion(view: CompletionView): AnswerInProgress {
         if (view.echo && prompt !== undefined) prompt.text += event.text
         if (event.scores !== null) prompt?.events.push(event)
       }
-      const choice = event.kind === 'token' ? said[event.choice] : undefined
+      const choice = event.kind === 'token' ? choices[event.choice] : undefined
       if (event.kind !== 'token' || choice === undefined) return
       choice.text += event.text
       choice.hasBegun = true

@@ -1,13 +1,14 @@
 import { LIMITS } from '../../inference/contract/limits.ts'
 import type { TextPort } from '../../inference/contract/text-port.ts'
-import { assertInVocabulary } from '../wire/admit-sampling.ts'
-import { invalid } from '../wire/invalid.ts'
-import { assertMinTokens } from '../wire/max-new-tokens.ts'
+import { invalid } from '../wire/fields/invalid.ts'
+import { assertInVocabulary } from '../wire/request/admit-sampling.ts'
+import { assertMinTokens } from '../wire/request/max-new-tokens.ts'
 import { type CompletionBody, DEFAULT_MAX_TOKENS } from './body.ts'
 import type { PromptInput } from './prompt-field.ts'
 
 /**
- * What no single field tells: combinations, sizes that multiply, and what this model cannot. All of it before any text is encoded.
+ * What no single field tells: combinations, sizes that multiply, and what this model cannot. All of it before any text
+ * is encoded.
  *
  * @throws {ServiceError} `invalid_request`
  */

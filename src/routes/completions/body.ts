@@ -1,14 +1,16 @@
 import { z } from 'zod'
 import { LIMITS } from '../../inference/contract/limits.ts'
-import { nullDefault } from '../wire/null-default.ts'
-import { requestFields } from '../wire/request-fields.ts'
-import { samplingFields } from '../wire/sampling-fields.ts'
+import { nullDefault } from '../wire/fields/null-default.ts'
+import { requestFields } from '../wire/fields/request-fields.ts'
+import { samplingFields } from '../wire/fields/sampling-fields.ts'
 import { promptField } from './prompt-field.ts'
 
 /** OpenAI's, where a body says nothing of `max_tokens`. */
 export const DEFAULT_MAX_TOKENS = 16
 
-/** Body of POST /v1/completions: OpenAI's `CreateCompletionRequest`, and extensions under the names that vLLM gave them. */
+/**
+ * Body of POST /v1/completions: OpenAI's `CreateCompletionRequest`, and extensions under the names that vLLM gave them.
+ */
 export const CompletionBody = z
   .looseObject({
     ...requestFields,

@@ -1,13 +1,13 @@
 import type { GeneratedTokenEvent, LoggedEvent, PromptEvent, TokenScore } from '../../inference/contract/events.ts'
 import { tokenNames } from '../wire/logprob.ts'
-import { type LegacyLogprobs, toLegacyLogprobs } from './legacy-logprobs.ts'
+import { type CompletionLogprobs, toCompletionLogprobs } from './completion-logprobs.ts'
 import type { CompletionView } from './view.ts'
 
 /** One choice of a chunk. */
 export interface CompletionChoice {
   readonly text: string
   readonly index: number
-  readonly logprobs: LegacyLogprobs | null
+  readonly logprobs: CompletionLogprobs | null
   readonly finish_reason: 'stop' | 'length' | null
   /** vLLM's: the stop string or stop token that ended the choice. */
   readonly stop_reason: string | number | null
@@ -41,7 +41,7 @@ export function toDeltas(view: CompletionView, event: LoggedEvent): readonly Com
 function promptDeltas(view: CompletionView, event: PromptEvent): readonly CompletionChoice[] {
   const text = view.echo ? event.text : ''
   const scores = [...echoedScores(view, event)]
-  const logprobs = scores.length === 0 ? null : toLegacyLogprobs(scores, tokenNames(view.tokensAsIds))
+  const logprobs = scores.length === 0 ? null : toCompletionLogprobs(scores, tokenNames(view.tokensAsIds))
   if (text === '' && logprobs === null) return []
   return indexes(view, event.promptIndex).map(index => ({ text, index, logprobs, finish_reason: null, stop_reason: null }))
 }
@@ -53,7 +53,8 @@ export function* echoedScores({ echo, topLogprobs }: CompletionView, { scores }:
 }
 
 function tokenDelta(view: CompletionView, event: GeneratedTokenEvent): readonly CompletionChoice[] {
-  const logprobs = event.score === null || view.topLogprobs === null ? null : toLegacyLogprobs([event.score], tokenNames(view.tokensAsIds))
+  const logprobs =
+    event.score === null || view.topLogprobs === null ? null : toCompletionLogprobs([event.score], tokenNames(view.tokensAsIds))
   if (event.text === '' && logprobs === null && event.end === null && view.tokenIds === null) return []
   return shownAs(view, event.choice).map(index => ({
     text: event.text,
@@ -66,7 +67,10 @@ function tokenDelta(view: CompletionView, event: GeneratedTokenEvent): readonly 
   }))
 }
 
-/** The indexes of a choice of the log: its own, those of all that it stands for, or none before the best of many are known. */
+/**
+ * The indexes of a choice of the log: its own, those of all that it stands for, or none before the best of many are
+ * known.
+ */
 function shownAs(view: CompletionView, choice: number): readonly number[] {
   if (view.computedPerPrompt === view.choicesPerPrompt) return [choice]
   return view.computedPerPrompt === 1 ? indexes(view, choice) : []

@@ -1,14 +1,16 @@
 import type { TextPort, TextWait } from '../../inference/contract/text-port.ts'
-import { invalid } from '../wire/invalid.ts'
+import { invalid } from '../wire/fields/invalid.ts'
 import type { CompletionBody } from './body.ts'
 import type { PromptInput } from './prompt-field.ts'
 
 type EncodedFields = Pick<CompletionBody, 'suffix' | 'add_special_tokens' | 'truncate_prompt_tokens' | 'max_tokens'>
 
 /**
- * The ids of each prompt, cut to its last tokens where the body says so, and put around a gap where a suffix follows it.
+ * The ids of each prompt, cut to its last tokens where the body says so, and put around a gap where a suffix follows
+ * it.
  *
- * Where one does not fit the context around its gap it is returned alone: a suffix stands behind each of many prompts, and may be long.
+ * Where one does not fit the context around its gap it is returned alone: a suffix stands behind each of many prompts,
+ * and may be long.
  *
  * @param contextLength  what -1 cuts to, less the tokens that are to be generated
  * @throws {ServiceError} `invalid_request` when a prompt has no tokens

@@ -16,7 +16,10 @@ export interface CompletionChunk {
   readonly timings?: WireTimings
 }
 
-/** The chunks that one event of the log makes: one as a rule, none if it shows nothing, one for each choice if each is long. */
+/**
+ * The chunks that one event of the log makes: one as a rule, none if it shows nothing, one for each choice if each is
+ * long.
+ */
 export function* toChunks(view: CompletionView, event: LoggedEvent): Generator<CompletionChunk, void> {
   const deltas = toDeltas(view, event)
   const groups = deltas.some(isLong) ? deltas.map(delta => [delta]) : deltas.length > 0 ? [deltas] : []
@@ -48,7 +51,10 @@ function isLong({ logprobs, prompt_token_ids }: CompletionChoice): boolean {
   return prompt_token_ids !== undefined || (logprobs !== null && logprobs.tokens.length > 1)
 }
 
-/** vLLM's `continuous_usage_stats`: of the prompt and the one choice that a chunk goes on with, so that any chunk can be made from its event alone. */
+/**
+ * vLLM's `continuous_usage_stats`: of the prompt and the one choice that a chunk goes on with, so that any chunk can be
+ * made from its event alone.
+ */
 function usageSoFar(view: CompletionView, event: LoggedEvent): WireUsage | null {
   if (view.promptTokens === null || event.kind !== 'token') return null
   const promptTokens = view.promptTokens[Math.floor(event.choice / view.computedPerPrompt)] ?? 0

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { LIMITS } from '../../inference/contract/limits.ts'
-import { describe } from '../wire/issue-message.ts'
+import { describe } from '../wire/fields/issue-message.ts'
 
 /** The four shapes of OpenAI's `prompt`, as two: texts to encode, or token ids as they are. */
 export type PromptInput =
@@ -9,7 +9,10 @@ export type PromptInput =
 
 const TOKEN_IDS = { type: 'array' as const, items: { type: 'integer' as const, minimum: 0 }, minItems: 1, maxItems: LIMITS.tokenIdsPerList }
 
-/** `prompt`: string, string[], int[] or int[][]; null where it is missing, which is refused with all that the model's name decides. Whether ids are in the vocabulary is checked where the model is known. */
+/**
+ * `prompt`: string, string[], int[] or int[][]; null where it is missing, which is refused with all that the model's
+ * name decides. Whether ids are in the vocabulary is checked where the model is known.
+ */
 export const promptField = z
   .unknown()
   .optional()

@@ -1,4 +1,4 @@
-import type { BodyReader } from '../wire/body-reader.ts'
+import type { BodyReader } from '../wire/request/body-reader.ts'
 import { admit } from './admit.ts'
 import { CompletionBody } from './body.ts'
 import { completionDialect } from './dialect.ts'

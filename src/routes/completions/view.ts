@@ -3,7 +3,9 @@ import type { GenerationRequest } from '../../inference/contract/request.ts'
 import { type ModelCard, systemFingerprint } from '../models/model-card.ts'
 import type { CompletionBody } from './body.ts'
 
-/** All that presenting a request's events needs besides the events: plain data, the same for every reader of the stream. */
+/**
+ * All that presenting a request's events needs besides the events: plain data, the same for every reader of the stream.
+ */
 export const CompletionView = z.object({
   id: z.string(),
   /** Unix seconds. */

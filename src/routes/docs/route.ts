@@ -9,13 +9,16 @@ const PAGE_URL = '/docs'
 /** Where the page finds its script, by the package's choice. */
 const SCRIPT_URL = `${PAGE_URL}/js/scalar.js`
 
-/** GET /openapi.json: what this server can be asked for; /docs shows it to people, with nothing that is fetched from elsewhere. */
+/**
+ * GET /openapi.json: what this server can be asked for; /docs shows it to people, with nothing that is fetched from
+ * elsewhere.
+ */
 export const docsRoute: FastifyPluginAsync<DocsRouteOptions> = async (app, { document }) => {
-  let told: object | null = null
+  let built: object | null = null
   let page: Promise<FastifyInstance> | null = null
   app.get('/openapi.json', async () => {
-    told ??= document()
-    return told
+    built ??= document()
+    return built
   })
   async function send(reply: FastifyReply, url: string): Promise<FastifyReply> {
     page ??= openPage()

@@ -5,8 +5,9 @@ import type { Status } from './status.ts'
 export const PROBE_URLS: ReadonlySet<string> = new Set(['/health', '/ready'])
 
 /**
- * GET /health (does this process work?) and GET /ready (may work be sent here?): 200 or 503. A queue that cannot be reached makes a server not ready,
- * and leaves it healthy: a restart would not help, and would end streams that go on when the queue is back.
+ * GET /health (does this process work?) and GET /ready (may work be sent here?): 200 or 503. A queue that cannot be
+ * reached makes a server not ready, and leaves it healthy: a restart would not help, and would end streams that go on
+ * when the queue is back.
  */
 export const healthRoute: FastifyPluginAsync<{ readonly status: Status }> = async (app, { status }) => {
   app.get('/health', async (_request, reply) => {

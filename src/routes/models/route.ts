@@ -7,7 +7,9 @@ export interface ModelsRouteOptions {
   readonly text: Pick<TextPort, 'facts'>
 }
 
-/** GET /v1/models and /v1/models/{id}: the one model of this server. `max_model_len` is vLLM's, `capabilities` our own. */
+/**
+ * GET /v1/models and /v1/models/{id}: the one model of this server. `max_model_len` is vLLM's, `capabilities` our own.
+ */
 export const modelsRoute: FastifyPluginAsync<ModelsRouteOptions> = async (app, { card, text }) => {
   app.get('/v1/models', async () => ({ object: 'list', data: [toModel(card, text.facts)] }))
 

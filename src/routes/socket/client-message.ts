@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { ServiceError } from '../../inference/contract/errors.ts'
-import { holdsTooMuch, jsonFault } from '../wire/json-bounds.ts'
-import { objectField } from '../wire/object-field.ts'
-import { parseWith } from '../wire/zod-validator.ts'
+import { holdsTooMuch, jsonFault } from '../wire/fields/json-bounds.ts'
+import { objectField } from '../wire/fields/object-field.ts'
+import { parseWith } from '../wire/fields/zod-validator.ts'
 
 const MAX_ID_CHARS = 128
 

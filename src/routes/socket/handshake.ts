@@ -8,7 +8,10 @@ const SOCKET_TARGET = new RegExp(`^${SOCKET_URL}/?(?:\\?|$)`)
 /** RFC 6455 section 4.1: 16 bytes in base64. */
 const KEY = /^[+/0-9A-Za-z]{22}==$/
 
-/** Whether an upgrade request asks for a WebSocket where there is one. All other upgrades are ignored, as RFC 9110 section 7.8 allows. */
+/**
+ * Whether an upgrade request asks for a WebSocket where there is one. All other upgrades are ignored, as RFC 9110
+ * section 7.8 allows.
+ */
 export function asksForSocket({ method, url = '', headers }: IncomingMessage): boolean {
   const protocols = (headers.upgrade ?? '').toLowerCase().split(',')
   return method === 'GET' && SOCKET_TARGET.test(url) && protocols.some(protocol => protocol.trim() === 'websocket')

@@ -1,8 +1,8 @@
 import { ServiceError } from '../../inference/contract/errors.ts'
 
 /**
- * Browsers let any page open a socket anywhere, without asking first, and say where the page comes from: only pages of this server's own
- * host may. Programs send no origin.
+ * Browsers let any page open a socket anywhere, without asking first, and say where the page comes from: only pages of
+ * this server's own host may. Programs send no origin.
  *
  * @throws {ServiceError} `forbidden`
  */

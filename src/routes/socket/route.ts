@@ -7,8 +7,8 @@ import { errorBody } from '../wire/error-body.ts'
 import { assertSocketKey, SOCKET_URL, SOCKET_VERSION } from './handshake.ts'
 import { MistakeLimit } from './mistake-limit.ts'
 import { assertOwnOrigin } from './origin.ts'
-import { Outbox, type OutboxOptions } from './outbox.ts'
 import { type SessionParts, SocketSession } from './socket-session.ts'
+import { SocketWriter, type SocketWriterOptions } from './socket-writer.ts'
 
 export interface SocketRouteOptions extends SessionParts {
   readonly callerOf: (request: FastifyRequest) => string
@@ -16,11 +16,11 @@ export interface SocketRouteOptions extends SessionParts {
   readonly leaving: AbortSignal
   /** Emits `upgrade` for requests to open a socket; none: the server itself does. */
   readonly upgrades?: Server
-  readonly outbox?: OutboxOptions
+  readonly writer?: SocketWriterOptions
   readonly pingMs?: number
 }
 
-const OUTBOX: OutboxOptions = { highWaterBytes: 262_144, stallMs: 10_000 }
+const WRITER_LIMITS: SocketWriterOptions = { highWaterBytes: 262_144, stallMs: 10_000 }
 const PING_MS = 30_000
 const SOCKET_OPTIONS = {
   maxPayload: LIMITS.bodyBytes,
@@ -34,7 +34,10 @@ const SOCKET_OPTIONS = {
 const CLOSE = { policyViolation: 1008, internalError: 1011, serviceRestart: 1012 } as const
 const COME_AGAIN = 'the server goes; come again'
 
-/** GET /v1/completions with an upgrade: many requests on one socket, each with the chunks that its SSE stream would have. */
+/**
+ * GET /v1/completions with an upgrade: many requests on one socket, each with the chunks that its SSE stream would
+ * have.
+ */
 export const socketRoute: FastifyPluginAsync<SocketRouteOptions> = async (app, options) => {
   const closing = new AbortController()
   await app.register(websocket, {
@@ -72,11 +75,11 @@ export const socketRoute: FastifyPluginAsync<SocketRouteOptions> = async (app, o
 
 function serveSocket(socket: WebSocket, request: FastifyRequest, options: SocketRouteOptions): void {
   const { leaving } = options
-  const outbox = new Outbox(socket, options.outbox ?? OUTBOX)
+  const writer = new SocketWriter(socket, options.writer ?? WRITER_LIMITS)
   const mistakes = new MistakeLimit(options.clock)
   const session = new SocketSession(options, {
     caller: options.callerOf(request),
-    outbox,
+    writer,
     onMistake() {
       if (mistakes.exceeds()) socket.close(CLOSE.policyViolation, 'too many frames that are refused')
     },
@@ -88,8 +91,8 @@ function serveSocket(socket: WebSocket, request: FastifyRequest, options: Socket
   leaving.addEventListener('abort', leave)
   socket.on('message', (data, isBinary) => {
     if (socket.readyState !== socket.OPEN) return
-    void session.hear(isBinary ? null : String(data))
-    readAtPace(socket, outbox)
+    void session.onMessage(isBinary ? null : String(data))
+    readAtPace(socket, writer)
   })
   socket.once('close', () => {
     clearInterval(ping)
@@ -101,13 +104,16 @@ function serveSocket(socket: WebSocket, request: FastifyRequest, options: Socket
 }
 
 /** Reads no more of a client that does not read: every message has an answer. */
-function readAtPace(socket: WebSocket, outbox: Outbox): void {
-  if (outbox.hasRoom || socket.isPaused) return
+function readAtPace(socket: WebSocket, writer: SocketWriter): void {
+  if (writer.hasRoom || socket.isPaused) return
   socket.pause()
-  outbox.onRoom(() => socket.resume())
+  writer.onRoom(() => socket.resume())
 }
 
-/** For a frame against the protocol (too large, no UTF-8) `ws` closes the socket with the right code itself; anything else is a bug. */
+/**
+ * For a frame against the protocol (too large, no UTF-8) `ws` closes the socket with the right code itself; anything
+ * else is a bug.
+ */
 function breakSocket(error: Error, socket: WebSocket, request: FastifyRequest): void {
   if (socket.readyState !== socket.OPEN) {
     request.log.debug({ err: error }, 'a socket broke')

@@ -6,7 +6,10 @@ export type ServerMessage =
   | { readonly type: 'started'; readonly id: string; readonly stream_id: string; readonly ignored_params?: readonly string[] }
   /** While it waits. */
   | { readonly type: 'queue'; readonly id: string; readonly position: number; readonly eta_ms: number | null }
-  /** `data` is what an SSE event of the same request carries. `seq` stands at the last chunk of an entry, like `id:` in SSE. */
+  /**
+   * `data` is what an SSE event of the same request carries. `seq` stands at the last chunk of an entry, like `id:` in
+   * SSE.
+   */
   | { readonly type: 'chunk'; readonly id: string; readonly seq?: number; readonly data: object }
   | { readonly type: 'done'; readonly id: string }
   /** The client reads too slowly: nothing more is sent of this request until it is resumed behind `after`. */

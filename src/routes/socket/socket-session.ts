@@ -1,17 +1,17 @@
 import { type ErrorCode, ServiceError } from '../../inference/contract/errors.ts'
 import { eventLoopTurn } from '../../inference/contract/event-loop.ts'
 import { type GenerationQueue, pagesOf, type QueueEvent } from '../../queue/queue.ts'
-import { assertSaid } from '../wire/assert-said.ts'
+import { assertEmitted } from '../wire/assert-emitted.ts'
 import { type Dialect, type Presenter, presenterOf, recall, toStored } from '../wire/dialect.ts'
 import { toServiceError } from '../wire/early-failure.ts'
 import { INTERNAL_ERROR, toErrorBody } from '../wire/error-body.ts'
 import { follow } from '../wire/follow.ts'
 import { framesOf } from '../wire/frames.ts'
-import type { Opener } from '../wire/opener.ts'
-import { counted, openTally, type RequestFacts, type Tally } from '../wire/tally.ts'
+import type { RequestParser } from '../wire/request/request-parser.ts'
+import { counted, openRequestStats, type RequestFacts, type RequestStats } from '../wire/request/request-stats.ts'
 import { type ClientMessage, type CreateMessage, idOf, parseClientMessage, type ResumeMessage } from './client-message.ts'
-import type { Outbox } from './outbox.ts'
 import type { ServerMessage } from './server-message.ts'
+import type { SocketWriter } from './socket-writer.ts'
 
 /** Requests that one socket may follow at once. */
 const MAX_REQUESTS = 64
@@ -19,10 +19,10 @@ const MAX_REQUESTS = 64
 const MISTAKES: ReadonlySet<ErrorCode> = new Set(['invalid_request', 'context_overflow', 'not_found', 'model_not_found'])
 
 export interface SessionParts {
-  readonly queue: Pick<GenerationQueue, 'submit' | 'ticket' | 'snapshot' | 'entries' | 'events' | 'cancel'>
+  readonly queue: Pick<GenerationQueue, 'submit' | 'deliveryPolicy' | 'snapshot' | 'entries' | 'events' | 'cancel'>
   readonly dialects: readonly Dialect[]
   /** By the type of message that asks for it. */
-  readonly openers: Readonly<Partial<Record<CreateMessage['type'], Opener>>>
+  readonly parsers: Readonly<Partial<Record<CreateMessage['type'], RequestParser>>>
   readonly isDraining: () => boolean
   readonly servedModelName: string
   /** Unix milliseconds. */
@@ -30,9 +30,9 @@ export interface SessionParts {
 }
 
 export interface SessionOf {
-  /** As tickets carry it. */
+  /** As delivery policies carry it. */
   readonly caller: string
-  readonly outbox: Outbox
+  readonly writer: SocketWriter
   /** A message was refused for the client's own fault. */
   readonly onMistake: () => void
   readonly onEnded: (facts: RequestFacts) => void
@@ -67,15 +67,15 @@ export class SocketSession {
    *
    * @param text  null where the frame was binary
    */
-  async hear(text: string | null): Promise<void> {
+  async onMessage(text: string | null): Promise<void> {
     let id: string | null = null
     try {
       if (text === null) throw new ServiceError('invalid_request', 'The frame is binary. Only text frames are read.')
       const message = parseClientMessage(text)
       id = message.id
-      await this.#obey(message)
+      await this.#dispatch(message)
     } catch (error) {
-      this.#tell(id ?? idOf(text ?? ''), error)
+      this.#emitError(id ?? idOf(text ?? ''), error)
       if (error instanceof ServiceError && MISTAKES.has(error.code)) this.#of.onMistake()
     }
   }
@@ -93,7 +93,7 @@ export class SocketSession {
     await Promise.all(left.map(({ streamId, cancels }) => (cancels && streamId !== null ? this.#parts.queue.cancel(streamId) : null)))
   }
 
-  async #obey(message: ClientMessage): Promise<void> {
+  async #dispatch(message: ClientMessage): Promise<void> {
     switch (message.type) {
       case 'completion.create':
       case 'chat.create':
@@ -108,10 +108,10 @@ export class SocketSession {
   }
 
   async #create(message: CreateMessage): Promise<void> {
-    const { queue, openers, dialects, clock, servedModelName } = this.#parts
+    const { queue, parsers, dialects, clock, servedModelName } = this.#parts
     if (this.#parts.isDraining()) throw new ServiceError('unavailable', 'The server is shutting down. Please try again.')
     const admittedAtMs = clock()
-    const open = openers[message.type]
+    const open = parsers[message.type]
     if (open === undefined) throw new ServiceError('invalid_request', `This server answers no ${message.type}.`, { param: 'type' })
     await this.#follow(message, async followed => {
       const { generation, presentation, ignored, background } = await open(message.body, {
@@ -120,41 +120,41 @@ export class SocketSession {
         signal: followed.stop.signal
       })
       const stored = toStored(presentation)
-      const unattended = message.background === true || background ? 'run' : 'grace'
-      const ticket = { ...generation.ticket, unattended, presentation: stored } as const
-      const streamId = await queue.submit({ ...generation, ticket })
+      const onDisconnect = message.background === true || background ? 'run' : 'grace'
+      const delivery = { ...generation.delivery, onDisconnect, presentation: stored } as const
+      const streamId = await queue.submit({ ...generation, delivery })
       followed.streamId = streamId
-      followed.cancels = unattended !== 'run'
+      followed.cancels = onDisconnect !== 'run'
       if (followed.stop.signal.aborted) {
         if (followed.cancels) await queue.cancel(streamId)
         return
       }
-      this.#of.outbox.send({
+      this.#of.writer.send({
         type: 'started',
         id: message.id,
         stream_id: streamId,
         ...(ignored.length > 0 && { ignored_params: ignored })
       })
-      const tally = openTally({ ...generation, ticket }, servedModelName, true)
-      await this.#relay(message.id, streamId, 0, presenterOf(stored, dialects), followed, tally)
-      this.#of.onEnded(tally.facts())
+      const stats = openRequestStats({ ...generation, delivery }, servedModelName, true)
+      await this.#relay(message.id, streamId, 0, presenterOf(stored, dialects), followed, stats)
+      this.#of.onEnded(stats.facts())
     })
   }
 
   async #resume({ id, stream_id, after }: ResumeMessage): Promise<void> {
     const { queue, dialects } = this.#parts
     await this.#follow({ id }, async followed => {
-      const ticket = await queue.ticket(stream_id).catch(throwUnlessUnknown)
-      if (ticket === null || ticket.owner !== this.#of.caller) {
+      const delivery = await queue.deliveryPolicy(stream_id).catch(throwUnlessUnknown)
+      if (delivery === null || delivery.owner !== this.#of.caller) {
         throw new ServiceError('not_found', `There is no stream \`${stream_id}\`, or it ended too long ago.`, { param: 'stream_id' })
       }
       followed.streamId = stream_id
-      const presenter = presenterOf(ticket.presentation, dialects)
+      const presenter = presenterOf(delivery.presentation, dialects)
       const snapshot = after === 0 ? null : await queue.snapshot(stream_id)
-      if (snapshot !== null) assertSaid('after', after, snapshot)
-      this.#of.outbox.send({ type: 'started', id, stream_id })
+      if (snapshot !== null) assertEmitted('after', after, snapshot)
+      this.#of.writer.send({ type: 'started', id, stream_id })
       if (snapshot !== null && snapshot.end !== null && after >= snapshot.last) {
-        this.#of.outbox.send({ type: 'done', id })
+        this.#of.writer.send({ type: 'done', id })
         return
       }
       await recall(presenter, pagesOf(queue, stream_id, 0, after))
@@ -185,33 +185,40 @@ export class SocketSession {
     }
   }
 
-  async #relay(id: string, streamId: string, after: number, presenter: Presenter, followed: Followed, tally: Tally | null): Promise<void> {
-    const { outbox } = this.#of
+  async #relay(
+    id: string,
+    streamId: string,
+    after: number,
+    presenter: Presenter,
+    followed: Followed,
+    stats: RequestStats | null
+  ): Promise<void> {
+    const { writer } = this.#of
     const { signal } = followed.stop
     const reading = follow(this.#parts.queue, { requestId: streamId, afterOrdinal: after, signal, cancels: false })
     let last = after
-    for await (const batch of tally === null ? reading : counted(reading, tally)) {
+    for await (const batch of stats === null ? reading : counted(reading, stats)) {
       for (const entry of batch) {
         for (const message of messagesOf(id, entry, presenter)) {
           const turn = eventLoopTurn()
           if (turn !== null) await turn
-          while (!outbox.hasRoom) {
-            if (await outbox.room()) continue
-            outbox.send({ type: 'parked', id, stream_id: streamId, after: last })
+          while (!writer.hasRoom) {
+            if (await writer.room()) continue
+            writer.send({ type: 'parked', id, stream_id: streamId, after: last })
             return
           }
-          outbox.send(message)
+          writer.send(message)
         }
         last = entry.ordinal ?? last
       }
     }
   }
 
-  #tell(id: string | null, error: unknown): void {
+  #emitError(id: string | null, error: unknown): void {
     const isOurs = !(error instanceof ServiceError)
     if (isOurs) this.#of.onBug(error)
     const body = isOurs ? INTERNAL_ERROR : toErrorBody(error.toFailure())
-    this.#of.outbox.send({ type: 'error', id, error: body.error })
+    this.#of.writer.send({ type: 'error', id, error: body.error })
   }
 }
 

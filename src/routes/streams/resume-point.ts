@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { readCount } from '../wire/request-terms.ts'
+import { readCount } from '../wire/request/request-options.ts'
 
 /** Where a reader goes on, and what it said so with. */
 export interface ResumePoint {

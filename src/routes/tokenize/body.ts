@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { LIMITS } from '../../inference/contract/limits.ts'
 import { messagesField, toolChoiceField, toolsField } from '../chat/message-fields.ts'
-import { listField } from '../wire/list-field.ts'
-import { nullDefault } from '../wire/null-default.ts'
-import { objectField } from '../wire/object-field.ts'
+import { listField } from '../wire/fields/list-field.ts'
+import { nullDefault } from '../wire/fields/null-default.ts'
+import { objectField } from '../wire/fields/object-field.ts'
 
 const modelField = nullDefault(z.string(), null).describe("The model's name, as /v1/models lists it. Without it, the model of this server.")
 

@@ -4,12 +4,12 @@ import type { TextPort } from '../../inference/contract/text-port.ts'
 import { chatReader } from '../chat/reader.ts'
 import { completionReader } from '../completions/reader.ts'
 import type { ModelCard } from '../models/model-card.ts'
-import type { RequestBody } from '../wire/admission.ts'
-import type { BodyReader } from '../wire/body-reader.ts'
-import { clientGone } from '../wire/client-gone.ts'
-import { newId, newSeed } from '../wire/ids.ts'
-import { ignoredFields, reportIgnored } from '../wire/ignored-params.ts'
-import { zodValidator } from '../wire/zod-validator.ts'
+import { zodValidator } from '../wire/fields/zod-validator.ts'
+import type { RequestBody } from '../wire/request/admission.ts'
+import type { BodyReader } from '../wire/request/body-reader.ts'
+import { clientGone } from '../wire/request/client-gone.ts'
+import { newId, newSeed } from '../wire/request/ids.ts'
+import { ignoredFields, reportIgnored } from '../wire/request/ignored-params.ts'
 
 export interface RenderRouteOptions {
   readonly text: TextPort
@@ -20,8 +20,8 @@ export interface RenderRouteOptions {
 }
 
 /**
- * POST /v1/completions/render and /v1/chat/completions/render: the same bodies, the same refusals, and instead of an answer the
- * very ids, and their text, that the model would be prompted with.
+ * POST /v1/completions/render and /v1/chat/completions/render: the same bodies, the same refusals, and instead of an
+ * answer the very ids, and their text, that the model would be prompted with.
  */
 export const renderRoute: FastifyPluginAsync<RenderRouteOptions> = async (app, { text, card, strictParams, clock }) => {
   render(completionReader)

@@ -3,9 +3,9 @@ import { ServiceError } from '../../inference/contract/errors.ts'
 import type { TextPort, TextWait } from '../../inference/contract/text-port.ts'
 import { renderPrompt, toConversation, type Warn } from '../chat/conversation.ts'
 import { assertServed, type ModelCard } from '../models/model-card.ts'
-import { clientGone } from '../wire/client-gone.ts'
-import { reportIgnored, unknownParams } from '../wire/ignored-params.ts'
-import { type ZodTypes, zodValidator } from '../wire/zod-validator.ts'
+import { type ZodTypes, zodValidator } from '../wire/fields/zod-validator.ts'
+import { clientGone } from '../wire/request/client-gone.ts'
+import { reportIgnored, unknownParams } from '../wire/request/ignored-params.ts'
 import { DetokenizeBody, TokenizeBody } from './body.ts'
 
 export interface TokenizeRouteOptions {
@@ -14,7 +14,10 @@ export interface TokenizeRouteOptions {
   readonly strictParams: boolean
 }
 
-/** POST /tokenize and /detokenize, and what lm-evaluation-harness asks of a remote tokenizer at GET /tokenizer_info: all as vLLM has them. */
+/**
+ * POST /tokenize and /detokenize, and what lm-evaluation-harness asks of a remote tokenizer at GET /tokenizer_info: all
+ * as vLLM has them.
+ */
 export const tokenizeRoute: FastifyPluginAsync<TokenizeRouteOptions> = async (app, { text, card, strictParams }) => {
   function accept(reply: FastifyReply, body: { readonly model: string | null }, known: object): TextWait {
     reportIgnored(reply, unknownParams(body, known), strictParams)

@@ -27,7 +27,8 @@ export function either({ gone, leaving }: Until): AbortSignal {
  *
  * @param batches  end without an error when one of `until` aborts
  * @returns the whole response, for `sendJson`
- * @throws {ServiceError} what the request failed with; `cancelled` when the client went; `unavailable` when this process goes
+ * @throws {ServiceError} what the request failed with; `cancelled` when the client went; `unavailable` when this
+ *   process goes
  */
 export async function answerWhole(presenter: Presenter, batches: Batches, until: Until): Promise<object> {
   const answer = presenter.open()
@@ -53,7 +54,8 @@ export interface StreamOptions extends Until {
 }
 
 /**
- * Streams what `batches` bring, and closes them. When this process goes, the connection breaks without an end: no `[DONE]`, no error.
+ * Streams what `batches` bring, and closes them. When this process goes, the connection breaks without an end: no
+ * `[DONE]`, no error.
  *
  * @throws {ServiceError} before the stream has begun: an early failure; `unavailable` when this process goes
  */

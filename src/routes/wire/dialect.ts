@@ -2,7 +2,10 @@ import { z } from 'zod'
 import type { LogEntry, LoggedEvent } from '../../inference/contract/events.ts'
 import { invariant } from '../../inference/contract/invariant.ts'
 
-/** One API's way to show the events of a request. Where an answer comes from (a new request, a retry, a resume) makes no difference to it. */
+/**
+ * One API's way to show the events of a request. Where an answer comes from (a new request, a retry, a resume) makes no
+ * difference to it.
+ */
 export interface Dialect {
   /** Kept with each request: never renamed. */
   readonly name: string
@@ -33,10 +36,13 @@ export interface AnswerInProgress {
   toResponse(): object
 }
 
-/** How a request is presented, as its ticket keeps it: plain data, the same for every reader. */
+/** How a request is presented, as its delivery policy keeps it: plain data, the same for every reader. */
 export interface Presentation {
   readonly dialect: string
-  /** All that the dialect needs besides the events: the request's options and the response's constant parts. Survives JSON. */
+  /**
+   * All that the dialect needs besides the events: the request's options and the response's constant parts. Survives
+   * JSON.
+   */
   readonly view: object
 }
 

@@ -3,8 +3,8 @@ import { type Failure, ServiceError } from '../../inference/contract/errors.ts'
 import type { QueueEvent } from '../../queue/queue.ts'
 
 /**
- * Lets a request that failed at once answer with a status: looks at what is there within one turn of the event loop, and waits no longer,
- * because the headers of a stream go out before its first token.
+ * Lets a request that failed at once answer with a status: looks at what is there within one turn of the event loop,
+ * and waits no longer, because the headers of a stream go out before its first token.
  *
  * @returns the same batches, nothing lost; closing `batches` stays with the caller
  * @throws {ServiceError} the failure, if it came before anything that a client could see

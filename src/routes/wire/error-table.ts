@@ -6,13 +6,18 @@ interface WireRow {
   readonly openaiType: string
   /** `error.code` of the OpenAI envelope; null where OpenAI has none. */
   readonly openaiCode: string | null
-  /** Whether the same request may succeed if it is sent again: the header `x-should-retry`, which OpenAI's clients obey. */
+  /**
+   * Whether the same request may succeed if it is sent again: the header `x-should-retry`, which OpenAI's clients obey.
+   */
   readonly retry: boolean
   /** Seconds for `Retry-After`; null where waiting is not the point. */
   readonly retryAfterSeconds: number | null
 }
 
-/** The only place in the house that turns an error code into a status. Rows follow OpenAI's error pages where OpenAI has the case. */
+/**
+ * The only place in the house that turns an error code into a status. Rows follow OpenAI's error pages where OpenAI has
+ * the case.
+ */
 export const ERROR_TABLE = {
   invalid_request: row(400, 'invalid_request_error', null),
   body_too_large: row(413, 'invalid_request_error', 'body_too_large'),

@@ -8,7 +8,9 @@ export interface Frame {
   readonly completes: number | null
 }
 
-/** What an entry adds, as frames to be sent in this order. They are made one by one: an entry may show in many choices. */
+/**
+ * What an entry adds, as frames to be sent in this order. They are made one by one: an entry may show in many choices.
+ */
 export function* framesOf(presenter: Presenter, { ordinal, event }: LogEntry): Generator<Frame, void> {
   let previous: object | null = null
   for (const data of presenter.chunks(event)) {

@@ -1,7 +1,9 @@
 /** Characters of a piece, about: what is written at once, and made at once. */
 const PIECE_CHARS = 32_768
 
-/** A list of an answer whose items are made while it is written and not kept: however long it is, it takes no memory. */
+/**
+ * A list of an answer whose items are made while it is written and not kept: however long it is, it takes no memory.
+ */
 export class LazyList<Item> implements Iterable<Item> {
   readonly #items: () => Iterable<Item>
 

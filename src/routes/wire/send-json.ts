@@ -7,8 +7,8 @@ import { jsonPieces } from './json-pieces.ts'
 const STALL_MS = 60_000
 
 /**
- * Sends plain data and lazy lists as JSON. What is more than one piece is written as the client reads it, and other requests get their
- * turns in between.
+ * Sends plain data and lazy lists as JSON. What is more than one piece is written as the client reads it, and other
+ * requests get their turns in between.
  */
 export function sendJson(reply: FastifyReply, value: object, stallMs = STALL_MS): FastifyReply {
   const pieces = jsonPieces(value)

@@ -6,7 +6,10 @@ import { toErrorBody } from './error-body.ts'
 import { framesOf } from './frames.ts'
 import { sseComment, sseEvent, sseJson } from './sse.ts'
 
-/** A block this long is written before the next is made: a batch may hold a whole log, and an echo of many choices is long. */
+/**
+ * A block this long is written before the next is made: a batch may hold a whole log, and an echo of many choices is
+ * long.
+ */
 const BLOCK_CHARS = 65_536
 
 /** What batches of events put on the wire: as a rule one block, to be written at once, for each batch. */
@@ -27,7 +30,10 @@ export async function* toSseBlocks(presenter: Presenter, batches: AsyncIterable<
   }
 }
 
-/** A failed stream ends in its error and without `[DONE]`; `id` stands where the entry is complete, so that a resume repeats rather than loses. */
+/**
+ * A failed stream ends in its error and without `[DONE]`; `id` stands where the entry is complete, so that a resume
+ * repeats rather than loses.
+ */
 function* toSse(presenter: Presenter, entry: LogEntry): Generator<string, void> {
   const { ordinal, event } = entry
   if (event.kind === 'failed') yield sseJson(toErrorBody(event.failure), ordinal)

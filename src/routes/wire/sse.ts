@@ -12,7 +12,10 @@ export function sseEvent(data: string, id: number | null = null): string {
   return id === null ? `data: ${data}\n\n` : `id: ${id}\ndata: ${data}\n\n`
 }
 
-/** An event that carries JSON. Its line has no character that some client's line splitter (Python's `splitlines`) takes for a line end. */
+/**
+ * An event that carries JSON. Its line has no character that some client's line splitter (Python's `splitlines`) takes
+ * for a line end.
+ */
 export function sseJson(value: object, id: number | null = null): string {
   return sseEvent(JSON.stringify(value).replace(LINE_ENDS, toEscape), id)
 }
@@ -24,8 +27,9 @@ function toEscape(char: string): string {
 }
 
 /**
- * A line that keeps proxies awake and people informed; clients skip it. It is no block of its own: at a blank line the decoder of OpenAI's
- * client for Python reads an event, though one without data, whenever it has seen `retry` or an `id` before.
+ * A line that keeps proxies awake and people informed; clients skip it. It is no block of its own: at a blank line the
+ * decoder of OpenAI's client for Python reads an event, though one without data, whenever it has seen `retry` or an
+ * `id` before.
  */
 export function sseComment(text: string): string {
   return `: ${text}\n`

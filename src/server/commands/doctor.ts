@@ -4,7 +4,7 @@ import { examine } from '../doctor/examine.ts'
 import type { Finding } from '../doctor/finding.ts'
 import type { Command } from './command.ts'
 
-const MARKS = { ok: 'ok     ', note: 'note   ', problem: 'PROBLEM' } as const satisfies Record<Finding['state'], string>
+const MARKS = { ok: 'ok     ', info: 'info   ', problem: 'PROBLEM' } as const satisfies Record<Finding['state'], string>
 const NAME_WIDTH = 13
 
 /** Looks before `serve` does. */

@@ -41,7 +41,10 @@ function goOnWithoutReader(error: Error): void {
   if (!('code' in error) || error.code !== 'EPIPE') throw error
 }
 
-/** What the system (a file, a folder, a port) or a part of ours refuses is said in its words; anything else is our bug, and is thrown on with its stack. */
+/**
+ * What the system (a file, a folder, a port) or a part of ours refuses is said in its words; anything else is our bug,
+ * and is thrown on with its stack.
+ */
 function systemFault(error: unknown): ExitError {
   if (error instanceof ServiceError || error instanceof ModelFileError || (error instanceof Error && 'syscall' in error))
     return new ExitError(1, error.message, { cause: error })

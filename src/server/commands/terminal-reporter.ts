@@ -37,12 +37,12 @@ export class TerminalReporter implements Reporter {
   }
 
   #tenths(totalBytes: number, doneBytes: number): Progress {
-    let said = Math.floor(doneBytes / totalBytes / STEP)
+    let printed = Math.floor(doneBytes / totalBytes / STEP)
     return {
       update: bytes => {
         const tenths = Math.floor(bytes / totalBytes / STEP)
-        if (tenths <= said) return
-        said = tenths
+        if (tenths <= printed) return
+        printed = tenths
         this.line(`  ${tenths * 10} % of ${megabytes(totalBytes)}`)
       },
       end: () => {}

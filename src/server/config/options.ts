@@ -41,8 +41,8 @@ function option<Value, const Fallback extends Value | null>(row: Row<Value, Fall
 const PROJECT_FOLDER = join(import.meta.dirname, '..', '..', '..')
 
 /**
- * Every option there is. A row named `maxSlots` is `--max-slots` on the command line and `MAX_SLOTS` in the environment;
- * the command line wins.
+ * Every option there is. A row named `maxSlots` is `--max-slots` on the command line and `MAX_SLOTS` in the
+ * environment; the command line wins.
  */
 export const OPTIONS = {
   maxTokens: option({

@@ -27,7 +27,10 @@ interface Given {
   readonly name: string
 }
 
-/** Reads the options named by `keys` from the command line, then the environment, then the defaults. Never throws: all mistakes are reported together. */
+/**
+ * Reads the options named by `keys` from the command line, then the environment, then the defaults. Never throws: all
+ * mistakes are reported together.
+ */
 export function parseOptions<Key extends OptionKey>(
   keys: readonly Key[],
   argv: readonly string[],

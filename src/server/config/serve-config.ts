@@ -46,7 +46,9 @@ export function readServeConfig(argv: readonly string[], environment: Environmen
   }
 }
 
-/** A worker compares two ways to compute a short text before it is ready; the simulated engine has nothing to compare. */
+/**
+ * A worker compares two ways to compute a short text before it is ready; the simulated engine has nothing to compare.
+ */
 export function tooShort({ maxContext, engine }: OptionValues<'maxContext' | 'engine'>): string[] {
   if (engine === 'simulated' || maxContext === null || maxContext >= PROBE_POSITIONS) return []
   return [`--max-context ${maxContext}: give at least ${PROBE_POSITIONS}, which the check at the start of a worker takes`]

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parseRedisUrl } from '../../queue/redis/redis-url.ts'
+import { parseRedisUrl } from '../../queue/redis/connection/redis-url.ts'
 
 /** What an option's text means. The message of every issue is the bound, written to follow "must be". */
 export type ValueSchema<Value> = z.ZodType<Value, string>

@@ -1,6 +1,6 @@
 import type { Determinism } from '../../inference/engine/determinism-probe.ts'
 import type { PreparedModel } from '../../inference/model/prepared-model.ts'
-import { type Finding, note, ok, problem, reasonOf } from './finding.ts'
+import { type Finding, info, ok, problem, reasonOf } from './finding.ts'
 
 /** The probe takes two rows and some tens of tokens. */
 const SLOTS = 2
@@ -28,13 +28,13 @@ export async function checkDeterminism(model: PreparedModel, threads: number): P
 export function meaningOf({ loneRowDiffers, cutsDiffer }: Determinism): readonly Finding[] {
   return [
     loneRowDiffers
-      ? note(
+      ? info(
           'alone or not',
           'a text alone is computed in other numbers than among others: the engine gives it a dummy neighbour, a little slower'
         )
       : ok('alone or not', 'a text comes out the same, bit by bit, whether it runs alone or among others'),
     cutsDiffer
-      ? note('prefixes', 'a prompt computed in pieces comes out in other numbers than in one: prompts are not reused between requests')
+      ? info('prefixes', 'a prompt computed in pieces comes out in other numbers than in one: prompts are not reused between requests')
       : ok('prefixes', 'a prompt comes out the same, bit by bit, however it is cut: its beginning can be reused by later requests')
   ]
 }

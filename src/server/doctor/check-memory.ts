@@ -1,6 +1,6 @@
 import type { PreparedModel } from '../../inference/model/prepared-model.ts'
 import { showBytes } from '../config/value-schemas.ts'
-import { type Finding, note, ok, problem } from './finding.ts'
+import { type Finding, info, ok, problem } from './finding.ts'
 
 export interface MemoryPlan {
   readonly memoryBytes: number
@@ -36,5 +36,5 @@ export function checkMemory(
   }
   if (budget >= maxSlots * rowBytes) return [memory, ok('cache', `${each}: they fit`)]
   const fit = `${each}, it has ${showBytes(budget)}: ${Math.floor(budget / rowBytes)} of full length fit at once, shorter ones more, and others wait`
-  return [memory, note('cache', fit)]
+  return [memory, info('cache', fit)]
 }

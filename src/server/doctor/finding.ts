@@ -2,7 +2,7 @@
 export interface Finding {
   readonly name: string
   /** `note` informs: nothing depends on it. */
-  readonly state: 'ok' | 'note' | 'problem'
+  readonly state: 'ok' | 'info' | 'problem'
   readonly text: string
   /** What to type or change; null where there is nothing to do. */
   readonly todo: string | null
@@ -12,8 +12,8 @@ export function ok(name: string, text: string): Finding {
   return { name, state: 'ok', text, todo: null }
 }
 
-export function note(name: string, text: string, todo: string | null = null): Finding {
-  return { name, state: 'note', text, todo }
+export function info(name: string, text: string, todo: string | null = null): Finding {
+  return { name, state: 'info', text, todo }
 }
 
 export function problem(name: string, text: string, todo: string): Finding {

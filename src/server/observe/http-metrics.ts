@@ -3,7 +3,9 @@ import { Counter, type Registry } from 'prom-client'
 import { ServiceError } from '../../inference/contract/errors.ts'
 import { answerStatus } from '../answer-status.ts'
 
-/** Answers by route and status, and what requests were refused for. Routes are those declared, whatever clients ask for. */
+/**
+ * Answers by route and status, and what requests were refused for. Routes are those declared, whatever clients ask for.
+ */
 export class HttpMetrics {
   readonly #responses: Counter<'route' | 'status'>
   readonly #refusals: Counter<'code'>

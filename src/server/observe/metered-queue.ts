@@ -1,7 +1,7 @@
+import type { DeliveryPolicy } from '../../inference/contract/delivery-policy.ts'
 import { ServiceError } from '../../inference/contract/errors.ts'
 import type { LogEntry } from '../../inference/contract/events.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
-import type { Ticket } from '../../inference/contract/ticket.ts'
 import { type GenerationQueue, pagesOf, type QueueDepth, type QueueEvent, type RequestSnapshot } from '../../queue/queue.ts'
 import { RequestMeter } from './request-meter.ts'
 import type { RequestMetrics } from './request-metrics.ts'
@@ -61,8 +61,8 @@ export class MeteredQueue implements GenerationQueue {
     if (metered?.readers === 0) await this.#settleOne(requestId, metered)
   }
 
-  ticket(requestId: string): Promise<Ticket> {
-    return this.#queue.ticket(requestId)
+  deliveryPolicy(requestId: string): Promise<DeliveryPolicy> {
+    return this.#queue.deliveryPolicy(requestId)
   }
 
   snapshot(requestId: string): Promise<RequestSnapshot> {

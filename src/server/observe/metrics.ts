@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { GenerationQueue } from '../../queue/queue.ts'
-import type { WorkerState } from '../worker-child.ts'
+import type { WorkerState } from '../workers/worker-child.ts'
 import type { Fleet } from './fleet.ts'
 import { HttpMetrics } from './http-metrics.ts'
 import { MeteredQueue } from './metered-queue.ts'

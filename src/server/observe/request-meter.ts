@@ -29,7 +29,10 @@ export class RequestMeter {
     return this.#hasEnded
   }
 
-  /** @param nowMs  Unix milliseconds at which the entries came; null if they are not read as they come, and tell nothing of times */
+  /**
+   * @param nowMs  Unix milliseconds at which the entries came; null if they are not read as they come, and tell nothing
+   *   of times
+   */
   pass(entries: readonly QueueEvent[], nowMs: number | null): void {
     const tokens = new Map<number, number>()
     for (const { ordinal, event } of entries) {
@@ -37,10 +40,10 @@ export class RequestMeter {
       this.#ordinal = ordinal
       if (event.kind === 'token') tokens.set(event.choice, (tokens.get(event.choice) ?? 0) + 1)
       if (event.kind === 'token' || event.kind === 'finished') this.#countTokens(event)
-      if (nowMs !== null && tokens.size > 0) this.#noteFirstToken(nowMs - this.#request.admittedAtMs)
+      if (nowMs !== null && tokens.size > 0) this.#observeFirstToken(nowMs - this.#request.admittedAtMs)
       if (isTerminal(event)) this.#end(event)
     }
-    if (nowMs !== null) this.#noteTimes(tokens, nowMs)
+    if (nowMs !== null) this.#observeTimings(tokens, nowMs)
   }
 
   #countTokens(event: Extract<LoggedEvent, { kind: 'token' | 'finished' }>): void {
@@ -54,14 +57,14 @@ export class RequestMeter {
     if (event.kind === 'token' && event.end?.reason === 'stop') this.#stopped++
   }
 
-  #noteFirstToken(afterMs: number): void {
+  #observeFirstToken(afterMs: number): void {
     if (this.#hasFirstToken) return
     this.#hasFirstToken = true
     this.#metrics.firstToken(afterMs)
   }
 
   /** Of tokens that come together, each is said to have taken its share. */
-  #noteTimes(tokens: ReadonlyMap<number, number>, nowMs: number): void {
+  #observeTimings(tokens: ReadonlyMap<number, number>, nowMs: number): void {
     for (const [choice, count] of tokens) {
       const lastMs = this.#lastTokenAtMs.get(choice)
       this.#lastTokenAtMs.set(choice, nowMs)
@@ -85,7 +88,7 @@ export class RequestMeter {
   }
 
   #finish(timings: Timings): void {
-    if (this.#generated > 0) this.#noteFirstToken(timings.queueMs + timings.prefillMs)
+    if (this.#generated > 0) this.#observeFirstToken(timings.queueMs + timings.prefillMs)
     this.#metrics.finished(timings)
   }
 }

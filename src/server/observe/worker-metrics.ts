@@ -34,7 +34,10 @@ export class WorkerMetrics {
       [gauge('everstream_cache_budget_tokens', 'Positions that the cache may hold.'), gauges => gauges.budgetTokens]
     ]
     this.#counters = [
-      [counter('vllm:prefix_cache_queries_total', 'Prompt tokens looked for among kept prefixes.'), counters => counters.prefixTokensAsked],
+      [
+        counter('vllm:prefix_cache_queries_total', 'Prompt tokens looked for among kept prefixes.'),
+        counters => counters.prefixTokensQueried
+      ],
       [counter('vllm:prefix_cache_hits_total', 'Prompt tokens found among kept prefixes.'), counters => counters.prefixTokensFound],
       [counter('everstream_prefill_runs_total', 'Chunks of prompts that were computed.'), counters => counters.prefillRuns],
       [counter('everstream_prefill_tokens_total', 'Prompt tokens that were computed.'), counters => counters.prefillTokens],

@@ -4,7 +4,9 @@ import { ServiceError } from '../../inference/contract/errors.ts'
 import { PROBE_URLS } from '../../routes/health/route.ts'
 
 export interface Auth {
-  /** A name for whoever holds the request's key that does not reveal the key; the same for all where the server is open. */
+  /**
+   * A name for whoever holds the request's key that does not reveal the key; the same for all where the server is open.
+   */
   callerOf(request: FastifyRequest): string
 }
 

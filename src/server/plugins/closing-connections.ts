@@ -3,9 +3,9 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import { answerRaw } from './limits.ts'
 
 /**
- * Node waits for every connection when a server closes, and for one on which nothing was ever asked as for a busy one. Here the server waits for
- * answers only: it closes at once what asks for nothing or has not asked in full, and everything else behind its last answer.
- * The WebSocket route closes its own.
+ * Node waits for every connection when a server closes, and for one on which nothing was ever asked as for a busy one.
+ * Here the server waits for answers only: it closes at once what asks for nothing or has not asked in full, and
+ * everything else behind its last answer. The WebSocket route closes its own.
  */
 export function closeConnections(app: FastifyInstance): void {
   const unanswered = new Map<Socket, Set<FastifyReply>>()

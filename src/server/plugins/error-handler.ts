@@ -3,7 +3,10 @@ import { ServiceError } from '../../inference/contract/errors.ts'
 import { LIMITS } from '../../inference/contract/limits.ts'
 import { errorBody, INTERNAL_ERROR, sendFailure } from '../../routes/wire/error-body.ts'
 
-/** Turns everything that is thrown into OpenAI's envelope. What is not meant for the client is logged, and said only as "an error". */
+/**
+ * Turns everything that is thrown into OpenAI's envelope. What is not meant for the client is logged, and said only as
+ * "an error".
+ */
 export function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler(answerError)
 }
@@ -19,7 +22,8 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
     return reply.code(error.statusCode).send(errorBody('The request is not valid.', 'invalid_request_error', null))
   }
   request.log.error({ err: error }, 'bug')
-  // Nobody knows what a bug does when it is repeated, and clients repeat a 500 by themselves unless they are told not to.
+  // Nobody knows what a bug does when it is repeated, and clients repeat a 500 by themselves unless they are told not
+  // to.
   return reply.code(500).header('x-should-retry', 'false').send(INTERNAL_ERROR)
 }
 

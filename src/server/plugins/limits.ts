@@ -4,11 +4,14 @@ import type { FastifyHttpOptions, FastifyInstance } from 'fastify'
 import { ServiceError } from '../../inference/contract/errors.ts'
 import { LIMITS } from '../../inference/contract/limits.ts'
 import { errorBody } from '../../routes/wire/error-body.ts'
-import { jsonFault } from '../../routes/wire/json-bounds.ts'
+import { jsonFault } from '../../routes/wire/fields/json-bounds.ts'
 
 const SECOND_MS = 1000
 
-/** Node's own bounds are loose (a slow body may take 300 s). Streams are not bounded by these: they end where the answer ends. */
+/**
+ * Node's own bounds are loose (a slow body may take 300 s). Streams are not bounded by these: they end where the answer
+ * ends.
+ */
 export const HTTP_LIMITS = {
   bodyLimit: LIMITS.bodyBytes,
   /** The whole request, body included, has to be there by then. */

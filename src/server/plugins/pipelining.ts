@@ -1,7 +1,10 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Requests that may wait on one connection before it is read no further. Node parses all that one read of up to 64 KiB brought. */
+/**
+ * Requests that may wait on one connection before it is read no further. Node parses all that one read of up to 64 KiB
+ * brought.
+ */
 const MAX_WAITING_PER_CONNECTION = 16
 /** Requests that may wait on all connections together, some 5 KB each: a connection that would exceed it is closed. */
 const MAX_WAITING = 10_000
@@ -12,8 +15,9 @@ interface Line {
 }
 
 /**
- * Requests that a client sends without waiting for answers (pipelining) are begun one after the other, each behind the answer before it: for a
- * client that does not read no more than one answer is made, and between two the event loop serves others.
+ * Requests that a client sends without waiting for answers (pipelining) are begun one after the other, each behind the
+ * answer before it: for a client that does not read no more than one answer is made, and between two the event loop
+ * serves others.
  */
 export function answerInTurn(server: Server, maxWaiting = MAX_WAITING): void {
   const lines = new WeakMap<Socket, Line>()

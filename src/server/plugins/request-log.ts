@@ -1,14 +1,14 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { PROBE_URLS } from '../../routes/health/route.ts'
-import { CLIENT_REQUEST_ID } from '../../routes/wire/client-request-id.ts'
-import type { Journal, RequestFacts } from '../../routes/wire/tally.ts'
+import { CLIENT_REQUEST_ID } from '../../routes/wire/request/client-request-id.ts'
+import type { AccessLog, RequestFacts } from '../../routes/wire/request/request-stats.ts'
 import { answerStatus, CLIENT_GONE } from '../answer-status.ts'
 
 /**
- * One line for each request when its answer is over, however it ends: written, streamed, broken or left; probes at debug.
- * It says who, what and how long; never a prompt, an answer, a key or a query.
+ * One line for each request when its answer is over, however it ends: written, streamed, broken or left; probes at
+ * debug. It says who, what and how long; never a prompt, an answer, a key or a query.
  */
-export function logRequests(app: FastifyInstance, clock: () => number): Journal {
+export function logRequests(app: FastifyInstance, clock: () => number): AccessLog {
   const facts = new WeakMap<FastifyRequest, () => RequestFacts>()
   app.addHook('onRequest', async (request, reply) => {
     const startedAtMs = clock()
@@ -31,6 +31,6 @@ export function logRequests(app: FastifyInstance, clock: () => number): Journal 
 
 /** Who leaves a plain request cancels it: the queue says so only after nobody reads any more. */
 function outcomeAt(status: number, facts: RequestFacts | undefined): RequestFacts | undefined {
-  if (facts === undefined || facts.outcome !== null || facts.unattended !== 'cancel' || status !== CLIENT_GONE) return facts
+  if (facts === undefined || facts.outcome !== null || facts.onDisconnect !== 'cancel' || status !== CLIENT_GONE) return facts
   return { ...facts, outcome: 'cancelled' }
 }

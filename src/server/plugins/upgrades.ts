@@ -9,10 +9,12 @@ import { answerRaw } from './limits.ts'
 const MAX_HEADER_LINES = 1000
 
 /**
- * Upgrades to anything but a WebSocket are ignored (RFC 9110, section 7.8): Java's HTTP client asks for `h2c` with each request.
+ * Upgrades to anything but a WebSocket are ignored (RFC 9110, section 7.8): Java's HTTP client asks for `h2c` with each
+ * request.
  *
- * Node's parser stops behind a request with `Upgrade` and drops what stands behind it in the same chunk, even where `shouldUpgradeCallback`
- * declines. Such a request is therefore taken as an upgrade, and given back to the server without its `Upgrade` header.
+ * Node's parser stops behind a request with `Upgrade` and drops what stands behind it in the same chunk, even where
+ * `shouldUpgradeCallback` declines. Such a request is therefore taken as an upgrade, and given back to the server
+ * without its `Upgrade` header.
  *
  * @returns emits `upgrade` for requests that ask for a WebSocket; it never listens on a port
  */

@@ -25,7 +25,10 @@ function promptOf({ blocks, tail, cacheSalt }: { blocks: readonly number[]; tail
   return { promptTokenIds: [...whole, ...new Array<number>(tail).fill(9)], cacheSalt }
 }
 
-/** What the store is to do, in the plainest words: blocks by all that is before and in them, and when they were last used. */
+/**
+ * What the store is to do, in the plainest words: blocks by all that is before and in them, and when they were last
+ * used.
+ */
 class Model {
   readonly used = new Map<string, number>()
   #clock = 0

@@ -6,7 +6,7 @@ import { alone, byChoice, EngineHarness, GREEDY, request } from './engine-harnes
 
 const anyCut = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true })
 
-function cachedTold(events: readonly LoggedEvent[]): number {
+function cachedReceived(events: readonly LoggedEvent[]): number {
   return events.reduce((sum, event) => sum + (event.kind === 'token' ? (event.cachedTokens ?? 0) : 0), 0)
 }
 
@@ -30,7 +30,7 @@ it('goes on behind any cut of any log with exactly the rest of it, in any compan
           const rest = await successor.ended(one.id)
           expect(byChoice(rest)).toEqual(byChoice(log.slice(cuts[index])))
           const last = rest.at(-1)
-          if (one.maxNewTokens > 0) expect(last?.kind === 'finished' && last.usage.cachedTokens).toBe(cachedTold([...history, ...rest]))
+          if (one.maxNewTokens > 0) expect(last?.kind === 'finished' && last.usage.cachedTokens).toBe(cachedReceived([...history, ...rest]))
         }
         await Promise.all([undisturbed.engine.close(), successor.engine.close()])
       }

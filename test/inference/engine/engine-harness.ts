@@ -19,8 +19,11 @@ export class EngineHarness {
   readonly runner: FakeRunner
   readonly engine: BatchEngine
   /** Signals about runs, and the requests whose tokens came, with the number of runs that had ended then. */
-  readonly journal: { readonly kind: 'running' | 'advanced' | 'tokens'; readonly requestIds: readonly string[]; readonly steps: number }[] =
-    []
+  readonly accessLog: {
+    readonly kind: 'running' | 'advanced' | 'tokens'
+    readonly requestIds: readonly string[]
+    readonly steps: number
+  }[] = []
   /** Signals of requests that continued in orphaned rows. */
   readonly adopted: (readonly string[])[] = []
   readonly #events = new Map<string, LoggedEvent[]>()
@@ -61,9 +64,9 @@ export class EngineHarness {
       now: options.now ?? (() => 0),
       listener: {
         events: events => this.#onEvents(events),
-        running: requestIds => void this.journal.push({ kind: 'running', requestIds, steps: this.runner.steps.length }),
+        running: requestIds => void this.accessLog.push({ kind: 'running', requestIds, steps: this.runner.steps.length }),
         adopted: requestIds => void this.adopted.push(requestIds),
-        advanced: requestIds => void this.journal.push({ kind: 'advanced', requestIds, steps: this.runner.steps.length })
+        advanced: requestIds => void this.accessLog.push({ kind: 'advanced', requestIds, steps: this.runner.steps.length })
       },
       onCrash: crash
     })
@@ -100,7 +103,7 @@ export class EngineHarness {
 
   #onEvents(events: StepEvents): void {
     const requestIds = events.filter(({ event }) => event.kind === 'token').map(({ requestId }) => requestId)
-    if (requestIds.length > 0) this.journal.push({ kind: 'tokens', requestIds, steps: this.runner.steps.length })
+    if (requestIds.length > 0) this.accessLog.push({ kind: 'tokens', requestIds, steps: this.runner.steps.length })
     for (const { requestId, event } of events) {
       const received = this.#events.get(requestId)
       if (received === undefined) this.#events.set(requestId, [event])

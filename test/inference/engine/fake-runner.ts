@@ -23,8 +23,8 @@ export interface Step {
 }
 
 /**
- * A model whose cache is the tokens themselves: logits are a function of all tokens of the row up to the position, so that
- * a token in a wrong row, position or numeric class changes every answer.
+ * A model whose cache is the tokens themselves: logits are a function of all tokens of the row up to the position, so
+ * that a token in a wrong row, position or numeric class changes every answer.
  */
 export class FakeRunner implements ModelRunner {
   readonly slots: number

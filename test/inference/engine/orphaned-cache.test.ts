@@ -12,7 +12,10 @@ interface Killed {
   readonly content: CacheContent
 }
 
-/** Runs the requests until the given instant, or to their ends, and is killed: the events emitted by then, and the cache. */
+/**
+ * Runs the requests until the given instant, or to their ends, and is killed: the events emitted by then, and the
+ * cache.
+ */
 async function killedAt(instant: number, requests: readonly GenerationRequest[], options: object = {}): Promise<Killed> {
   const harness = new EngineHarness(options)
   const { runner, engine } = harness

@@ -10,7 +10,7 @@ it('reports the requests of each run before it, if they change, and none before 
       for (const [index, plan] of plans.entries()) harness.engine.submit({ ...plan, id: `r${index}` })
       await Promise.all(plans.map((_, index) => harness.ended(`r${index}`)))
       let running: readonly string[] = []
-      for (const { kind, requestIds } of harness.journal) {
+      for (const { kind, requestIds } of harness.accessLog) {
         if (kind === 'running') {
           expect([...requestIds].sort()).not.toEqual([...running].sort())
           expect(new Set(requestIds).size).toBe(requestIds.length)
@@ -20,7 +20,7 @@ it('reports the requests of each run before it, if they change, and none before 
         }
       }
       await new Promise(setImmediate)
-      expect(harness.journal.at(-1)).toMatchObject({ kind: 'running', requestIds: [] })
+      expect(harness.accessLog.at(-1)).toMatchObject({ kind: 'running', requestIds: [] })
       await harness.engine.close()
     }),
     { numRuns: 40 }
@@ -31,12 +31,12 @@ it('reports once that a request has advanced, before the events of that run', as
   const harness = new EngineHarness({ slots: 1 })
   for (const id of ['a', 'b']) harness.engine.submit(request(id, [5, 6, 7], { ignoreEos: true, maxNewTokens: 3 }))
   await harness.ended('b')
-  const moves = harness.journal.filter(({ kind }) => kind === 'advanced')
+  const moves = harness.accessLog.filter(({ kind }) => kind === 'advanced')
   expect(moves).toEqual([
     { kind: 'advanced', requestIds: ['a'], steps: 1 },
     { kind: 'advanced', requestIds: ['b'], steps: 1 + 3 }
   ])
-  expect(harness.journal.slice(0, 3).map(({ kind }) => kind)).toEqual(['running', 'advanced', 'tokens'])
+  expect(harness.accessLog.slice(0, 3).map(({ kind }) => kind)).toEqual(['running', 'advanced', 'tokens'])
   await harness.engine.close()
 })
 
@@ -45,7 +45,7 @@ it('counts computing again as an advance', async () => {
   const log = await alone(one)
   const harness = new EngineHarness()
   await harness.run(one, log.slice(0, 8))
-  expect(harness.journal.filter(({ kind }) => kind !== 'tokens').slice(0, 2)).toEqual([
+  expect(harness.accessLog.filter(({ kind }) => kind !== 'tokens').slice(0, 2)).toEqual([
     { kind: 'running', requestIds: ['r'], steps: 0 },
     { kind: 'advanced', requestIds: ['r'], steps: 1 }
   ])
@@ -56,7 +56,7 @@ it('does not report a request as advanced that the run failed', async () => {
   const harness = new EngineHarness()
   harness.runner.failNext = true
   await harness.run(request('r', [5, 6, 7]))
-  expect(harness.journal.filter(({ kind }) => kind === 'advanced')).toEqual([])
+  expect(harness.accessLog.filter(({ kind }) => kind === 'advanced')).toEqual([])
   await harness.engine.close()
 })
 
@@ -65,6 +65,6 @@ it('tells of a request that cannot be taken before it ends the process', async (
   harness.engine.submit(request('neighbour', [5, 6, 7], { ignoreEos: true, maxNewTokens: 200 }))
   await harness.until(() => harness.events('neighbour').length > 3)
   harness.engine.submit(request('impossible', [5, 6, 7], { sampling: { ...GREEDY, badWords: [[1_000_000]] } }))
-  expect(harness.journal.at(-1)).toMatchObject({ kind: 'running', requestIds: ['impossible'] })
+  expect(harness.accessLog.at(-1)).toMatchObject({ kind: 'running', requestIds: ['impossible'] })
   await expect(harness.ended('impossible')).rejects.toThrow('token 1000000')
 })

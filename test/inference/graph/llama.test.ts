@@ -33,7 +33,7 @@ describe.each(FORMS)('$form', ({ form, tolerance }) => {
 
   it('computes what the papers say', async () => {
     const expected = await referenceLogits(TINY_LLAMA, tinyWeights(TINY_LLAMA), IDS)
-    const { logits } = await graph.run({ ids: [IDS], pasts: [0], wanted: EVERY })
+    const { logits } = await graph.run({ ids: [IDS], pasts: [0], expected: EVERY })
     expect(furthest(logits, expected)).toBeLessThan(tolerance)
   })
 
@@ -41,34 +41,34 @@ describe.each(FORMS)('$form', ({ form, tolerance }) => {
     const { graphPath } = await writeTinyLlama(join(folder, `${form}-extras`), form, ['head', 'biases'])
     const other = await GraphUnderTest.open(graphPath, TINY_LLAMA, CAPACITY)
     const expected = await referenceLogits(TINY_LLAMA, tinyWeights(TINY_LLAMA, ['head', 'biases']), IDS)
-    const { logits } = await other.run({ ids: [IDS], pasts: [0], wanted: EVERY })
+    const { logits } = await other.run({ ids: [IDS], pasts: [0], expected: EVERY })
     await other.close()
     expect(furthest(logits, expected)).toBeLessThan(tolerance)
   })
 
   it('computes only the logits that are wanted, none too', async () => {
-    const { logits: all } = await graph.run({ ids: [IDS], pasts: [0], wanted: EVERY })
-    for (const wanted of [[], [4], [8, 0, 8]]) {
-      expect((await graph.run({ ids: [IDS], pasts: [0], wanted })).logits).toEqual(wanted.map(i => all[i]))
+    const { logits: all } = await graph.run({ ids: [IDS], pasts: [0], expected: EVERY })
+    for (const expected of [[], [4], [8, 0, 8]]) {
+      expect((await graph.run({ ids: [IDS], pasts: [0], expected })).logits).toEqual(expected.map(i => all[i]))
     }
   })
 
   it('answers the same to the bit for every cut of a prompt into chunks of two or more', async () => {
-    const whole = (await graph.run({ ids: [IDS], pasts: [0], wanted: [IDS.length - 1] })).logits
+    const whole = (await graph.run({ ids: [IDS], pasts: [0], expected: [IDS.length - 1] })).logits
     for (let cut = 2; cut <= IDS.length - 2; cut++) {
-      const first = await graph.run({ ids: [IDS.slice(0, cut)], pasts: [0], wanted: [] })
-      const rest = await graph.run({ ids: [IDS.slice(cut)], pasts: [cut], cache: first.cache, wanted: [IDS.length - 1 - cut] })
+      const first = await graph.run({ ids: [IDS.slice(0, cut)], pasts: [0], expected: [] })
+      const rest = await graph.run({ ids: [IDS.slice(cut)], pasts: [cut], cache: first.cache, expected: [IDS.length - 1 - cut] })
       expect(rest.logits, `cut at ${cut}`).toEqual(whole)
     }
   })
 
   it('answers a row the same to the bit alone and among rows of other lengths', async () => {
     const prompts = [IDS.slice(0, 2), IDS.slice(0, 5), IDS]
-    const caches = await Promise.all(prompts.map(async prompt => (await graph.run({ ids: [prompt], pasts: [0], wanted: [] })).cache))
+    const caches = await Promise.all(prompts.map(async prompt => (await graph.run({ ids: [prompt], pasts: [0], expected: [] })).cache))
     const pasts = prompts.map(prompt => prompt.length)
-    const together = await graph.run({ ids: [[5], [6], [7]], pasts, cache: graph.join(caches), wanted: [0, 1, 2] })
+    const together = await graph.run({ ids: [[5], [6], [7]], pasts, cache: graph.join(caches), expected: [0, 1, 2] })
     for (const [row, cache] of caches.entries()) {
-      const alone = await graph.run({ ids: [[5 + row]], pasts: [pasts[row] ?? 0], cache, wanted: [0] })
+      const alone = await graph.run({ ids: [[5 + row]], pasts: [pasts[row] ?? 0], cache, expected: [0] })
       expect(alone.logits[0], `row ${row}`).toEqual(together.logits[row])
     }
   })

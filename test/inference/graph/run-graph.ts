@@ -11,10 +11,13 @@ export interface Step {
   readonly pasts: readonly number[]
   readonly cache?: Cache
   /** Indexes into rows × tokens. */
-  readonly wanted: readonly number[]
+  readonly expected: readonly number[]
 }
 
-/** Runs a graph of ours through the stock JavaScript binding: slow (it copies the cache), and independent of our own runtime. */
+/**
+ * Runs a graph of ours through the stock JavaScript binding: slow (it copies the cache), and independent of our own
+ * runtime.
+ */
 export class GraphUnderTest {
   readonly #session: InferenceSession
   readonly #config: Pick<LlamaConfig, 'layers' | 'kvHeads' | 'headDim'>
@@ -30,7 +33,7 @@ export class GraphUnderTest {
     return new GraphUnderTest(await InferenceSession.create(path, { intraOpNumThreads: 1, logSeverityLevel: 3 }), config, capacity)
   }
 
-  async run({ ids, pasts, cache, wanted }: Step): Promise<{ logits: number[][]; cache: Cache }> {
+  async run({ ids, pasts, cache, expected }: Step): Promise<{ logits: number[][]; cache: Cache }> {
     const [rows, tokens] = [ids.length, ids[0]?.length ?? 0]
     const totals = pasts.map(past => past + tokens)
     const outputs = await this.#session.run({
@@ -41,7 +44,7 @@ export class GraphUnderTest {
         [rows]
       ),
       total_sequence_length: new Tensor('int32', Int32Array.of(Math.max(...totals)), [1]),
-      logit_indices: int64(wanted, [wanted.length]),
+      logit_indices: int64(expected, [expected.length]),
       ...toPast(cache ?? this.#emptyCache(rows))
     })
     const { logits, ...present } = outputs

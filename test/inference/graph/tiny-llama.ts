@@ -35,7 +35,9 @@ export async function writeTinyLlama(
   return { graphPath: join(folder, MODEL_FILE), config: TINY_LLAMA }
 }
 
-/** Random weights that are multiples of 1/256 in -1/2..1/2 (norms near 1): the 8-bit form holds exactly the same values. */
+/**
+ * Random weights that are multiples of 1/256 in -1/2..1/2 (norms near 1): the 8-bit form holds exactly the same values.
+ */
 export function tinyWeights(config: LlamaConfig, extras: readonly Extra[] = []): WeightSource {
   const shapes = tinyShapes(config, extras)
 

@@ -79,7 +79,7 @@ function config(overrides: object): LlamaConfig {
 it('computes what the papers say', async () => {
   await write(CONFIG, await tinyTensors())
   const graph = await GraphUnderTest.open((await prepare()).graphPath, TINY_LLAMA, 16)
-  const { logits } = await graph.run({ ids: [IDS], pasts: [0], wanted: IDS.map((_, i) => i) })
+  const { logits } = await graph.run({ ids: [IDS], pasts: [0], expected: IDS.map((_, i) => i) })
   await graph.close()
   const expected = (await referenceLogits(TINY_LLAMA, tinyWeights(TINY_LLAMA, ['head']), IDS)).flat()
   expect(Math.max(...expected.map((value, i) => Math.abs(value - (logits.flat()[i] ?? Number.NaN))))).toBeLessThan(1e-4)

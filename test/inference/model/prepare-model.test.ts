@@ -36,7 +36,7 @@ function prepare(quantization: QuantizationChoice = 'none'): Promise<PreparedMod
 async function logits({ graphPath }: PreparedModel): Promise<number[][]> {
   const graph = await GraphUnderTest.open(graphPath, TINY_LLAMA, 16)
   try {
-    return (await graph.run({ ids: [IDS], pasts: [0], wanted: IDS.map((_, i) => i) })).logits
+    return (await graph.run({ ids: [IDS], pasts: [0], expected: IDS.map((_, i) => i) })).logits
   } finally {
     await graph.close()
   }

@@ -51,8 +51,8 @@ async function runCase(runner: ModelRunner, { prompt, greedy }: ReferenceCase): 
   ).slice()
   const rows = prompt.map((_, i) => logits.subarray(i * size, (i + 1) * size))
   const lastLogits = [...(rows.at(-1) ?? [])]
-  const chosen = [likeliest(lastLogits)]
-  for (const [i, token] of greedy.slice(0, -1).entries()) chosen.push(likeliest([...(await runner.decode([token], [prompt.length + i]))]))
+  const chosen = [argmax(lastLogits)]
+  for (const [i, token] of greedy.slice(0, -1).entries()) chosen.push(argmax([...(await runner.decode([token], [prompt.length + i]))]))
   return {
     lastLogits,
     promptLogprobs: prompt.map((token, i) => (i === 0 ? null : logProbability(rows[i - 1] ?? new Float32Array(), token))),
@@ -60,7 +60,7 @@ async function runCase(runner: ModelRunner, { prompt, greedy }: ReferenceCase): 
   }
 }
 
-function likeliest(logits: readonly number[]): number {
+function argmax(logits: readonly number[]): number {
   return logits.indexOf(Math.max(...logits))
 }
 

@@ -87,7 +87,10 @@ function toGgufName(name: string): string {
   return `blk.${layer}.${new Map(PARTS).get(part ?? '')}.${bias ?? 'weight'}`
 }
 
-/** Rows of each head from halves to pairs, as llama.cpp's converter does: reshape(heads, 2, headDim / 2), swap the last two. */
+/**
+ * Rows of each head from halves to pairs, as llama.cpp's converter does: reshape(heads, 2, headDim / 2), swap the last
+ * two.
+ */
 function interleave(values: Float32Array, columns: number, headDim: number): Float32Array {
   const out = new Float32Array(values.length)
   const half = headDim / 2

@@ -2,7 +2,8 @@ import { openModelRunner } from '../../../src/inference/runtime/onnx-model-runne
 import { tokens } from './open-tiny.ts'
 
 /**
- * Run as a process of its own, with --expose-gc: prints by how many bytes it grew in each of five rounds of runs of every kind.
+ * Run as a process of its own, with --expose-gc: prints by how many bytes it grew in each of five rounds of runs of
+ * every kind.
  */
 const [runs = '', options = ''] = process.argv.slice(2)
 const runner = await openModelRunner(JSON.parse(options))

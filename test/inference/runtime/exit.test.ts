@@ -17,10 +17,10 @@ it.each(WAYS)('a process ends cleanly and says nothing: %s', async way => {
   const script = fileURLToPath(new URL('leave-process.ts', import.meta.url))
   const options = JSON.stringify({ ...graph.options, threads: 2, spinning: true })
   const child = owned(spawn(process.execPath, ['--no-warnings', script, way, options], { stdio: ['ignore', 'inherit', 'pipe'] }))
-  let said = ''
+  let emitted = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    said += text
+    emitted += text
   })
   const [code, signal] = await once(child, 'close')
-  expect({ code, signal, said }).toEqual({ code: 0, signal: null, said: '' })
+  expect({ code, signal, emitted }).toEqual({ code: 0, signal: null, emitted: '' })
 })

@@ -35,7 +35,7 @@ function side(layer: number, which: 'key' | 'value', row: number): Float32Array 
 
 /** The first number of each position says where it is. */
 function write(row: number, positions: number): void {
-  for (const [layer, which, head, position] of places(positions))
+  for (const [layer, which, head, position] of indices(positions))
     side(layer, which, row)[offset(head, position)] = name(layer, which, head, position)
 }
 
@@ -47,7 +47,7 @@ function name(layer: number, which: 'key' | 'value', head: number, position: num
   return 1 + position + 10_000 * (head + 4 * (layer + (which === 'key' ? 0 : 2)))
 }
 
-function* places(positions: number): Generator<readonly [number, 'key' | 'value', number, number]> {
+function* indices(positions: number): Generator<readonly [number, 'key' | 'value', number, number]> {
   for (const layer of [0, 1]) {
     for (const which of ['key', 'value'] as const) {
       for (let head = 0; head < SHAPE.kvHeads; head++)
@@ -61,7 +61,7 @@ it('bring every head’s positions to another row, and change no other position 
   blocks.save(0, BLOCK_TOKENS, 5)
   blocks.load(5, 1, 2 * BLOCK_TOKENS)
   let wrong = 0
-  for (const [layer, which, head, position] of places(200)) {
+  for (const [layer, which, head, position] of indices(200)) {
     const isThere = position >= 2 * BLOCK_TOKENS && position < 3 * BLOCK_TOKENS
     const expected = isThere ? name(layer, which, head, position - BLOCK_TOKENS) : 0
     if (side(layer, which, 1)[offset(head, position)] !== expected) wrong++

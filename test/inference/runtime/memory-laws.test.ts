@@ -20,7 +20,8 @@ it('grows by nothing over 25,000 runs', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', script, '5000', JSON.stringify(graph.options)])
   const growths: number[] = JSON.parse(stdout)
   expect(growths).toHaveLength(5)
-  // A leak shows in every round, the allocator's and V8's moods only in some. One tensor forgotten in each prefill is 500 KiB a round.
+  // A leak shows in every round, the allocator's and V8's moods only in some. One tensor forgotten in each prefill is
+  // 500 KiB a round.
   expect(Math.min(...growths)).toBeLessThan(MEBIBYTE / 4)
 }, 60_000)
 

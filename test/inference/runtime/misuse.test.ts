@@ -119,8 +119,8 @@ describe('a graph that cannot be served', () => {
     const whole = await readFile(graphPath)
     for (let flip = 0; flip < 60; flip++) {
       const bytes = Buffer.from(whole)
-      const place = (flip * 7919) % bytes.length
-      bytes.writeUInt8(bytes.readUInt8(place) ^ (1 << (flip % 8)), place)
+      const index = (flip * 7919) % bytes.length
+      bytes.writeUInt8(bytes.readUInt8(index) ^ (1 << (flip % 8)), index)
       await writeFile(graphPath, bytes)
       await expect(useOnce(damaged.options)).resolves.toMatch(/^(it runs|engine_failure)$/)
     }

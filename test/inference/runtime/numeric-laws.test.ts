@@ -28,8 +28,8 @@ describe.each(['float32', 'eightBit'] as const)('%s', form => {
   })
 
   /** Copies: the runner's buffer is overwritten by the next run. */
-  async function prefill(row: number, past: number, ids: readonly number[], wanted: readonly number[]): Promise<number[]> {
-    return [...(await runner.prefill(row, past, ids, wanted))]
+  async function prefill(row: number, past: number, ids: readonly number[], expected: readonly number[]): Promise<number[]> {
+    return [...(await runner.prefill(row, past, ids, expected))]
   }
 
   async function decode(ids: readonly number[], pasts: readonly number[]): Promise<number[][]> {
@@ -39,10 +39,10 @@ describe.each(['float32', 'eightBit'] as const)('%s', form => {
 
   it('says what the stock binding says, in prefill and in decode', async () => {
     const stock = await GraphUnderTest.open(graph.options.graphPath, TINY_LLAMA, 64)
-    const first = await stock.run({ ids: [tokens(LENGTH)], pasts: [0], wanted: EVERY })
+    const first = await stock.run({ ids: [tokens(LENGTH)], pasts: [0], expected: EVERY })
     expect(await prefill(2, 0, tokens(LENGTH), EVERY)).toEqual(first.logits.flat())
     runner.copyRow(2, 0, LENGTH)
-    const next = await stock.run({ ids: [[5]], pasts: [LENGTH], cache: first.cache, wanted: [0] })
+    const next = await stock.run({ ids: [[5]], pasts: [LENGTH], cache: first.cache, expected: [0] })
     expect(await decode([5], [LENGTH])).toEqual(next.logits)
     await stock.close()
   })

@@ -4,7 +4,7 @@ import { Candidates } from '../../../src/inference/sampling/candidates.ts'
 import { sumExponentials } from '../../../src/inference/sampling/exponential.ts'
 import { uniforms } from '../../../src/inference/sampling/noise.ts'
 import { SamplingScratch } from '../../../src/inference/sampling/sampling-scratch.ts'
-import { surveySoftmax } from '../../../src/inference/sampling/softmax-survey.ts'
+import { scanSoftmax } from '../../../src/inference/sampling/softmax-scan.ts'
 
 const IMPOSSIBLE = [Number.NEGATIVE_INFINITY, Number.NaN]
 const aLogit = fc.double({ min: -40, max: 40, noNaN: true }).map(Math.fround)
@@ -68,7 +68,7 @@ describe('a survey of a softmax', () => {
         const cut = max - temperature * 40
         const near = max - temperature * 7
         const scratch = new SamplingScratch(row.length)
-        const { least, most, count } = surveySoftmax({ logits, max, temperature, cut, near }, scratch)
+        const { least, most, count } = scanSoftmax({ logits, max, temperature, cut, near }, scratch)
         const far = logits.map(logit => (logit < near ? logit : Number.NaN))
         const exact = sumExponentials(far, max, 1 / temperature, cut, 0, row.length)
         expect(least).toBeLessThanOrEqual(exact * (1 + 1e-12))

@@ -15,10 +15,10 @@ const temperatures = fc.constantFrom(0, 0.5, 1, 2)
 const END = 2
 
 /** A choice behind `prompt` that has said `said`. */
-function sampler(params: Partial<SamplingParams>, said: readonly number[] = [], prompt: readonly number[] = []): Sampler {
+function sampler(params: Partial<SamplingParams>, emitted: readonly number[] = [], prompt: readonly number[] = []): Sampler {
   const choice = { choice: 0, promptTokenIds: prompt, endTokenIds: [END] }
   const one = new Sampler({ ...NEUTRAL, ...params }, choice, TOKENS, new SamplingScratch(TOKENS))
-  for (const tokenId of said) one.accept(tokenId)
+  for (const tokenId of emitted) one.accept(tokenId)
   return one
 }
 
@@ -53,21 +53,21 @@ describe('allowed_token_ids', () => {
 describe('repetition_penalty', () => {
   it('of 1 is off', () => {
     fc.assert(
-      fc.property(logits, fc.array(token), seeds, (row, said, seed) => {
-        expect(sampler({ repetitionPenalty: 1, seed }, said, said).pick(row, 0)).toBe(sampler({ seed }).pick(row, 0))
+      fc.property(logits, fc.array(token), seeds, (row, emitted, seed) => {
+        expect(sampler({ repetitionPenalty: 1, seed }, emitted, emitted).pick(row, 0)).toBe(sampler({ seed }).pick(row, 0))
       })
     )
   })
 
   it('divides what is above 0 and multiplies what is below, once for each token of the prompt or said, as vLLM does', () => {
     fc.assert(
-      fc.property(logits, fc.array(token), fc.array(token), seeds, fc.constantFrom(0.5, 1.5, 2), (row, prompt, said, seed, penalty) => {
-        const seen = new Set([...prompt, ...said])
+      fc.property(logits, fc.array(token), fc.array(token), seeds, fc.constantFrom(0.5, 1.5, 2), (row, prompt, emitted, seed, penalty) => {
+        const seen = new Set([...prompt, ...emitted])
         const changed = row.map((logit, id) => {
           if (!seen.has(id)) return logit
           return logit > 0 ? logit / penalty : logit * penalty
         })
-        expect(sampler({ repetitionPenalty: penalty, seed }, said, prompt).pick(row, 5)).toBe(sampler({ seed }).pick(changed, 5))
+        expect(sampler({ repetitionPenalty: penalty, seed }, emitted, prompt).pick(row, 5)).toBe(sampler({ seed }).pick(changed, 5))
       })
     )
   })
@@ -77,7 +77,8 @@ describe('repetition_penalty', () => {
     row[0] = 4
     row[1] = 3
     const one = sampler({ temperature: 0, logitBias: [[0, 4]], repetitionPenalty: 2, presencePenalty: 0.5 }, [0])
-    // (4 + 4) / 2 - 0.5 = 3.5 is above 3; (4 / 2) + 4 - 0.5 would be too, (8 - 0.5) / 2 too: told apart by the second row.
+    // (4 + 4) / 2 - 0.5 = 3.5 is above 3; (4 / 2) + 4 - 0.5 would be too, (8 - 0.5) / 2 too: told apart by the second
+    // row.
     expect(one.pick(row, 1)).toBe(0)
     row[1] = 3.6
     expect(one.pick(row, 1)).toBe(1)
@@ -137,12 +138,12 @@ it('draws the same whether tokens were said here or before: nothing but request 
   fc.assert(
     fc.property(params, fc.array(logits, { minLength: 1, maxLength: 8 }), (given, rows) => {
       const running = sampler(given, [], [7])
-      const said: number[] = []
+      const emitted: number[] = []
       for (const [position, row] of rows.entries()) {
         const drawn = running.pick(row, position)
-        expect(sampler(given, said, [7]).pick(row, position)).toBe(drawn)
+        expect(sampler(given, emitted, [7]).pick(row, position)).toBe(drawn)
         running.accept(drawn)
-        said.push(drawn)
+        emitted.push(drawn)
       }
     })
   )

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { exponential, MAX_VOCABULARY, skippable } from '../../../src/inference/sampling/exponential.ts'
+import { exponential, MAX_VOCABULARY, negligible } from '../../../src/inference/sampling/exponential.ts'
 
 it('agrees with Math.exp to 1e-14 down to -55', () => {
   fc.assert(
@@ -20,6 +20,6 @@ it('never falls where its argument rises, within rounding', () => {
 })
 
 it('reaches as far down as a draw from the largest vocabulary asks', () => {
-  expect(skippable(MAX_VOCABULARY)).toBeLessThan(55)
-  expect(MAX_VOCABULARY * Math.exp(-skippable(MAX_VOCABULARY))).toBeCloseTo(2 ** -53, 30)
+  expect(negligible(MAX_VOCABULARY)).toBeLessThan(55)
+  expect(MAX_VOCABULARY * Math.exp(-negligible(MAX_VOCABULARY))).toBeCloseTo(2 ** -53, 30)
 })

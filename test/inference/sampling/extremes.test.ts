@@ -4,7 +4,7 @@ import { LogitEdits } from '../../../src/inference/sampling/logit-edits.ts'
 import { Sampler } from '../../../src/inference/sampling/sampler.ts'
 import { SamplingScratch } from '../../../src/inference/sampling/sampling-scratch.ts'
 import { CompletionBody } from '../../../src/routes/completions/body.ts'
-import { toSamplingParams } from '../../../src/routes/wire/sampling-fields.ts'
+import { toSamplingParams } from '../../../src/routes/wire/fields/sampling-fields.ts'
 
 const TINY = [Number.MIN_VALUE, 1e-300, 1e-45, 1e-40, 1e-38, 1e-9, 9.9e-6, 1e-5, 1.1e-5]
 const within = (low: number, high: number) =>
@@ -39,13 +39,13 @@ const choice = { choice: 0, promptTokenIds: [0, 1, 2], endTokenIds: [5] }
 
 it('draws a token that exists from any finite logits, whatever is admitted', () => {
   fc.assert(
-    fc.property(fields, logits, fc.array(fc.nat(5), { maxLength: 40 }), (asked, row, before) => {
-      const params = toSamplingParams(CompletionBody.parse(asked), { newSeed: () => 1, badWords: [] })
+    fc.property(fields, logits, fc.array(fc.nat(5), { maxLength: 40 }), (requested, row, before) => {
+      const params = toSamplingParams(CompletionBody.parse(requested), { newSeed: () => 1, badWords: [] })
       const sampler = new Sampler(params, choice, row.length, new SamplingScratch(row.length))
       for (const tokenId of before) sampler.accept(tokenId)
       const picked = sampler.pick(row, before.length)
       expect(Array.from({ length: 6 }, (_, id) => id)).toContain(picked)
-      if (asked.allowed_token_ids !== undefined) expect(asked.allowed_token_ids).toContain(picked)
+      if (requested.allowed_token_ids !== undefined) expect(requested.allowed_token_ids).toContain(picked)
     }),
     { numRuns: 3000 }
   )
@@ -53,8 +53,8 @@ it('draws a token that exists from any finite logits, whatever is admitted', () 
 
 it('edits finite logits into finite ones, and leaves those alone that say that something is impossible or broken', () => {
   fc.assert(
-    fc.property(fields, logits, fc.array(fc.nat(5), { maxLength: 40 }), (asked, row, before) => {
-      const { allowed_token_ids: _, ...edits } = asked
+    fc.property(fields, logits, fc.array(fc.nat(5), { maxLength: 40 }), (requested, row, before) => {
+      const { allowed_token_ids: _, ...edits } = requested
       const params = toSamplingParams(CompletionBody.parse(edits), { newSeed: () => 1, badWords: [] })
       const editor = new LogitEdits(params, { ...choice, endTokenIds: [] }, row.length)
       for (const tokenId of before) editor.count(tokenId)

@@ -36,11 +36,11 @@ function mostTypical(tokens: readonly WeightedToken[], typicalP: number): Weight
 
 function firstThatWeigh(tokens: readonly WeightedToken[], share: number): WeightedToken[] {
   if (share === 1) return [...tokens]
-  const wanted = share * weigh(tokens)
+  const expected = share * weigh(tokens)
   let mass = 0
   const end = tokens.findIndex(({ weight }) => {
     mass += weight
-    return mass >= wanted
+    return mass >= expected
   })
   return end === -1 ? [...tokens] : tokens.slice(0, end + 1)
 }
@@ -63,8 +63,8 @@ export function naiveDraw(tokens: readonly WeightedToken[], noise: number): { re
 }
 
 /**
- * The draw of tokens that no rank or share has cut: by rejection, from bounds that fall in steps of a sixteenth of a halving, in the order of ids.
- * `margin`: how near the noise came to another answer.
+ * The draw of tokens that no rank or share has cut: by rejection, from bounds that fall in steps of a sixteenth of a
+ * halving, in the order of ids. `margin`: how near the noise came to another answer.
  */
 export function naiveRejection(
   tokens: readonly WeightedToken[],
@@ -78,8 +78,8 @@ export function naiveRejection(
   })
   let margin = 1
   for (let attempt = 0; ; attempt++) {
-    const [place, acceptance] = noise(attempt)
-    const drawn = naiveDraw(bounds, place)
+    const [index, acceptance] = noise(attempt)
+    const drawn = naiveDraw(bounds, index)
     const weight = tokens.find(({ id }) => id === drawn.id)?.weight ?? 0
     const bound = bounds.find(({ id }) => id === drawn.id)?.weight ?? 1
     margin = Math.min(margin, drawn.margin, Math.abs(acceptance - weight / bound))

@@ -47,7 +47,10 @@ it('changes with the seed, its sign, its upper bits, the choice, the position an
   expect(new Set(keys.flatMap(key => uniforms(...key))).size).toBe(2 * keys.length)
 })
 
-/** Chi-square with 15 degrees of freedom exceeds 56.5 with a chance of 1e-6; the seeds are fixed, so it does always or never. */
+/**
+ * Chi-square with 15 degrees of freedom exceeds 56.5 with a chance of 1e-6; the seeds are fixed, so it does always or
+ * never.
+ */
 it.each([
   { name: 'positions', at: (index: number) => uniform(1, 0, index) },
   { name: 'choices', at: (index: number) => uniform(1, index, 0) },

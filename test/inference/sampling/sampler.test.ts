@@ -138,7 +138,10 @@ describe('the draw', () => {
     expect(elsewhere(5, 3)).not.toEqual(forwards)
   })
 
-  /** Chi-square with 7 degrees of freedom exceeds 40.6 with a chance below 1e-6; the seed is fixed, so it does always or never. */
+  /**
+   * Chi-square with 7 degrees of freedom exceeds 40.6 with a chance below 1e-6; the seed is fixed, so it does always or
+   * never.
+   */
   it.each([{}, { temperature: 0.5 }, { temperature: 2 }, { minP: 0.1 }, { topP: 0.999999 }, { topK: 8 }, { topK: 9, topP: 0.999999 }])(
     'is distributed as the softmax says: %o',
     params => {

@@ -26,7 +26,7 @@ it('is the log-softmax of the raw logits', () => {
   )
 })
 
-it('lists the likeliest, likeliest first, the lowest id among equals', () => {
+it('lists the argmax, argmax first, the lowest id among equals', () => {
   fc.assert(
     fc.property(rows, fc.nat(20), (row, topCount) => {
       const expected = row
@@ -41,7 +41,7 @@ it('lists the likeliest, likeliest first, the lowest id among equals', () => {
   )
 })
 
-it('gives the token the very same float among the likeliest', () => {
+it('gives the token the very same float among the argmax', () => {
   fc.assert(
     fc.property(rows, row => {
       const logits = Float32Array.from(row)
@@ -68,7 +68,7 @@ it('sums to one over a large vocabulary', () => {
   expect(mass).toBeCloseTo(1, 10)
 })
 
-it('scores the tokens asked for instead of the likeliest, likeliest first, with the floats that they have anywhere', () => {
+it('scores the tokens asked for instead of the argmax, argmax first, with the floats that they have anywhere', () => {
   fc.assert(
     fc.property(rows, fc.array(fc.nat(), { minLength: 1, maxLength: 6 }), (row, picks) => {
       const only = [...new Set(picks.map(at => at % row.length))]

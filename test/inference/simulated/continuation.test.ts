@@ -20,8 +20,8 @@ const generation = fc.record({
 /** Without durations, and choice by choice: a log may be cut within a step. */
 function settled(events: Awaited<ReturnType<typeof alone>>): unknown {
   const ended = events.map(timeless)
-  const place = (event: (typeof ended)[number]): number => (event.kind === 'token' ? event.choice : event.kind === 'finished' ? 1000 : -1)
-  return ended.sort((a, b) => place(a) - place(b))
+  const index = (event: (typeof ended)[number]): number => (event.kind === 'token' ? event.choice : event.kind === 'finished' ? 1000 : -1)
+  return ended.sort((a, b) => index(a) - index(b))
 }
 
 it('goes on behind any cut of a log with exactly the rest of it', async () => {
@@ -70,7 +70,7 @@ it('tells of a long prompt only what was not told', async () => {
 it('tells whom steps are for, and once of each request that a step has moved it', async () => {
   const harness = new SimulatedHarness({ slots: 2 })
   await harness.run(request('wide', { choicesPerPrompt: 2, maxNewTokens: 2 }), request('late', { maxNewTokens: 3 }))
-  expect(harness.told).toEqual([
+  expect(harness.received).toEqual([
     'running wide',
     'advanced wide',
     'step',
@@ -88,7 +88,7 @@ it('tells that nobody runs once the last is cancelled', async () => {
   const harness = new SimulatedHarness()
   harness.engine.submit(request('gone'))
   harness.engine.cancel('gone')
-  expect(harness.told).toEqual(['running gone', 'running '])
+  expect(harness.received).toEqual(['running gone', 'running '])
 })
 
 it('tells of a request that goes on as of a new one', async () => {
@@ -97,5 +97,5 @@ it('tells of a request that goes on as of a new one', async () => {
   const harness = new SimulatedHarness()
   harness.engine.submit(one, log.slice(0, 6))
   await harness.until(() => harness.isOver('r'))
-  expect(harness.told.slice(0, 3)).toEqual(['running r', 'advanced r', 'step'])
+  expect(harness.received.slice(0, 3)).toEqual(['running r', 'advanced r', 'step'])
 })

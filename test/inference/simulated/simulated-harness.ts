@@ -16,7 +16,7 @@ export class SimulatedHarness {
   readonly steps: StepEvents[] = []
   readonly engine: Engine
   /** What was told of steps, in order. */
-  readonly told: string[] = []
+  readonly received: string[] = []
   /** Called after each step. */
   onStep: () => void = () => {}
 
@@ -28,11 +28,11 @@ export class SimulatedHarness {
       listener: {
         events: events => {
           this.steps.push(events)
-          this.told.push('step')
+          this.received.push('step')
           this.onStep()
         },
-        running: requestIds => void this.told.push(`running ${requestIds.join(' ')}`),
-        advanced: requestIds => void this.told.push(`advanced ${requestIds.join(' ')}`)
+        running: requestIds => void this.received.push(`running ${requestIds.join(' ')}`),
+        advanced: requestIds => void this.received.push(`advanced ${requestIds.join(' ')}`)
       }
     })
   }

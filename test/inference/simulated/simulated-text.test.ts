@@ -16,7 +16,7 @@ const generation = fc.record({
   echo: fc.boolean()
 })
 
-async function say(changes: Partial<GenerationRequest>): Promise<string> {
+async function emit(changes: Partial<GenerationRequest>): Promise<string> {
   const harness = new SimulatedHarness()
   await harness.run(request('a', changes))
   return textOf(harness.tokens('a'))
@@ -36,10 +36,10 @@ it('says the same alone and among others, whoever has a slot first', async () =>
 
 it('says the same again, and something else for another prompt, seed or choice', async () => {
   const { sampling } = request('a')
-  const first = await say({ maxNewTokens: 20 })
-  expect(await say({ maxNewTokens: 20 })).toBe(first)
-  expect(await say({ maxNewTokens: 20, prompts: [{ tokenIds: encodeSimulated('once upoo') }] })).not.toBe(first)
-  expect(await say({ maxNewTokens: 20, sampling: { ...sampling, seed: -7 } })).not.toBe(first)
+  const first = await emit({ maxNewTokens: 20 })
+  expect(await emit({ maxNewTokens: 20 })).toBe(first)
+  expect(await emit({ maxNewTokens: 20, prompts: [{ tokenIds: encodeSimulated('once upoo') }] })).not.toBe(first)
+  expect(await emit({ maxNewTokens: 20, sampling: { ...sampling, seed: -7 } })).not.toBe(first)
   const harness = new SimulatedHarness()
   await harness.run(request('n', { maxNewTokens: 20, choicesPerPrompt: 2 }))
   expect([textOf(harness.tokens('n'), 0), textOf(harness.tokens('n'), 1)]).toEqual([first, expect.not.stringMatching(first)])
@@ -47,7 +47,7 @@ it('says the same again, and something else for another prompt, seed or choice',
 
 it('does not heed the seed at temperature 0', async () => {
   const { sampling } = request('a')
-  expect(await say({ sampling: { ...sampling, temperature: 0, seed: 1 } })).toBe(await say({ sampling: { ...sampling, temperature: 0 } }))
+  expect(await emit({ sampling: { ...sampling, temperature: 0, seed: 1 } })).toBe(await emit({ sampling: { ...sampling, temperature: 0 } }))
 })
 
 it('says the texts of its tokens up to the stop string', async () => {
@@ -95,7 +95,7 @@ it('offsets scores by code points from the start of the prompt', async () => {
   }
 })
 
-it('gives a token the same score wherever it is listed, likeliest first, no token twice', async () => {
+it('gives a token the same score wherever it is listed, argmax first, no token twice', async () => {
   const events = await alone(request('a', { maxNewTokens: 50, topLogprobs: 20 }))
   for (const event of events) {
     if (event.kind !== 'token') continue
@@ -109,9 +109,9 @@ it('gives a token the same score wherever it is listed, likeliest first, no toke
 /** Without durations, which neighbours do change, and by choice, because they change the order of choices. */
 function settled(events: Awaited<ReturnType<typeof alone>>): unknown {
   const ended = events.map(timeless)
-  const place = (event: (typeof ended)[number]): number => {
+  const index = (event: (typeof ended)[number]): number => {
     if (event.kind === 'token') return 1 + event.choice
     return event.kind === 'prompt' ? 0 : event.kind === 'started' ? -1 : Number.POSITIVE_INFINITY
   }
-  return ended.sort((a, b) => place(a) - place(b))
+  return ended.sort((a, b) => index(a) - index(b))
 }

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import { chatSourceOfFolder, chatSourceOfGguf } from '../../../src/inference/tokenizer/chat-source.ts'
+import { chatSourceOfFolder, chatSourceOfGguf } from '../../../src/inference/tokenizer/sources/chat-source.ts'
 
 async function folderOf(files: Readonly<Record<string, string>>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'chat-source-'))

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { ServiceError } from '../../../src/inference/contract/errors.ts'
-import { tokenizerFromGguf } from '../../../src/inference/tokenizer/gguf-tokenizer.ts'
+import { tokenizerFromGguf } from '../../../src/inference/tokenizer/sources/gguf-tokenizer.ts'
 
 /** Letters, two merges and a control token. */
 const TOKENS = ['<|start|>', 'a', 'b', 'c', 'Ġ', 'ab', 'abc', '1', 'â', 'Ĥ', '¬']

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
-import { tokenizerFromFolder } from '../../../src/inference/tokenizer/folder-tokenizer.ts'
-import { tokenizerFromGguf } from '../../../src/inference/tokenizer/gguf-tokenizer.ts'
+import { tokenizerFromFolder } from '../../../src/inference/tokenizer/sources/folder-tokenizer.ts'
+import { tokenizerFromGguf } from '../../../src/inference/tokenizer/sources/gguf-tokenizer.ts'
 
 const folder = fileURLToPath(new URL('../../fixtures/tokenizer/', import.meta.url))
 const CASES: readonly { readonly text: string; readonly tokenIds: readonly number[] }[] = JSON.parse(

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { tokenizerFromGguf } from '../../../src/inference/tokenizer/gguf-tokenizer.ts'
+import { tokenizerFromGguf } from '../../../src/inference/tokenizer/sources/gguf-tokenizer.ts'
 
 const BYTES = Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`)
 const PIECES = ['<unk>', '<s>', '</s>', '▁', 'a', 'b', 'ab', '▁a', '▁ab']

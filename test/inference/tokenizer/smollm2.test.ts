@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
-import { tokenizerFromGguf } from '../../../src/inference/tokenizer/gguf-tokenizer.ts'
+import { tokenizerFromGguf } from '../../../src/inference/tokenizer/sources/gguf-tokenizer.ts'
 
 interface Fixture {
   readonly size: number

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { type Sized, TaskQueue } from '../../../src/inference/tokenizer/task-queue.ts'
+import { type Sized, TaskQueue } from '../../../src/inference/tokenizer/text/task-queue.ts'
 
 const BOUNDS = { tasks: 8, units: 4000 }
 const sized = (units: number, requestUnits = units): Sized => ({ units, requestUnits })

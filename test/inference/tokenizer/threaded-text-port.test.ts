@@ -3,8 +3,8 @@ import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { invariant } from '../../../src/inference/contract/invariant.ts'
 import type { TextPort } from '../../../src/inference/contract/text-port.ts'
-import type { TextSource } from '../../../src/inference/tokenizer/text-source.ts'
-import { openTextPort } from '../../../src/inference/tokenizer/threaded-text-port.ts'
+import type { TextSource } from '../../../src/inference/tokenizer/sources/text-source.ts'
+import { openTextPort } from '../../../src/inference/tokenizer/text/threaded-text-port.ts'
 
 /** Every byte a token, and one merge, so that long words have merges to make. */
 const BYTES = Array.from({ length: 256 }, (_, byte) => {
@@ -45,7 +45,8 @@ it.each(HOSTILE)('encodes $name off the event loop', async ({ text, tokens }) =>
   const tokenIds = await port.encode(text)
   delay.disable()
   expect(tokenIds).toHaveLength(tokens)
-  // The thread takes up to seconds; the loop that waits for it must not. Far above what it takes, as other tests share the cores.
+  // The thread takes up to seconds; the loop that waits for it must not. Far above what it takes, as other tests share
+  // the cores.
   expect(delay.max / 1e6).toBeLessThan(500)
 })
 

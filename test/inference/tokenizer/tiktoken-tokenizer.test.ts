@@ -12,7 +12,8 @@ it.each(TIKTOKEN_ENCODINGS)('%s gives the ids that js-tiktoken gives, and the te
       .array(fc.constantFrom('the ', ' don’t', "DON'T", '  ', '\n', '12345', '漢字', '😀', '<|endoftext|>', 'aaaa'), { maxLength: 20 })
       .map(parts => parts.join(''))
   )
-  // js-tiktoken reads `\s` as JavaScript does; tiktoken itself as Unicode's White_Space, which differs in these two characters.
+  // js-tiktoken reads `\s` as JavaScript does; tiktoken itself as Unicode's White_Space, which differs in these two
+  // characters.
   const isReadAlike = (original: string): boolean => !/[\ufeff\u0085]/u.test(original)
   fc.assert(
     fc.property(text.filter(isReadAlike), original => {

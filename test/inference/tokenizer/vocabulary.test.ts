@@ -27,12 +27,12 @@ it('holds back one unfinished character and no more, also among bytes that are n
   fc.assert(
     fc.property(fc.array(byte), bytes => {
       const decoder = vocabulary.decoder({ skipSpecial: true })
-      let said = ''
+      let emitted = ''
       for (const [at, tokenId] of bytes.entries()) {
-        said += decoder.push(tokenId)
+        emitted += decoder.push(tokenId)
         // An unfinished character at the end is one U+FFFD to whoever reads no further.
         const sayable = whole(bytes.slice(0, at + 1))
-        expect([sayable, sayable.replace(/\ufffd$/u, '')]).toContain(said)
+        expect([sayable, sayable.replace(/\ufffd$/u, '')]).toContain(emitted)
       }
     })
   )
@@ -55,6 +55,6 @@ it('never says half a character', () => {
 })
 
 it('leaves control tokens out of generated text, and shows them where they are asked for', () => {
-  const say = (skipSpecial: boolean): string => vocabulary.decoder({ skipSpecial }).push(256)
-  expect([say(true), say(false)]).toEqual(['', '<|end|>'])
+  const emit = (skipSpecial: boolean): string => vocabulary.decoder({ skipSpecial }).push(256)
+  expect([emit(true), emit(false)]).toEqual(['', '<|end|>'])
 })

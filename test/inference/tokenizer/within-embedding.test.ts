@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { tokenizerFromFolder } from '../../../src/inference/tokenizer/folder-tokenizer.ts'
-import { tokenizerFromGguf } from '../../../src/inference/tokenizer/gguf-tokenizer.ts'
-import { openTextWork } from '../../../src/inference/tokenizer/text-work.ts'
+import { tokenizerFromFolder } from '../../../src/inference/tokenizer/sources/folder-tokenizer.ts'
+import { tokenizerFromGguf } from '../../../src/inference/tokenizer/sources/gguf-tokenizer.ts'
+import { openTextWork } from '../../../src/inference/tokenizer/text/text-work.ts'
 import type { Tokenizer } from '../../../src/inference/tokenizer/tokenizer.ts'
 
 const LETTERS = ['a', 'b', 'c', '▁', 'Ġ', 'ab', 'abc', '<|x|>', '<|y|>']

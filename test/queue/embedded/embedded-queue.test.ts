@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { PLAIN_DELIVERY } from '../../../src/inference/contract/delivery-policy.ts'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
-import { PLAIN_TICKET } from '../../../src/inference/contract/ticket.ts'
 import { EmbeddedQueue } from '../../../src/queue/embedded/embedded-queue.ts'
-import type { WorkerSeat } from '../../../src/queue/embedded/worker-pool.ts'
+import type { WorkerHandle } from '../../../src/queue/embedded/worker-pool.ts'
 import { FRUITLESS_DEATHS_THAT_COUNT } from '../../../src/queue/poison-rule.ts'
 import { aRequest } from '../a-request.ts'
 import { aToken, theEnd } from '../events.ts'
@@ -11,33 +11,33 @@ import { endOf, readAll } from '../read-all.ts'
 
 /** A worker that writes down what it is told and says nothing of its own. */
 interface SilentWorker {
-  readonly seat: WorkerSeat
+  readonly worker: WorkerHandle
   readonly started: GenerationRequest[]
   /** What each was started with, by id. */
   readonly histories: Map<string, readonly LoggedEvent[]>
   readonly cancelled: string[]
 }
 
-function joinSilent(queue: EmbeddedQueue, slots: number, place?: number): SilentWorker {
+function joinSilent(queue: EmbeddedQueue, slots: number, workerIndex?: number): SilentWorker {
   const started: GenerationRequest[] = []
   const histories = new Map<string, readonly LoggedEvent[]>()
   const cancelled: string[] = []
-  const seat = queue.join({
+  const worker = queue.join({
     slots,
-    ...(place !== undefined && { place }),
+    ...(workerIndex !== undefined && { workerIndex }),
     start: (request, history) => {
       started.push(request)
       histories.set(request.id, history)
     },
     cancel: requestId => cancelled.push(requestId)
   })
-  return { seat, started, histories, cancelled }
+  return { worker, started, histories, cancelled }
 }
 
 /** The worker dies in a run of these, before anything of them is computed. */
-function dieOf({ seat }: SilentWorker, ...requests: GenerationRequest[]): void {
-  seat.running(requests.map(({ id }) => id))
-  seat.leave()
+function dieOf({ worker }: SilentWorker, ...requests: GenerationRequest[]): void {
+  worker.running(requests.map(({ id }) => id))
+  worker.leave()
 }
 
 function failure(code: 'engine_failure'): { kind: 'failed'; failure: { code: 'engine_failure'; message: string; param: null } } {
@@ -51,7 +51,7 @@ describe('a worker at the embedded queue', () => {
     const requests = [aRequest({ choicesPerPrompt: 3 }), aRequest(), aRequest()]
     for (const request of requests) await queue.submit(request)
     expect(worker.started).toEqual(requests.slice(0, 2))
-    worker.seat.deliver([{ requestId: requests[0]?.id ?? '', event: failure('engine_failure') }])
+    worker.worker.deliver([{ requestId: requests[0]?.id ?? '', event: failure('engine_failure') }])
     expect(worker.started).toEqual(requests)
   })
 
@@ -69,16 +69,16 @@ describe('a worker at the embedded queue', () => {
     const [first, other] = [joinSilent(queue, 3, 0), joinSilent(queue, 9, 1)]
     const requests = Array.from({ length: 9 }, () => aRequest())
     for (const request of requests) await queue.submit(request)
-    other.seat.deliver(other.started.map(({ id }) => ({ requestId: id, event: failure('engine_failure') })))
+    other.worker.deliver(other.started.map(({ id }) => ({ requestId: id, event: failure('engine_failure') })))
     const ran = [...first.started]
     expect(ran.length).toBeGreaterThan(0)
     let spare = first
-    first.seat.leave(() => {
+    first.worker.leave(() => {
       spare = joinSilent(queue, 3, 0)
     })
     expect(spare.started).toEqual(ran)
-    other.seat.retire()
-    spare.seat.leave()
+    other.worker.retire()
+    spare.worker.leave()
     expect((await queue.depth()).waiting).toBe(ran.length)
     expect([joinSilent(queue, 3, 0).started, joinSilent(queue, 9, 1).started]).toEqual([ran, []])
   })
@@ -87,27 +87,27 @@ describe('a worker at the embedded queue', () => {
     const queue = new EmbeddedQueue()
     const request = aRequest()
     await queue.submit(request)
-    const { seat } = joinSilent(queue, 1)
+    const { worker } = joinSilent(queue, 1)
     const next = queue.events(request.id, 0, new AbortController().signal).next()
-    seat.deliver([{ requestId: request.id, event: { kind: 'started' } }])
+    worker.deliver([{ requestId: request.id, event: { kind: 'started' } }])
     expect((await next).value).toEqual([{ ordinal: 1, event: { kind: 'started' } }])
   })
 
   it('that dies leaves its requests to the next, in their order and before all others, with what they have said', async () => {
     const queue = new EmbeddedQueue()
     const lost = joinSilent(queue, 2)
-    const requests = [aRequest(), aRequest(), aRequest({ ticket: { ...PLAIN_TICKET, priority: -1 } })]
+    const requests = [aRequest(), aRequest(), aRequest({ delivery: { ...PLAIN_DELIVERY, priority: -1 } })]
     const [first, second, waiting] = requests as [GenerationRequest, GenerationRequest, GenerationRequest]
     for (const request of requests) await queue.submit(request)
-    const said: LoggedEvent[] = [{ kind: 'started' }, aToken(0)]
-    lost.seat.deliver(said.map(event => ({ requestId: second.id, event })))
-    lost.seat.leave()
+    const emitted: LoggedEvent[] = [{ kind: 'started' }, aToken(0)]
+    lost.worker.deliver(emitted.map(event => ({ requestId: second.id, event })))
+    lost.worker.leave()
     expect(await queue.depth()).toEqual({ waiting: 3, running: 0 })
     const next = joinSilent(queue, 3)
     expect(next.started).toEqual([first, second, waiting])
-    expect([first, second, waiting].map(({ id }) => next.histories.get(id))).toEqual([[], said, []])
-    next.seat.deliver([aToken(1), theEnd].map(event => ({ requestId: second.id, event })))
-    expect((await readAll(queue, second.id)).map(({ event }) => event)).toEqual([...said, aToken(1), theEnd])
+    expect([first, second, waiting].map(({ id }) => next.histories.get(id))).toEqual([[], emitted, []])
+    next.worker.deliver([aToken(1), theEnd].map(event => ({ requestId: second.id, event })))
+    expect((await readAll(queue, second.id)).map(({ event }) => event)).toEqual([...emitted, aToken(1), theEnd])
   })
 
   it('that is dead is not heard any more, not even about what runs elsewhere now', async () => {
@@ -115,11 +115,11 @@ describe('a worker at the embedded queue', () => {
     const dead = joinSilent(queue, 1)
     const request = aRequest()
     await queue.submit(request)
-    dead.seat.leave()
+    dead.worker.leave()
     const next = joinSilent(queue, 1)
-    dead.seat.deliver([{ requestId: request.id, event: aToken(0) }])
-    next.seat.deliver([{ requestId: request.id, event: theEnd }])
-    dead.seat.deliver([{ requestId: request.id, event: theEnd }])
+    dead.worker.deliver([{ requestId: request.id, event: aToken(0) }])
+    next.worker.deliver([{ requestId: request.id, event: theEnd }])
+    dead.worker.deliver([{ requestId: request.id, event: theEnd }])
     expect((await readAll(queue, request.id)).map(({ event }) => event)).toEqual([theEnd])
   })
 
@@ -128,14 +128,14 @@ describe('a worker at the embedded queue', () => {
     const [worker, other] = [joinSilent(queue, 1), joinSilent(queue, 1)]
     const request = aRequest()
     await queue.submit(request)
-    other.seat.deliver([{ requestId: request.id, event: { kind: 'started' } }])
+    other.worker.deliver([{ requestId: request.id, event: { kind: 'started' } }])
     await queue.cancel(request.id)
     expect(worker.cancelled).toEqual([request.id])
-    worker.seat.deliver([
+    worker.worker.deliver([
       { requestId: request.id, event: { kind: 'started' } },
       { requestId: 'cmpl-unknown', event: failure('engine_failure') }
     ])
-    worker.seat.leave()
+    worker.worker.leave()
     expect(await readAll(queue, request.id)).toMatchObject([{ ordinal: 1, event: { failure: { code: 'cancelled' } } }])
   })
 
@@ -144,9 +144,9 @@ describe('a worker at the embedded queue', () => {
     const worker = joinSilent(queue, 2)
     const [running, waiting] = [aRequest(), aRequest()]
     await queue.submit(running)
-    worker.seat.retire()
+    worker.worker.retire()
     await queue.submit(waiting)
-    worker.seat.deliver([{ requestId: running.id, event: failure('engine_failure') }])
+    worker.worker.deliver([{ requestId: running.id, event: failure('engine_failure') }])
     expect(await endOf(queue, running.id)).toBe('engine_failure')
     expect(worker.started).toEqual([running])
     expect(await queue.position(waiting.id)).toBe(1)
@@ -183,7 +183,7 @@ describe('a request in whose runs workers die', () => {
     for (let count = 0; count < 2; count++) {
       const worker = joinSilent(queue, 3)
       expect(worker.started).toEqual([poison, healthy])
-      worker.seat.advanced([healthy.id])
+      worker.worker.advanced([healthy.id])
       dieOf(worker, poison, healthy)
     }
     await queue.submit(late)
@@ -200,11 +200,11 @@ describe('a request in whose runs workers die', () => {
     await queue.submit(request)
     for (let count = 0; count < 9; count++) {
       const worker = joinSilent(queue, 2)
-      if (count % 3 === 0) worker.seat.running([])
-      if (count % 3 === 1) worker.seat.running(['cmpl-other'])
-      if (count % 3 === 2) worker.seat.advanced([request.id])
-      if (count % 3 === 2) worker.seat.running([request.id])
-      worker.seat.leave()
+      if (count % 3 === 0) worker.worker.running([])
+      if (count % 3 === 1) worker.worker.running(['cmpl-other'])
+      if (count % 3 === 2) worker.worker.advanced([request.id])
+      if (count % 3 === 2) worker.worker.running([request.id])
+      worker.worker.leave()
     }
     await queue.submit(aRequest())
     expect(joinSilent(queue, 2).started).toHaveLength(2)
@@ -218,17 +218,17 @@ describe('a request in whose runs workers die', () => {
     for (let death = 0; death <= FRUITLESS_DEATHS_THAT_COUNT; death++) {
       const worker = joinSilent(queue, 2)
       expect(worker.started).toEqual([poison, innocent])
-      worker.seat.running([poison.id, innocent.id])
-      worker.seat.advanced([poison.id, innocent.id])
-      if (death === 0) worker.seat.deliver([{ requestId: poison.id, event: aToken(0) }])
-      worker.seat.deliver([{ requestId: innocent.id, event: aToken(death) }])
-      worker.seat.leave()
+      worker.worker.running([poison.id, innocent.id])
+      worker.worker.advanced([poison.id, innocent.id])
+      if (death === 0) worker.worker.deliver([{ requestId: poison.id, event: aToken(0) }])
+      worker.worker.deliver([{ requestId: innocent.id, event: aToken(death) }])
+      worker.worker.leave()
     }
     const alone = joinSilent(queue, 2)
     expect(alone.started).toEqual([poison])
-    alone.seat.running([poison.id])
-    alone.seat.advanced([poison.id])
-    alone.seat.leave()
+    alone.worker.running([poison.id])
+    alone.worker.advanced([poison.id])
+    alone.worker.leave()
     expect(await endOf(queue, poison.id)).toBe('poisoned')
     expect(joinSilent(queue, 2).started).toEqual([innocent])
   })
@@ -241,7 +241,7 @@ describe('a request in whose runs workers die', () => {
     for (let count = 0; count < 2; count++) dieOf(joinSilent(queue, 2), innocent, poison)
     const worker = joinSilent(queue, 2)
     expect(worker.started).toEqual([innocent])
-    worker.seat.deliver([{ requestId: innocent.id, event: theEnd }])
+    worker.worker.deliver([{ requestId: innocent.id, event: theEnd }])
     expect(worker.started).toEqual([innocent, poison])
     dieOf(worker, poison)
     expect(await endOf(queue, innocent.id)).toBe('finished')
@@ -262,10 +262,10 @@ describe('a request in whose runs workers die', () => {
     for (const request of later) await queue.submit(request)
     expect(large.started.at(-1)).toBe(later[0])
     expect(small.started).toHaveLength(1)
-    small.seat.deliver([{ requestId: small.started[0]?.id ?? '', event: theEnd }])
+    small.worker.deliver([{ requestId: small.started[0]?.id ?? '', event: theEnd }])
     expect(small.started.at(-1)).toBe(suspect)
     expect(await queue.depth()).toEqual({ waiting: 1, running: 4 })
-    small.seat.deliver([{ requestId: suspect.id, event: theEnd }])
+    small.worker.deliver([{ requestId: suspect.id, event: theEnd }])
     expect(small.started.at(-1)).toBe(later[1])
   })
 

@@ -3,7 +3,10 @@ import { JobRunner } from '../../../src/queue/worker/job-runner.ts'
 import { FakeEngine } from '../fake-engine.ts'
 import type { RigWorker } from '../rig.ts'
 
-/** A worker without a process: a real `JobRunner` and a `FakeEngine` behind a link whose messages arrive a turn later, as IPC's do. */
+/**
+ * A worker without a process: a real `JobRunner` and a `FakeEngine` behind a link whose messages arrive a turn later,
+ * as IPC's do.
+ */
 export function joinInProcess(pool: WorkerPool, slots: number): RigWorker {
   let isDead = false
   const send = (message: () => void): void => {
@@ -12,16 +15,16 @@ export function joinInProcess(pool: WorkerPool, slots: number): RigWorker {
   const receive = (message: () => void): unknown => setImmediate(() => isDead || message())
   const runner = new JobRunner(
     {
-      events: events => send(() => seat.deliver(events)),
-      running: requestIds => send(() => seat.running(requestIds)),
-      advanced: requestIds => send(() => seat.advanced(requestIds)),
+      events: events => send(() => worker.deliver(events)),
+      running: requestIds => send(() => worker.running(requestIds)),
+      advanced: requestIds => send(() => worker.advanced(requestIds)),
       heartbeat: () => {}
     },
     1_000_000
   )
   const engine = new FakeEngine({ slots, stepMs: 0, listener: runner.listener })
   runner.serve(engine)
-  const seat = pool.join({
+  const worker = pool.join({
     slots,
     start: (request, history) => receive(() => runner.start(request, history)),
     cancel: requestId => receive(() => runner.cancel(requestId))
@@ -32,7 +35,7 @@ export function joinInProcess(pool: WorkerPool, slots: number): RigWorker {
       isDead = true
       await engine.close()
       await new Promise(setImmediate)
-      seat.leave()
+      worker.leave()
     }
   }
 }

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { PLAIN_TICKET, type Ticket } from '../../../src/inference/contract/ticket.ts'
+import { type DeliveryPolicy, PLAIN_DELIVERY } from '../../../src/inference/contract/delivery-policy.ts'
 import { Lease } from '../../../src/queue/embedded/lease.ts'
 
 const DAY_MS = 86_400_000
 
-function lease(ticket: Partial<Ticket>): { lease: Lease; ends: string[] } {
+function lease(delivery: Partial<DeliveryPolicy>): { lease: Lease; ends: string[] } {
   const ends: string[] = []
-  return { lease: new Lease({ ...PLAIN_TICKET, ...ticket }, 1000, code => ends.push(code)), ends }
+  return { lease: new Lease({ ...PLAIN_DELIVERY, ...delivery }, 1000, code => ends.push(code)), ends }
 }
 
 describe('a lease', () => {
@@ -14,13 +14,13 @@ describe('a lease', () => {
   afterEach(() => void vi.useRealTimers())
 
   it('runs out when the grace has passed since the last of several readers left', () => {
-    const { lease: held, ends } = lease({ unattended: 'grace' })
+    const { lease: held, ends } = lease({ onDisconnect: 'grace' })
     vi.advanceTimersByTime(999)
-    held.attend()
-    held.attend()
-    held.neglect()
+    held.addReader()
+    held.addReader()
+    held.removeReader()
     vi.advanceTimersByTime(5000)
-    held.neglect()
+    held.removeReader()
     vi.advanceTimersByTime(999)
     expect(ends).toEqual([])
     vi.advanceTimersByTime(1)
@@ -28,8 +28,8 @@ describe('a lease', () => {
   })
 
   it('runs out at the deadline to the millisecond, read or not, however far it is', () => {
-    const { lease: held, ends } = lease({ unattended: 'run', deadlineAtMs: Date.now() + 60 * DAY_MS })
-    held.attend()
+    const { lease: held, ends } = lease({ onDisconnect: 'run', deadlineAtMs: Date.now() + 60 * DAY_MS })
+    held.addReader()
     vi.advanceTimersByTime(60 * DAY_MS - 1)
     expect(ends).toEqual([])
     vi.advanceTimersByTime(1)
@@ -37,10 +37,10 @@ describe('a lease', () => {
   })
 
   it('of a request that has ended never runs out, even if a reader leaves later', () => {
-    const { lease: held, ends } = lease({ unattended: 'cancel', deadlineAtMs: Date.now() + 10 })
-    held.attend()
+    const { lease: held, ends } = lease({ onDisconnect: 'cancel', deadlineAtMs: Date.now() + 10 })
+    held.addReader()
     held.close()
-    held.neglect()
+    held.removeReader()
     vi.advanceTimersByTime(DAY_MS)
     expect(ends).toEqual([])
     expect(vi.getTimerCount()).toBe(0)

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import type { ScriptedRedis } from '../../../src/queue/redis/commands.ts'
-import type { RedisKeys } from '../../../src/queue/redis/keys.ts'
-import { RedisWorker } from '../../../src/queue/redis/redis-worker.ts'
+import type { ScriptedRedis } from '../../../src/queue/redis/connection/commands.ts'
+import type { RedisKeys } from '../../../src/queue/redis/connection/keys.ts'
+import { RedisWorker } from '../../../src/queue/redis/worker/redis-worker.ts'
 import { JobRunner } from '../../../src/queue/worker/job-runner.ts'
 import { FakeEngine } from '../fake-engine.ts'
 
@@ -13,7 +13,7 @@ export interface WorkerParts {
   readonly stepMs: number
 }
 
-/** A worker at a queue in Redis, in this process: a real seat and runner, and a `FakeEngine`. */
+/** A worker at a queue in Redis, in this process: a real worker and runner, and a `FakeEngine`. */
 export async function openWorker({ redis, subscriber, shards, slots, stepMs }: WorkerParts) {
   const workerId = randomUUID()
   const worker = new RedisWorker({

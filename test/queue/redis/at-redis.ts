@@ -1,7 +1,10 @@
 import { describe, it, type TestOptions } from 'vitest'
 import { whyNoRedis } from './redis-server.ts'
 
-/** As `describe`. Without a redis-server one test stands for all: skipped, with the reason, but in CI nothing may be skipped. */
+/**
+ * As `describe`. Without a redis-server one test stands for all: skipped, with the reason, but in CI nothing may be
+ * skipped.
+ */
 export function describeAtRedis(name: string, body: () => void): void {
   const reason = whyNoRedis()
   describe(name, reason === null ? body : () => it('needs a Redis of its own', context => doWithout(reason, context)))
@@ -13,7 +16,7 @@ export function itAtRedis(name: string, options: TestOptions, body: () => Promis
   it(name, options, reason === null ? body : context => doWithout(reason, context))
 }
 
-function doWithout(reason: string, { skip }: { readonly skip: (note: string) => never }): void {
+function doWithout(reason: string, { skip }: { readonly skip: (remark: string) => never }): void {
   if (process.env['CI'] === 'true') throw new Error(reason)
   skip(reason)
 }

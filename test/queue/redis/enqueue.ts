@@ -1,9 +1,9 @@
 import { Queue } from 'bullmq'
 import type { LogEntry } from '../../../src/inference/contract/events.ts'
 import { choiceCount, type GenerationRequest } from '../../../src/inference/contract/request.ts'
-import type { ScriptedRedis } from '../../../src/queue/redis/commands.ts'
-import type { RedisKeys } from '../../../src/queue/redis/keys.ts'
-import { RequestStore } from '../../../src/queue/redis/request-store.ts'
+import type { ScriptedRedis } from '../../../src/queue/redis/connection/commands.ts'
+import type { RedisKeys } from '../../../src/queue/redis/connection/keys.ts'
+import { RequestStore } from '../../../src/queue/redis/requests/request-store.ts'
 
 /** What an API process does of the queue, and no more: puts requests into the line, reads logs, cancels. */
 export class TestClient {
@@ -24,12 +24,12 @@ export class TestClient {
   }
 
   async submit(request: GenerationRequest, leaseUntilMs = 0): Promise<string> {
-    const { id, ticket } = request
+    const { id, delivery } = request
     const keys = this.#keys
     const rows = choiceCount(request)
     const limits = { waitingLimit: 1000, waitingTokenLimit: 1e9, freeRows: 0, seenWaiting: 0, rows, retentionMs: 600_000 }
     await new RequestStore(this.#redis, keys).admit(request, { leaseUntilMs, ...limits })
-    await this.#queue.add('generate', {}, { jobId: id, priority: 1_000_000 + ticket.priority })
+    await this.#queue.add('generate', {}, { jobId: id, priority: 1_000_000 + delivery.priority })
     await this.#redis.publish(keys.workChannel, '')
     return id
   }
@@ -62,10 +62,10 @@ export class TestClient {
   async leftovers(): Promise<string[]> {
     const { bullPrefix, queueName } = this.#keys
     // BullMQ's own handful of each queue, whatever its number of jobs.
-    const standing = ['meta', 'events', 'id', 'marker', 'pc', 'stalled-check'].map(name => `${bullPrefix}:${queueName}:${name}`)
+    const status = ['meta', 'events', 'id', 'marker', 'pc', 'stalled-check'].map(name => `${bullPrefix}:${queueName}:${name}`)
     const left: string[] = []
     for (const key of await this.#redis.keys(`${bullPrefix}:*`)) {
-      if (standing.includes(key)) continue
+      if (status.includes(key)) continue
       if (key.startsWith(`${bullPrefix}:${queueName}:`) || (await this.#redis.pttl(key)) === -1) left.push(key)
     }
     return left

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { parseRedisUrl } from '../../../src/queue/redis/connection/redis-url.ts'
 import { openQueueBoard, type QueueBoard } from '../../../src/queue/redis/queue-board.ts'
-import { parseRedisUrl } from '../../../src/queue/redis/redis-url.ts'
 import { QUEUE_BOARD_PATH } from '../../../src/server/app.ts'
 import { testApp } from '../../server/app-parts.ts'
 import { aRequest } from '../a-request.ts'

@@ -89,7 +89,7 @@ describeAtRedis('Redis that goes away', () => {
     const failure = { code: 'unavailable' }
     await expect(rig.queue.submit(aRequest())).rejects.toMatchObject(failure)
     await expect(readAll(rig.queue, 'some')).rejects.toMatchObject(failure)
-    await expect(rig.queue.ticket('some')).rejects.toMatchObject(failure)
+    await expect(rig.queue.deliveryPolicy('some')).rejects.toMatchObject(failure)
     await expect(rig.queue.depth()).rejects.toMatchObject(failure)
     await server.startAgain()
   })

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { freePort } from '../../../load/free-port.ts'
-import { askRedisFacts } from '../../../src/queue/redis/redis-facts.ts'
-import { parseRedisUrl } from '../../../src/queue/redis/redis-url.ts'
+import { askRedisFacts } from '../../../src/queue/redis/connection/redis-facts.ts'
+import { parseRedisUrl } from '../../../src/queue/redis/connection/redis-url.ts'
 import { checkRedis } from '../../../src/server/doctor/check-redis.ts'
 import { describeAtRedis } from './at-redis.ts'
 import { type RedisServer, startRedis } from './redis-server.ts'
@@ -30,14 +30,14 @@ describeAtRedis('a Redis that is asked what it is', () => {
     expect(await checkRedis(undefined, server.url)).toMatchObject([
       { state: 'ok', text: expect.stringMatching(/^(Redis|Valkey) \d+\.\d+/) },
       { state: 'problem', todo: 'redis-cli config set maxmemory-policy noeviction' },
-      { state: 'note', todo: 'redis-cli config set appendonly yes' }
+      { state: 'remark', todo: 'redis-cli config set appendonly yes' }
     ])
     await redis.config('SET', 'maxmemory-policy', 'noeviction')
     await redis.config('SET', 'appendonly', 'yes')
     expect((await checkRedis(undefined, server.url)).map(({ state, todo }) => [state, todo])).toEqual([
       ['ok', null],
       ['ok', null],
-      ['note', null]
+      ['remark', null]
     ])
   })
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { PLAIN_DELIVERY } from '../../../src/inference/contract/delivery-policy.ts'
 import type { LogEntry } from '../../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
-import { PLAIN_TICKET } from '../../../src/inference/contract/ticket.ts'
-import { RequestStore } from '../../../src/queue/redis/request-store.ts'
-import { claim, handBack } from '../../../src/queue/redis/worker-scripts.ts'
+import { RequestStore } from '../../../src/queue/redis/requests/request-store.ts'
+import { claim, handBack } from '../../../src/queue/redis/scripts/worker-scripts.ts'
 import { aRequest } from '../a-request.ts'
 import { aToken } from '../events.ts'
 import { TRICKS } from '../fake-engine.ts'
@@ -13,7 +13,7 @@ import { RedisRig } from './redis-rig.ts'
 import { type RedisServer, startRedis } from './redis-server.ts'
 
 const held = [{ tokenIds: [TRICKS.hold] }]
-const background = (request: GenerationRequest): GenerationRequest => ({ ...request, ticket: { ...PLAIN_TICKET, unattended: 'run' } })
+const background = (request: GenerationRequest): GenerationRequest => ({ ...request, delivery: { ...PLAIN_DELIVERY, onDisconnect: 'run' } })
 
 describeAtRedis('the queue in Redis', () => {
   let server: RedisServer
@@ -47,8 +47,8 @@ describeAtRedis('the queue in Redis', () => {
     const redis = server.connect()
     const worker = await rig.startWorker(2)
     const idempotency = { key: 'key', digest: 'digest' }
-    const keyed = aRequest({ ticket: { ...PLAIN_TICKET, unattended: 'grace', idempotency } })
-    const overdue = aRequest({ prompts: held, ticket: { ...PLAIN_TICKET, deadlineAtMs: Date.now() + 300 } })
+    const keyed = aRequest({ delivery: { ...PLAIN_DELIVERY, onDisconnect: 'grace', idempotency } })
+    const overdue = aRequest({ prompts: held, delivery: { ...PLAIN_DELIVERY, deadlineAtMs: Date.now() + 300 } })
     const cancelled = aRequest({ prompts: held })
     const requests = [aRequest(), aRequest({ choicesPerPrompt: 5 }), background(aRequest()), keyed, overdue, cancelled]
     for (const request of requests) await rig.queue.submit(request)
@@ -67,8 +67,8 @@ describeAtRedis('the queue in Redis', () => {
     await using rig = await RedisRig.open(server)
     const store = new RequestStore(server.connect(), rig.keys)
     const request = aRequest()
-    const terms = { waitingLimit: 10, waitingTokenLimit: 100, freeRows: 0, seenWaiting: 0, rows: 1, retentionMs: 60_000 }
-    await store.admit(request, { ...terms, leaseUntilMs: Date.now() + 60_000 })
+    const parameters = { waitingLimit: 10, waitingTokenLimit: 100, freeRows: 0, seenWaiting: 0, rows: 1, retentionMs: 60_000 }
+    await store.admit(request, { ...parameters, leaseUntilMs: Date.now() + 60_000 })
     await rig.startWorker(1)
     expect(await endOf(rig.queue, request.id)).toBe('finished')
   })
@@ -90,26 +90,29 @@ describeAtRedis('the queue in Redis', () => {
   it.each([
     ['that nobody reads any more', { leaseUntilMs: 1, deadlineAtMs: null }, 'cancelled'],
     ['whose deadline is past', { leaseUntilMs: 0, deadlineAtMs: 1 }, 'deadline_exceeded']
-  ])('ends, without any worker, a request %s and whose API process died before it could put it into the line', async (_, terms, end) => {
-    await using dead = await RedisRig.open(server)
-    await dead.queue.close()
-    const store = new RequestStore(server.connect(), dead.keys)
-    const request = aRequest({ ticket: { ...PLAIN_TICKET, deadlineAtMs: terms.deadlineAtMs } })
-    const { leaseUntilMs } = terms
-    await store.admit(request, {
-      leaseUntilMs,
-      waitingLimit: 10,
-      waitingTokenLimit: 100,
-      freeRows: 0,
-      seenWaiting: 0,
-      rows: 1,
-      retentionMs: 60_000
-    })
-    const next = await dead.openQueue()
-    await expect.poll(async () => (await store.standings([request.id]))[0]?.state).toMatch(/cancelled|failed/)
-    expect(await endOf(next, request.id)).toBe(end)
-    expect(await next.depth()).toEqual({ waiting: 0, running: 0 })
-  })
+  ])(
+    'ends, without any worker, a request %s and whose API process died before it could put it into the line',
+    async (_, parameters, end) => {
+      await using dead = await RedisRig.open(server)
+      await dead.queue.close()
+      const store = new RequestStore(server.connect(), dead.keys)
+      const request = aRequest({ delivery: { ...PLAIN_DELIVERY, deadlineAtMs: parameters.deadlineAtMs } })
+      const { leaseUntilMs } = parameters
+      await store.admit(request, {
+        leaseUntilMs,
+        waitingLimit: 10,
+        waitingTokenLimit: 100,
+        freeRows: 0,
+        seenWaiting: 0,
+        rows: 1,
+        retentionMs: 60_000
+      })
+      const next = await dead.openQueue()
+      await expect.poll(async () => (await store.statuses([request.id]))[0]?.state).toMatch(/cancelled|failed/)
+      expect(await endOf(next, request.id)).toBe(end)
+      expect(await next.depth()).toEqual({ waiting: 0, running: 0 })
+    }
+  )
 
   it('spreads requests over shards, with one law for all', async () => {
     await using rig = await RedisRig.open(server, { shards: 3 })
@@ -121,7 +124,10 @@ describeAtRedis('the queue in Redis', () => {
   })
 
   describe('whose Redis has lost the end of a log', () => {
-    /** A request that a worker without an engine has written five tokens of, read to there; and then the log ends after two. */
+    /**
+     * A request that a worker without an engine has written five tokens of, read to there; and then the log ends after
+     * two.
+     */
     async function cutLog(rig: RedisRig) {
       const redis = server.connect()
       const { keys } = rig

@@ -4,9 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from '../../../load/free-port.ts'
-import type { ScriptedRedis } from '../../../src/queue/redis/commands.ts'
-import { openRedis } from '../../../src/queue/redis/connect.ts'
-import { parseRedisUrl } from '../../../src/queue/redis/redis-url.ts'
+import type { ScriptedRedis } from '../../../src/queue/redis/connection/commands.ts'
+import { openRedis } from '../../../src/queue/redis/connection/connect.ts'
+import { parseRedisUrl } from '../../../src/queue/redis/connection/redis-url.ts'
 import { owned } from '../../processes/owned-process.ts'
 
 /** A Redis of our own: it can be killed, stopped and started again, and nothing of it stays. */
@@ -70,14 +70,14 @@ async function launch(port: number, folder: string, persistence: 'none' | 'aof')
 /** On this machine alone, with nothing saved but what `options` say; resolves when it answers. */
 export async function launchRedis(options: readonly string[]): Promise<ChildProcess> {
   const server = owned(spawn('redis-server', [...options, '--bind', '127.0.0.1', '--save', ''], { stdio: ['ignore', 'pipe', 'inherit'] }))
-  let said = ''
+  let emitted = ''
   for await (const chunk of server.stdout ?? []) {
-    said += String(chunk)
-    if (!said.includes('Ready to accept connections')) continue
+    emitted += String(chunk)
+    if (!emitted.includes('Ready to accept connections')) continue
     server.stdout?.resume()
     return server
   }
-  throw new Error(`redis-server ${options.join(' ')} did not start: ${said}`)
+  throw new Error(`redis-server ${options.join(' ')} did not start: ${emitted}`)
 }
 
 /** As a power cut does. */

@@ -64,7 +64,10 @@ export async function startSentinel(): Promise<SentinelTopology> {
   byPort.set(second, await launchRedis(['--port', String(second), '--dir', folder, '--replicaof', '127.0.0.1', String(first)]))
   const file = join(folder, 'sentinel.conf')
   const watch = [`monitor house 127.0.0.1 ${first} 1`, 'down-after-milliseconds house 500', 'failover-timeout house 3000']
-  await writeFile(file, [`port ${watching}`, 'bind 127.0.0.1', `dir ${folder}`, ...watch.map(line => `sentinel ${line}`), ''].join('\n'))
+  await writeFile(
+    file,
+    [`port ${watching}`, 'bind 127.0.0.1', `dir ${folder}`, ...watch.map(waitQueue => `sentinel ${waitQueue}`), ''].join('\n')
+  )
   servers.push(...byPort.values(), owned(spawn('redis-server', [file, '--sentinel'], { stdio: ['ignore', 'ignore', 'inherit'] })))
 
   const sentinel = new Redis({ host: '127.0.0.1', port: watching })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseRedisUrl } from '../../../src/queue/redis/redis-url.ts'
+import { parseRedisUrl } from '../../../src/queue/redis/connection/redis-url.ts'
 
 const plain = { kind: 'single', master: '', tls: false, username: null, password: null, database: 0 }
 

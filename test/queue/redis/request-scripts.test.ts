@@ -3,9 +3,9 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { isTerminal } from '../../../src/inference/contract/events.ts'
 import { CLEAN_RECORD, judgeDeath } from '../../../src/queue/poison-rule.ts'
-import { type RedisKeys, redisKeys } from '../../../src/queue/redis/keys.ts'
-import { RequestStore } from '../../../src/queue/redis/request-store.ts'
-import { claim, handBack, parseAppendReply } from '../../../src/queue/redis/worker-scripts.ts'
+import { type RedisKeys, redisKeys } from '../../../src/queue/redis/connection/keys.ts'
+import { RequestStore } from '../../../src/queue/redis/requests/request-store.ts'
+import { claim, handBack, parseAppendReply } from '../../../src/queue/redis/scripts/worker-scripts.ts'
 import { aRequest } from '../a-request.ts'
 import { aToken, theEnd } from '../events.ts'
 import { describeAtRedis } from './at-redis.ts'
@@ -48,10 +48,10 @@ interface Real {
 
 type Step = (model: ModelRequest, real: Real) => Promise<void>
 
-const terms = { leaseUntilMs: 0, waitingLimit: 100, waitingTokenLimit: 100, freeRows: 0, seenWaiting: 0, rows: 1, retentionMs: 60_000 }
+const parameters = { leaseUntilMs: 0, waitingLimit: 100, waitingTokenLimit: 100, freeRows: 0, seenWaiting: 0, rows: 1, retentionMs: 60_000 }
 
 const admit: Step = async (model, { store, id }) => {
-  expect(await store.admit(aRequest({ id }), terms)).toEqual({ ok: true })
+  expect(await store.admit(aRequest({ id }), parameters)).toEqual({ ok: true })
   if (model.state === 'unknown') model.state = 'waiting'
 }
 
@@ -94,7 +94,7 @@ const end: Step = async (model, { store, id }) => {
   Object.assign(model, { state: 'cancelled', epoch: model.epoch + 1 })
 }
 
-const attend: Step = async (_, { store, id }) => store.attend([id], Date.now() + 60_000)
+const renewLeases: Step = async (_, { store, id }) => store.renewLeases([id], Date.now() + 60_000)
 
 const aWorker = fc.constantFrom(...WORKERS)
 const aStep: fc.Arbitrary<Step> = fc.oneof(
@@ -109,7 +109,7 @@ const aStep: fc.Arbitrary<Step> = fc.oneof(
   },
   aWorker.map(worker => appendBy(worker, 0, 1, true)),
   fc.constant(end),
-  fc.constant(attend)
+  fc.constant(renewLeases)
 )
 
 describeAtRedis('a request in Redis', () => {
@@ -129,7 +129,7 @@ describeAtRedis('a request in Redis', () => {
         for (const step of [admit, ...steps]) await step(model, real)
         const look = await real.store.look('r', 0, 1000)
         expect(look?.entries.map(({ event }) => JSON.stringify(event))).toEqual(model.log)
-        expect(look?.standing).toMatchObject({ state: model.state, epoch: model.epoch, last: model.log.length })
+        expect(look?.status).toMatchObject({ state: model.state, epoch: model.epoch, last: model.log.length })
         expect(look?.entries.filter(({ event }) => isTerminal(event)).length ?? 0).toBe(model.isLive ? 0 : 1)
         expect(await redis.hexists(keys.waiting, 'r')).toBe(model.state === 'waiting' ? 1 : 0)
         const mortal = [keys.request('r'), ...(model.log.length > 0 ? [keys.log('r')] : [])]
@@ -141,13 +141,13 @@ describeAtRedis('a request in Redis', () => {
 
   it('is refused when the line is full, unless there is room to run it at once', async () => {
     const store = new RequestStore(server.connect(), redisKeys(`test-${randomUUID()}`, 0))
-    const full = { ...terms, waitingLimit: 1 }
+    const full = { ...parameters, waitingLimit: 1 }
     expect(await store.admit(aRequest(), full)).toEqual({ ok: true })
     expect(await store.admit(aRequest(), full)).toEqual({ ok: false, waiting: 1, tokens: 1 })
     expect(await store.admit(aRequest(), { ...full, freeRows: 1 })).toMatchObject({ ok: false })
     expect(await store.admit(aRequest(), { ...full, freeRows: 2, seenWaiting: 2 })).toMatchObject({ ok: false })
     expect(await store.admit(aRequest(), { ...full, freeRows: 2 })).toEqual({ ok: true })
-    expect(await store.admit(aRequest({ prompts: [{ tokenIds: Array(100).fill(1) }] }), terms)).toMatchObject({ ok: false })
+    expect(await store.admit(aRequest({ prompts: [{ tokenIds: Array(100).fill(1) }] }), parameters)).toMatchObject({ ok: false })
   })
 
   it('is blamed for deaths as the poison rule says, whether a supervisor tells of them or a lock runs out', async () => {
@@ -157,13 +157,13 @@ describeAtRedis('a request in Redis', () => {
       hadAdvanced: fc.boolean(),
       wasAlone: fc.constant(false),
       newEntries: fc.nat(1),
-      isTold: fc.boolean()
+      isReceived: fc.boolean()
     })
     await fc.assert(
       fc.asyncProperty(fc.array(aDeath, { maxLength: 12 }), async deaths => {
         const keys = redisKeys(`test-${randomUUID()}`, 0)
         const id = 'r'
-        await new RequestStore(redis, keys).admit(aRequest({ id }), terms)
+        await new RequestStore(redis, keys).admit(aRequest({ id }), parameters)
         let record = CLEAN_RECORD
         let logEntries = 0
         for (const death of deaths) {
@@ -175,7 +175,7 @@ describeAtRedis('a request in Redis', () => {
           }
           if (death.wasInRun) await redis.streamMark(1, keys.request(id), 'inRun', epoch, epoch)
           if (death.hadAdvanced) await redis.streamMark(1, keys.request(id), 'advanced', epoch, epoch)
-          if (death.isTold) await handBack(redis, keys, id, 'w1', true)
+          if (death.isReceived) await handBack(redis, keys, id, 'w1', true)
           record = judgeDeath(record, { ...death, logEntries }).record
         }
         expect((await claim(redis, keys, id, 'w1'))?.deaths).toBe(record.counted)

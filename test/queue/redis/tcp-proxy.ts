@@ -6,7 +6,10 @@ export interface TcpProxy extends AsyncDisposable {
   readonly port: number
   /** What the server sends arrives so much later from now on. */
   delayMs: number
-  /** Lets `bytes` more of what the server sends through on each connection, in the middle of whatever they are part of, and cuts it. */
+  /**
+   * Lets `bytes` more of what the server sends through on each connection, in the middle of whatever they are part of,
+   * and cuts it.
+   */
   cutAfter(bytes: number): void
 }
 

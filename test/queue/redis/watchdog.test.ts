@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { Watchdog } from '../../../src/queue/redis/watchdog.ts'
+import { Watchdog } from '../../../src/queue/redis/worker/watchdog.ts'
 
 /** A watchdog that looks every second at a queue in which something is stuck since `stuckSince` seconds. */
 function watch(
   seconds: number,
   { stuckSince, connected }: { stuckSince: (s: number) => number | null; connected?: (s: number) => boolean }
 ) {
-  const deeds: [string, number][] = []
+  const counters: [string, number][] = []
   let now = 0
   const watchdog = new Watchdog({
     isConnected: () => connected?.(now) ?? true,
@@ -14,11 +14,11 @@ function watch(
       const since = stuckSince(now)
       return since === null ? null : since * 1000
     },
-    rebuild: () => deeds.push(['rebuild', now]),
-    giveUp: () => deeds.push(['give up', now])
+    rebuild: () => counters.push(['rebuild', now]),
+    giveUp: () => counters.push(['give up', now])
   })
   for (; now <= seconds; now++) watchdog.check(now * 1000)
-  return deeds
+  return counters
 }
 
 describe('the watchdog of the claims', () => {

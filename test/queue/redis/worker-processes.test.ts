@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { LogEntry } from '../../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
-import { shardKeys } from '../../../src/queue/redis/keys.ts'
-import { RedisPool } from '../../../src/server/redis-pool.ts'
-import type { RedisSeatSettings } from '../../../src/server/redis-seat-settings.ts'
-import { Supervisor } from '../../../src/server/supervisor.ts'
-import type { FakeWorkerOptions } from '../../server/start-workers.ts'
+import { shardKeys } from '../../../src/queue/redis/connection/keys.ts'
+import { RedisPool } from '../../../src/server/workers/redis-pool.ts'
+import type { RedisWorkerSettings } from '../../../src/server/workers/redis-worker-settings.ts'
+import { Supervisor } from '../../../src/server/workers/supervisor.ts'
+import type { FakeWorkerOptions } from '../../server/workers/start-workers.ts'
 import { aRequest } from '../a-request.ts'
 import { TRICKS } from '../fake-engine.ts'
 import { describeAtRedis } from './at-redis.ts'
@@ -20,13 +20,13 @@ const silent = { info: () => {}, warn: () => {}, error: () => {} }
 
 /** A queue of its own; a group is a supervisor with its worker processes around fake engines. */
 function aQueue() {
-  const place = { url: server.url, prefix: `test-${randomUUID()}`, shards: 1 }
-  const [keys] = shardKeys(place)
+  const endpoint = { url: server.url, prefix: `test-${randomUUID()}`, shards: 1 }
+  const [keys] = shardKeys(endpoint)
   if (keys === undefined) throw new Error('no shard')
   const client = new TestClient(server.connect(), keys)
   const groups: { stop(): Promise<void> }[] = []
-  const seat: Omit<RedisSeatSettings, 'workerId'> = {
-    place,
+  const settings: Omit<RedisWorkerSettings, 'workerId'> = {
+    endpoint,
     drainMs: 200,
     stepTimeoutMs: 60_000,
     logLevel: 'silent'
@@ -34,12 +34,12 @@ function aQueue() {
 
   async function open(worker: Partial<FakeWorkerOptions> = {}, workers = 1) {
     const argument: FakeWorkerOptions = { slots: 4, stepMs: 10, heartbeatMs: 50, loading: 'works', ...worker }
-    const pool = new RedisPool(seat, silent)
+    const pool = new RedisPool(settings, silent)
     const supervisor = new Supervisor({
       workers,
       spareWorkers: 0,
       cacheFiles: [],
-      entry: new URL('../../server/fake-worker.ts', import.meta.url),
+      entry: new URL('../../server/workers/fake-worker.ts', import.meta.url),
       argument: JSON.stringify(argument),
       pool,
       log: silent,
@@ -54,7 +54,7 @@ function aQueue() {
       async stop() {
         const deadline = new AbortController()
         const timer = setTimeout(() => deadline.abort(), 3000)
-        await supervisor.stop(deadline.signal, seat.drainMs)
+        await supervisor.stop(deadline.signal, settings.drainMs)
         clearTimeout(timer)
         await pool.close()
       }
@@ -86,7 +86,7 @@ function undisturbed({ choicesPerPrompt, maxNewTokens }: GenerationRequest): unk
   return [['started'], ...steps.flat(), ['finished', choicesPerPrompt * maxNewTokens]].map((event, index) => [index + 1, ...event])
 }
 
-function told(log: readonly LogEntry[]): unknown[] {
+function received(log: readonly LogEntry[]): unknown[] {
   return log.map(({ ordinal, event }) => {
     if (event.kind === 'token') return [ordinal, event.kind, event.choice, event.position, event.text]
     if (event.kind === 'finished') return [ordinal, event.kind, event.usage.completionTokens]
@@ -109,7 +109,7 @@ describeAtRedis('worker processes at a queue in Redis', () => {
     process.kill(group.pids()[0] ?? 0, 'SIGKILL')
     for (const request of requests) {
       await queue.ended(request.id)
-      expect(told(await queue.client.log(request.id))).toEqual(undisturbed(request))
+      expect(received(await queue.client.log(request.id))).toEqual(undisturbed(request))
     }
     await group.stop()
     await expect.poll(() => queue.client.leftovers()).toEqual([])
@@ -128,7 +128,7 @@ describeAtRedis('worker processes at a queue in Redis', () => {
     await queue.hasBegun(request.id, length)
     process.kill(zombie, 'SIGCONT')
     await queue.ended(request.id)
-    expect(told(await queue.client.log(request.id))).toEqual(undisturbed(request))
+    expect(received(await queue.client.log(request.id))).toEqual(undisturbed(request))
     // It serves again: with the others gone, what comes is its.
     await others.stop()
     const next = aRequest()
@@ -151,7 +151,7 @@ describeAtRedis('worker processes at a queue in Redis', () => {
     const length = (await queue.client.log(request.id)).length
     await expect.poll(async () => (await queue.client.log(request.id)).length, { timeout: 15_000, interval: 20 }).toBeGreaterThan(length)
     await queue.ended(request.id)
-    expect(told(await queue.client.log(request.id))).toEqual(undisturbed(request))
+    expect(received(await queue.client.log(request.id))).toEqual(undisturbed(request))
     for (const pid of orphans.pids()) process.kill(pid, 'SIGKILL')
     await others.stop()
   }, 60_000)
@@ -169,7 +169,7 @@ describeAtRedis('worker processes at a queue in Redis', () => {
     await own.kill()
     await own.startAgain()
     await queue.ended(request.id)
-    expect(told(await queue.client.log(request.id))).toEqual(undisturbed(request))
+    expect(received(await queue.client.log(request.id))).toEqual(undisturbed(request))
     const next = aRequest()
     await queue.client.submit(next)
     await queue.ended(next.id)
@@ -187,7 +187,7 @@ describeAtRedis('worker processes at a queue in Redis', () => {
     expect((await queue.client.log(bad.id)).at(-1)?.event).toMatchObject({ kind: 'failed', failure: { code: 'poisoned' } })
     for (const request of good) {
       await queue.ended(request.id)
-      expect(told(await queue.client.log(request.id))).toEqual(undisturbed(request))
+      expect(received(await queue.client.log(request.id))).toEqual(undisturbed(request))
     }
     await group.stop()
     await expect.poll(() => queue.client.leftovers()).toEqual([])
@@ -222,7 +222,7 @@ describeAtRedis('worker processes at a queue in Redis', () => {
     expect(await queue.client.state(request.id)).toBe('waiting')
     const second = await queue.open()
     await queue.ended(request.id)
-    expect(told(await queue.client.log(request.id))).toEqual(undisturbed(request))
+    expect(received(await queue.client.log(request.id))).toEqual(undisturbed(request))
     await second.stop()
     await expect.poll(() => queue.client.leftovers()).toEqual([])
   }, 60_000)

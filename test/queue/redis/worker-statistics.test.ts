@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { sumOfCounters, ZERO_COUNTERS, ZERO_GAUGES } from '../../../src/inference/contract/statistics.ts'
-import { StatisticsLedger } from '../../../src/queue/redis/statistics-ledger.ts'
+import { FleetStatistics } from '../../../src/queue/redis/api/fleet-statistics.ts'
 import { aRequest } from '../a-request.ts'
 import { readAll } from '../read-all.ts'
 import { describeAtRedis } from './at-redis.ts'
@@ -11,7 +11,7 @@ function done(decodeRuns: number) {
   return { gauges: { ...ZERO_GAUGES, decodingRows: 1 }, counters: { ...ZERO_COUNTERS, decodeRuns } }
 }
 
-function sums(ledger: StatisticsLedger) {
+function sums(ledger: FleetStatistics) {
   return {
     runs: sumOfCounters(ledger.all.map(({ counters }) => counters)).decodeRuns,
     rows: ledger.all.reduce((sum, { gauges }) => sum + gauges.decodingRows, 0)
@@ -19,17 +19,17 @@ function sums(ledger: StatisticsLedger) {
 }
 
 it('keeps what workers did that are gone, also of one that comes back, and not what they had to do', () => {
-  const ledger = new StatisticsLedger()
-  ledger.note(
+  const ledger = new FleetStatistics()
+  ledger.update(
     new Map([
       ['a', done(5)],
       ['b', done(7)]
     ])
   )
   expect(sums(ledger)).toEqual({ runs: 12, rows: 2 })
-  ledger.note(new Map([['b', done(8)]]))
+  ledger.update(new Map([['b', done(8)]]))
   expect(sums(ledger)).toEqual({ runs: 13, rows: 1 })
-  ledger.note(
+  ledger.update(
     new Map([
       ['a', done(6)],
       ['b', done(8)]
@@ -39,8 +39,8 @@ it('keeps what workers did that are gone, also of one that comes back, and not w
 })
 
 it('forgets none of the counters of very many workers', () => {
-  const ledger = new StatisticsLedger()
-  for (let worker = 0; worker < 2500; worker++) ledger.note(new Map([[`w${worker}`, done(1)]]))
+  const ledger = new FleetStatistics()
+  for (let worker = 0; worker < 2500; worker++) ledger.update(new Map([[`w${worker}`, done(1)]]))
   expect(sums(ledger)).toEqual({ runs: 2500, rows: 1 })
   expect(ledger.all.length).toBeLessThan(1100)
 })

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { redisKeys } from '../../../src/queue/redis/keys.ts'
-import { endRequest } from '../../../src/queue/redis/worker-scripts.ts'
+import { redisKeys } from '../../../src/queue/redis/connection/keys.ts'
+import { endRequest } from '../../../src/queue/redis/scripts/worker-scripts.ts'
 import { aRequest } from '../a-request.ts'
 import { TRICKS } from '../fake-engine.ts'
 import { openWorker } from './a-worker.ts'
@@ -99,7 +99,7 @@ describeAtRedis('a worker at the queue in Redis', () => {
     const hold = () => aRequest({ prompts: [{ tokenIds: [TRICKS.hold] }] })
     const unread = await client.submit(hold(), Date.now() + 300)
     const late = hold()
-    await client.submit({ ...late, ticket: { ...late.ticket, deadlineAtMs: Date.now() + 300 } })
+    await client.submit({ ...late, delivery: { ...late.delivery, deadlineAtMs: Date.now() + 300 } })
     await ended(unread)
     await ended(late.id)
     const code = async (id: string) => {

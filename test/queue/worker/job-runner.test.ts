@@ -33,9 +33,12 @@ describe('a job runner', () => {
   it('sends each scored piece of a prompt apart, in the order of the step, and the rest of the step together', () => {
     const { runner, messages } = worker()
     const piece = (scores: TokenScore[] | null): LoggedEvent => ({ kind: 'prompt', promptIndex: 0, tokenIds: [1], text: 'a', scores })
-    const said = [aToken(0), aToken(1), piece([]), piece([]), piece(null), aToken(2), piece([])].map(event => ({ requestId: 'x', event }))
-    runner.listener.events(said)
-    expect(messages.flat()).toEqual(said)
+    const emitted = [aToken(0), aToken(1), piece([]), piece([]), piece(null), aToken(2), piece([])].map(event => ({
+      requestId: 'x',
+      event
+    }))
+    runner.listener.events(emitted)
+    expect(messages.flat()).toEqual(emitted)
     expect(messages.map(message => message.length)).toEqual([2, 1, 1, 2, 1])
   })
 
@@ -63,9 +66,9 @@ describe('a job runner', () => {
     runner.cancel(held.id)
     await drained
     expect(close).toHaveBeenCalledOnce()
-    const told = beats.length
+    const received = beats.length
     await vi.advanceTimersByTimeAsync(5000)
-    expect(beats).toHaveLength(told)
+    expect(beats).toHaveLength(received)
   })
 
   it('drains at once while the model is still being loaded', async () => {

@@ -11,11 +11,11 @@ export function chatText(facts: Partial<ChatFacts> = {}): TextPort {
     encode: async (text, { addSpecialTokens = true } = {}) => await TEXT.encode(`${addSpecialTokens ? '<s>' : ''}${text}`),
     renderChat: async ({ messages, tools, addGenerationPrompt, settings }) => {
       if (messages.some(({ content }) => content === 'no')) throw new ServiceError('invalid_request', 'it says no', { param: 'messages' })
-      const said = messages.map(
+      const emitted = messages.map(
         ({ role, content, tool_calls }) => `<${role}>${content}${tool_calls === undefined ? '' : JSON.stringify(tool_calls)}`
       )
       const start = settings['start'] === true ? '<s>' : ''
-      return start + (tools === null ? '' : JSON.stringify(tools)) + said.join('') + (addGenerationPrompt ? '>' : '')
+      return start + (tools === null ? '' : JSON.stringify(tools)) + emitted.join('') + (addGenerationPrompt ? '>' : '')
     }
   }
 }

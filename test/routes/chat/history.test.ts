@@ -4,7 +4,7 @@ import { toHistory } from '../../../src/routes/chat/history.ts'
 import { messagesField } from '../../../src/routes/chat/message-fields.ts'
 import { readableLog, testApp } from '../../server/app-parts.ts'
 import { CARD, literalQueue, saying } from '../literal-parts.ts'
-import { openHouse } from '../socket/a-socket.ts'
+import { openTestApp } from '../socket/a-socket.ts'
 import { chatText } from './chat-text.ts'
 
 const history = (...messages: readonly object[]) => toHistory(messagesField.parse(messages), { knowsDeveloper: true })
@@ -21,9 +21,9 @@ it('takes any string for the arguments of a call, and gives templates an object'
       for (const text of [whole, whole.slice(0, at % (whole.length + 1))]) {
         const { messages, unreadableCalls } = history(called('f', 'c', text))
         const given = messages[0]?.tool_calls?.[0]?.function.arguments
-        const said = objectOf(text)
-        expect(given).toEqual(said ?? {})
-        expect(unreadableCalls).toBe(said === null && text.trim() !== '' ? 1 : 0)
+        const emitted = objectOf(text)
+        expect(given).toEqual(emitted ?? {})
+        expect(unreadableCalls).toBe(emitted === null && text.trim() !== '' ? 1 : 0)
       }
     })
   )
@@ -101,8 +101,8 @@ it.each(['/v1/chat/completions', '/v1/chat/completions/render', '/tokenize'])(
 
 it('goes on with it on a WebSocket, too', async () => {
   const { logger, line } = readableLog()
-  await using house = await openHouse(4, undefined, { text: chatText(), card: { ...CARD, contextLength: 500 }, logger })
-  const client = await house.connect()
+  await using testApp = await openTestApp(4, undefined, { text: chatText(), card: { ...CARD, contextLength: 500 }, logger })
+  const client = await testApp.connect()
   client.send({ type: 'chat.create', id: 'a', body: BODY })
   await client.until(message => message['type'] === 'done')
   await line('the arguments of 1 earlier tool calls are no JSON object: the template is given {}')

@@ -19,7 +19,7 @@ const EVENTS: readonly LoggedEvent[] = [
 
 it('takes a stream of calls up in the middle of a call, and says exactly what remains', async () => {
   const presentation = toStored({ dialect: chatDialect.name, view: CALLING })
-  const stored = { view: { ...COMPLETION_VIEW, id: CALLING.id }, events: EVENTS, ticket: { presentation } }
+  const stored = { view: { ...COMPLETION_VIEW, id: CALLING.id }, events: EVENTS, delivery: { presentation } }
   const { app, get } = await openStored(stored, { dialects: [chatDialect] })
   const all = readSse((await get()).body)
   expect(all.map(({ id }) => id)).toEqual([null, '1', '2', '4', '5', '6'])

@@ -137,8 +137,8 @@ it('answers a call as a call, whole and streamed', async () => {
 })
 
 it('leaves the same text alone where no tools were offered', async () => {
-  const said = '<tool_call>{"name":"clock"}</tool_call>'
-  expect((await post({}, { queue: literalQueue(saying(said)) })).response.json().choices[0].message.content).toBe(said)
+  const emitted = '<tool_call>{"name":"clock"}</tool_call>'
+  expect((await post({}, { queue: literalQueue(saying(emitted)) })).response.json().choices[0].message.content).toBe(emitted)
 })
 
 it('names the fields that it ignores', async () => {

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { fastify } from 'fastify'
 import { expect, it } from 'vitest'
+import { PLAIN_DELIVERY } from '../../../src/inference/contract/delivery-policy.ts'
 import { PLAIN_REQUEST } from '../../../src/inference/contract/request.ts'
 import { PLAIN_SAMPLING } from '../../../src/inference/contract/sampling.ts'
 import type { TextPort } from '../../../src/inference/contract/text-port.ts'
-import { PLAIN_TICKET } from '../../../src/inference/contract/ticket.ts'
 import { completionReader } from '../../../src/routes/completions/reader.ts'
-import { generationRoute } from '../../../src/routes/wire/generation-route.ts'
+import { generationRoute } from '../../../src/routes/wire/request/generation-route.ts'
 import { answerErrors } from '../../../src/server/plugins/error-handler.ts'
 import { literalQueue, routeOptions, saying, TEXT } from '../literal-parts.ts'
 
@@ -31,106 +31,106 @@ async function post(payload: unknown, strictParams = false, text: TextPort = TEX
 }
 
 it.each([
-  { fields: { temperature: 2.5 }, param: 'temperature', says: ['temperature', '<= 2', '2.5'] },
-  { fields: { temperature: '1' }, param: 'temperature', says: ['temperature', 'a decimal', 'string of length 1'] },
-  { fields: { top_p: -0.1 }, param: 'top_p', says: ['top_p', '>= 0', 'got -0.1'] },
-  { fields: { top_k: -2 }, param: 'top_k', says: ['top_k', '>= -1', '-2'] },
-  { fields: { min_p: 1.1 }, param: 'min_p', says: ['min_p', '<= 1', '1.1'] },
-  { fields: { n: 0 }, param: 'n', says: ["'n'", '>= 1', 'got 0'] },
-  { fields: { n: 129 }, param: 'n', says: ["'n'", '<= 128', '129'] },
-  { fields: { n: 1.5 }, param: 'n', says: ["'n'", 'an integer', '1.5'] },
-  { fields: { prompt: ['a', 'b'], n: 65 }, param: 'n', says: ['128', '2 × 65 = 130'] },
-  { fields: { max_tokens: -1 }, param: 'max_tokens', says: ['max_tokens', '>= 0', '-1'] },
-  { fields: { logprobs: 21 }, param: 'logprobs', says: ['logprobs', '<= 20', '21'] },
-  { fields: { logprobs: true }, param: 'logprobs', says: ['logprobs', 'true'] },
-  { fields: { presence_penalty: 3 }, param: 'presence_penalty', says: ['presence_penalty', '<= 2', '3'] },
-  { fields: { frequency_penalty: -3 }, param: 'frequency_penalty', says: ['frequency_penalty', '>= -2', '-3'] },
-  { fields: { seed: 2 ** 65 }, param: 'seed', says: ['seed', '<= 18446744073709552000', 'got 36893488147419103000'] },
-  { fields: { seed: -(2 ** 64) }, param: 'seed', says: ['seed', '>= -9223372036854776000'] },
-  { fields: { seed: 1.5 }, param: 'seed', says: ['seed', 'an integer', 'got 1.5'] },
-  { fields: { seed: '1' }, param: 'seed', says: ['seed', 'a decimal', 'string of length 1'] },
-  { fields: { echo: 'yes' }, param: 'echo', says: ['echo', 'a boolean'] },
-  { fields: { stop: '' }, param: 'stop', says: ['stop', 'non-empty'] },
-  { fields: { stop: Array(65).fill('a') }, param: 'stop', says: ['stop', '64', 'length 65'] },
-  { fields: { stop: 'x'.repeat(257) }, param: 'stop', says: ['stop', '256', '257'] },
-  { fields: { stop: [1] }, param: 'stop', says: ['stop', 'got 1'] },
-  { fields: { logit_bias: { 1: 101 } }, param: 'logit_bias', says: ['logit_bias.1', '100', '101'] },
-  { fields: { logit_bias: { a: 1 } }, param: 'logit_bias', says: ['logit_bias', 'token id'] },
-  { fields: { logit_bias: { 256: 1 } }, param: 'logit_bias', says: ['logit_bias', 'below 256', 'got 256'] },
-  { fields: { logit_bias: [1] }, param: 'logit_bias', says: ['logit_bias', 'an object', 'array'] },
-  { fields: { logit_bias: BIAS_301 }, param: 'logit_bias', says: ['logit_bias', '300', '301'] },
-  { fields: { stream_options: {} }, param: 'stream_options', says: ['stream'] },
-  { fields: { stream: true, stream_options: { include_usage: 1 } }, param: 'stream_options.include_usage', says: ['a boolean', '1'] },
-  { fields: { best_of: 0 }, param: 'best_of', says: ['best_of', '>= 1', 'got 0'] },
-  { fields: { best_of: 129 }, param: 'best_of', says: ['best_of', '<= 128', '129'] },
-  { fields: { n: 3, best_of: 2 }, param: 'best_of', says: ["'n' (currently 3)", "'best_of' (currently 2)"] },
-  { fields: { n: 1, best_of: 2, stream: true }, param: 'best_of', says: ['best_of', 'streamed', 'at most 1', 'got 2'] },
-  { fields: { prompt: ['a', 'b'], best_of: 65 }, param: 'best_of', says: ['128', '2 × 65 = 130'] },
-  { fields: { suffix: 'end' }, param: 'suffix', says: ['suffix', 'not taught'] },
-  { fields: { suffix: 1 }, param: 'suffix', says: ['suffix', 'a string', 'got 1'] },
-  { fields: { min_tokens: -1 }, param: 'min_tokens', says: ['min_tokens', '>= 0', '-1'] },
-  { fields: { min_tokens: 5, max_tokens: 4 }, param: 'min_tokens', says: ['min_tokens', 'max_tokens', '<= 4', 'got 5'] },
-  { fields: { min_tokens: 17 }, param: 'min_tokens', says: ['min_tokens', '<= 16', 'got 17'] },
-  { fields: { typical_p: 0 }, param: 'typical_p', says: ['typical_p', '> 0', 'got 0'] },
-  { fields: { typical_p: 1.5 }, param: 'typical_p', says: ['typical_p', '<= 1', '1.5'] },
-  { fields: { repetition_penalty: 0 }, param: 'repetition_penalty', says: ['repetition_penalty', '> 0', 'got 0'] },
-  { fields: { repetition_penalty: 2.1 }, param: 'repetition_penalty', says: ['repetition_penalty', '<= 2', '2.1'] },
-  { fields: { allowed_token_ids: [] }, param: 'allowed_token_ids', says: ['allowed_token_ids', '1', 'length 0'] },
-  { fields: { allowed_token_ids: [256] }, param: 'allowed_token_ids', says: ['allowed_token_ids', 'below 256', 'got 256'] },
-  { fields: { allowed_token_ids: IDS_4097 }, param: 'allowed_token_ids', says: ['allowed_token_ids', '4096', '4097'] },
-  { fields: { allowed_token_ids: [1.5] }, param: 'allowed_token_ids', says: ['allowed_token_ids', '1.5'] },
-  { fields: { stop_token_ids: 7 }, param: 'stop_token_ids', says: ['stop_token_ids', 'an array', 'got 7'] },
-  { fields: { stop_token_ids: ['7'] }, param: 'stop_token_ids', says: ['stop_token_ids', 'string of length 1'] },
-  { fields: { stop_token_ids: [256] }, param: 'stop_token_ids', says: ['stop_token_ids', 'below 256', 'got 256'] },
-  { fields: { stop_token_ids: IDS_129 }, param: 'stop_token_ids', says: ['stop_token_ids', '128', '129'] },
-  { fields: { logprob_token_ids: IDS_129 }, param: 'logprob_token_ids', says: ['logprob_token_ids', '128', '129'] },
-  { fields: { logprob_token_ids: [-1] }, param: 'logprob_token_ids', says: ['logprob_token_ids', '-1'] },
-  { fields: { logprob_token_ids: [300] }, param: 'logprob_token_ids', says: ['logprob_token_ids', 'below 256', '300'] },
-  { fields: { bad_words: 'no' }, param: 'bad_words', says: ['bad_words', 'array of strings', 'string of length 2'] },
-  { fields: { bad_words: [1] }, param: 'bad_words', says: ['bad_words', 'got 1'] },
-  { fields: { bad_words: [' '] }, param: 'bad_words', says: ['bad_words', 'spaces'] },
-  { fields: { bad_words: IDS_129.map(String) }, param: 'bad_words', says: ['bad_words', '128', '129'] },
-  { fields: { bad_words: ['x'.repeat(257)] }, param: 'bad_words', says: ['bad_words', '256', '257'] },
-  { fields: { prompt_logprobs: 21 }, param: 'prompt_logprobs', says: ['prompt_logprobs', '<= 20', '21'] },
-  { fields: { prompt_logprobs: 1, stream: true }, param: 'prompt_logprobs', says: ['prompt_logprobs', 'stream', 'got 1'] },
-  { fields: { truncate_prompt_tokens: -2 }, param: 'truncate_prompt_tokens', says: ['truncate_prompt_tokens', '>= -1', '-2'] },
-  { fields: { truncate_prompt_tokens: 0 }, param: 'truncate_prompt_tokens', says: ['truncate_prompt_tokens', '>= 1', 'got 0'] },
-  { fields: { priority: 1001 }, param: 'priority', says: ['priority', '<= 1000', '1001'] },
-  { fields: { priority: -1001 }, param: 'priority', says: ['priority', '>= -1000', '-1001'] },
-  { fields: { priority: 0.5 }, param: 'priority', says: ['priority', 'an integer', '0.5'] },
-  { fields: { request_id: 'with space' }, param: 'request_id', says: ['request_id', '128', 'string of length 10'] },
-  { fields: { request_id: 'x'.repeat(129) }, param: 'request_id', says: ['request_id', '128', '129'] },
-  { fields: { timings: 'yes' }, param: 'timings', says: ['timings', 'a boolean'] },
-  { fields: { skip_special_tokens: 0 }, param: 'skip_special_tokens', says: ['skip_special_tokens', 'a boolean', 'got 0'] },
-  { fields: { add_special_tokens: 'no' }, param: 'add_special_tokens', says: ['add_special_tokens', 'a boolean'] },
-  { fields: { include_stop_str_in_output: 1 }, param: 'include_stop_str_in_output', says: ['include_stop_str_in_output', 'a boolean'] },
-  { fields: { return_tokens_as_token_ids: 1 }, param: 'return_tokens_as_token_ids', says: ['return_tokens_as_token_ids', 'a boolean'] },
+  { fields: { temperature: 2.5 }, param: 'temperature', states: ['temperature', '<= 2', '2.5'] },
+  { fields: { temperature: '1' }, param: 'temperature', states: ['temperature', 'a decimal', 'string of length 1'] },
+  { fields: { top_p: -0.1 }, param: 'top_p', states: ['top_p', '>= 0', 'got -0.1'] },
+  { fields: { top_k: -2 }, param: 'top_k', states: ['top_k', '>= -1', '-2'] },
+  { fields: { min_p: 1.1 }, param: 'min_p', states: ['min_p', '<= 1', '1.1'] },
+  { fields: { n: 0 }, param: 'n', states: ["'n'", '>= 1', 'got 0'] },
+  { fields: { n: 129 }, param: 'n', states: ["'n'", '<= 128', '129'] },
+  { fields: { n: 1.5 }, param: 'n', states: ["'n'", 'an integer', '1.5'] },
+  { fields: { prompt: ['a', 'b'], n: 65 }, param: 'n', states: ['128', '2 × 65 = 130'] },
+  { fields: { max_tokens: -1 }, param: 'max_tokens', states: ['max_tokens', '>= 0', '-1'] },
+  { fields: { logprobs: 21 }, param: 'logprobs', states: ['logprobs', '<= 20', '21'] },
+  { fields: { logprobs: true }, param: 'logprobs', states: ['logprobs', 'true'] },
+  { fields: { presence_penalty: 3 }, param: 'presence_penalty', states: ['presence_penalty', '<= 2', '3'] },
+  { fields: { frequency_penalty: -3 }, param: 'frequency_penalty', states: ['frequency_penalty', '>= -2', '-3'] },
+  { fields: { seed: 2 ** 65 }, param: 'seed', states: ['seed', '<= 18446744073709552000', 'got 36893488147419103000'] },
+  { fields: { seed: -(2 ** 64) }, param: 'seed', states: ['seed', '>= -9223372036854776000'] },
+  { fields: { seed: 1.5 }, param: 'seed', states: ['seed', 'an integer', 'got 1.5'] },
+  { fields: { seed: '1' }, param: 'seed', states: ['seed', 'a decimal', 'string of length 1'] },
+  { fields: { echo: 'yes' }, param: 'echo', states: ['echo', 'a boolean'] },
+  { fields: { stop: '' }, param: 'stop', states: ['stop', 'non-empty'] },
+  { fields: { stop: Array(65).fill('a') }, param: 'stop', states: ['stop', '64', 'length 65'] },
+  { fields: { stop: 'x'.repeat(257) }, param: 'stop', states: ['stop', '256', '257'] },
+  { fields: { stop: [1] }, param: 'stop', states: ['stop', 'got 1'] },
+  { fields: { logit_bias: { 1: 101 } }, param: 'logit_bias', states: ['logit_bias.1', '100', '101'] },
+  { fields: { logit_bias: { a: 1 } }, param: 'logit_bias', states: ['logit_bias', 'token id'] },
+  { fields: { logit_bias: { 256: 1 } }, param: 'logit_bias', states: ['logit_bias', 'below 256', 'got 256'] },
+  { fields: { logit_bias: [1] }, param: 'logit_bias', states: ['logit_bias', 'an object', 'array'] },
+  { fields: { logit_bias: BIAS_301 }, param: 'logit_bias', states: ['logit_bias', '300', '301'] },
+  { fields: { stream_options: {} }, param: 'stream_options', states: ['stream'] },
+  { fields: { stream: true, stream_options: { include_usage: 1 } }, param: 'stream_options.include_usage', states: ['a boolean', '1'] },
+  { fields: { best_of: 0 }, param: 'best_of', states: ['best_of', '>= 1', 'got 0'] },
+  { fields: { best_of: 129 }, param: 'best_of', states: ['best_of', '<= 128', '129'] },
+  { fields: { n: 3, best_of: 2 }, param: 'best_of', states: ["'n' (currently 3)", "'best_of' (currently 2)"] },
+  { fields: { n: 1, best_of: 2, stream: true }, param: 'best_of', states: ['best_of', 'streamed', 'at most 1', 'got 2'] },
+  { fields: { prompt: ['a', 'b'], best_of: 65 }, param: 'best_of', states: ['128', '2 × 65 = 130'] },
+  { fields: { suffix: 'end' }, param: 'suffix', states: ['suffix', 'not taught'] },
+  { fields: { suffix: 1 }, param: 'suffix', states: ['suffix', 'a string', 'got 1'] },
+  { fields: { min_tokens: -1 }, param: 'min_tokens', states: ['min_tokens', '>= 0', '-1'] },
+  { fields: { min_tokens: 5, max_tokens: 4 }, param: 'min_tokens', states: ['min_tokens', 'max_tokens', '<= 4', 'got 5'] },
+  { fields: { min_tokens: 17 }, param: 'min_tokens', states: ['min_tokens', '<= 16', 'got 17'] },
+  { fields: { typical_p: 0 }, param: 'typical_p', states: ['typical_p', '> 0', 'got 0'] },
+  { fields: { typical_p: 1.5 }, param: 'typical_p', states: ['typical_p', '<= 1', '1.5'] },
+  { fields: { repetition_penalty: 0 }, param: 'repetition_penalty', states: ['repetition_penalty', '> 0', 'got 0'] },
+  { fields: { repetition_penalty: 2.1 }, param: 'repetition_penalty', states: ['repetition_penalty', '<= 2', '2.1'] },
+  { fields: { allowed_token_ids: [] }, param: 'allowed_token_ids', states: ['allowed_token_ids', '1', 'length 0'] },
+  { fields: { allowed_token_ids: [256] }, param: 'allowed_token_ids', states: ['allowed_token_ids', 'below 256', 'got 256'] },
+  { fields: { allowed_token_ids: IDS_4097 }, param: 'allowed_token_ids', states: ['allowed_token_ids', '4096', '4097'] },
+  { fields: { allowed_token_ids: [1.5] }, param: 'allowed_token_ids', states: ['allowed_token_ids', '1.5'] },
+  { fields: { stop_token_ids: 7 }, param: 'stop_token_ids', states: ['stop_token_ids', 'an array', 'got 7'] },
+  { fields: { stop_token_ids: ['7'] }, param: 'stop_token_ids', states: ['stop_token_ids', 'string of length 1'] },
+  { fields: { stop_token_ids: [256] }, param: 'stop_token_ids', states: ['stop_token_ids', 'below 256', 'got 256'] },
+  { fields: { stop_token_ids: IDS_129 }, param: 'stop_token_ids', states: ['stop_token_ids', '128', '129'] },
+  { fields: { logprob_token_ids: IDS_129 }, param: 'logprob_token_ids', states: ['logprob_token_ids', '128', '129'] },
+  { fields: { logprob_token_ids: [-1] }, param: 'logprob_token_ids', states: ['logprob_token_ids', '-1'] },
+  { fields: { logprob_token_ids: [300] }, param: 'logprob_token_ids', states: ['logprob_token_ids', 'below 256', '300'] },
+  { fields: { bad_words: 'no' }, param: 'bad_words', states: ['bad_words', 'array of strings', 'string of length 2'] },
+  { fields: { bad_words: [1] }, param: 'bad_words', states: ['bad_words', 'got 1'] },
+  { fields: { bad_words: [' '] }, param: 'bad_words', states: ['bad_words', 'spaces'] },
+  { fields: { bad_words: IDS_129.map(String) }, param: 'bad_words', states: ['bad_words', '128', '129'] },
+  { fields: { bad_words: ['x'.repeat(257)] }, param: 'bad_words', states: ['bad_words', '256', '257'] },
+  { fields: { prompt_logprobs: 21 }, param: 'prompt_logprobs', states: ['prompt_logprobs', '<= 20', '21'] },
+  { fields: { prompt_logprobs: 1, stream: true }, param: 'prompt_logprobs', states: ['prompt_logprobs', 'stream', 'got 1'] },
+  { fields: { truncate_prompt_tokens: -2 }, param: 'truncate_prompt_tokens', states: ['truncate_prompt_tokens', '>= -1', '-2'] },
+  { fields: { truncate_prompt_tokens: 0 }, param: 'truncate_prompt_tokens', states: ['truncate_prompt_tokens', '>= 1', 'got 0'] },
+  { fields: { priority: 1001 }, param: 'priority', states: ['priority', '<= 1000', '1001'] },
+  { fields: { priority: -1001 }, param: 'priority', states: ['priority', '>= -1000', '-1001'] },
+  { fields: { priority: 0.5 }, param: 'priority', states: ['priority', 'an integer', '0.5'] },
+  { fields: { request_id: 'with space' }, param: 'request_id', states: ['request_id', '128', 'string of length 10'] },
+  { fields: { request_id: 'x'.repeat(129) }, param: 'request_id', states: ['request_id', '128', '129'] },
+  { fields: { timings: 'yes' }, param: 'timings', states: ['timings', 'a boolean'] },
+  { fields: { skip_special_tokens: 0 }, param: 'skip_special_tokens', states: ['skip_special_tokens', 'a boolean', 'got 0'] },
+  { fields: { add_special_tokens: 'no' }, param: 'add_special_tokens', states: ['add_special_tokens', 'a boolean'] },
+  { fields: { include_stop_str_in_output: 1 }, param: 'include_stop_str_in_output', states: ['include_stop_str_in_output', 'a boolean'] },
+  { fields: { return_tokens_as_token_ids: 1 }, param: 'return_tokens_as_token_ids', states: ['return_tokens_as_token_ids', 'a boolean'] },
   {
     fields: { stream: true, stream_options: { continuous_usage_stats: 2 } },
     param: 'stream_options.continuous_usage_stats',
-    says: ['a boolean', 'got 2']
+    states: ['a boolean', 'got 2']
   },
-  { fields: { cache_salt: '' }, param: 'cache_salt', says: ['cache_salt', '1', '0'] },
-  { fields: { prompt: '' }, param: 'prompt', says: ['prompt', 'non-empty'] },
-  { fields: { prompt: [] }, param: 'prompt', says: ['prompt', 'non-empty'] },
-  { fields: { prompt: [''] }, param: 'prompt', says: ['prompt', 'non-empty'] },
-  { fields: { prompt: [[]] }, param: 'prompt', says: ['prompt', 'non-empty'] },
-  { fields: { prompt: null }, param: 'prompt', says: ['prompt'] },
-  { fields: { prompt: 7 }, param: 'prompt', says: ['prompt', 'got 7'] },
-  { fields: { prompt: ['a', 1] }, param: 'prompt', says: ['prompt', 'got 1'] },
-  { fields: { prompt: [1, 'a'] }, param: 'prompt', says: ['prompt', 'string'] },
-  { fields: { prompt: [[1], 'a'] }, param: 'prompt', says: ['prompt', 'string'] },
-  { fields: { prompt: [1, -1] }, param: 'prompt', says: ['prompt', '-1'] },
-  { fields: { prompt: [1, 1.5] }, param: 'prompt', says: ['prompt', '1.5'] },
-  { fields: { prompt: [1, 256] }, param: 'prompt', says: ['prompt', 'below 256', 'got 256'] },
-  { fields: { prompt: Array(131_073).fill(1) }, param: 'prompt', says: ['prompt', '131072', '131073'] },
-  { fields: { prompt: Array.from({ length: 65 }, () => 'a') }, param: 'prompt', says: ['prompt', '64', '65'] }
-])('refuses $fields, naming field, bound and value', async ({ fields, param, says }) => {
+  { fields: { cache_salt: '' }, param: 'cache_salt', states: ['cache_salt', '1', '0'] },
+  { fields: { prompt: '' }, param: 'prompt', states: ['prompt', 'non-empty'] },
+  { fields: { prompt: [] }, param: 'prompt', states: ['prompt', 'non-empty'] },
+  { fields: { prompt: [''] }, param: 'prompt', states: ['prompt', 'non-empty'] },
+  { fields: { prompt: [[]] }, param: 'prompt', states: ['prompt', 'non-empty'] },
+  { fields: { prompt: null }, param: 'prompt', states: ['prompt'] },
+  { fields: { prompt: 7 }, param: 'prompt', states: ['prompt', 'got 7'] },
+  { fields: { prompt: ['a', 1] }, param: 'prompt', states: ['prompt', 'got 1'] },
+  { fields: { prompt: [1, 'a'] }, param: 'prompt', states: ['prompt', 'string'] },
+  { fields: { prompt: [[1], 'a'] }, param: 'prompt', states: ['prompt', 'string'] },
+  { fields: { prompt: [1, -1] }, param: 'prompt', states: ['prompt', '-1'] },
+  { fields: { prompt: [1, 1.5] }, param: 'prompt', states: ['prompt', '1.5'] },
+  { fields: { prompt: [1, 256] }, param: 'prompt', states: ['prompt', 'below 256', 'got 256'] },
+  { fields: { prompt: Array(131_073).fill(1) }, param: 'prompt', states: ['prompt', '131072', '131073'] },
+  { fields: { prompt: Array.from({ length: 65 }, () => 'a') }, param: 'prompt', states: ['prompt', '64', '65'] }
+])('refuses $fields, naming field, bound and value', async ({ fields, param, states }) => {
   const { response, queue } = await post({ ...GOOD, ...fields })
   expect(response.statusCode).toBe(400)
   const { error } = response.json()
   expect(error).toEqual({ message: expect.any(String), type: 'invalid_request_error', param, code: null })
-  for (const word of says) expect(error.message).toContain(word)
+  for (const word of states) expect(error.message).toContain(word)
   expect(queue.submitted).toEqual([])
 })
 
@@ -175,7 +175,7 @@ it('takes null for the default of every option', async () => {
     sampling: { ...PLAIN_SAMPLING, temperature: 1, seed: expect.any(Number) },
     cacheSalt: 'caller',
     admittedAtMs: 1_700_000_000_500,
-    ticket: { ...PLAIN_TICKET, owner: 'caller', presentation: request?.ticket.presentation }
+    delivery: { ...PLAIN_DELIVERY, owner: 'caller', presentation: request?.delivery.presentation }
   })
 })
 
@@ -230,7 +230,7 @@ it('carries every option in house words', async () => {
     ignoreEos: true,
     skipSpecialTokens: false,
     cacheSalt: 'caller:pepper',
-    ticket: { priority: -3 }
+    delivery: { priority: -3 }
   })
   expect(request?.sampling).toEqual({
     temperature: 0.5,
@@ -272,29 +272,29 @@ it('takes top_p 0 for greedy, whatever else is asked', async () => {
 })
 
 it.each([
-  { asked: { n: 3 }, choices: { choicesPerPrompt: 1, shownPerPrompt: 3, standsFor: 3 } },
-  { asked: { n: 2, best_of: 5 }, choices: { choicesPerPrompt: 1, shownPerPrompt: 2, standsFor: 5 } }
-])('computes one choice for all where nothing is left to chance: $asked', async ({ asked, choices }) => {
-  expect((await post({ ...GOOD, ...asked, temperature: 0 })).request).toMatchObject(choices)
+  { requested: { n: 3 }, choices: { choicesPerPrompt: 1, shownPerPrompt: 3, standsFor: 3 } },
+  { requested: { n: 2, best_of: 5 }, choices: { choicesPerPrompt: 1, shownPerPrompt: 2, standsFor: 5 } }
+])('computes one choice for all where nothing is left to chance: $asked', async ({ requested, choices }) => {
+  expect((await post({ ...GOOD, ...requested, temperature: 0 })).request).toMatchObject(choices)
 })
 
 it.each([
-  { asked: { best_of: 2 }, scores: { topLogprobs: 0, promptLogprobs: null, echo: false } },
-  { asked: { logprob_token_ids: [1] }, scores: { topLogprobs: 0, promptLogprobs: null, echo: false } },
-  { asked: { echo: true }, scores: { topLogprobs: null, promptLogprobs: null, echo: true } },
-  { asked: { echo: true, logprobs: 2 }, scores: { topLogprobs: 2, promptLogprobs: 2, echo: true } },
-  { asked: { prompt_logprobs: 3 }, scores: { topLogprobs: null, promptLogprobs: 3, echo: true } },
-  { asked: { echo: true, logprobs: 2, prompt_logprobs: 1 }, scores: { topLogprobs: 2, promptLogprobs: 2, echo: true } }
-])('scores what $asked needs, and no more', async ({ asked, scores }) => {
-  expect((await post({ ...GOOD, ...asked })).request).toMatchObject(scores)
+  { requested: { best_of: 2 }, scores: { topLogprobs: 0, promptLogprobs: null, echo: false } },
+  { requested: { logprob_token_ids: [1] }, scores: { topLogprobs: 0, promptLogprobs: null, echo: false } },
+  { requested: { echo: true }, scores: { topLogprobs: null, promptLogprobs: null, echo: true } },
+  { requested: { echo: true, logprobs: 2 }, scores: { topLogprobs: 2, promptLogprobs: 2, echo: true } },
+  { requested: { prompt_logprobs: 3 }, scores: { topLogprobs: null, promptLogprobs: 3, echo: true } },
+  { requested: { echo: true, logprobs: 2, prompt_logprobs: 1 }, scores: { topLogprobs: 2, promptLogprobs: 2, echo: true } }
+])('scores what $asked needs, and no more', async ({ requested, scores }) => {
+  expect((await post({ ...GOOD, ...requested })).request).toMatchObject(scores)
 })
 
 it.each([
   { truncate_prompt_tokens: 3, max_tokens: 1, ids: [99, 100, 101] },
   { truncate_prompt_tokens: 9, max_tokens: 1, ids: [97, 98, 99, 100, 101] },
   { truncate_prompt_tokens: -1, max_tokens: 61, ids: [99, 100, 101] }
-])('keeps the last tokens of a prompt that is to be truncated to $truncate_prompt_tokens', async ({ ids, ...asked }) => {
-  expect((await post({ ...GOOD, ...asked, prompt: 'abcde' })).request?.prompts).toEqual([{ tokenIds: ids }])
+])('keeps the last tokens of a prompt that is to be truncated to $truncate_prompt_tokens', async ({ ids, ...requested }) => {
+  expect((await post({ ...GOOD, ...requested, prompt: 'abcde' })).request?.prompts).toEqual([{ tokenIds: ids }])
 })
 
 it('puts prompt and suffix around the gap that the model was taught to fill', async () => {
@@ -382,9 +382,9 @@ it('names few and short of what it ignores, in ASCII, so that any client can rea
       const unknown = Object.fromEntries(names.map(one => [`x${one}`, 1]))
       const { response } = await post({ ...unknown, ...GOOD })
       expect(response.statusCode).toBe(200)
-      const told = String(response.headers['x-ignored-params'] ?? '')
-      expect(told).toMatch(/^[\x20-\x7e]{0,2200}$/)
-      expect(told === '' ? 0 : told.split(', ').length).toBe(Math.min(32, Object.keys(unknown).length))
+      const received = String(response.headers['x-ignored-params'] ?? '')
+      expect(received).toMatch(/^[\x20-\x7e]{0,2200}$/)
+      expect(received === '' ? 0 : received.split(', ').length).toBe(Math.min(32, Object.keys(unknown).length))
     }),
     { numRuns: 50 }
   )

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { ServiceError } from '../../../src/inference/contract/errors.ts'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
 import { completionReader } from '../../../src/routes/completions/reader.ts'
-import { generationRoute } from '../../../src/routes/wire/generation-route.ts'
+import { generationRoute } from '../../../src/routes/wire/request/generation-route.ts'
 import { answerErrors } from '../../../src/server/plugins/error-handler.ts'
 import { finished, inBatches, type LiteralQueue, literalQueue, readSse, routeOptions, saying } from '../literal-parts.ts'
 

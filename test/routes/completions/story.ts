@@ -40,7 +40,10 @@ const end: fc.Arbitrary<ChoiceEnd> = fc.constantFrom(
   { reason: 'length', stopString: null }
 )
 
-/** A view, and a log that keeps the promises of the contract: prompts before tokens, positions in order, choices interleaved at will. */
+/**
+ * A view, and a log that keeps the promises of the contract: prompts before tokens, positions in order, choices
+ * interleaved at will.
+ */
 export const story = fc
   .record({
     promptCount: fc.integer({ min: 1, max: 3 }),

@@ -56,7 +56,7 @@ export class ASocket {
 }
 
 /** The app on a port, on an embedded queue with one worker. */
-export async function openHouse(slots = 4, leaving = new AbortController().signal, changes: Partial<AppOptions> = {}) {
+export async function openTestApp(slots = 4, leaving = new AbortController().signal, changes: Partial<AppOptions> = {}) {
   const queue = new EmbeddedQueue()
   const worker = joinInProcess(queue, slots)
   const app = testApp({ queue, leaving, ...changes })

@@ -1,8 +1,8 @@
 import { type FastifyInstance, type FastifyPluginAsync, fastify } from 'fastify'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import type { WebSocket } from 'ws'
+import { PLAIN_DELIVERY } from '../../../src/inference/contract/delivery-policy.ts'
 import type { LogEntry } from '../../../src/inference/contract/events.ts'
-import { PLAIN_TICKET } from '../../../src/inference/contract/ticket.ts'
 import { type SocketRouteOptions, socketRoute } from '../../../src/routes/socket/route.ts'
 import type { Dialect } from '../../../src/routes/wire/dialect.ts'
 import { toStored } from '../../../src/routes/wire/dialect.ts'
@@ -11,9 +11,9 @@ import { finished } from '../literal-parts.ts'
 import type { Message } from './a-socket.ts'
 
 const TEXT_BYTES = 50_000
-const OUTBOX = { highWaterBytes: 120_000, stallMs: 20 }
+const WRITER_LIMITS = { highWaterBytes: 120_000, stallMs: 20 }
 /** What has room is sent, so one more text may lie behind the mark; and the short frames around it. */
-const BOUND = OUTBOX.highWaterBytes + TEXT_BYTES + 1000
+const BOUND = WRITER_LIMITS.highWaterBytes + TEXT_BYTES + 1000
 /** `started` and `parked` of one request. */
 const SHORT_BYTES = 250
 
@@ -37,16 +37,16 @@ function logOf(texts: number): LogEntry[] {
   return [...entries, { ordinal: texts + 1, event: theEnd }]
 }
 
-async function openHouse(texts: number, stallMs = OUTBOX.stallMs, highWaterBytes = OUTBOX.highWaterBytes) {
+async function openTestApp(texts: number, stallMs = WRITER_LIMITS.stallMs, highWaterBytes = WRITER_LIMITS.highWaterBytes) {
   const entries = logOf(texts)
-  const ticket = { ...PLAIN_TICKET, owner: 'caller', presentation: toStored({ dialect: dialect.name, view: {} }) }
+  const delivery = { ...PLAIN_DELIVERY, owner: 'caller', presentation: toStored({ dialect: dialect.name, view: {} }) }
   const left: number[] = []
   const app: FastifyInstance = fastify()
   const options: SocketRouteOptions = {
     queue: {
       submit: async ({ id }) => id,
-      ticket: async () => ticket,
-      snapshot: async () => ({ ticket, queued: null, last: entries.length, end: theEnd }),
+      deliveryPolicy: async () => delivery,
+      snapshot: async () => ({ delivery, queued: null, last: entries.length, end: theEnd }),
       entries: async (_id, afterOrdinal) => entries.slice(afterOrdinal),
       async *events(_id, afterOrdinal) {
         try {
@@ -58,7 +58,7 @@ async function openHouse(texts: number, stallMs = OUTBOX.stallMs, highWaterBytes
       cancel: async () => {}
     },
     dialects: [dialect],
-    openers: {
+    parsers: {
       'completion.create': async () => ({
         generation: aRequest(),
         presentation: { dialect: dialect.name, view: {} },
@@ -71,7 +71,7 @@ async function openHouse(texts: number, stallMs = OUTBOX.stallMs, highWaterBytes
     clock: () => 0,
     callerOf: () => 'caller',
     leaving: new AbortController().signal,
-    outbox: { highWaterBytes, stallMs }
+    writer: { highWaterBytes, stallMs }
   }
   let inner = app
   const route: FastifyPluginAsync = async child => {
@@ -103,12 +103,12 @@ function buffered(app: FastifyInstance): number[] {
 }
 
 it('parks what a client does not read, and goes on exactly there once it is resumed', async () => {
-  const { app, left } = await openHouse(12)
+  const { app, left } = await openTestApp(12)
   const { socket, messages } = await connect(app)
   socket.pause()
   socket.send(create)
   await vi.waitFor(() => expect(left).toEqual([0]))
-  expect(buffered(app).every(bytes => bytes > OUTBOX.highWaterBytes && bytes < BOUND)).toBe(true)
+  expect(buffered(app).every(bytes => bytes > WRITER_LIMITS.highWaterBytes && bytes < BOUND)).toBe(true)
 
   socket.resume()
   for (let resumed = 0; messages.at(-1)?.['type'] !== 'done'; ) {
@@ -124,7 +124,7 @@ it('parks what a client does not read, and goes on exactly there once it is resu
 })
 
 it('keeps no more for a client that reads nothing of many requests', async () => {
-  const { app, left } = await openHouse(5)
+  const { app, left } = await openTestApp(5)
   const { socket } = await connect(app)
   socket.pause()
   for (let id = 0; id < 64; id++) socket.send(JSON.stringify({ type: 'completion.create', id: `${id}`, body: {} }))
@@ -133,18 +133,18 @@ it('keeps no more for a client that reads nothing of many requests', async () =>
 })
 
 it('parks nothing of a client that reads at last, however many of its requests wait for the same room', async () => {
-  const { app } = await openHouse(5, 60_000)
+  const { app } = await openTestApp(5, 60_000)
   const { socket, messages } = await connect(app)
   socket.pause()
   for (let id = 0; id < 64; id++) socket.send(JSON.stringify({ type: 'completion.create', id: `${id}`, body: {} }))
-  await vi.waitFor(() => expect(buffered(app)[0]).toBeGreaterThan(OUTBOX.highWaterBytes))
+  await vi.waitFor(() => expect(buffered(app)[0]).toBeGreaterThan(WRITER_LIMITS.highWaterBytes))
   socket.resume()
   await vi.waitFor(() => expect(messages.filter(({ type }) => type === 'done')).toHaveLength(64), { timeout: 10_000 })
   expect(messages.filter(({ type }) => type === 'parked')).toEqual([])
 })
 
 it('keeps little for 200 clients that read nothing', async () => {
-  const { app, left } = await openHouse(20)
+  const { app, left } = await openTestApp(20)
   for (let count = 0; count < 200; count++) {
     const { socket } = await connect(app)
     socket.pause()
@@ -157,7 +157,7 @@ it('keeps little for 200 clients that read nothing', async () => {
 })
 
 it('reads no more of a client that does not read its answers, and answers everything once it does', async () => {
-  const { app } = await openHouse(1, undefined, 2000)
+  const { app } = await openTestApp(1, undefined, 2000)
   const { socket, messages } = await connect(app)
   socket.pause()
   // A stream that was read to its end: `started` and `done`, which wait for nobody.

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { TRICKS } from '../../queue/fake-engine.ts'
 import { chatText } from '../chat/chat-text.ts'
 import { readSse } from '../literal-parts.ts'
-import { ASocket, BODY, type Message, openHouse } from './a-socket.ts'
+import { ASocket, BODY, type Message, openTestApp } from './a-socket.ts'
 
 const create = (id: string, body: object = {}) => ({ type: 'completion.create', id, body: { ...BODY, ...body } })
 const isDone = (id: string) => (message: Message) => message['type'] === 'done' && message['id'] === id
@@ -10,12 +10,12 @@ const isDone = (id: string) => (message: Message) => message['type'] === 'done' 
 const HOLD = { prompt: [TRICKS.hold] }
 
 it('sends the chunks that an SSE stream of the same request has, numbered alike', async () => {
-  await using house = await openHouse()
-  const client = await house.connect()
+  await using testApp = await openTestApp()
+  const client = await testApp.connect()
   const options = { n: 2, stream_options: { include_usage: true } }
   client.send(create('a', options))
   await client.until(isDone('a'))
-  const sse = readSse(await (await house.post(options)).text()).filter(event => event.data !== '[DONE]')
+  const sse = readSse(await (await testApp.post(options)).text()).filter(event => event.data !== '[DONE]')
   const chunks = client.of('a').filter(message => message['type'] === 'chunk')
   const unnamed = (chunk: unknown) => ({ ...(chunk as object), id: '' })
   expect(chunks.map(chunk => unnamed(chunk['data']))).toEqual(sse.map(event => unnamed(JSON.parse(event.data))))
@@ -30,13 +30,13 @@ it('sends the chunks that an SSE stream of the same request has, numbered alike'
 })
 
 it('sends of a conversation the chunks that an SSE stream of the same body has', async () => {
-  await using house = await openHouse(4, undefined, { text: chatText() })
-  const client = await house.connect()
+  await using testApp = await openTestApp(4, undefined, { text: chatText() })
+  const client = await testApp.connect()
   const options = { n: 2, stream_options: { include_usage: true, continuous_usage_stats: true }, return_token_ids: true }
   const body = { model: 'tiny', messages: [{ role: 'user', content: 'hi' }], max_tokens: 4, ...options }
   client.send({ type: 'chat.create', id: 'a', body })
   await client.until(isDone('a'))
-  const response = await house.post({ ...body, prompt: undefined }, '/v1/chat/completions')
+  const response = await testApp.post({ ...body, prompt: undefined }, '/v1/chat/completions')
   const sse = readSse(await response.text()).filter(event => event.data !== '[DONE]')
   const chunks = client.of('a').filter(message => message['type'] === 'chunk')
   const unnamed = (chunk: unknown) => ({ ...(chunk as object), id: '' })
@@ -47,8 +47,8 @@ it('sends of a conversation the chunks that an SSE stream of the same body has',
 })
 
 it('tells of a flood of unknown fields few and short names', async () => {
-  await using house = await openHouse()
-  const client = await house.connect()
+  await using testApp = await openTestApp()
+  const client = await testApp.connect()
   const unknown = Object.fromEntries(Array.from({ length: 5000 }, (_, at) => [`${at}${'é'.repeat(100)}`, 1]))
   client.send(create('a', unknown))
   const { ignored_params } = await client.until(message => message['type'] === 'started')
@@ -57,8 +57,8 @@ it('tells of a flood of unknown fields few and short names', async () => {
 })
 
 it('carries many requests at once, each under its own id', async () => {
-  await using house = await openHouse()
-  const client = await house.connect()
+  await using testApp = await openTestApp()
+  const client = await testApp.connect()
   const ids = Array.from({ length: 12 }, (_, index) => `request ${index}`)
   for (const [index, id] of ids.entries()) client.send(create(id, { max_tokens: 1 + index }))
   for (const [index, id] of ids.entries()) {
@@ -68,8 +68,8 @@ it('carries many requests at once, each under its own id', async () => {
 })
 
 it('tells who waits where it stands', async () => {
-  await using house = await openHouse(1)
-  const client = await house.connect()
+  await using testApp = await openTestApp(1)
+  const client = await testApp.connect()
   client.send(create('holds', HOLD))
   await client.until(message => message['type'] === 'chunk')
   client.send(create('waits'))
@@ -80,13 +80,13 @@ it('tells who waits where it stands', async () => {
 })
 
 it('resumes behind any number on another socket', async () => {
-  await using house = await openHouse()
-  const first = await house.connect()
+  await using testApp = await openTestApp()
+  const first = await testApp.connect()
   first.send(create('a', { background: true, max_tokens: 6 }))
   await first.until(isDone('a'))
   const { stream_id } = first.of('a')[0] as { stream_id: string }
   const chunks = first.of('a').filter(message => message['type'] === 'chunk')
-  const second = await house.connect()
+  const second = await testApp.connect()
   for (const [seen, { seq }] of chunks.entries()) {
     const id = `after ${seq}`
     second.send({ type: 'resume', id, stream_id, after: seq })
@@ -98,20 +98,20 @@ it('resumes behind any number on another socket', async () => {
 })
 
 it('says so at once to who has read a stream to its end', async () => {
-  await using house = await openHouse()
-  const client = await house.connect()
+  await using testApp = await openTestApp()
+  const client = await testApp.connect()
   client.send(create('a', { background: true, max_tokens: 2 }))
   await client.until(isDone('a'))
   const { stream_id } = client.of('a')[0] as { stream_id: string }
-  const { last } = await house.queue.snapshot(stream_id)
+  const { last } = await testApp.queue.snapshot(stream_id)
   client.send({ type: 'resume', id: 'b', stream_id, after: last })
   await client.until(message => message['id'] === 'b' && message['type'] !== 'started')
   expect(client.of('b').map(message => message['type'])).toEqual(['started', 'done'])
 })
 
 it('cancels what it leaves behind, and lets run what is in the background', async () => {
-  await using house = await openHouse()
-  const client = await house.connect()
+  await using testApp = await openTestApp()
+  const client = await testApp.connect()
   client.send(create('left', HOLD))
   client.send(create('kept', { ...HOLD, background: true }))
   const streamOf = async (id: string) =>
@@ -119,10 +119,10 @@ it('cancels what it leaves behind, and lets run what is in the background', asyn
   const [left, kept] = [await streamOf('left'), await streamOf('kept')]
   for (const id of ['left', 'kept']) await client.until(message => message['type'] === 'chunk' && message['id'] === id)
   client.socket.close()
-  const end = await readToEnd(house, left)
+  const end = await readToEnd(testApp, left)
   expect(end).toMatchObject({ kind: 'failed', failure: { code: 'cancelled' } })
-  expect(await house.queue.snapshot(kept)).toMatchObject({ last: expect.toSatisfy(last => last > 0), end: null })
-  await house.queue.cancel(kept)
+  expect(await testApp.queue.snapshot(kept)).toMatchObject({ last: expect.toSatisfy(last => last > 0), end: null })
+  await testApp.queue.cancel(kept)
 })
 
 it.each([
@@ -134,8 +134,8 @@ it.each([
   ['an unknown stream', '{"type":"resume","id":"a","stream_id":"cmpl-none"}', 'a', /no stream/],
   ['a cancel of nothing', '{"type":"cancel","id":"a"}', 'a', /follows no request/]
 ])('answers %s with an error and stays open', async (_name, frame, id, message) => {
-  await using house = await openHouse()
-  const client = await house.connect()
+  await using testApp = await openTestApp()
+  const client = await testApp.connect()
   client.send(frame)
   expect(await client.until(one => one['type'] === 'error')).toEqual({
     type: 'error',
@@ -157,8 +157,8 @@ it.each([
   ['nothing', [Buffer.alloc(0)]],
   ['fragments', [Buffer.from('{"type":'), Buffer.from('"cancel"}')]]
 ])('tells who sends a binary frame of %s that only text frames are read', async (_name, pieces) => {
-  await using house = await openHouse()
-  const client = await house.connect()
+  await using testApp = await openTestApp()
+  const client = await testApp.connect()
   for (const [at, piece] of pieces.entries()) client.socket.send(piece, { binary: true, fin: at === pieces.length - 1 })
   expect(await client.until(one => one['type'] === 'error')).toMatchObject({
     id: null,
@@ -169,8 +169,8 @@ it.each([
 })
 
 it('closes with 1007 where text is not UTF-8', async () => {
-  await using house = await openHouse()
-  const client = await house.connect()
+  await using testApp = await openTestApp()
+  const client = await testApp.connect()
   client.socket.send(Buffer.from([0xff]), { binary: false })
   expect(await client.closed).toBe(1007)
 })
@@ -183,9 +183,9 @@ it.each([
   ['a cancel of nothing', '{"type":"cancel","id":"a"}'],
   ['an unknown stream', '{"type":"resume","id":"a","stream_id":"cmpl-none"}']
 ])('closes with 1008 when there is no end to frames that are refused: %s', async (_name, frame) => {
-  await using house = await openHouse()
-  const other = await house.connect()
-  const client = await house.connect()
+  await using testApp = await openTestApp()
+  const other = await testApp.connect()
+  const client = await testApp.connect()
   for (let count = 0; count < 5000; count++) client.socket.send(frame)
   expect(await client.closed).toBe(1008)
   expect(client.messages.length).toBeLessThan(200)
@@ -196,8 +196,8 @@ it.each([
 })
 
 it('does not count what the server refuses for reasons of its own, nor requests that the client cancels', async () => {
-  await using house = await openHouse(64)
-  const client = await house.connect()
+  await using testApp = await openTestApp(64)
+  const client = await testApp.connect()
   for (let count = 0; count < 200; count++) {
     client.send(create(`${count}`, HOLD))
     await client.until(message => message['type'] === 'started' && message['id'] === `${count}`)
@@ -209,8 +209,8 @@ it('does not count what the server refuses for reasons of its own, nor requests 
 })
 
 it('refuses an id that is in use', async () => {
-  await using house = await openHouse()
-  const client = await house.connect()
+  await using testApp = await openTestApp()
+  const client = await testApp.connect()
   client.send(create('a', HOLD))
   await client.until(message => message['type'] === 'chunk')
   client.send(create('a'))
@@ -218,61 +218,61 @@ it('refuses an id that is in use', async () => {
 })
 
 it('closes with 1009 when a frame is too large', async () => {
-  await using house = await openHouse()
-  const client = await house.connect()
+  await using testApp = await openTestApp()
+  const client = await testApp.connect()
   client.send('x'.repeat(1_100_000))
   expect(await client.closed).toBe(1009)
 })
 
 it('does not wait for clients that do not answer when the server goes', async () => {
-  const house = await openHouse()
-  const silent = await house.connect()
+  const testApp = await openTestApp()
+  const silent = await testApp.connect()
   silent.socket.pause()
-  const flooding = await house.connect()
+  const flooding = await testApp.connect()
   flooding.socket.pause()
   const sending = setInterval(() => flooding.socket.readyState === flooding.socket.OPEN && flooding.send('{'), 1)
-  await house.app.close()
+  await testApp.app.close()
   clearInterval(sending)
   silent.socket.resume()
   expect(await silent.closed).toBe(1012)
 })
 
 it('tells sockets to come again when the server goes', async () => {
-  const house = await openHouse()
-  const client = await house.connect()
-  await house.app.close()
+  const testApp = await openTestApp()
+  const client = await testApp.connect()
+  await testApp.app.close()
   expect(await client.closed).toBe(1012)
 })
 
 it('sends clients elsewhere when this process is to go, and what they read goes on there', async () => {
   const leaving = new AbortController()
-  await using house = await openHouse(4, leaving.signal)
-  const client = await house.connect()
+  await using testApp = await openTestApp(4, leaving.signal)
+  const client = await testApp.connect()
   client.send(create('a', HOLD))
   const { stream_id } = await client.until(message => message['type'] === 'started')
   await client.until(message => message['type'] === 'chunk')
   leaving.abort()
   expect(await client.closed).toBe(1012)
-  const again = await house.connect()
+  const again = await testApp.connect()
   again.send({ type: 'resume', id: 'a', stream_id, after: 0 })
   await again.until(message => message['type'] === 'chunk')
-  expect(await house.queue.snapshot(String(stream_id))).toMatchObject({ last: expect.toSatisfy(last => last > 0), end: null })
-  await house.queue.cancel(String(stream_id))
+  expect(await testApp.queue.snapshot(String(stream_id))).toMatchObject({ last: expect.toSatisfy(last => last > 0), end: null })
+  await testApp.queue.cancel(String(stream_id))
 })
 
 it.each([
   ['http://evil.example', 403],
   ['null', 403]
 ])('lets no page of another origin open a socket: %s', async (origin, status) => {
-  await using house = await openHouse()
-  const client = new ASocket(`ws://${house.host}/v1/completions`, { origin })
+  await using testApp = await openTestApp()
+  const client = new ASocket(`ws://${testApp.host}/v1/completions`, { origin })
   const error = await new Promise<Error>(resolve => client.socket.once('error', resolve))
   expect(error.message).toContain(String(status))
 })
 
 it('lets its own pages open a socket', async () => {
-  await using house = await openHouse()
-  const client = await house.connect({ origin: `http://${house.host}` })
+  await using testApp = await openTestApp()
+  const client = await testApp.connect({ origin: `http://${testApp.host}` })
   client.send(create('a'))
   await client.until(isDone('a'))
 })
@@ -281,8 +281,8 @@ function isNullOrText(value: unknown): boolean {
   return value === null || typeof value === 'string'
 }
 
-async function readToEnd(house: Awaited<ReturnType<typeof openHouse>>, streamId: string) {
+async function readToEnd(testApp: Awaited<ReturnType<typeof openTestApp>>, streamId: string) {
   let last: unknown = null
-  for await (const batch of house.queue.events(streamId, 0, AbortSignal.timeout(10_000))) last = batch.at(-1)?.event
+  for await (const batch of testApp.queue.events(streamId, 0, AbortSignal.timeout(10_000))) last = batch.at(-1)?.event
   return last
 }

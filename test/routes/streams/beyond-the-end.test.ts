@@ -10,13 +10,13 @@ import { RedisRig } from '../../queue/redis/redis-rig.ts'
 import { type RedisServer, startRedis } from '../../queue/redis/redis-server.ts'
 import { testApp } from '../../server/app-parts.ts'
 import { VIEW } from '../completions/story.ts'
-import { openHouse } from '../socket/a-socket.ts'
+import { openTestApp } from '../socket/a-socket.ts'
 
 /** A request that has said `started` and one token, and holds on. */
 async function holding(queue: GenerationQueue): Promise<string> {
   const request = aRequest({ prompts: [{ tokenIds: [TRICKS.hold] }] })
   const presentation = toStored({ dialect: 'completions', view: { ...VIEW, id: request.id } })
-  await queue.submit({ ...request, ticket: { ...request.ticket, owner: '', unattended: 'run', presentation } })
+  await queue.submit({ ...request, delivery: { ...request.delivery, owner: '', onDisconnect: 'run', presentation } })
   await readUntil(queue, request.id, 'token')
   return request.id
 }
@@ -81,13 +81,13 @@ it('asks readers to come again while what Redis lost may be written again', asyn
 })
 
 it('tells it a socket, too, which stays', async () => {
-  await using house = await openHouse()
-  const id = await holding(house.queue)
-  const client = await house.connect()
+  await using testApp = await openTestApp()
+  const id = await holding(testApp.queue)
+  const client = await testApp.connect()
   client.send({ type: 'resume', id: 'far', stream_id: id, after: 3 })
   const { error } = await client.until(message => message['type'] === 'error')
   expect(error).toMatchObject({ param: 'after', message: expect.stringMatching(/'after'.*from 0 to 2, but got 3/) })
   client.send({ type: 'resume', id: 'near', stream_id: id, after: 1 })
   expect(await client.until(message => message['type'] === 'chunk')).toMatchObject({ id: 'near', seq: 2 })
-  await house.queue.cancel(id)
+  await testApp.queue.cancel(id)
 })

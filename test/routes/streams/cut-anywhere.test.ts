@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { type FastifyInstance, type FastifyPluginAsync, fastify } from 'fastify'
 import { expect, it } from 'vitest'
+import { PLAIN_DELIVERY } from '../../../src/inference/contract/delivery-policy.ts'
 import type { LogEntry, LoggedEvent } from '../../../src/inference/contract/events.ts'
-import { PLAIN_TICKET } from '../../../src/inference/contract/ticket.ts'
 import { chatDialect } from '../../../src/routes/chat/dialect.ts'
 import { completionDialect } from '../../../src/routes/completions/dialect.ts'
 import { socketRoute } from '../../../src/routes/socket/route.ts'
@@ -14,8 +14,8 @@ import { finished, readSse } from '../literal-parts.ts'
 
 /** A frame as a client has it: what it says, and the place that it may be taken up behind. */
 interface Frame {
-  readonly says: unknown
-  readonly place: number | null
+  readonly states: unknown
+  readonly position: number | null
 }
 
 /** Reads a stream behind a place (0: all of it) to its end. */
@@ -34,13 +34,13 @@ const stored: fc.Arbitrary<Stored> = fc.oneof(
 
 async function serve({ dialect, view, events }: Stored): Promise<FastifyInstance> {
   const entries = events.map((event, i): LogEntry => ({ ordinal: i + 1, event }))
-  const ticket = { ...PLAIN_TICKET, owner: 'caller', presentation: toStored({ dialect, view }) }
+  const delivery = { ...PLAIN_DELIVERY, owner: 'caller', presentation: toStored({ dialect, view }) }
   const end = finished({ promptTokens: 1, completionTokens: 1, cachedTokens: 0 })
   const options = {
     queue: {
       submit: async ({ id }: { readonly id: string }) => id,
-      ticket: async () => ticket,
-      snapshot: async () => ({ ticket, queued: null, last: entries.length, end }),
+      deliveryPolicy: async () => delivery,
+      snapshot: async () => ({ delivery, queued: null, last: entries.length, end }),
       entries: async (_id: string, after: number) => entries.slice(after, after + 3),
       async *events(_id: string, after: number) {
         if (after < entries.length) yield entries.slice(after)
@@ -50,7 +50,7 @@ async function serve({ dialect, view, events }: Stored): Promise<FastifyInstance
     dialects: [completionDialect, chatDialect],
     callerOf: () => 'caller',
     leaving: new AbortController().signal,
-    openers: {},
+    parsers: {},
     isDraining: () => false,
     servedModelName: 'tiny',
     clock: () => 0
@@ -70,7 +70,7 @@ async function serve({ dialect, view, events }: Stored): Promise<FastifyInstance
 function overSse(app: FastifyInstance): Read {
   return async after => {
     const { body } = await app.inject({ method: 'GET', url: '/v1/streams/x', headers: { 'last-event-id': String(after) } })
-    return readSse(body).map(({ id, data }) => ({ says: data, place: id === null ? null : Number(id) }))
+    return readSse(body).map(({ id, data }) => ({ states: data, position: id === null ? null : Number(id) }))
   }
 }
 
@@ -81,7 +81,7 @@ function overSocket(app: FastifyInstance): Read {
     const { promise, resolve } = Promise.withResolvers<void>()
     socket.on('message', text => {
       const { type, seq = null, data } = JSON.parse(String(text))
-      if (type === 'chunk') frames.push({ says: data, place: seq })
+      if (type === 'chunk') frames.push({ states: data, position: seq })
       if (type === 'done') resolve()
     })
     socket.send(JSON.stringify({ type: 'resume', id: 'a', stream_id: 'x', after }))
@@ -102,9 +102,10 @@ it.each([
       const whole = await read(0)
       for (let cut = 0; cut <= whole.length; cut++) {
         const had = whole.slice(0, cut)
-        // What docs/streams.md has clients do: frames behind the last place belong to an entry that is not complete, and come again.
-        const kept = had.slice(0, had.findLastIndex(({ place }) => place !== null) + 1)
-        expect([...kept, ...(await read(kept.at(-1)?.place ?? 0))]).toEqual(whole)
+        // What docs/streams.md has clients do: frames behind the last place belong to an entry that is not complete,
+        // and come again.
+        const kept = had.slice(0, had.findLastIndex(({ position }) => position !== null) + 1)
+        expect([...kept, ...(await read(kept.at(-1)?.position ?? 0))]).toEqual(whole)
       }
       await app.close()
     }),
@@ -117,12 +118,12 @@ it('repeats no frame of entries that are complete, and numbers every entry that 
     fc.asyncProperty(stored, async stream => {
       const app = await serve(stream)
       const [sse, socket] = [await overSse(app)(0), await overSocket(app)(0)]
-      const said = sse.filter(({ says }) => says !== '[DONE]')
-      expect(socket.map(({ says }) => says)).toEqual(said.map(({ says }) => JSON.parse(String(says))))
-      const places = socket.flatMap(({ place }) => place ?? [])
-      expect(places).toEqual(places.toSorted((a, b) => a - b))
-      expect(new Set(places).size).toBe(places.length)
-      expect(socket.at(-1)?.place ?? 0).toBeGreaterThan(0)
+      const emitted = sse.filter(({ states }) => states !== '[DONE]')
+      expect(socket.map(({ states }) => states)).toEqual(emitted.map(({ states }) => JSON.parse(String(states))))
+      const positions = socket.flatMap(({ position }) => position ?? [])
+      expect(positions).toEqual(positions.toSorted((a, b) => a - b))
+      expect(new Set(positions).size).toBe(positions.length)
+      expect(socket.at(-1)?.position ?? 0).toBeGreaterThan(0)
       await app.close()
     }),
     { numRuns: 30 }

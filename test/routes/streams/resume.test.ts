@@ -17,7 +17,10 @@ const stored: fc.Arbitrary<StoredStream> = fc
 
 type Sse = ReturnType<typeof readSse>
 
-/** What a reader who saw everything up to `ordinal` has not seen: an event without an id belongs to the next that has one. */
+/**
+ * What a reader who saw everything up to `ordinal` has not seen: an event without an id belongs to the next that has
+ * one.
+ */
 function remaining(all: Sse, ordinal: number): Sse {
   return all.slice(all.findLastIndex(({ id }) => id !== null && Number(id) <= ordinal) + 1)
 }
@@ -51,14 +54,16 @@ it('gives exactly what remains, wherever a stream is taken up', async () => {
 it('shows a response that says what its stream says so far', async () => {
   await fc.assert(
     fc.asyncProperty(story, fc.nat(), async ({ view, events }, cut) => {
-      const said = events.slice(0, cut % (events.length + 1))
-      const { get } = await openStored({ view, events: said })
+      const emitted = events.slice(0, cut % (events.length + 1))
+      const { get } = await openStored({ view, events: emitted })
       const { response } = (await get('?stream=false')).json()
       if (response === null) {
-        expect(said.filter(event => event.kind !== 'started')).toEqual([])
+        expect(emitted.filter(event => event.kind !== 'started')).toEqual([])
         return
       }
-      const chunks = (await everything({ view, events: said })).filter(({ data }) => data !== '[DONE]').map(({ data }) => JSON.parse(data))
+      const chunks = (await everything({ view, events: emitted }))
+        .filter(({ data }) => data !== '[DONE]')
+        .map(({ data }) => JSON.parse(data))
       for (const choice of response.choices) {
         const parts = chunks.flatMap(chunk => chunk.choices).filter(part => part.index === choice.index)
         expect(choice.text).toBe(parts.map(part => part.text).join(''))
@@ -77,17 +82,17 @@ it('lets the query win over the header', async () => {
 })
 
 it.each([
-  { query: '?starting_after=-1', headers: {}, says: ["'starting_after'", 'from 0 to', '"-1"'] },
-  { query: '?starting_after=1.5', headers: {}, says: ["'starting_after'", 'an integer', '"1.5"'] },
-  { query: '?starting_after=99999999999999999', headers: {}, says: ["'starting_after'", '9007199254740991', '"99999999999999999"'] },
-  { query: '?starting_after=1&starting_after=2', headers: {}, says: ["'starting_after'", 'an array of length 2'] },
-  { query: '', headers: { 'last-event-id': 'abc' }, says: ["'Last-Event-ID'", 'from 0 to', '"abc"'] },
-  { query: '?stream=no', headers: {}, says: ["'stream'", 'true or false', '"no"'] }
-])('refuses $query $headers, naming field, bound and value', async ({ query, headers, says }) => {
+  { query: '?starting_after=-1', headers: {}, states: ["'starting_after'", 'from 0 to', '"-1"'] },
+  { query: '?starting_after=1.5', headers: {}, states: ["'starting_after'", 'an integer', '"1.5"'] },
+  { query: '?starting_after=99999999999999999', headers: {}, states: ["'starting_after'", '9007199254740991', '"99999999999999999"'] },
+  { query: '?starting_after=1&starting_after=2', headers: {}, states: ["'starting_after'", 'an array of length 2'] },
+  { query: '', headers: { 'last-event-id': 'abc' }, states: ["'Last-Event-ID'", 'from 0 to', '"abc"'] },
+  { query: '?stream=no', headers: {}, states: ["'stream'", 'true or false', '"no"'] }
+])('refuses $query $headers, naming field, bound and value', async ({ query, headers, states }) => {
   const { get } = await openStored(done)
   const response = await get(query, headers)
   expect(response.statusCode).toBe(400)
-  for (const part of says) expect(response.json().error.message).toContain(part)
+  for (const part of states) expect(response.json().error.message).toContain(part)
 })
 
 it.each([
@@ -108,7 +113,7 @@ it.each([
 it.each(['GET', 'DELETE'] as const)(
   'answers 404 to %s for what is unknown and for what is another owner’s, in the same words',
   async method => {
-    const { app, cancelled } = await openStored({ ...done, ticket: { owner: 'somebody else' } })
+    const { app, cancelled } = await openStored({ ...done, delivery: { owner: 'somebody else' } })
     const anothers = await app.inject({ method, url: `/v1/streams/${VIEW.id}` })
     const unknown = await app.inject({ method, url: '/v1/streams/cmpl-2' })
     expect([anothers.statusCode, unknown.statusCode]).toEqual([404, 404])
@@ -120,7 +125,7 @@ it.each(['GET', 'DELETE'] as const)(
 
 it('sends whoever comes while this process goes elsewhere, unless the request lives and dies here', async () => {
   const leaving = AbortSignal.abort()
-  const resumable = await openStored({ ...done, ticket: { unattended: 'grace' } }, { leaving })
+  const resumable = await openStored({ ...done, delivery: { onDisconnect: 'grace' } }, { leaving })
   const response = await resumable.get()
   expect(response.statusCode).toBe(503)
   expect(response.headers['retry-after']).toBeDefined()

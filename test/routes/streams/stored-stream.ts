@@ -1,7 +1,7 @@
 import { fastify } from 'fastify'
+import { type DeliveryPolicy, PLAIN_DELIVERY } from '../../../src/inference/contract/delivery-policy.ts'
 import { ServiceError } from '../../../src/inference/contract/errors.ts'
 import { isTerminal, type LogEntry, type LoggedEvent, type QueuedEvent } from '../../../src/inference/contract/events.ts'
-import { PLAIN_TICKET, type Ticket } from '../../../src/inference/contract/ticket.ts'
 import { completionDialect } from '../../../src/routes/completions/dialect.ts'
 import type { CompletionView } from '../../../src/routes/completions/view.ts'
 import { type StreamRouteOptions, streamRoute } from '../../../src/routes/streams/route.ts'
@@ -11,12 +11,12 @@ import { answerErrors } from '../../../src/server/plugins/error-handler.ts'
 export interface StoredStream {
   readonly view: CompletionView
   readonly events: readonly LoggedEvent[]
-  readonly ticket?: Partial<Ticket>
+  readonly delivery?: Partial<DeliveryPolicy>
   readonly queued?: QueuedEvent
 }
 
 /** The route over one stored stream: what its queue was asked to cancel, and how to ask the route. */
-export async function openStored({ view, events, ticket, queued }: StoredStream, changes: Partial<StreamRouteOptions> = {}) {
+export async function openStored({ view, events, delivery, queued }: StoredStream, changes: Partial<StreamRouteOptions> = {}) {
   const presentation = toStored({ dialect: 'completions', view })
   const entries = events.map((event, i): LogEntry => ({ ordinal: i + 1, event }))
   const last = events.at(-1)
@@ -28,7 +28,12 @@ export async function openStored({ view, events, ticket, queued }: StoredStream,
     queue: {
       async snapshot(id) {
         if (id !== view.id) throw new ServiceError('not_found', `no ${id} here`)
-        return { ticket: { ...PLAIN_TICKET, owner: 'caller', presentation, ...ticket }, queued: queued ?? null, last: entries.length, end }
+        return {
+          delivery: { ...PLAIN_DELIVERY, owner: 'caller', presentation, ...delivery },
+          queued: queued ?? null,
+          last: entries.length,
+          end
+        }
       },
       entries: async (_id, afterOrdinal) => entries.slice(afterOrdinal, afterOrdinal + 3),
       async *events(_id, afterOrdinal) {

@@ -12,10 +12,10 @@ it.each([
   ['/v1/chat/completions', { messages: MESSAGES }],
   ['/tokenize', { prompt: 'hi' }]
 ])('%s lets go of its text when the client goes', async (url, body) => {
-  const asked = Promise.withResolvers<AbortSignal | undefined>()
+  const requested = Promise.withResolvers<AbortSignal | undefined>()
   const gone = Promise.withResolvers<void>()
   async function wait({ signal }: TextWait = {}): Promise<never> {
-    asked.resolve(signal)
+    requested.resolve(signal)
     signal?.addEventListener('abort', () => gone.resolve(), { once: true })
     await gone.promise
     throw signal?.reason
@@ -31,7 +31,7 @@ it.each([
   const client = new AbortController()
   const headers = { 'content-type': 'application/json' }
   const answer = fetch(origin + url, { method: 'POST', headers, body: JSON.stringify({ model: 'tiny', ...body }), signal: client.signal })
-  const signal = await asked.promise
+  const signal = await requested.promise
   client.abort()
   await expect(answer).rejects.toThrow()
   await gone.promise

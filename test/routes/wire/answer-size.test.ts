@@ -3,7 +3,7 @@ import { LIMITS } from '../../../src/inference/contract/limits.ts'
 import { testApp } from '../../server/app-parts.ts'
 import { chatText } from '../chat/chat-text.ts'
 import { CARD, literalQueue, saying } from '../literal-parts.ts'
-import { openHouse } from '../socket/a-socket.ts'
+import { openTestApp } from '../socket/a-socket.ts'
 
 const CONTEXT = 200_000
 const ids = (count: number) => Array(count).fill(65)
@@ -18,37 +18,45 @@ async function ask(url: string, body: object) {
 
 /** Each at the bound with `max_tokens` new tokens, and beyond it with one more. */
 const AT_THE_BOUND = [
-  { url: '/v1/completions', body: { prompt: ids(8), n: 128 }, max: LIMITS.answerEntries / 128, says: '128 × 6145 × 1' },
-  { url: '/v1/completions', body: { prompt: ids(8), n: 128, temperature: 0 }, max: 6144, says: '128 × 6145 × 1' },
-  { url: '/v1/completions', body: { prompt: ids(8), n: 1, best_of: 128 }, max: 6144, says: '128 × 6145 × 1' },
-  { url: '/v1/completions', body: { prompt: [ids(1), ids(2)], n: 32, logprobs: 11 }, max: 1024, says: '64 × 1025 × 12' },
-  { url: '/v1/completions', body: { prompt: ids(8), n: 64, logprob_token_ids: [1, 2] }, max: 4096, says: '64 × 4097 × 3' },
+  { url: '/v1/completions', body: { prompt: ids(8), n: 128 }, max: LIMITS.answerEntries / 128, states: '128 × 6145 × 1' },
+  { url: '/v1/completions', body: { prompt: ids(8), n: 128, temperature: 0 }, max: 6144, states: '128 × 6145 × 1' },
+  { url: '/v1/completions', body: { prompt: ids(8), n: 1, best_of: 128 }, max: 6144, states: '128 × 6145 × 1' },
+  { url: '/v1/completions', body: { prompt: [ids(1), ids(2)], n: 32, logprobs: 11 }, max: 1024, states: '64 × 1025 × 12' },
+  { url: '/v1/completions', body: { prompt: ids(8), n: 64, logprob_token_ids: [1, 2] }, max: 4096, states: '64 × 4097 × 3' },
   {
     url: '/v1/completions',
     body: { prompt: [ids(1000), ids(24)], n: 32, echo: true, logprobs: 5, prompt_logprobs: 3, return_token_ids: true },
     max: Math.floor((LIMITS.answerEntries - 32 * 1024 * (6 + 4 + 1)) / (64 * 6)),
-    says: '32 × 1024 × 6 + 32 × 1024 × 4 + 32 × 1024 × 1'
+    states: '32 × 1024 × 6 + 32 × 1024 × 4 + 32 × 1024 × 1'
   },
-  { url: '/v1/chat/completions', body: { messages: MESSAGES, n: 128 }, max: 6144, says: '128 × 6145 × 1' },
-  { url: '/v1/chat/completions', body: { messages: MESSAGES, n: 32, logprobs: true, top_logprobs: 11 }, max: 2048, says: '32 × 2049 × 12' },
-  { url: '/v1/chat/completions', body: { messages: MESSAGES, n: 32, logprob_token_ids: [1, 2] }, max: 8192, says: '32 × 8193 × 3' },
+  { url: '/v1/chat/completions', body: { messages: MESSAGES, n: 128 }, max: 6144, states: '128 × 6145 × 1' },
+  {
+    url: '/v1/chat/completions',
+    body: { messages: MESSAGES, n: 32, logprobs: true, top_logprobs: 11 },
+    max: 2048,
+    states: '32 × 2049 × 12'
+  },
+  { url: '/v1/chat/completions', body: { messages: MESSAGES, n: 32, logprob_token_ids: [1, 2] }, max: 8192, states: '32 × 8193 × 3' },
   {
     url: '/v1/chat/completions',
     body: { messages: MESSAGES, n: 64, prompt_logprobs: 20, return_token_ids: true },
     max: Math.floor((LIMITS.answerEntries - 1000 * 22) / 64),
-    says: '1 × 1000 × 21 + 1 × 1000 × 1'
+    states: '1 × 1000 × 21 + 1 × 1000 × 1'
   }
 ].flatMap(one => [one, { ...one, url: `${one.url}/render` }])
 
-it.each(AT_THE_BOUND)('$url answers at most 786,432 tokens and alternatives, over all choices: $says', async ({ url, body, max, says }) => {
-  const taken = await ask(url, { ...body, max_tokens: max })
-  expect(taken.response.statusCode, taken.response.body.slice(0, 500)).toBe(200)
-  const { response, request } = await ask(url, { ...body, max_tokens: max + 1 })
-  expect(response.statusCode).toBe(400)
-  const { message } = response.json().error
-  for (const word of [says, 'at most 786432', 'choices × tokens × (1 + alternatives)']) expect(message).toContain(word)
-  expect(request).toBeUndefined()
-})
+it.each(AT_THE_BOUND)(
+  '$url answers at most 786,432 tokens and alternatives, over all choices: $says',
+  async ({ url, body, max, states }) => {
+    const taken = await ask(url, { ...body, max_tokens: max })
+    expect(taken.response.statusCode, taken.response.body.slice(0, 500)).toBe(200)
+    const { response, request } = await ask(url, { ...body, max_tokens: max + 1 })
+    expect(response.statusCode).toBe(400)
+    const { message } = response.json().error
+    for (const word of [states, 'at most 786432', 'choices × tokens × (1 + alternatives)']) expect(message).toContain(word)
+    expect(request).toBeUndefined()
+  }
+)
 
 it('ends a chat that asks for no length where its answer may not become larger', async () => {
   const lengthOf = async (body: object) => (await ask('/v1/chat/completions', { messages: MESSAGES, ...body })).request?.maxNewTokens
@@ -64,8 +72,8 @@ it('names the length where one choice is too long', async () => {
 })
 
 it('refuses on a WebSocket what it refuses of a POST', async () => {
-  await using house = await openHouse(4, undefined, { text: chatText(), card: { ...CARD, contextLength: CONTEXT } })
-  const client = await house.connect()
+  await using testApp = await openTestApp(4, undefined, { text: chatText(), card: { ...CARD, contextLength: CONTEXT } })
+  const client = await testApp.connect()
   client.send({ type: 'completion.create', id: 'a', body: { model: 'tiny', prompt: 'a', n: 128, max_tokens: 1000, logprobs: 20 } })
   client.send({ type: 'chat.create', id: 'b', body: { model: 'tiny', messages: MESSAGES, n: 128, max_tokens: 7000 } })
   for (const id of ['a', 'b']) {

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { LIMITS } from '../../../src/inference/contract/limits.ts'
-import { jsonFault, measureJson } from '../../../src/routes/wire/json-bounds.ts'
+import { jsonFault, measureJson } from '../../../src/routes/wire/fields/json-bounds.ts'
 import { testApp } from '../../server/app-parts.ts'
 import { chatText } from '../chat/chat-text.ts'
 import { CARD } from '../literal-parts.ts'
-import { openHouse } from '../socket/a-socket.ts'
+import { openTestApp } from '../socket/a-socket.ts'
 
 const nestedArrays = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
 const nestedObjects = (levels: number) => `${'{"a":'.repeat(levels - 1)}{}${'}'.repeat(levels - 1)}`
@@ -69,7 +69,7 @@ const NESTED = [
   { shape: 'arrays', nested: nestedArrays },
   { shape: 'objects', nested: nestedObjects }
 ]
-const EVERYWHERE = PLACES.flatMap(place => NESTED.map(nested => ({ ...place, ...nested, field: JSON.stringify(place.body) })))
+const EVERYWHERE = PLACES.flatMap(position => NESTED.map(nested => ({ ...position, ...nested, field: JSON.stringify(position.body) })))
 
 async function post(url: string, payload: string, headers: Readonly<Record<string, string>> = {}) {
   const app = testApp({ text: chatText(), card: { ...CARD, contextLength: 2000 } })
@@ -100,8 +100,8 @@ it.each(NESTED)('the arguments of an earlier call hold 64 levels of $shape and n
 })
 
 it.each(NESTED)('a WebSocket frame holds 64 levels of $shape and no more, and the socket stays', async ({ nested }) => {
-  await using house = await openHouse(4, undefined, { text: chatText() })
-  const client = await house.connect()
+  await using testApp = await openTestApp(4, undefined, { text: chatText() })
+  const client = await testApp.connect()
   const frame = (id: string, depth: number) =>
     JSON.stringify({ type: 'chat.create', id, body: { ...CHAT, max_tokens: 2, chat_template_kwargs: { a: '$' } } }).replace(
       '"$"',
@@ -137,27 +137,27 @@ const LARGE = [
     what: 'arrays',
     within: list(LIMITS.jsonMembers - 1, []),
     beyond: list(LIMITS.jsonMembers, []),
-    says: '16384 arrays, objects and keys, but got 16385'
+    states: '16384 arrays, objects and keys, but got 16385'
   },
   {
     what: 'objects',
     within: list(LIMITS.jsonMembers - 1, {}),
     beyond: list(LIMITS.jsonMembers, {}),
-    says: '16384 arrays, objects and keys'
+    states: '16384 arrays, objects and keys'
   },
-  { what: 'keys', within: keys(LIMITS.jsonMembers - 1), beyond: keys(LIMITS.jsonMembers), says: '16384 arrays, objects and keys' },
-  { what: 'values', within: list(LIMITS.jsonValues, 0), beyond: list(LIMITS.jsonValues + 1, 0), says: '262144 values, but got 262145' }
+  { what: 'keys', within: keys(LIMITS.jsonMembers - 1), beyond: keys(LIMITS.jsonMembers), states: '16384 arrays, objects and keys' },
+  { what: 'values', within: list(LIMITS.jsonValues, 0), beyond: list(LIMITS.jsonValues + 1, 0), states: '262144 values, but got 262145' }
 ]
 
-it.each(LARGE)('refuses JSON with too many $what before it is parsed, wherever it comes in', async ({ within, beyond, says }) => {
+it.each(LARGE)('refuses JSON with too many $what before it is parsed, wherever it comes in', async ({ within, beyond, states }) => {
   expect(jsonFault(within)).toBeNull()
-  expect(jsonFault(beyond)).toContain(says)
+  expect(jsonFault(beyond)).toContain(states)
   for (const url of ['/v1/completions', '/v1/chat/completions', '/tokenize', '/detokenize', '/v1/completions/render']) {
     const { error } = (await post(url, `{"model":"tiny","prompt":"a","unknown":${beyond}}`, { 'idempotency-key': 'k' })).json()
     expect(error.message).toMatch(/^Invalid request body: JSON too large/)
   }
-  await using house = await openHouse(4, undefined, { text: chatText() })
-  const client = await house.connect()
+  await using testApp = await openTestApp(4, undefined, { text: chatText() })
+  const client = await testApp.connect()
   client.send(`{"type":"chat.create","id":"a","body":{"unknown":${beyond}}}`)
   expect(await client.until(message => message['type'] === 'error')).toMatchObject({
     id: null,

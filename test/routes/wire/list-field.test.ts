@@ -5,8 +5,8 @@ import { LIMITS } from '../../../src/inference/contract/limits.ts'
 import { ChatBody } from '../../../src/routes/chat/body.ts'
 import { CompletionBody } from '../../../src/routes/completions/body.ts'
 import { DetokenizeBody, TokenizeBody } from '../../../src/routes/tokenize/body.ts'
-import { listField } from '../../../src/routes/wire/list-field.ts'
-import { zodValidator } from '../../../src/routes/wire/zod-validator.ts'
+import { listField } from '../../../src/routes/wire/fields/list-field.ts'
+import { zodValidator } from '../../../src/routes/wire/fields/zod-validator.ts'
 import { testApp } from '../../server/app-parts.ts'
 import { chatText } from '../chat/chat-text.ts'
 
@@ -67,9 +67,9 @@ it('reads a list as z.array does, and of bad ones tells the first mistake', () =
       expect(ours.success).toBe(theirs.success)
       expect(ours.data).toEqual(theirs.data)
       const isOutOfBounds = Array.isArray(value) && (value.length < bounds.minimum || value.length > bounds.maximum)
-      const told = theirs.error?.issues.find(({ path }) => !isOutOfBounds || path.length === 0)
+      const received = theirs.error?.issues.find(({ path }) => !isOutOfBounds || path.length === 0)
       const { code, path, message } = ours.error?.issues[0] ?? {}
-      expect({ code, path, message }).toMatchObject({ code: told?.code, path: told?.path })
+      expect({ code, path, message }).toMatchObject({ code: received?.code, path: received?.path })
       expect(ours.error?.issues.length ?? 0).toBeLessThanOrEqual(1)
     })
   )

@@ -4,14 +4,14 @@ import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
 import { expect, it, onTestFinished } from 'vitest'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
 import { completionReader } from '../../../src/routes/completions/reader.ts'
-import { generationRoute } from '../../../src/routes/wire/generation-route.ts'
+import { generationRoute } from '../../../src/routes/wire/request/generation-route.ts'
 import { literalQueue, routeOptions } from '../literal-parts.ts'
 
 const TEXT_BYTES = 100_000
 const EVENT: LoggedEvent = { kind: 'token', choice: 0, position: 0, tokenId: 1, text: 'x'.repeat(TEXT_BYTES), score: null, end: null }
 const PAYLOAD = JSON.stringify({ model: 'tiny', prompt: 'hi', stream: true })
 
-interface House {
+interface TestApp {
   readonly app: FastifyInstance
   readonly replies: FastifyReply[]
   readonly cancelled: readonly string[]
@@ -22,7 +22,7 @@ interface House {
 }
 
 /** The route over a queue that always has more to say: `texts` of each request, or without end. */
-async function openHouse(stallMs: number, texts = Number.POSITIVE_INFINITY): Promise<House> {
+async function openTestApp(stallMs: number, texts = Number.POSITIVE_INFINITY): Promise<TestApp> {
   const replies: FastifyReply[] = []
   let most = 0
   let wake = () => {}
@@ -73,18 +73,18 @@ function ask(app: FastifyInstance): Duplex {
 const BOUND = 3 * TEXT_BYTES
 
 it('keeps little for 200 streams that nobody reads, and gives each up', async () => {
-  const house = await openHouse(300)
-  for (let count = 0; count < 200; count++) ask(house.app)
-  await house.untilCancelled(200)
-  expect(new Set(house.cancelled).size).toBe(200)
-  expect(house.mostBuffered()).toBeGreaterThan(0)
-  expect(house.mostBuffered()).toBeLessThan(BOUND)
+  const testApp = await openTestApp(300)
+  for (let count = 0; count < 200; count++) ask(testApp.app)
+  await testApp.untilCancelled(200)
+  expect(new Set(testApp.cancelled).size).toBe(200)
+  expect(testApp.mostBuffered()).toBeGreaterThan(0)
+  expect(testApp.mostBuffered()).toBeLessThan(BOUND)
 })
 
 it('waits for one that reads late, and loses nothing of it', async () => {
-  const house = await openHouse(60_000, 20)
-  const client = ask(house.app)
-  while (house.replies[0]?.raw.writableNeedDrain !== true) await new Promise(setImmediate)
+  const testApp = await openTestApp(60_000, 20)
+  const client = ask(testApp.app)
+  while (testApp.replies[0]?.raw.writableNeedDrain !== true) await new Promise(setImmediate)
   let read = ''
   client.on('data', data => {
     read += String(data)
@@ -92,6 +92,6 @@ it('waits for one that reads late, and loses nothing of it', async () => {
   client.resume()
   while (!read.includes('enough')) await once(client, 'data')
   expect(read.match(/x{1000}/g)).toHaveLength(20 * (TEXT_BYTES / 1000))
-  expect(house.mostBuffered()).toBeLessThan(BOUND)
+  expect(testApp.mostBuffered()).toBeLessThan(BOUND)
   client.destroy()
 })

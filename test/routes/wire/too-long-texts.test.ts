@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import type { TextPort } from '../../../src/inference/contract/text-port.ts'
 import { testApp } from '../../server/app-parts.ts'
 import { chatText } from '../chat/chat-text.ts'
-import { openHouse } from '../socket/a-socket.ts'
+import { openTestApp } from '../socket/a-socket.ts'
 
 /** A model whose tokens have four characters at most, and which counts the texts that it tokenizes. */
 function countingText() {
@@ -39,8 +39,8 @@ it.each([
 
 it('a WebSocket refuses it alike', async () => {
   const { text, encodedTexts } = countingText()
-  await using house = await openHouse(4, undefined, { text })
-  const client = await house.connect()
+  await using testApp = await openTestApp(4, undefined, { text })
+  const client = await testApp.connect()
   client.send({ type: 'completion.create', id: 'a', body: { model: 'tiny', prompt: LONG } })
   await client.until(message => message['type'] === 'error')
   expect(client.of('a')).toMatchObject([{ type: 'error', error: { code: 'context_length_exceeded' } }])

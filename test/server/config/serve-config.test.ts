@@ -124,9 +124,9 @@ it('names the option that has no value', () => {
 })
 
 it('says no secret, not even a wrong one', () => {
-  const said = mistakes(['--api-key', 'top secret']).join('\n')
-  expect(said).toContain('--api-key must be')
-  expect(said).not.toContain('top')
+  const emitted = mistakes(['--api-key', 'top secret']).join('\n')
+  expect(emitted).toContain('--api-key must be')
+  expect(emitted).not.toContain('top')
 })
 
 it.each(['127.0.0.1', '127.8.9.1', '::1', 'localhost', 'LOCALHOST'])('lets %s be open: only this machine reaches it', host => {

@@ -28,7 +28,7 @@ it('says what all texts at full length take of the cache, and whether they fit',
     text: expect.stringMatching(/32 texts of 1024 .* 32 MiB .*: they fit/)
   })
   const tight = checkMemory({ ...MEMORY, cacheMemoryBytes: 2 ** 22 }, MODEL)[1]
-  expect(tight).toMatchObject({ state: 'note', text: expect.stringContaining('4 of full length fit at once') })
+  expect(tight).toMatchObject({ state: 'info', text: expect.stringContaining('4 of full length fit at once') })
 })
 
 it('finds a cache that does not hold one text, and one that is larger than the memory', () => {
@@ -53,20 +53,20 @@ it('finds a port that is taken', async () => {
 
 it.each([
   ['avx2 avx512_vnni', 'ok', 'with AVX512-VNNI'],
-  ['avx2 avx_vnni', 'note', 'AVX-VNNI only'],
-  ['sse2 avx2', 'note', 'AVX2 only: --quantization none is faster from about 16 streams on'],
-  ['sse2', 'note', 'neither AVX512-VNNI nor AVX2']
+  ['avx2 avx_vnni', 'info', 'AVX-VNNI only'],
+  ['sse2 avx2', 'info', 'AVX2 only: --quantization none is faster from about 16 streams on'],
+  ['sse2', 'info', 'neither AVX512-VNNI nor AVX2']
 ])('reads what a processor can: %s', async (flags, state, text) => {
   const file = join(await temporaryFolder(), 'cpuinfo')
   await writeFile(file, `processor : 0\nflags\t\t: fpu ${flags}\n`)
   expect(await checkProcessor(2, file)).toMatchObject({ state, text: expect.stringContaining(text) })
-  expect(await checkProcessor(2, `${file}-missing`)).toMatchObject({ state: 'note', text: expect.stringContaining('does not say') })
+  expect(await checkProcessor(2, `${file}-missing`)).toMatchObject({ state: 'info', text: expect.stringContaining('does not say') })
 })
 
 it('looks for Redis in PATH, and misses it nowhere', async () => {
   const folder = await temporaryFolder()
-  expect(await checkRedis(`:${folder}`, null)).toMatchObject([{ state: 'note' }])
-  expect(await checkRedis(undefined, null)).toMatchObject([{ state: 'note' }])
+  expect(await checkRedis(`:${folder}`, null)).toMatchObject([{ state: 'info' }])
+  expect(await checkRedis(undefined, null)).toMatchObject([{ state: 'info' }])
   await writeFile(join(folder, 'redis-server'), '', { mode: 0o755 })
   expect(await checkRedis(`/nonexistent:${folder}`, null)).toMatchObject([{ state: 'ok', text: expect.stringContaining(folder) }])
 })
@@ -94,7 +94,7 @@ it('says in words what the probe found; nothing of it is a problem', () => {
   const same = meaningOf({ loneRowDiffers: false, cutsDiffer: false })
   const differs = meaningOf({ loneRowDiffers: true, cutsDiffer: true })
   expect(same.map(({ state }) => state)).toEqual(['ok', 'ok'])
-  expect(differs.map(({ state }) => state)).toEqual(['note', 'note'])
+  expect(differs.map(({ state }) => state)).toEqual(['info', 'info'])
   expect(differs[0]?.text).toContain('dummy neighbour')
 })
 

@@ -58,7 +58,10 @@ export interface FileBehaviour {
   content: Uint8Array
   /** null: the server knows no versions. */
   etag: string | null
-  /** Bytes of each answer after which nothing more comes, first answer first: 0 breaks the connection. Later answers are whole. */
+  /**
+   * Bytes of each answer after which nothing more comes, first answer first: 0 breaks the connection. Later answers are
+   * whole.
+   */
   stops: number[]
 }
 

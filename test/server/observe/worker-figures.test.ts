@@ -6,7 +6,7 @@ import { Metrics } from '../../../src/server/observe/metrics.ts'
 import { aRequest } from '../../queue/a-request.ts'
 import { readAll, readUntil } from '../../queue/read-all.ts'
 import { NO_FLEET } from '../app-parts.ts'
-import { startWorkers } from '../start-workers.ts'
+import { startWorkers } from '../workers/start-workers.ts'
 import { parseSamples } from './samples.ts'
 
 const MODEL = 'model_name="tiny"'
@@ -21,7 +21,7 @@ it('adds up what the workers tell of themselves', async () => {
     gauges: { decodingRows: n, waitingPrompts: n, reservedTokens: 10 * n, retainedTokens: 5, budgetTokens: 100 },
     counters: {
       ...ZERO_COUNTERS,
-      prefixTokensAsked: 100 * n,
+      prefixTokensQueried: 100 * n,
       prefixTokensFound: 30 * n,
       decodeRuns: n,
       decodedRows: 4 * n,

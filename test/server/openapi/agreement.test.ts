@@ -30,7 +30,9 @@ afterAll(() => app.close())
 const MESSAGES = [{ role: 'user', content: 'hi' }]
 const CHAT = { model: 'tiny', messages: MESSAGES, max_tokens: 200, logprobs: true }
 const COMPLETION = { model: 'tiny', prompt: 'hi', max_tokens: 200 }
-/** Bodies in which any one field may be changed: what other fields bound is beyond what a schema of single fields says. */
+/**
+ * Bodies in which any one field may be changed: what other fields bound is beyond what a schema of single fields says.
+ */
 const ENDPOINTS = [
   { path: '/v1/completions', body: COMPLETION },
   { path: '/v1/completions/render', body: COMPLETION },
@@ -39,7 +41,9 @@ const ENDPOINTS = [
   { path: '/tokenize', body: { messages: MESSAGES } },
   { path: '/detokenize', body: { tokens: [65] } }
 ]
-/** Of what one field alone cannot say: bounds that another field or the model sets, and forms that exclude one another. */
+/**
+ * Of what one field alone cannot say: bounds that another field or the model sets, and forms that exclude one another.
+ */
 const BEYOND_THE_SCHEMA: Readonly<Record<string, (value: unknown, path: string) => boolean>> = {
   // zod reads `integer` as one that a double holds exactly.
   seed: value => typeof value === 'number' && !Number.isSafeInteger(value) && Number.isInteger(value),
@@ -127,10 +131,10 @@ it.each(ENDPOINTS)(
       expect({ field, value: JSON.stringify(value)?.slice(0, 200), taken: statusCode !== 400, statusCode }).toMatchObject({ taken })
     }
     expect(described.safeParse(body).success).toBe(true)
-    for (const [field, told] of Object.entries(fields)) {
+    for (const [field, received] of Object.entries(fields)) {
       const { [field]: _, ...without } = body as Schema
       await ask(without, field, undefined)
-      for (const value of [null, ...boundsOf(told, TOKEN_IDS.has(field))]) await ask({ ...body, [field]: value }, field, value)
+      for (const value of [null, ...boundsOf(received, TOKEN_IDS.has(field))]) await ask({ ...body, [field]: value }, field, value)
     }
     const change = fc.tuple(fc.constantFrom(...Object.keys(fields)), anyValue)
     await fc.assert(

@@ -60,9 +60,9 @@ it('is what /openapi.json answers, with one name for each operation and a home f
 })
 
 it('names every status of the error table where a generation may end in it', () => {
-  const told = new Set(Object.keys(DOCUMENT.paths['/v1/completions']?.['post']?.responses ?? {}))
+  const received = new Set(Object.keys(DOCUMENT.paths['/v1/completions']?.['post']?.responses ?? {}))
   const elsewhere = new Set(['499'])
-  const missing = Object.values(ERROR_TABLE).filter(({ http }) => !told.has(String(http)) && !elsewhere.has(String(http)))
+  const missing = Object.values(ERROR_TABLE).filter(({ http }) => !received.has(String(http)) && !elsewhere.has(String(http)))
   expect(missing).toEqual([])
 })
 

@@ -53,9 +53,9 @@ it.each(SILENT)('a client that has sent $name does not keep a server that closes
 it('answers a request whose body has not come with 503 when the server closes', async () => {
   const { app, connect } = await listen()
   using connection = await connect()
-  const asked = once(app.server, 'request')
+  const requested = once(app.server, 'request')
   connection.write(rawRequest('POST', '/v1/completions', [], BODY).slice(0, -5))
-  await asked
+  await requested
   const closed = app.close()
   expect(await connection.statuses(1)).toEqual([503])
   await closed

@@ -34,7 +34,7 @@ async function listen(changes: Partial<AppOptions> = {}) {
   return { app, port, openConnections }
 }
 
-const ASKED = [
+const REQUESTED = [
   { bytes: (headers: readonly string[]) => rawRequest('GET', '/health', headers), status: 200 },
   { bytes: (headers: readonly string[]) => rawRequest('POST', '/v1/completions', headers, BODY), status: 200 },
   { bytes: (headers: readonly string[]) => rawRequest('POST', '/v1/completions', headers, '{"model":"tiny"}'), status: 400 },
@@ -50,7 +50,7 @@ const ASKED = [
 ]
 
 const anyRequest = fc.record({
-  asked: fc.constantFrom(...ASKED),
+  requested: fc.constantFrom(...REQUESTED),
   headers: fc.constantFrom([], ...UPGRADES)
 })
 
@@ -62,14 +62,14 @@ it('answers whatever asks for another protocol as if it had not, in order, howev
       fc.array(fc.nat(2000), { maxLength: 3 }),
       async (requests, cuts) => {
         using connection = new RawConnection(port)
-        const bytes = requests.map(({ asked, headers }) => asked.bytes(headers)).join('')
+        const bytes = requests.map(({ requested, headers }) => requested.bytes(headers)).join('')
         let from = 0
         for (const cut of [...cuts.toSorted((a, b) => a - b), bytes.length]) {
           connection.write(bytes.slice(from, cut))
           from = Math.max(from, Math.min(cut, bytes.length))
           await new Promise(setImmediate)
         }
-        expect(await connection.statuses(requests.length)).toEqual(requests.map(({ asked }) => asked.status))
+        expect(await connection.statuses(requests.length)).toEqual(requests.map(({ requested }) => requested.status))
         connection.write(rawRequest('GET', '/health', UPGRADES[0]))
         expect((await connection.statuses(requests.length + 1)).at(-1)).toBe(200)
       }

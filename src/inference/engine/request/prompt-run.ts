@@ -75,7 +75,10 @@ export class PromptRun {
     return total + codePoints(decoder.flush())
   }
 
-  /** All choices of a scored prompt, also those prefilled later, draw their first token from logits of the same numeric class. */
+  /**
+   * All choices of a scored prompt, also those prefilled later, draw their first token from logits of the same numeric
+   * class.
+   */
   get #logits(): LogitSelection {
     if (this.isScored) return 'all'
     const { echo, promptLogprobs } = this.job.request

@@ -12,8 +12,9 @@ import { codePoints } from './code-points.ts'
 import { toTokenScore } from './token-score.ts'
 
 /**
- * How the cache of a choice with a history is computed again. `exact`: the prompt is prefilled and the generated tokens are computed as
- * the single steps they were, bit-equal to an undisturbed run. `fast`: all is prefilled; a near-tie after it may be decided differently.
+ * How the cache of a choice with a history is computed again. `exact`: the prompt is prefilled and the generated tokens
+ * are computed as the single steps they were, bit-equal to an undisturbed run. `fast`: all is prefilled; a near-tie
+ * after it may be decided differently.
  */
 export type Recovery = 'exact' | 'fast'
 
@@ -38,16 +39,23 @@ export class Sequence implements RowOwner {
   readonly #decoder: TextDecoderPort
   /** End and stop tokens. */
   readonly #endTokenIds: readonly number[]
-  /** Stop strings that are the text of a control token, which is no part of the text that stop strings are looked for in. */
+  /**
+   * Stop strings that are the text of a control token, which is no part of the text that stop strings are looked for
+   * in.
+   */
   readonly #stopStringOf: ReadonlyMap<number, string>
   /** Code points before the next token's text; meaningful only if scores were asked for. */
   #textOffset = 0
   /** Known, whether computed or not. */
   readonly #generatedIds: number[] = []
-  /** Positions that are in the cache: the prompt's, then one less than the known tokens unless some are computed again. */
+  /**
+   * Positions that are in the cache: the prompt's, then one less than the known tokens unless some are computed again.
+   */
   computed = 0
 
-  /** @param emitted  generated and emitted before: these tokens take effect here and are computed again, but not emitted */
+  /**
+   * @param emitted  generated and emitted before: these tokens take effect here and are computed again, but not emitted
+   */
   constructor(
     request: GenerationRequest,
     choice: number,

@@ -24,7 +24,10 @@ export interface Family<Config extends ModelConfig = ModelConfig> {
   readonly title: string
   /** `model_type` in config.json. */
   readonly modelTypes: readonly string[]
-  /** Hyperparameters from config.json. Fields that change what is computed are read, and values that are not supported refused. */
+  /**
+   * Hyperparameters from config.json. Fields that change what is computed are read, and values that are not supported
+   * refused.
+   */
   readonly configJson: z.ZodType<Config>
   /** null where files converted to GGUF bear the name of another family. */
   readonly gguf: {

@@ -1,7 +1,10 @@
 import type { GgufFile } from '../../weights/gguf.ts'
 import { ModelFileError } from '../../weights/model-file-error.ts'
 
-/** Bounds of what we build: beyond them a header is hostile or not ours. The largest published Llama has 126 layers, 16,384 hidden. */
+/**
+ * Bounds of what we build: beyond them a header is hostile or not ours. The largest published Llama has 126 layers,
+ * 16,384 hidden.
+ */
 export const GGUF_MAX = { layers: 1024, size: 1_048_576, headDim: 1024, context: 2 ** 21 } as const
 
 /**

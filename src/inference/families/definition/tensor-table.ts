@@ -33,5 +33,8 @@ export interface TensorRow {
   readonly order?: Readonly<Partial<Record<Format, StoredOrder>>>
 }
 
-/** The tensors of a model by their names in the graph. `{l}` in a name, here and in the rows, stands for each layer's number. */
+/**
+ * The tensors of a model by their names in the graph. `{l}` in a name, here and in the rows, stands for each layer's
+ * number.
+ */
 export type TensorTable = Readonly<Record<string, TensorRow>>

@@ -1,0 +1,107 @@
+import { ServiceError } from '../../../inference/contract/errors.ts'
+import { choiceCount, type GenerationRequest } from '../../../inference/contract/request.ts'
+import type { AdmissionParameters } from '../requests/request-store.ts'
+import { readWorkers, type WorkerInfo } from '../requests/worker-registry.ts'
+import { claimKey } from './idempotency.ts'
+import type { Shard } from './shard.ts'
+
+export interface AdmissionLimits {
+  /** Requests that may wait, in each shard. */
+  readonly waitingLimit: number
+  /** Prompt tokens of all that wait in a shard; one request alone may exceed it. */
+  readonly waitingTokenLimit: number
+  /** How long the log of a plain request (`onDisconnect: 'cancel'`) can be read after its end. */
+  readonly retentionMs: number
+  /** The same of all others: their readers may come back. */
+  readonly streamRetentionMs: number
+}
+
+export interface AdmissionOptions extends AdmissionLimits {
+  readonly shards: readonly Shard[]
+  /** The shard of a request, or of an idempotency key. */
+  readonly shardOf: (text: string) => Shard
+  /** For a request that is admitted now. */
+  readonly leaseUntilMs: () => number
+}
+
+/** The door of the queue in Redis. */
+export class Admission {
+  readonly #options: AdmissionOptions
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options
+  }
+
+  /**
+   * @param refusal  why nothing new is admitted; what an idempotency key stands for is found all the same
+   * @returns        the id of the request, or of the one that its idempotency key stands for
+   * @throws {ServiceError} `queue_full`, `unavailable`, `idempotency_mismatch`; and what Redis throws that is away
+   */
+  async submit(request: GenerationRequest, refusal: string | null): Promise<string> {
+    const { shardOf } = this.#options
+    const { id, delivery } = request
+    const keyStore = shardOf(`${delivery.owner} ${delivery.idempotency?.key}`).store
+    const claim = await claimKey(request, keyStore, requestId => shardOf(requestId).store)
+    if (claim !== null && 'heldBy' in claim) return claim.heldBy
+    try {
+      if (refusal !== null) throw new ServiceError('unavailable', refusal)
+      await this.#admit(request)
+    } catch (error) {
+      if (claim !== null && delivery.idempotency !== null) {
+        await keyStore.releaseIdempotency(delivery.owner, delivery.idempotency.key, claim.value).catch(() => {})
+      }
+      throw error
+    }
+    return id
+  }
+
+  /** Workers that live, anywhere: each is in the register of every shard. */
+  async workers(): Promise<readonly WorkerInfo[]> {
+    const { redis, keys } = this.#options.shardOf('').store
+    return await readWorkers(redis, keys, Date.now())
+  }
+
+  async #admit(request: GenerationRequest): Promise<void> {
+    const { waitingLimit, waitingTokenLimit, retentionMs, streamRetentionMs, leaseUntilMs, shardOf } = this.#options
+    const shard = shardOf(request.id)
+    const { onDisconnect } = request.delivery
+    const parameters = {
+      leaseUntilMs: onDisconnect === 'run' ? 0 : leaseUntilMs(),
+      waitingLimit,
+      waitingTokenLimit,
+      freeRows: 0,
+      seenWaiting: 0,
+      rows: choiceCount(request),
+      retentionMs: onDisconnect === 'cancel' ? retentionMs : streamRetentionMs
+    }
+    let verdict = await shard.store.admit(request, parameters)
+    if (!verdict.ok) verdict = await shard.store.admit(request, { ...parameters, ...(await this.#room(parameters.rows)) })
+    if (!verdict.ok) {
+      throw new ServiceError('queue_full', `${verdict.waiting} requests with ${verdict.tokens} prompt tokens are waiting, and no more may`)
+    }
+    try {
+      await shard.waitQueue.add(request)
+    } catch (error) {
+      await shard.end(request.id, 'unavailable', 'the queue was lost while it took the request').catch(() => {})
+      throw error
+    }
+  }
+
+  /**
+   * Rows of all workers that no request has; a request with more choices than a worker has rows needs all of that
+   * worker's.
+   */
+  async #room(choices: number): Promise<Pick<AdmissionParameters, 'freeRows' | 'seenWaiting' | 'rows'>> {
+    const workers = await this.workers()
+    const widest = Math.max(0, ...workers.map(({ slots }) => slots))
+    const live = await Promise.all(this.#options.shards.map(shard => shard.live()))
+    const statuses = live.flatMap(({ statuses }) => [...statuses.values()])
+    const running = statuses.filter(({ state }) => state === 'running')
+    const taken = running.reduce((sum, { weight }) => sum + Math.min(weight, widest), 0)
+    return {
+      freeRows: workers.reduce((sum, { slots }) => sum + slots, 0) - taken,
+      seenWaiting: statuses.filter(({ state }) => state === 'waiting').length,
+      rows: Math.min(choices, widest)
+    }
+  }
+}

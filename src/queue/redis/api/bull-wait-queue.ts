@@ -1,0 +1,90 @@
+import { Queue } from 'bullmq'
+import { z } from 'zod'
+import type { GenerationRequest } from '../../../inference/contract/request.ts'
+import { answersOf, type RequestStore } from '../requests/request-store.ts'
+
+/**
+ * In the middle of BullMQ's range: a priority of ours may be negative, and every job has one, so that all wait in one
+ * place.
+ */
+const DEFAULT_PRIORITY = 1_000_000
+const HIGHEST_PRIORITY = 2_097_151
+
+/** Who is where, of one shard. */
+export interface ShardRequests {
+  /** In the order in which they are served. */
+  readonly waiting: readonly string[]
+  /** Taken by workers. */
+  readonly active: readonly string[]
+  /** Admitted and not yet taken: those that wait, and those that are just being put there or taken. */
+  readonly admitted: readonly string[]
+}
+
+const Ids = z.array(z.string())
+
+/** BullMQ's queue of one shard, as an API process uses it. */
+export class BullWaitQueue {
+  readonly #store: RequestStore
+  readonly #onError: (error: Error) => void
+  #queue: Queue | null = null
+
+  constructor(store: RequestStore, onError: (error: Error) => void) {
+    this.#store = store
+    this.#onError = onError
+  }
+
+  /** Behind all of its priority; workers are told. Said twice, it is done once. */
+  async add({ id, delivery }: Pick<GenerationRequest, 'id' | 'delivery'>): Promise<void> {
+    const queue = await this.#open()
+    const priority = Math.min(Math.max(1, DEFAULT_PRIORITY + delivery.priority), HIGHEST_PRIORITY)
+    await queue.add('generate', {}, { jobId: id, priority })
+    const { redis, keys } = this.#store
+    await redis.publish(keys.workChannel, '')
+  }
+
+  /** Without effect when it is not there, or when a worker has it: that one tidies up. */
+  async remove(requestId: string): Promise<void> {
+    const queue = await this.#open()
+    await queue.remove(requestId)
+  }
+
+  async read(): Promise<ShardRequests> {
+    const { redis, keys } = this.#store
+    const name = `${keys.bullPrefix}:${keys.queueName}`
+    const pipeline = redis.pipeline()
+    // Before the lists: who is admitted meanwhile would look lost.
+    pipeline.hkeys(keys.waiting)
+    pipeline.lrange(`${name}:wait`, 0, -1)
+    pipeline.zrange(`${name}:prioritized`, '0', '-1')
+    pipeline.lrange(`${name}:active`, 0, -1)
+    const [admitted, returned, prioritized, active] = (await answersOf(pipeline)).map(ids => Ids.parse(ids))
+    return { admitted: admitted ?? [], waiting: [...(returned ?? []).reverse(), ...(prioritized ?? [])], active: active ?? [] }
+  }
+
+  async close(): Promise<void> {
+    await this.#queue?.close()
+  }
+
+  /** BullMQ does not recover from a start without Redis: hence no sooner than there is one. */
+  async #open(): Promise<Queue> {
+    const { redis, keys } = this.#store
+    if (this.#queue !== null) return this.#queue
+    // A cluster has connected where a single server is ready.
+    if (redis.status !== 'ready' && redis.status !== 'connect') throw new Error('Redis is away')
+    const queue = new Queue(keys.queueName, {
+      connection: redis,
+      prefix: keys.bullPrefix,
+      streams: { events: { maxLen: 100 } },
+      defaultJobOptions: { removeOnComplete: true, removeOnFail: true, attempts: 1 }
+    })
+    queue.on('error', this.#onError)
+    this.#queue = queue
+    try {
+      await queue.waitUntilReady()
+    } catch (error) {
+      if (this.#queue === queue) this.#queue = null
+      throw error
+    }
+    return queue
+  }
+}

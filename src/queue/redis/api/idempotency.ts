@@ -1,0 +1,39 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { ServiceError } from '../../../inference/contract/errors.ts'
+import type { GenerationRequest } from '../../../inference/contract/request.ts'
+import type { RequestStore } from '../requests/request-store.ts'
+
+/** Between taking a key and being admitted a request is not known yet: so long it is waited for. */
+const ADMISSION_MS = 2000
+const LOOK_AGAIN_MS = 25
+
+/**
+ * Takes the idempotency key of a request.
+ *
+ * @param keyStore  of the shard that the key belongs to
+ * @param storeOf   of the shard that a request belongs to
+ * @returns         the request that the key stands for already, neither failed nor cancelled; or the value under which
+ *   the key is this request's now
+ * @throws {ServiceError} `idempotency_mismatch`
+ */
+export async function claimKey(
+  { id, delivery }: GenerationRequest,
+  keyStore: RequestStore,
+  storeOf: (requestId: string) => RequestStore
+): Promise<{ readonly heldBy: string } | { readonly value: string } | null> {
+  if (delivery.idempotency === null) return null
+  const { key, digest } = delivery.idempotency
+  const value = `${digest} ${id} ${Date.now()}`
+  let replaces = ''
+  for (;;) {
+    const held = await keyStore.claimIdempotency(delivery.owner, key, value, replaces)
+    if (held === null) return { value }
+    const [heldDigest, heldBy = '', sinceMs] = held.split(' ')
+    if (heldDigest !== digest) throw new ServiceError('idempotency_mismatch', 'the idempotency key was used before with another body')
+    const [status] = await storeOf(heldBy).statuses([heldBy])
+    const isAdmitted = status !== undefined && status !== null
+    if (isAdmitted && status.state !== 'failed' && status.state !== 'cancelled') return { heldBy }
+    if (isAdmitted || Date.now() - Number(sinceMs) > ADMISSION_MS) replaces = held
+    else await pause(LOOK_AGAIN_MS)
+  }
+}

@@ -1,0 +1,227 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { z } from 'zod'
+import { ServiceError } from '../../../inference/contract/errors.ts'
+import { eventLoopTurn } from '../../../inference/contract/event-loop.ts'
+import { isTerminal, type LogEntry } from '../../../inference/contract/events.ts'
+import { Notifier } from '../../log/notifier.ts'
+import type { QueueEvent } from '../../queue.ts'
+import type { ScriptedRedis } from '../connection/commands.ts'
+import { charsOf, FIRST_ENTRIES, hasEnded, RawEntries, type RequestStore, toEntry } from '../requests/request-store.ts'
+import { Tail } from './tail.ts'
+import { verifyLogs } from './verify-logs.ts'
+
+/** Entries that one command asks of each log: how many depends on how long they were before. */
+const ENTRIES = { least: 8, most: 512 } as const
+/** Characters of JSON of one answer: fewer, and more entries are asked for; more, and fewer. */
+const ANSWER_CHARS = { few: 131_072, many: 524_288 } as const
+const BLOCK_MS = 1000
+/** While a log is shorter than it was. */
+const SHORT_LOOK_MS = 100
+const WAKE_TTL_MS = 60_000
+const AWAY_RETRY_MS = 50
+const FIRST_LOOK_MS = 3000
+/** Also without a broken connection, a log may go: then it is noticed so late. */
+const CHECK_MS = 10_000
+
+const Streams = z.array(z.tuple([z.string(), z.array(z.tuple([z.string(), z.array(z.string())]))]))
+
+export interface LogReaderOptions {
+  readonly store: RequestStore
+  /** For the blocking read alone; the reader ends it. */
+  readonly blocking: ScriptedRedis
+  /** Names this process among the readers. */
+  readonly apiId: string
+  /** Of each log that is followed here, once, as they come. */
+  readonly onEntries: (entries: readonly LogEntry[]) => void
+  readonly onError: (error: unknown) => void
+}
+
+/**
+ * Reads the logs of one shard: one blocking read follows all that are read here, and whoever falls behind reads pages.
+ */
+export class LogReader {
+  readonly #options: LogReaderOptions
+  readonly #tails = new Map<string, Tail>()
+  readonly #news = new Notifier()
+  readonly #closing = new AbortController()
+  #wakeId = '0-0'
+  #entriesAtOnce: number = ENTRIES.most
+  #isBlocked = false
+  #checkedAtMs = performance.now()
+  readonly #followed: Promise<void>
+
+  constructor(options: LogReaderOptions) {
+    this.#options = options
+    this.#followed = this.#follow()
+  }
+
+  /** Of the requests that are read here. */
+  get tails(): readonly Tail[] {
+    return [...this.#tails.values()]
+  }
+
+  /**
+   * Entries after an ordinal, and positions while there are none; ends with the log, or when `signal` aborts.
+   *
+   * @throws {ServiceError} `not_found`, `stream_lost`; and what Redis throws that stays away at the first look. Later
+   *   it is waited for
+   */
+  async *read(requestId: string, afterOrdinal: number, signal: AbortSignal): AsyncGenerator<readonly QueueEvent[], void, undefined> {
+    const look = await this.#firstLook(requestId, afterOrdinal, signal)
+    if (look === null) throw new ServiceError('not_found', `there is no request ${requestId}, or it ended too long ago`)
+    const { status, entries } = look
+    if (entries.length === 0 && afterOrdinal < status.last) throw streamLost()
+    if (entries.length === 0 && hasEnded(status)) return
+    const tail = this.#tails.get(requestId) ?? new Tail(requestId, entries, entries.at(-1)?.ordinal ?? status.last)
+    const notifier = this.#join(tail)
+    signal.addEventListener('abort', notifier.notify)
+    try {
+      let seen = afterOrdinal
+      let emittedPosition: number | null = null
+      let batch = entries.length > 0 ? entries : tail.after(seen)
+      while (!signal.aborted) {
+        batch ??= await this.#page(requestId, seen, signal)
+        const last = batch.at(-1)
+        if (last !== undefined) {
+          seen = last.ordinal
+          yield batch
+          if (isTerminal(last.event)) return
+        } else if (tail.hasEnded) {
+          return
+        } else if (tail.queued !== null && tail.queued.position !== emittedPosition) {
+          emittedPosition = tail.queued.position
+          yield [{ ordinal: null, event: tail.queued }]
+        } else {
+          await notifier.notified()
+        }
+        batch = tail.after(seen)
+      }
+    } finally {
+      signal.removeEventListener('abort', notifier.notify)
+      tail.leave(notifier)
+      if (!tail.isRead && this.#tails.get(requestId) === tail) this.#tails.delete(requestId)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+    this.#news.notify()
+    this.#options.blocking.disconnect()
+    await this.#followed
+    const { store, apiId } = this.#options
+    await store.redis.unlink(store.keys.wake(apiId)).catch(() => {})
+  }
+
+  #join(tail: Tail): Notifier {
+    const notifier = tail.join()
+    if (this.#tails.get(tail.requestId) !== tail) {
+      this.#tails.set(tail.requestId, tail)
+      this.#news.notify()
+      if (this.#isBlocked) this.#wake()
+    }
+    return notifier
+  }
+
+  /** A blocking read takes no further logs: it has to return first. Should this be lost, it does so by itself soon. */
+  #wake(): void {
+    this.#isBlocked = false
+    const { store, apiId } = this.#options
+    const pipeline = store.redis.pipeline()
+    pipeline.xadd(store.keys.wake(apiId), 'MAXLEN', 1, '*', 'w', '')
+    pipeline.pexpire(store.keys.wake(apiId), WAKE_TTL_MS)
+    pipeline.exec().catch(() => {})
+  }
+
+  /** A connection that breaks just now is made anew at once. */
+  async #firstLook(requestId: string, afterOrdinal: number, signal: AbortSignal): ReturnType<RequestStore['look']> {
+    const untilMs = performance.now() + FIRST_LOOK_MS
+    for (;;) {
+      try {
+        return await this.#options.store.look(requestId, afterOrdinal, FIRST_ENTRIES)
+      } catch (error) {
+        if (signal.aborted || performance.now() > untilMs) throw error
+        await pause(AWAY_RETRY_MS)
+      }
+    }
+  }
+
+  /** What follows an ordinal, from the log itself. Waits for Redis. */
+  async #page(requestId: string, afterOrdinal: number, signal: AbortSignal): Promise<readonly LogEntry[]> {
+    while (!signal.aborted) {
+      try {
+        const entries = await this.#options.store.page(requestId, afterOrdinal)
+        if (entries.length === 0) throw streamLost()
+        return entries
+      } catch (error) {
+        if (error instanceof ServiceError) throw error
+        await pause(AWAY_RETRY_MS)
+      }
+    }
+    return []
+  }
+
+  async #follow(): Promise<void> {
+    let isCut = false
+    while (!this.#closing.signal.aborted) {
+      if (this.tails.every(({ hasEnded }) => hasEnded)) {
+        await this.#news.notified()
+        continue
+      }
+      try {
+        if (isCut || this.#isCheckDue) await this.#check()
+        isCut = false
+        await this.#readOn()
+      } catch (error) {
+        isCut = true
+        if (this.#options.blocking.status === 'ready' && !this.#closing.signal.aborted) this.#options.onError(error)
+        await pause(AWAY_RETRY_MS)
+      }
+    }
+  }
+
+  get #isCheckDue(): boolean {
+    const sinceMs = performance.now() - this.#checkedAtMs
+    return sinceMs > CHECK_MS || this.#isShort
+  }
+
+  get #isShort(): boolean {
+    return this.tails.some(({ shortSinceMs }) => shortSinceMs !== null)
+  }
+
+  async #check(): Promise<void> {
+    this.#checkedAtMs = performance.now()
+    await verifyLogs(this.#options.store, this.tails, this.#checkedAtMs)
+  }
+
+  async #readOn(): Promise<void> {
+    const { store, blocking, apiId, onEntries } = this.#options
+    const whole = this.tails.filter(({ hasEnded, shortSinceMs }) => !hasEnded && shortSinceMs === null)
+    const followed = new Map(whole.map(tail => [store.keys.log(tail.requestId), tail]))
+    const blockMs = this.#isShort ? SHORT_LOOK_MS : BLOCK_MS
+    const names = [store.keys.wake(apiId), ...followed.keys()]
+    const ids = [this.#wakeId, ...[...followed.values()].map(({ last }) => `${last}-0`)]
+    this.#isBlocked = true
+    const raw: unknown = await blocking.xread('COUNT', this.#entriesAtOnce, 'BLOCK', blockMs, 'STREAMS', ...names, ...ids).finally(() => {
+      this.#isBlocked = false
+    })
+    let chars = 0
+    for (const [name, found] of Streams.parse(raw ?? [])) {
+      const tail = followed.get(name)
+      if (tail === undefined) {
+        this.#wakeId = found.at(-1)?.[0] ?? this.#wakeId
+        continue
+      }
+      const entries = RawEntries.parse(found)
+      chars = entries.reduce((sum, entry) => sum + charsOf(entry), chars)
+      const turn = eventLoopTurn()
+      if (turn !== null) await turn
+      onEntries(tail.push(entries.map(toEntry)))
+    }
+    if (chars > ANSWER_CHARS.many) this.#entriesAtOnce = Math.max(ENTRIES.least, this.#entriesAtOnce / 4)
+    if (chars < ANSWER_CHARS.few) this.#entriesAtOnce = Math.min(ENTRIES.most, this.#entriesAtOnce * 2)
+  }
+}
+
+function streamLost(): ServiceError {
+  return new ServiceError('stream_lost', 'the stream is lost: entries of its log are missing')
+}

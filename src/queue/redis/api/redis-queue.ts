@@ -1,0 +1,258 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { DeliveryPolicy } from '../../../inference/contract/delivery-policy.ts'
+import { type ErrorCode, ServiceError } from '../../../inference/contract/errors.ts'
+import { isTerminal, type LogEntry } from '../../../inference/contract/events.ts'
+import { InvariantError } from '../../../inference/contract/invariant.ts'
+import type { GenerationRequest } from '../../../inference/contract/request.ts'
+import type { EngineStatistics } from '../../../inference/contract/statistics.ts'
+import type { GenerationQueue, QueueDepth, QueueEvent, RequestSnapshot } from '../../queue.ts'
+import { StartEstimate } from '../../start-estimate.ts'
+import { openRedis } from '../connection/connect.ts'
+import { shardKeys, shardOf } from '../connection/keys.ts'
+import type { RedisAddress } from '../connection/redis-url.ts'
+import { Admission, type AdmissionLimits } from './admission.ts'
+import { FleetStatistics } from './fleet-statistics.ts'
+import { Leases } from './leases.ts'
+import { OwnRequests } from './own-requests.ts'
+import { Shard } from './shard.ts'
+
+export interface RedisQueueOptions extends AdmissionLimits {
+  readonly address: RedisAddress
+  /** Of all our keys. */
+  readonly prefix: string
+  /** The same for all processes that share a prefix. */
+  readonly shards: number
+  /** How long a request goes on without a reader, unless its delivery policy says that it runs by itself. */
+  readonly resumeGraceMs: number
+  /** Redis is away, or something of ours is wrong there; told again and again while it is. */
+  readonly onError: (error: unknown) => void
+}
+
+/** Positions, deadlines and leases are as exact as this. */
+const TICK_MS = 500
+const CONNECT_LOOK_MS = 20
+
+/** The queue in Redis, as an API process sees it: any number of these, and of workers, share the requests. */
+export class RedisQueue implements GenerationQueue {
+  readonly #options: RedisQueueOptions
+  readonly #shards: readonly Shard[]
+  readonly #estimate = new StartEstimate()
+  readonly #leases: Leases
+  readonly #own: OwnRequests
+  readonly #admission: Admission
+  /** Cancelled while Redis was away. */
+  readonly #uncancelled = new Set<string>()
+  readonly #ticker: NodeJS.Timeout
+  #ticking: Promise<void> | null = null
+  #workers = 0
+  #isReachable = true
+  readonly #fleet = new FleetStatistics()
+  /** Why nothing is admitted any more. */
+  #refusal: string | null = null
+
+  /**
+   * Opens the queue where Redis answers.
+   *
+   * @throws {ServiceError} `unavailable` when it does not within `withinMs`
+   */
+  static async open(options: RedisQueueOptions, withinMs = 5000): Promise<RedisQueue> {
+    const queue = new RedisQueue(options)
+    const untilMs = performance.now() + withinMs
+    for (;;) {
+      try {
+        await queue.depth()
+        return queue
+      } catch (error) {
+        if (performance.now() > untilMs) {
+          await queue.close()
+          throw error
+        }
+        await pause(CONNECT_LOOK_MS)
+      }
+    }
+  }
+
+  private constructor(options: RedisQueueOptions) {
+    const { address, resumeGraceMs, onError } = options
+    this.#options = options
+    const apiId = randomUUID()
+    this.#shards = shardKeys(options).map(
+      keys =>
+        new Shard({
+          commands: openRedis(address, 'prompt', onError),
+          blocking: openRedis(address, 'blocking', onError),
+          keys,
+          apiId,
+          estimate: this.#estimate,
+          onError
+        })
+    )
+    this.#own = new OwnRequests(id => this.#shard(id))
+    this.#leases = new Leases({ graceMs: resumeGraceMs, renewLeases: (ids, untilMs) => this.#renewLeases(ids, untilMs) })
+    this.#admission = new Admission({
+      ...options,
+      shardOf: text => this.#shard(text),
+      shards: this.#shards,
+      leaseUntilMs: () => this.#leases.leaseUntilMs
+    })
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS).unref()
+  }
+
+  /** Workers that live, anywhere, as of a moment ago; none while Redis is away. */
+  get workers(): number {
+    return this.#workers
+  }
+
+  /** Whether Redis answered, as of a moment ago. */
+  get isReachable(): boolean {
+    return this.#isReachable
+  }
+
+  /**
+   * Of all workers, anywhere, as of a moment ago; what workers have done that are gone is part of it, as far as it was
+   * seen here.
+   */
+  get statistics(): readonly EngineStatistics[] {
+    return this.#fleet.all
+  }
+
+  async submit(request: GenerationRequest): Promise<string> {
+    const id = await reached(this.#admission.submit(request, this.#refusal))
+    if (id === request.id && request.delivery.onDisconnect === 'cancel') this.#own.add(id)
+    return id
+  }
+
+  async deliveryPolicy(requestId: string): Promise<DeliveryPolicy> {
+    const delivery = await reached(this.#shard(requestId).store.deliveryPolicy(requestId))
+    if (delivery === null) throw new ServiceError('not_found', `there is no request ${requestId}, or it ended too long ago`)
+    return delivery
+  }
+
+  async snapshot(requestId: string): Promise<RequestSnapshot> {
+    const delivery = await this.deliveryPolicy(requestId)
+    const queued = await reached(this.#shard(requestId).queued(requestId))
+    const end = await reached(this.#shard(requestId).store.lastEntry(requestId))
+    return {
+      delivery,
+      queued,
+      last: end?.ordinal ?? 0,
+      end: end !== null && isTerminal(end.event) ? end.event : null,
+      ...(this.#shard(requestId).reconnects.isRecent && { mayGrowBack: true })
+    }
+  }
+
+  async entries(requestId: string, afterOrdinal: number): Promise<readonly LogEntry[]> {
+    const { store } = this.#shard(requestId)
+    const entries = await reached(store.page(requestId, afterOrdinal))
+    if (entries.length === 0) await this.deliveryPolicy(requestId)
+    return entries
+  }
+
+  async *events(requestId: string, afterOrdinal: number, signal: AbortSignal): AsyncGenerator<readonly QueueEvent[], void, undefined> {
+    const batches = this.#shard(requestId).reader.read(requestId, afterOrdinal, signal)
+    this.#leases.addReader(requestId)
+    try {
+      for (;;) {
+        const next = await reached(batches.next())
+        if (next.done === true) return
+        yield next.value
+      }
+    } finally {
+      this.#leases.removeReader(requestId)
+      await batches.return()
+    }
+  }
+
+  async cancel(requestId: string): Promise<void> {
+    this.#uncancelled.add(requestId)
+    await this.#cancelAll().catch(this.#options.onError)
+  }
+
+  async position(requestId: string): Promise<number | null> {
+    return (await reached(this.#shard(requestId).queued(requestId)))?.position ?? null
+  }
+
+  async depth(): Promise<QueueDepth> {
+    const live = await reached(Promise.all(this.#shards.map(shard => shard.live())))
+    const states = live.flatMap(({ statuses }) => [...statuses.values()].map(({ state }) => state))
+    return { waiting: states.filter(state => state === 'waiting').length, running: states.filter(state => state === 'running').length }
+  }
+
+  /**
+   * Requests of other processes go on, and so do those of ours that may be resumed: what is left of the rest fails when
+   * `signal` aborts.
+   */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#refusal ??= 'the server is shutting down'
+    await this.#own.ended(signal)
+    for (const id of this.#own.ids) await this.#end(id, 'unavailable', 'the server shut down before the request ended')
+  }
+
+  /** Ends the connections; readers that are left wait for ever, so drain first. */
+  async close(): Promise<void> {
+    clearInterval(this.#ticker)
+    this.#leases.close()
+    await this.#ticking
+    await Promise.all(this.#shards.map(shard => shard.close()))
+  }
+
+  async #end(requestId: string, code: ErrorCode, message: string): Promise<void> {
+    await this.#shard(requestId).end(requestId, code, message).catch(this.#options.onError)
+  }
+
+  /** Those too that could not be cancelled before. */
+  async #cancelAll(): Promise<void> {
+    for (const id of this.#uncancelled) {
+      await this.#shard(id).end(id, 'cancelled', 'the request was cancelled')
+      this.#uncancelled.delete(id)
+    }
+  }
+
+  async #renewLeases(requestIds: readonly string[], leaseUntilMs: number): Promise<void> {
+    const byShard = Map.groupBy(requestIds, id => this.#shard(id))
+    await Promise.all([...byShard].map(([shard, ids]) => shard.store.renewLeases(ids, leaseUntilMs)))
+  }
+
+  #tick(): void {
+    this.#ticking ??= this.#tickNow()
+      .catch(error => {
+        this.#workers = 0
+        this.#isReachable = false
+        this.#options.onError(error)
+      })
+      .finally(() => {
+        this.#ticking = null
+      })
+  }
+
+  async #tickNow(): Promise<void> {
+    await this.#cancelAll()
+    await Promise.all(this.#shards.map(shard => shard.tick()))
+    await this.#own.forgetEnded()
+    const workers = await this.#admission.workers()
+    this.#workers = workers.length
+    this.#isReachable = true
+    this.#fleet.update(
+      new Map(
+        workers.flatMap(({ workerId, statistics }): [string, EngineStatistics][] => (statistics === null ? [] : [[workerId, statistics]]))
+      )
+    )
+  }
+
+  #shard(text: string): Shard {
+    const shard = this.#shards[shardOf(text, this.#shards.length)]
+    if (shard === undefined) throw new InvariantError('there is no such shard')
+    return shard
+  }
+}
+
+/** @throws {ServiceError} `unavailable` in place of whatever Redis throws when it is away */
+async function reached<Value>(answer: Promise<Value>): Promise<Value> {
+  try {
+    return await answer
+  } catch (cause) {
+    if (cause instanceof ServiceError || cause instanceof InvariantError) throw cause
+    throw new ServiceError('unavailable', 'the queue cannot be reached', { cause })
+  }
+}

@@ -1,0 +1,68 @@
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { SCRIPTS, type ScriptedRedis } from './commands.ts'
+import type { RedisAddress } from './redis-url.ts'
+
+/**
+ * `prompt`: a command fails at once while Redis is away, and soon when it does not answer. `blocking`: the same, but
+ * its answer may take its time. `patient`: a command waits until Redis is back; after a cut it may be sent twice, so it
+ * must bear that.
+ */
+export type RetryMode = 'prompt' | 'blocking' | 'patient'
+
+/**
+ * A peer that is gone without a word: a command, a blocking one too, that hears nothing for so long ends its
+ * connection.
+ */
+const SILENCE_MS = 5000
+const PROMPT_MS = 2000
+const LONGEST_RETRY_MS = 500
+
+/**
+ * Opens a connection with our commands; it comes back by itself after every cut. Whoever opens it ends it with
+ * `disconnect()`.
+ */
+export function openRedis(address: RedisAddress, retryMode: RetryMode, onError: (error: Error) => void): ScriptedRedis {
+  const redis =
+    address.kind === 'cluster'
+      ? openCluster(address, retryMode)
+      : new Redis({ ...optionsOf(address, retryMode), ...endpointOptions(address) })
+  redis.on('error', onError)
+  return redis
+}
+
+function openCluster(address: RedisAddress, retryMode: RetryMode): Cluster {
+  return new Cluster([...address.nodes], {
+    scripts: SCRIPTS,
+    enableOfflineQueue: retryMode === 'patient',
+    clusterRetryStrategy: retryMs,
+    redisOptions: optionsOf(address, retryMode)
+  })
+}
+
+function endpointOptions({ kind, nodes, master, tls }: RedisAddress) {
+  if (kind === 'single') return nodes[0]
+  return { sentinels: [...nodes], name: master, enableTLSForSentinelMode: tls }
+}
+
+function optionsOf({ tls, username, password, database }: RedisAddress, retryMode: RetryMode) {
+  return {
+    ...(username === null ? {} : { username }),
+    ...(password === null ? {} : { password }),
+    ...(tls ? { tls: {} } : {}),
+    db: database,
+    scripts: SCRIPTS,
+    connectTimeout: 2000,
+    socketTimeout: SILENCE_MS,
+    ...(retryMode === 'prompt' ? { commandTimeout: PROMPT_MS } : {}),
+    retryStrategy: retryMs,
+    // A master that became a replica answers READONLY for ever: the next connection asks again who is master.
+    reconnectOnError: error => error.message.startsWith('READONLY'),
+    enableOfflineQueue: retryMode === 'patient',
+    autoResendUnfulfilledCommands: retryMode === 'patient',
+    maxRetriesPerRequest: retryMode === 'patient' ? null : 0
+  } satisfies RedisOptions
+}
+
+function retryMs(attempts: number): number {
+  return Math.min(50 * attempts, LONGEST_RETRY_MS)
+}
