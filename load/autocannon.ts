@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
 import autocannon from 'autocannon'
-import { Endpoint } from './endpoint.ts'
-import { wholeNumber } from './stream-options.ts'
-import { bodyAt } from './workload.ts'
+import { wholeNumber } from './number-option.ts'
+import { Endpoint } from './requests/endpoint.ts'
+import { bodyAt } from './requests/workload.ts'
 
 const HELP = `Whole (not streamed) answers, asked for by autocannon. The last line is one JSON document.
 

@@ -4,11 +4,11 @@ import { graphsFolder } from '../src/server/config/graphs-folder.ts'
 import { modelProcessEnvironment } from '../src/server/config/model-process-environment.ts'
 import { readServeConfig } from '../src/server/config/serve-config.ts'
 import { resolveModel } from '../src/server/download/resolve-model.ts'
-import { caseName, type SideOptions } from './bench-case.ts'
-import { thisMachine } from './bench-machine.ts'
-import { BENCH_HELP, type BenchOptions, parseBenchOptions } from './bench-options.ts'
-import { type CaseSamples, reportCase, table } from './bench-report.ts'
-import { BenchSide } from './bench-side.ts'
+import { caseName, type SideOptions } from './bench/bench-case.ts'
+import { BENCH_HELP, type BenchOptions, parseBenchOptions } from './bench/bench-options.ts'
+import { type CaseSamples, reportCase, table } from './bench/bench-report.ts'
+import { BenchSide } from './bench/bench-side.ts'
+import { thisMachine } from './machine.ts'
 
 const SILENT = { line: () => {}, problem: console.error, progress: () => ({ update: () => {}, end: () => {} }) }
 

@@ -1,8 +1,8 @@
-import { thisMachine } from './bench-machine.ts'
-import { measureOverHttp } from './over-http.ts'
-import { measurePrefix } from './prefix.ts'
-import { parseRelayOptions, RELAY_HELP, type RelayOptions } from './relay-options.ts'
-import { measureIdle, measureRelay } from './relay-parts.ts'
+import { thisMachine } from './machine.ts'
+import { measureOverHttp } from './relay/over-http.ts'
+import { measurePrefix } from './relay/prefix.ts'
+import { parseRelayOptions, RELAY_HELP, type RelayOptions } from './relay/relay-options.ts'
+import { measureIdle, measureRelay } from './relay/relay-parts.ts'
 
 /** `npm run load:relay`: what the way from the engine to the reader costs. */
 const options = optionsOrExit()

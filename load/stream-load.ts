@@ -1,5 +1,5 @@
-import { parseStreamOptions, STREAM_HELP, type StreamOptions } from './stream-options.ts'
-import { streamRun } from './stream-run.ts'
+import { parseStreamOptions, STREAM_HELP, type StreamOptions } from './stream/stream-options.ts'
+import { streamRun } from './stream/stream-run.ts'
 
 /** `npm run load`: options in, progress out, JSON last. The first Ctrl-C ends the load early and still reports. */
 const options = optionsOrExit()

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { seededRandom } from '../../load/random.ts'
+import { seededRandom } from '../../load/requests/random.ts'
 import type { FaultKind, FaultOptions } from './fault-options.ts'
 import type { Fleet } from './fleet.ts'
 import { HeldResources, type ResourceReport } from './held-resources.ts'

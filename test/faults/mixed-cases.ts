@@ -1,4 +1,4 @@
-import { promptAt } from '../../load/prompts.ts'
+import { promptAt } from '../../load/requests/prompts.ts'
 
 /** Fields of a body of POST /v1/completions, without `stream`. */
 export type CaseBody = Readonly<Record<string, unknown>>

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
-import { memoryReport } from '../../load/memory-watch.ts'
-import { promptAt } from '../../load/prompts.ts'
-import { SseLines } from '../../load/sse-lines.ts'
-import { parseStreamOptions } from '../../load/stream-options.ts'
+import { promptAt } from '../../load/requests/prompts.ts'
+import { SseLines } from '../../load/requests/sse-lines.ts'
+import { memoryReport } from '../../load/stream/memory-watch.ts'
+import { parseStreamOptions } from '../../load/stream/stream-options.ts'
 
 it('makes prompts of 48 words, always the same, each its own', () => {
   const prompts = Array.from({ length: 200 }, (_, index) => promptAt(index))

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { parseStreamOptions, type StreamOptions } from '../../load/stream-options.ts'
-import { type StreamReport, streamRun } from '../../load/stream-run.ts'
+import { parseStreamOptions, type StreamOptions } from '../../load/stream/stream-options.ts'
+import { type StreamReport, streamRun } from '../../load/stream/stream-run.ts'
 import { type FakeBehaviour, fakeServer } from './fake-server.ts'
 
 it('counts answers, tokens and times', async () => {

@@ -2,11 +2,11 @@ import { stat } from 'node:fs/promises'
 import type { TensorFile } from '../weights/tensor-file.ts'
 import { findModelFiles } from './model-files.ts'
 import { planModel } from './plan-model.ts'
-import type { PreparedModel, QuantizationChoice } from './prepared-model.ts'
+import type { ModelShape, QuantizationChoice } from './prepared-model.ts'
 import { sourceHash } from './source-hash.ts'
 import { readStatedFacts, type StatedFacts } from './stated-facts.ts'
 
-/** A fact and where it stands, or how it comes about. */
+/** A value and its source: the field that contains it, or how it is computed. */
 export interface Known<Value> {
   readonly value: Value
   readonly source: string
@@ -18,38 +18,38 @@ export interface ModelDescription {
   readonly vocabularySize: Known<number>
   readonly contextLength: Known<number>
   readonly layers: Known<number>
-  /** null where the files do not say. */
+  /** null where the files do not contain it. */
   readonly heads: Known<number> | null
   readonly kvHeads: Known<number>
   readonly headDim: Known<number>
   readonly cacheBytesPerToken: Known<number>
-  /** Types of the weights in the file with their share of its bytes, largest first. */
+  /** Types of the weights in the file and their share of its bytes, largest first. */
   readonly weightTypes: Known<readonly { readonly type: string; readonly share: number }[]>
-  readonly served: PreparedModel['quantization']
+  readonly served: ModelShape['quantization']
   readonly tokenizer: Known<string>
   readonly chatTemplate: Known<boolean>
   readonly files: readonly { readonly path: string; readonly bytes: number; readonly sha256: string }[]
 }
 
 export interface DescribeOptions {
-  /** As `prepareModel` takes it. */
+  /** See `PrepareOptions.path`. */
   readonly path: string
   readonly quantization: QuantizationChoice
-  /** Where hashes of files are noted. */
+  /** Folder in which hashes of files are cached. */
   readonly cacheFolder: string
 }
 
 /**
- * Reads what a model says of itself: headers and configurations, and all of each file for its hash.
+ * Describes a model from its headers and configuration. Each file is read completely for its hash.
  *
- * @throws {ModelFileError} a model that could not be served either
+ * @throws {ModelFileError} the model cannot be served
  */
 export async function describeModel({ path, quantization, cacheFolder }: DescribeOptions): Promise<ModelDescription> {
   const found = await findModelFiles(path)
   const stated = await readStatedFacts(found)
   const planned = await planModel(found, quantization === 'none' ? 'none' : 'int8')
   await using file = planned.file
-  const { architecture, parameters, vocabularySize, contextLength, layers, kvHeads, headDim, quantization: served } = planned.description
+  const { architecture, parameters, vocabularySize, contextLength, layers, kvHeads, headDim, quantization: served } = planned.shape
   const from = sourcesIn(stated, architecture)
   const heads = from.heads === null ? null : stated.find(...HEADS(architecture))?.value
   return {
@@ -84,7 +84,7 @@ export async function describeModel({ path, quantization, cacheFolder }: Describ
 
 const HEADS = (architecture: string) => [`${architecture}.attention.head_count`, 'num_attention_heads', 'n_head']
 
-/** The same fact has a name of its own in GGUF metadata and in each spelling of a checkpoint's configuration. */
+/** Each value has one name in GGUF metadata and others in the configurations of checkpoints. */
 function sourcesIn(stated: StatedFacts, architecture: string) {
   function source(...names: readonly string[]): string | null {
     const found = stated.find(...names)

@@ -12,9 +12,9 @@ import type { TensorFile } from '../weights/tensor-file.ts'
 import { familyWeights } from './family-weights.ts'
 import type { GraphBuild } from './graph-cache.ts'
 import type { ModelFiles } from './model-files.ts'
-import type { PreparedModel } from './prepared-model.ts'
+import type { ModelShape } from './prepared-model.ts'
 
-/** A build and the file that it reads: close it after the build. */
+/** A build and the file that it reads, which must be closed after the build. */
 export interface PlannedBuild extends GraphBuild {
   readonly file: TensorFile
 }
@@ -22,9 +22,9 @@ export interface PlannedBuild extends GraphBuild {
 const ModelType = z.object({ model_type: z.string() })
 
 /**
- * Reads what a model is made of and decides its graph.
+ * Reads a model's hyperparameters and plans its graph.
  *
- * @throws {ModelFileError} files that are broken, or of a kind that we do not serve
+ * @throws {ModelFileError} a file is broken or of an unsupported kind
  */
 export async function planModel(files: ModelFiles, quantization: Quantization): Promise<PlannedBuild> {
   switch (files.kind) {
@@ -57,7 +57,7 @@ export async function planModel(files: ModelFiles, quantization: Quantization): 
   }
 }
 
-type Quantization = PreparedModel['quantization']
+type Quantization = ModelShape['quantization']
 
 function plan<Config extends ModelConfig>(
   family: Family<Config>,
@@ -75,7 +75,7 @@ function plan<Config extends ModelConfig>(
     file,
     source,
     plan: family.forward(config, { source, form: quantization === 'none' ? 'float32' : 'eightBit' }),
-    description: {
+    shape: {
       architecture,
       parameters: countParameters(file),
       vocabularySize: vocabulary,

@@ -3,35 +3,35 @@ import { MODEL_FILE } from '../graph/graph-plan.ts'
 import { type CachedGraph, cachedGraph, graphNames, type Manifest, removeDeadBuilds, storeGraph } from './graph-cache.ts'
 import { findModelFiles, type ModelFiles } from './model-files.ts'
 import { planModel } from './plan-model.ts'
-import type { PreparedModel, QuantizationChoice } from './prepared-model.ts'
+import type { ModelShape, PreparedModel, QuantizationChoice } from './prepared-model.ts'
 import { sha256, sourceHash } from './source-hash.ts'
 
-/** Part of every model hash: raise it whenever the same file would give another graph or other weights. */
+/** Part of every model hash: must be raised whenever the same file would give another graph or other weights. */
 const BUILDER_VERSION = 3
 
-/** Share of hashing in the progress that we report; the rest is writing. */
+/** Share of hashing in the reported progress; the rest is writing. */
 const HASH_SHARE = 0.2
 
 export interface PrepareOptions {
   /**
-   * A `.gguf` file, a `.safetensors` file or the index of several with its config.json, or a folder that holds one of
-   * them.
+   * A `.gguf` file; a `.safetensors` file, or the index of several, with its config.json; or a folder that contains one
+   * of them.
    */
   readonly path: string
   readonly quantization: QuantizationChoice
-  /** Where prepared graphs are kept, one folder each; made if need be. */
+  /** Parent of the folders of prepared graphs; created if it does not exist. */
   readonly cacheFolder: string
-  /** Called with the fraction done, 0 to 1, never backwards. */
+  /** Called with the fraction done, 0 to 1, monotonic. */
   readonly onProgress?: (fraction: number) => void
-  /** Called when the graph made before is damaged, before it is built again, with a sentence for the operator. */
+  /** Called with a message for the operator when an existing graph is damaged and before it is rebuilt. */
   readonly onDamage?: (message: string) => void
 }
 
 /**
- * Makes an ONNX graph of a published model, or finds the one made before.
- * Safe to be killed at any time and to run in several processes at once.
+ * Builds the ONNX graph of a published model, or finds an existing one.
+ * The process may be killed at any time, and several processes may build at once.
  *
- * @throws {ModelFileError} a file that is missing, broken or of a kind that we do not serve; no room for the graph
+ * @throws {ModelFileError} a file is missing, broken or of an unsupported kind, or the disk is full
  */
 export async function prepareModel({
   path,
@@ -41,7 +41,7 @@ export async function prepareModel({
   onDamage = () => {}
 }: PrepareOptions): Promise<PreparedModel> {
   const files = await findModelFiles(path)
-  // Quantized GGUF weights keep what they say in 8 bits; floats are rounded.
+  // Quantized GGUF weights keep their exact values in 8 bits; floats are rounded.
   const form = quantization === 'none' ? 'none' : 'int8'
   const weightsHash = await filesHash(files, cacheFolder, fraction => onProgress(fraction * HASH_SHARE))
   const modelHash = sha256(`${weightsHash} ${form} ${BUILDER_VERSION}`)
@@ -55,9 +55,9 @@ export async function prepareModel({
       ? cached.manifest
       : await build(files, form, folder, share => onProgress(HASH_SHARE + share * (1 - HASH_SHARE)))
   onProgress(1)
-  const { modelBytes: _, dataBytes: __, modelChecksum: ___, dataChecksum: ____, ...description } = manifest
+  const { modelBytes: _, dataBytes: __, modelChecksum: ___, dataChecksum: ____, ...shape } = manifest
   return {
-    ...description,
+    ...shape,
     graphPath: join(folder, MODEL_FILE),
     sourcePath: files.weights,
     modelHash,
@@ -65,7 +65,7 @@ export async function prepareModel({
   }
 }
 
-/** All graphs that were prepared in a cache folder, each read as a whole and compared with its checksums. */
+/** Reads each graph in a cache folder completely and compares it with its checksums. */
 export async function checkPrepared(cacheFolder: string): Promise<readonly { readonly folder: string; readonly graph: CachedGraph }[]> {
   const checks: { folder: string; graph: CachedGraph }[] = []
   for (const name of await graphNames(cacheFolder)) {
@@ -77,7 +77,7 @@ export async function checkPrepared(cacheFolder: string): Promise<readonly { rea
 
 async function build(
   files: ModelFiles,
-  quantization: PreparedModel['quantization'],
+  quantization: ModelShape['quantization'],
   folder: string,
   onProgress: (fraction: number) => void
 ): Promise<Manifest> {
@@ -86,7 +86,7 @@ async function build(
   return await storeGraph(folder, planned, onProgress)
 }
 
-/** A checkpoint's numbers mean nothing without its configuration: all files count. */
+/** The hash covers all files: a checkpoint's weights have no meaning without its configuration. */
 async function filesHash({ contents }: ModelFiles, cacheFolder: string, onProgress: (fraction: number) => void): Promise<string> {
   const hashes: string[] = []
   for (const [done, file] of contents.entries()) {

@@ -1,24 +1,39 @@
-/** What the caller may ask for. */
+import { z } from 'zod'
+
+/** Values of the option `quantization`. */
 export type QuantizationChoice = 'auto' | 'none' | 'int8'
 
-/** A model ready to be loaded. Plain data: crosses IPC. */
-export interface PreparedModel {
-  /** The ONNX model; its weights lie beside it. */
-  readonly graphPath: string
-  /** The file that it was made from: a GGUF file holds its tokenizer too, a checkpoint has it in the same folder. */
-  readonly sourcePath: string
-  /** Identifies weights, quantization and graph: two workers with the same hash answer alike. */
-  readonly modelHash: string
-  readonly architecture: string
-  /** Weights, all tensors together. */
-  readonly parameters: number
-  readonly vocabularySize: number
+/**
+ * The shape of a model: the one definition of these fields. The manifest, `PreparedModel` and the messages between
+ * server and workers are derived from it.
+ */
+export const ModelShape = z.strictObject({
+  architecture: z.string(),
+  /** Number of weights in all tensors. */
+  parameters: z.int().positive(),
+  vocabularySize: z.int().positive(),
   /** Tokens, prompt and continuation together. */
-  readonly contextLength: number
-  readonly layers: number
-  readonly kvHeads: number
-  readonly headDim: number
+  contextLength: z.int().positive(),
+  layers: z.int().positive(),
+  kvHeads: z.int().positive(),
+  headDim: z.int().positive(),
+  quantization: z.enum(['none', 'int8'])
+})
+export type ModelShape = Readonly<z.infer<typeof ModelShape>>
+
+/** A model ready to be loaded. Plain data: crosses IPC. */
+export const PreparedModel = z.strictObject({
+  ...ModelShape.shape,
+  /** The ONNX model; its weights are in the same folder. */
+  graphPath: z.string(),
+  /**
+   * The file that the graph was built from: a GGUF file contains the tokenizer too, a checkpoint has it in the same
+   * folder.
+   */
+  sourcePath: z.string(),
+  /** Identifies weights, quantization and graph: two workers with the same hash generate the same tokens. */
+  modelHash: z.string(),
   /** Keys and values of all layers, float32. */
-  readonly cacheBytesPerToken: number
-  readonly quantization: 'none' | 'int8'
-}
+  cacheBytesPerToken: z.int().positive()
+})
+export type PreparedModel = Readonly<z.infer<typeof PreparedModel>>

@@ -1,16 +1,15 @@
 import koffi from 'koffi'
 import { chooseAttentionKernel } from './attention-kernel.ts'
-import { OrtApi } from './ort-api.ts'
-import type { Address } from './paged-memory.ts'
-import { cpuProvider, type Provider } from './provider.ts'
+import type { Address } from './memory/paged-memory.ts'
+import { OrtApi } from './native/ort-api.ts'
 
 export interface SessionOptions {
   readonly graphPath: string
-  /** Threads of one run, this process's calling thread included. */
+  /** Threads of one run, the calling thread included. */
   readonly threads: number
-  /** Threads wait busily between operators: faster on a quiet machine, much slower on a shared one. */
+  /** Threads spin between operators: faster on an idle machine, much slower on a shared one. */
   readonly spinning: boolean
-  /** Positions of a row of the cache that attention will be given. */
+  /** Positions of a row of the cache. */
   readonly contextLength: number
 }
 
@@ -19,19 +18,23 @@ export const ELEMENT = { float32: { code: 1, bytes: 4 }, int32: { code: 6, bytes
 export type ElementType = keyof typeof ELEMENT
 
 /**
- * ORT_LOGGING_LEVEL_FATAL: what goes wrong reaches us as a status; printed too, each ended run would look like a fault.
+ * ORT_LOGGING_LEVEL_FATAL: errors are returned as a status. If they were printed too, each terminated run would look
+ * like a fault.
  */
 const LOG_FATAL_ONLY = 4
 const OPTIMIZE_ALL = 99
+/** `OrtArenaAllocator` and `OrtMemTypeDefault`. */
+const ARENA_ALLOCATOR = 1
+const DEFAULT_MEMORY = 0
 
 /**
- * How long a thread waits busily before it sleeps: longer than the gap between two operators, far shorter than a time
- * slice. ONNX Runtime's own default goes on for milliseconds, which on cores that others use too cost up to four times
+ * How long a thread spins before it sleeps: longer than the gap between two operators, far shorter than a time slice.
+ * ONNX Runtime's default spins for milliseconds, which on shared cores made runs up to four times slower
  * (docs/decisions.md).
  */
 const SPIN_US = '200'
 
-/** A loaded graph, tensors on memory of ours, and runs that can be ended. */
+/** A loaded graph, tensors on memory of the caller, and runs that can be terminated. */
 export class DecoderSession {
   readonly #api: OrtApi
   readonly #environment: Address
@@ -40,17 +43,17 @@ export class DecoderSession {
   readonly #runOptions: Address
   readonly inputNames: readonly string[]
 
-  private constructor(api: OrtApi, environment: Address, session: Address, provider: Provider) {
+  private constructor(api: OrtApi, environment: Address, session: Address) {
     this.#api = api
     this.#environment = environment
     this.#session = session
-    this.#memoryInfo = provider.createMemoryInfo(api)
+    this.#memoryInfo = api.create('CreateCpuMemoryInfo', ARENA_ALLOCATOR, DEFAULT_MEMORY)
     this.#runOptions = api.create('CreateRunOptions')
     this.inputNames = this.#readInputNames()
   }
 
   /** @throws {ServiceError} `engine_failure` when the graph cannot be loaded */
-  static async open(options: SessionOptions, provider: Provider = cpuProvider): Promise<DecoderSession> {
+  static async open(options: SessionOptions): Promise<DecoderSession> {
     const api = new OrtApi()
     const environment = api.create('CreateEnv', LOG_FATAL_ONLY, 'everstream')
     const settings = api.create('CreateSessionOptions')
@@ -60,14 +63,13 @@ export class DecoderSession {
       api.call('SetSessionGraphOptimizationLevel', settings, OPTIMIZE_ALL)
       api.call('SetIntraOpNumThreads', settings, options.threads)
       api.call('SetInterOpNumThreads', settings, 1)
-      // One pattern would be kept for every chunk length and batch size.
+      // ONNX Runtime would keep one memory pattern for every chunk length and batch size.
       api.call('DisableMemPattern', settings)
       api.call('AddSessionConfigEntry', settings, 'session.intra_op.allow_spinning', options.spinning ? '1' : '0')
       if (options.spinning) api.call('AddSessionConfigEntry', settings, 'session.intra_op.spin_duration_us', SPIN_US)
-      provider.append(api, settings)
       chooseAttentionKernel(options.contextLength)
       session = await api.createAsync('CreateSession', environment, options.graphPath, settings)
-      return new DecoderSession(api, environment, session, provider)
+      return new DecoderSession(api, environment, session)
     } catch (error) {
       api.release('ReleaseSession', session)
       api.release('ReleaseEnv', environment)
@@ -77,7 +79,7 @@ export class DecoderSession {
     }
   }
 
-  /** A tensor on memory of the caller's, which must outlive it. */
+  /** Creates a tensor on memory of the caller, which must outlive it. */
   tensor(type: ElementType, address: Address, shape: readonly number[]): Address {
     const { code, bytes } = ELEMENT[type]
     const size = shape.reduce((product, length) => product * length, bytes)
@@ -96,7 +98,7 @@ export class DecoderSession {
     this.#api.release('ReleaseIoBinding', binding)
   }
 
-  /** Binding a name again replaces what was bound. */
+  /** Replaces an earlier binding of the same name. */
   bindInput(binding: Address, name: string, value: Address): void {
     this.#api.call('BindInput', binding, name, value)
   }
@@ -105,13 +107,13 @@ export class DecoderSession {
     this.#api.call('BindOutput', binding, name, value)
   }
 
-  /** @throws {ServiceError} `engine_failure` when ONNX Runtime refuses, or after `terminate` */
+  /** @throws {ServiceError} `engine_failure` when ONNX Runtime fails, or after `terminate` */
   async run(binding: Address): Promise<void> {
     this.#api.call('RunOptionsUnsetTerminate', this.#runOptions)
     await this.#api.callAsync('RunWithBinding', this.#session, this.#runOptions, binding)
   }
 
-  /** Ends the run in flight at its next operator. */
+  /** Stops the run in flight at its next operator. */
   terminate(): void {
     this.#api.call('RunOptionsSetTerminate', this.#runOptions)
   }

@@ -1,22 +1,22 @@
 import { invariant } from '../contract/invariant.ts'
 import { BLOCK_TOKENS } from '../contract/model-runner.ts'
 import type { CacheSide, KvCache } from './kv-cache.ts'
-import type { Address, PagedMemory } from './paged-memory.ts'
+import type { Address, PagedMemory } from './memory/paged-memory.ts'
 
 const FLOAT_BYTES = 4
 const SIDES: readonly CacheSide[] = ['key', 'value']
 
 /**
- * Copies of BLOCK_TOKENS positions of a row each, of all layers: float32 [blocks, layers, 2, kvHeads, BLOCK_TOKENS,
- * headDim]. A block is whole pages, so that its memory comes when it is filled and goes when it is released. It is this
- * process's own: it ends with it.
+ * Blocks, each a copy of BLOCK_TOKENS positions of a row in all layers: float32 [blocks, layers, 2, kvHeads,
+ * BLOCK_TOKENS, headDim]. A block is whole pages, so that it takes memory from when it is filled until it is released.
+ * Blocks are private to this process and end with it.
  */
 export class KvBlocks {
   readonly blocks: number
   readonly #memory: PagedMemory
   readonly #cache: KvCache
   readonly #start: Address
-  /** A block of one head of one side of one layer. */
+  /** The part of a block that belongs to one head of one side of one layer. */
   readonly #pieceBytes: number
   readonly #blockBytes: number
 
@@ -30,12 +30,12 @@ export class KvBlocks {
     this.#start = memory.reserve(this.#reservedBytes)
   }
 
-  /** Positions `from`.. of a row are copied into a block. */
+  /** Copies the positions of a row from `from` on into a block. */
   save(row: number, from: number, block: number): void {
     for (const [inRow, inBlock] of this.#pieces(row, from, block)) this.#memory.copy(inRow, inBlock, this.#pieceBytes)
   }
 
-  /** A block is copied to positions `to`.. of a row. */
+  /** Copies a block to the positions of a row from `to` on. */
   load(block: number, row: number, to: number): void {
     this.#cache.touch(row)
     for (const [inRow, inBlock] of this.#pieces(row, to, block)) this.#memory.copy(inBlock, inRow, this.#pieceBytes)
@@ -54,16 +54,16 @@ export class KvBlocks {
   }
 
   #address(block: number): Address {
-    invariant(Number.isInteger(block) && block >= 0 && block < this.blocks, `block ${block} is used; there are ${this.blocks}`)
+    invariant(Number.isInteger(block) && block >= 0 && block < this.blocks, `block ${block} does not exist; there are ${this.blocks}`)
     return this.#start + BigInt(block * this.#blockBytes)
   }
 
-  /** Where each head's positions lie, in the row and in the block. */
+  /** The addresses of each head's positions, in the row and in the block. */
   *#pieces(row: number, position: number, block: number): Generator<readonly [Address, Address]> {
     const { layers, kvHeads, capacity, headDim } = this.#cache.shape
     invariant(
       Number.isInteger(position) && position >= 0 && position + BLOCK_TOKENS <= capacity,
-      `a block at position ${position}; a row holds ${capacity}`
+      `a block starts at position ${position}; a row holds ${capacity}`
     )
     const positionBytes = headDim * FLOAT_BYTES
     let inBlock = this.#address(block)

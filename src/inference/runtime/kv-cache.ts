@@ -1,7 +1,7 @@
 import { fstatSync, ftruncateSync, readSync } from 'node:fs'
 import { invariant } from '../contract/invariant.ts'
 import { ROW_HEADER_BYTES } from '../contract/model-runner.ts'
-import type { Address, PagedMemory } from './paged-memory.ts'
+import type { Address, PagedMemory } from './memory/paged-memory.ts'
 
 export interface KvShape {
   readonly layers: number
@@ -18,21 +18,21 @@ const FLOAT_BYTES = 4
 
 /**
  * Keys and values of all rows: for each layer and side one buffer, float32 [rows, kvHeads, capacity, headDim].
- * A row of a buffer is contiguous, so that rows 0..B-1, or one row, are a tensor of their own at an address in it.
- * The capacity is raised until each head begins at a page: a row's pages are then nobody else's.
- * All of it is one range, with the row headers in front, so that it can lie in a file that outlives this process.
+ * A row of a buffer is contiguous, so that rows 0..B-1, or any single row, form a tensor at an address in it.
+ * The capacity is rounded up until each head begins at a page boundary: no two rows share a page.
+ * Row headers and buffers are one range, so that the whole can be mapped to a file that outlives this process.
  */
 export class KvCache {
   readonly shape: KvShape
   readonly #memory: PagedMemory
-  /** ROW_HEADER_BYTES for each row and as many for all. */
+  /** ROW_HEADER_BYTES for each row, and once more for all rows together. */
   readonly rowHeaders: ArrayBuffer
   readonly #start: Address
   readonly #bytes: number
   readonly #headerBytes: number
   readonly #headBytes: number
   readonly #rowBytes: number
-  /** Rows that may have been written since their memory was given back. */
+  /** Rows that may have been written since their memory was returned to the system. */
   readonly #touched = new Set<number>()
 
   /** @throws {ServiceError} `engine_failure` when the system refuses so large a cache */
@@ -53,13 +53,13 @@ export class KvCache {
     return layers * 2 * kvHeads * headDim * FLOAT_BYTES
   }
 
-  /** Where a row of a layer begins: `rows` rows from here are a tensor [rows, kvHeads, capacity, headDim]. */
+  /** Start of a row of a layer: `rows` rows from here are a tensor [rows, kvHeads, capacity, headDim]. */
   address(layer: number, side: CacheSide, row: number): Address {
     invariant(layer >= 0 && layer < this.shape.layers && this.#has(row), `the cache has no layer ${layer}, row ${row}`)
     return this.#buffer(2 * layer + (side === 'key' ? 0 : 1)) + this.#offset(row)
   }
 
-  /** To be called before a row is written: it takes memory from now on. */
+  /** Must be called before a row is written: the row takes memory from then on. */
   touch(row: number): void {
     this.#touched.add(row)
   }
@@ -71,9 +71,9 @@ export class KvCache {
   }
 
   /**
-   * What `copyRow` does, out of the file of another cache of the same shape.
+   * As `copyRow`, from the file of another cache of the same shape.
    *
-   * @returns false where the file does not hold it: what is in the row then is undefined
+   * @returns false where the file does not contain the row: the target's content is then undefined
    */
   readRow(descriptor: number, from: number, to: number, positions: number): boolean {
     for (const { source, target, bytes } of this.#pieces(from, to, positions)) {
@@ -82,7 +82,7 @@ export class KvCache {
     return true
   }
 
-  /** The row headers in the file of another cache, as they are now; null where it is of another size. */
+  /** The current row headers in the file of another cache; null where the file has another size. */
   rowHeadersIn(descriptor: number): ArrayBuffer | null {
     try {
       if (fstatSync(descriptor).size !== this.#bytes) return null
@@ -94,15 +94,16 @@ export class KvCache {
   }
 
   releaseRow(row: number): void {
-    invariant(this.#has(row), `row ${row} is released; there are ${this.shape.rows}`)
+    invariant(this.#has(row), `row ${row} does not exist; there are ${this.shape.rows}`)
     if (!this.#touched.delete(row)) return
     for (const buffer of this.#sides()) this.#memory.giveBack(buffer + this.#offset(row), this.#rowBytes)
   }
 
   /**
-   * Goes on in the file, with all that it holds; a file of another size is emptied first. Addresses stay what they are.
+   * Maps the cache to this file and takes over its content; a file of another size is emptied first. Addresses do not
+   * change.
    *
-   * @returns false where the system cannot: the cache is then what it was
+   * @returns false where the system does not support it: the cache is then unchanged
    */
   moveTo(descriptor: number): boolean {
     try {
@@ -131,12 +132,12 @@ export class KvCache {
     return BigInt(row * this.#rowBytes)
   }
 
-  /** Where the keys (even) or values (odd) of a layer begin. */
+  /** Start of the keys (even) or values (odd) of a layer. */
   #buffer(index: number): Address {
     return this.#start + BigInt(this.#headerBytes + index * this.#rowBytes * this.shape.rows)
   }
 
-  /** Where the first positions of each head lie, in a row and in another that is to take them. */
+  /** The addresses of each head's first positions, in the source and in the target row. */
   *#pieces(
     from: number,
     to: number,
@@ -161,7 +162,7 @@ export class KvCache {
   }
 }
 
-/** The least capacity from `shape.capacity` on at which a head is whole pages. */
+/** The smallest capacity of at least `shape.capacity` at which a head is whole pages. */
 function pageAligned({ capacity, headDim }: KvShape, pageBytes: number): number {
   const step = pageBytes / greatestCommonDivisor(pageBytes, headDim * FLOAT_BYTES)
   return Math.ceil(capacity / step) * step

@@ -2,32 +2,25 @@ import { invariant } from '../contract/invariant.ts'
 import type { ModelRunner, OrphanedCache } from '../contract/model-runner.ts'
 import { DecoderSession, type SessionOptions } from './decoder-session.ts'
 import { KvBlocks } from './kv-blocks.ts'
-import { KvCache } from './kv-cache.ts'
-import { openMemory } from './open-memory.ts'
-import type { Address } from './paged-memory.ts'
+import { KvCache, type KvShape } from './kv-cache.ts'
+import { openMemory } from './memory/open-memory.ts'
+import type { Address } from './memory/paged-memory.ts'
 import { RowBindings } from './row-bindings.ts'
 import { StepBuffers } from './step-buffers.ts'
 
-export interface ModelRunnerOptions extends SessionOptions {
-  readonly layers: number
-  readonly kvHeads: number
-  readonly headDim: number
-  readonly vocabularySize: number
-  /** Positions of a row. */
-  readonly contextLength: number
-  readonly slots: number
-  /** Blocks for prefixes. They cost addresses; memory only as they fill. */
-  readonly blocks: number
-}
+/** A block takes addresses from the start, but memory only once it is filled. */
+export type ModelRunnerOptions = SessionOptions &
+  Pick<KvShape, 'layers' | 'kvHeads' | 'headDim'> &
+  Pick<ModelRunner, 'vocabularySize' | 'contextLength' | 'slots' | 'blocks'>
 
 /** A runner whose cache can outlive its process. */
 export interface MovableRunner extends ModelRunner {
   /**
-   * Moves cache and row headers into this file, where they outlive this process; the file’s content is kept, the
-   * present content dropped. A file of another size is emptied first. Between runs.
+   * Moves cache and row headers into this file, where they outlive this process; the file’s content replaces the
+   * present content. A file of another size is emptied first. Between runs.
    *
    * @param descriptor  open in this process; from `createCacheFile`
-   * @returns false where the system cannot: nothing has changed then
+   * @returns false where the system does not support it: nothing has changed then
    */
   moveCacheTo(descriptor: number): boolean
 
@@ -35,17 +28,17 @@ export interface MovableRunner extends ModelRunner {
   orphanedCacheIn(descriptor: number): OrphanedCache
 }
 
-/** A row for an orphaned row that has to make room. */
+/** Rows that take the content of an orphaned row whose row is needed. */
 const SPARE_ROWS = 1
 
 /** Most tokens of one prefill run. */
 export const MAX_CHUNK_TOKENS = 512
 
 /**
- * Loads the graph and reserves the cache; the graph's inputs and outputs are those of `inference/graph`.
+ * Loads the graph and reserves the cache; inputs and outputs are as `DecoderGraph` in `inference/graph` defines them.
  *
  * @throws {ServiceError} `unavailable` where ONNX Runtime has no library for this machine, `engine_failure` when it
- *   refuses the graph or there is no room for the cache
+ *   rejects the graph or the cache cannot be reserved
  */
 export async function openModelRunner(options: ModelRunnerOptions): Promise<MovableRunner> {
   using parts = new DisposableStack()
@@ -65,7 +58,7 @@ interface Parts {
   readonly blocks: KvBlocks
   readonly buffers: StepBuffers
   readonly bindings: RowBindings
-  /** Frees them, the last made first. */
+  /** Frees all parts in reverse order of creation. */
   readonly all: DisposableStack
 }
 
@@ -101,8 +94,8 @@ class OnnxModelRunner implements MovableRunner {
     this.#expectIdle()
     const tokens = tokenIds.length
     const total = past + tokens
-    invariant(Number.isInteger(row) && row >= 0 && row < this.slots, `row ${row} is prefilled; there are ${this.slots}`)
-    invariant(tokens >= 2 || (tokens === 1 && past === 0), `a prefill of ${tokens} tokens behind ${past}`)
+    invariant(Number.isInteger(row) && row >= 0 && row < this.slots, `row ${row} cannot be prefilled; there are ${this.slots}`)
+    invariant(tokens >= 2 || (tokens === 1 && past === 0), `a prefill of ${tokens} tokens after ${past}`)
     invariant(tokens <= MAX_CHUNK_TOKENS, `a prefill of ${tokens} tokens; a run takes ${MAX_CHUNK_TOKENS}`)
     invariant(past >= 0 && total <= this.contextLength, `positions ${past}..${total} of a row that holds ${this.contextLength}`)
     invariant(isAscendingBelow(logitIndices, tokens), `logit indices [${logitIndices}] of ${tokens} tokens`)
@@ -194,7 +187,7 @@ class OnnxModelRunner implements MovableRunner {
     this.#parts.all.dispose()
   }
 
-  /** Buffers and cache belong to the run in flight. */
+  /** While a run is in flight, only it may use buffers and cache. */
   #expectIdle(): void {
     invariant(this.#state === 'idle', this.#state === 'running' ? 'the runner is used while a run is in flight' : 'the runner is closed')
   }

@@ -1,20 +1,20 @@
 import { ServiceError } from '../contract/errors.ts'
 import type { DecoderSession, ElementType } from './decoder-session.ts'
 import type { CacheSide, KvCache } from './kv-cache.ts'
-import type { Address } from './paged-memory.ts'
+import type { Address } from './memory/paged-memory.ts'
 import type { StepBuffers } from './step-buffers.ts'
 
 const SIDES: readonly CacheSide[] = ['key', 'value']
 
-/** A run's inputs and outputs, to be released once it has ended. */
+/** The inputs and outputs of one run, which the caller releases after it. */
 export interface OneRun {
   readonly binding: Address
   release(): void
 }
 
 /**
- * What the graph's names mean: cache and step buffers, bound once and kept. Nothing is copied for a run;
- * the present is bound to the very tensor of the past, so that the kernel appends in place.
+ * Binds the graph's inputs and outputs to the cache and the step buffers, once for each shape. Nothing is copied for a
+ * run: `present` is bound to the same tensor as `past`, so that the kernel appends in place.
  */
 export class RowBindings {
   readonly #session: DecoderSession
@@ -22,14 +22,14 @@ export class RowBindings {
   readonly #buffers: StepBuffers
   readonly #vocabularySize: number
   readonly #tensors: Address[] = []
-  /** All that were opened, also those that could not be bound. */
+  /** All opened bindings, also those whose tensors could not be bound. */
   readonly #opened: Address[] = []
-  /** By number of rows; these rows' single tokens. */
+  /** Bindings of decode steps, by number of rows. */
   readonly #decode = new Map<number, Address>()
-  /** By row: its cache and lengths; the rest changes from run to run. */
+  /** Bindings of prefill runs, by row: its cache and lengths stay bound, tokens and logits change from run to run. */
   readonly #prefill = new Map<number, Address>()
 
-  /** @throws {ServiceError} `engine_failure` when the graph's names are others, or more, than ours */
+  /** @throws {ServiceError} `engine_failure` when the graph lacks an input, or has one that is not bound here */
   constructor(session: DecoderSession, cache: KvCache, buffers: StepBuffers, vocabularySize: number) {
     this.#session = session
     this.#cache = cache
@@ -37,8 +37,8 @@ export class RowBindings {
     this.#vocabularySize = vocabularySize
     const caches = Array.from({ length: cache.shape.layers }, (_, layer) => SIDES.map(side => pastName(layer, side))).flat()
     const known = new Set([...STEP_INPUTS, ...caches])
-    const foreign = session.inputNames.find(name => !known.has(name))
-    if (foreign !== undefined) throw new ServiceError('engine_failure', `the graph has an input "${foreign}" that we do not know`)
+    const unknown = session.inputNames.find(name => !known.has(name))
+    if (unknown !== undefined) throw new ServiceError('engine_failure', `the graph has an unknown input "${unknown}"`)
     try {
       this.decode(1)
     } catch (error) {
@@ -47,7 +47,7 @@ export class RowBindings {
     }
   }
 
-  /** Rows 0..`rows`-1, one token each, one row of logits each. */
+  /** The binding of a decode step: rows 0..`rows`-1, one token and one row of logits each. */
   decode(rows: number): Address {
     const known = this.#decode.get(rows)
     if (known !== undefined) return known
@@ -58,7 +58,7 @@ export class RowBindings {
     return binding
   }
 
-  /** One row's `tokens` tokens and `logitRows` rows of logits. */
+  /** The binding of a prefill run: `tokens` tokens of one row, and `logitRows` rows of logits. */
   prefill(row: number, tokens: number, logitRows: number): OneRun {
     let binding = this.#prefill.get(row)
     if (binding === undefined) {
@@ -90,7 +90,7 @@ export class RowBindings {
     return binding
   }
 
-  /** Rows `first`..`first + rows - 1` of the cache, and their lengths. */
+  /** Binds rows `first`..`first + rows - 1` of the cache, and their lengths. */
   #bindCache(binding: Address, first: number, rows: number): void {
     const { layers, kvHeads, capacity, headDim } = this.#cache.shape
     for (let layer = 0; layer < layers; layer++) {
@@ -106,12 +106,12 @@ export class RowBindings {
     this.#bindInput(binding, 'total_sequence_length', 'int32', totalLength.address, [1], this.#tensors)
   }
 
-  /** @param owned  receives the tensors, to be released by the caller, also of those before a failure */
+  /** @param owned  receives the created tensors, which the caller releases, even after a failure */
   #bindTokens(binding: Address, rows: number, tokens: number, logitRows: number, owned: Address[]): void {
     const { tokenIds, positions, logitIndices, logits } = this.#buffers
     this.#bindInput(binding, 'input_ids', 'int64', tokenIds.address, [rows, tokens], owned)
     this.#bindInput(binding, 'logit_indices', 'int64', logitIndices.address, [logitRows], owned)
-    // Rotary kernels know a token's position from the lengths; learned positions are looked up.
+    // Rotary kernels derive a token's position from the lengths; only learned positions are an input.
     if (this.#session.inputNames.includes('position_ids')) {
       this.#bindInput(binding, 'position_ids', 'int64', positions.address, [rows, tokens], owned)
     }

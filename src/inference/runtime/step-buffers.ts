@@ -1,4 +1,4 @@
-import type { Address, PagedMemory } from './paged-memory.ts'
+import type { Address, PagedMemory } from './memory/paged-memory.ts'
 
 export interface StepShape {
   readonly slots: number
@@ -6,23 +6,23 @@ export interface StepShape {
   readonly vocabularySize: number
 }
 
-/** JavaScript's view of a range, and where native code finds it. */
+/** A range of native memory: its JavaScript view and its address. */
 export interface Shared<View> {
   readonly values: View
   readonly address: Address
 }
 
-/** What changes from step to step: small inputs and the logits, at fixed addresses, so that bindings stay valid. */
+/** Data that changes from step to step, at fixed addresses so that bindings stay valid: small inputs and the logits. */
 export class StepBuffers {
   /** int64 [B] or [S]. */
   readonly tokenIds: Shared<BigInt64Array>
-  /** int64, like the token ids: position of each in its row. */
+  /** int64, shaped like the token ids: the position of each in its row. */
   readonly positions: Shared<BigInt64Array>
   /** int64 [R]. */
   readonly logitIndices: Shared<BigInt64Array>
-  /** int32 [B]: the kernel's `seqlens_k`, length after the step minus one. */
+  /** int32 [B]: the kernel's `seqlens_k`, the row's length after the step minus one. */
   readonly lastIndices: Shared<Int32Array>
-  /** int32 [1]: the longest row after the step. */
+  /** int32 [1]: length of the longest row after the step. */
   readonly totalLength: Shared<Int32Array>
   /** float32 [R, V]. */
   readonly logits: Shared<Float32Array>
@@ -40,7 +40,7 @@ export class StepBuffers {
     this.logits = this.#share(Float32Array, tokens * vocabularySize)
   }
 
-  /** Views that are still held somewhere become empty. */
+  /** Detaches all views, also those that callers still hold. */
   free(): void {
     for (const { buffer, address, bytes } of this.#ranges) {
       buffer.transfer(0)

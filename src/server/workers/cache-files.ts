@@ -1,4 +1,4 @@
-import { createCacheFile } from '../../inference/runtime/cache-file.ts'
+import { createCacheFile } from '../../inference/runtime/memory/cache-file.ts'
 import type { EngineOptions } from './worker-engine.ts'
 
 /**

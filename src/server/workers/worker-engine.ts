@@ -4,28 +4,13 @@ import { ServiceError } from '../../inference/contract/errors.ts'
 import { BLOCK_TOKENS } from '../../inference/contract/model-runner.ts'
 import { BatchEngine } from '../../inference/engine/batch-engine.ts'
 import { probeDeterminism } from '../../inference/engine/determinism-probe.ts'
-import type { PreparedModel } from '../../inference/model/prepared-model.ts'
+import { PreparedModel } from '../../inference/model/prepared-model.ts'
 import { attendsInTiles } from '../../inference/runtime/attention-kernel.ts'
+import { runtimeVersions } from '../../inference/runtime/native/ort-library.ts'
 import { openModelRunner } from '../../inference/runtime/onnx-model-runner.ts'
-import { runtimeVersions } from '../../inference/runtime/versions.ts'
 import { createSimulatedEngine } from '../../inference/simulated/simulated-engine.ts'
 import { openTokenizer } from '../../inference/tokenizer/sources/text-source.ts'
 import { textSourceOf } from '../text-source.ts'
-
-const Model = z.strictObject({
-  graphPath: z.string(),
-  sourcePath: z.string(),
-  modelHash: z.string(),
-  architecture: z.string(),
-  parameters: z.number(),
-  vocabularySize: z.int(),
-  contextLength: z.int(),
-  layers: z.int(),
-  kvHeads: z.int(),
-  headDim: z.int(),
-  cacheBytesPerToken: z.int(),
-  quantization: z.enum(['none', 'int8'])
-}) satisfies z.ZodType<PreparedModel>
 
 const Simulated = z.strictObject({
   engine: z.literal('simulated'),
@@ -36,7 +21,7 @@ const Simulated = z.strictObject({
 
 const Onnx = z.strictObject({
   engine: z.literal('onnx'),
-  model: Model,
+  model: PreparedModel,
   slots: z.int().min(1),
   /** At most the model's own, and what the cache's budget holds. */
   contextLength: z.int().min(2),

@@ -4,6 +4,7 @@ import type { LoggedEvent } from '../../inference/contract/events.ts'
 import { InvariantError } from '../../inference/contract/invariant.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
 import type { EngineStatistics } from '../../inference/contract/statistics.ts'
+import { PreparedModel } from '../../inference/model/prepared-model.ts'
 import type { Progress } from '../../queue/worker/job-runner.ts'
 import { RedisWorkerSettings } from './redis-worker-settings.ts'
 
@@ -60,15 +61,13 @@ const ParentMessage = z.discriminatedUnion('kind', [
 ])
 
 const Description = z.strictObject({
-  modelHash: z.string(),
-  architecture: z.string(),
-  parameters: z.number(),
-  vocabularySize: z.int(),
-  contextLength: z.int(),
+  ...PreparedModel.pick({ modelHash: true, architecture: true, vocabularySize: true, contextLength: true }).shape,
+  /** 0 where there is no model. */
+  parameters: PreparedModel.shape.parameters.or(z.literal(0)),
+  cacheBytesPerToken: PreparedModel.shape.cacheBytesPerToken.or(z.literal(0)),
   slots: z.int().min(1),
-  cacheBytesPerToken: z.number(),
   cacheBudgetBytes: z.number()
-})
+}) satisfies z.ZodType<EngineDescription>
 
 const WorkerMessage = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('ready'), description: Description }),

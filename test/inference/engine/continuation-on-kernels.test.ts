@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
 import { invariant } from '../../../src/inference/contract/invariant.ts'
-import { createCacheFile } from '../../../src/inference/runtime/cache-file.ts'
+import { createCacheFile } from '../../../src/inference/runtime/memory/cache-file.ts'
 import { byChoice, GREEDY, request } from './engine-harness.ts'
 import { prepareFamily, runOnKernels } from './kernel-run.ts'
 

@@ -216,10 +216,10 @@ it('says in one line that the disk is full, and takes its own files away', async
     fills: [{ kind: 'float32', offset: 0, matrices: ['embedding'] } as const],
     factors: new Map()
   }
-  const description = { architecture: 'llama', parameters: 1, vocabularySize: 1, contextLength: 1, layers: 1, kvHeads: 1, headDim: 1 }
+  const shape = { architecture: 'llama', parameters: 1, vocabularySize: 1, contextLength: 1, layers: 1, kvHeads: 1, headDim: 1 }
   const target = join(cacheFolder, 'graph')
 
-  const error = await storeGraph(target, { plan, source, description: { ...description, quantization: 'none' } }, () => {}).catch(
+  const error = await storeGraph(target, { plan, source, shape: { ...shape, quantization: 'none' } }, () => {}).catch(
     (reason: unknown) => reason
   )
   expect(error).toBeInstanceOf(ModelFileError)

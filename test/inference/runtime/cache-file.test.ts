@@ -1,10 +1,10 @@
 import { closeSync, fstatSync, ftruncateSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { invariant } from '../../../src/inference/contract/invariant.ts'
-import { createCacheFile } from '../../../src/inference/runtime/cache-file.ts'
 import { KvCache, type KvShape } from '../../../src/inference/runtime/kv-cache.ts'
+import { createCacheFile } from '../../../src/inference/runtime/memory/cache-file.ts'
+import { openMemory } from '../../../src/inference/runtime/memory/open-memory.ts'
 import { openModelRunner } from '../../../src/inference/runtime/onnx-model-runner.ts'
-import { openMemory } from '../../../src/inference/runtime/open-memory.ts'
 import { tinyGraph, tokens } from './open-tiny.ts'
 
 /** A row: 2 layers × 2 sides × 2 heads of 2 MiB. */

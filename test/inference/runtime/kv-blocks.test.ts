@@ -2,11 +2,11 @@ import { closeSync } from 'node:fs'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { InvariantError, invariant } from '../../../src/inference/contract/invariant.ts'
 import { BLOCK_TOKENS } from '../../../src/inference/contract/model-runner.ts'
-import { createCacheFile } from '../../../src/inference/runtime/cache-file.ts'
 import { KvBlocks } from '../../../src/inference/runtime/kv-blocks.ts'
 import { KvCache, type KvShape } from '../../../src/inference/runtime/kv-cache.ts'
-import { openMemory } from '../../../src/inference/runtime/open-memory.ts'
-import type { PagedMemory } from '../../../src/inference/runtime/paged-memory.ts'
+import { createCacheFile } from '../../../src/inference/runtime/memory/cache-file.ts'
+import { openMemory } from '../../../src/inference/runtime/memory/open-memory.ts'
+import type { PagedMemory } from '../../../src/inference/runtime/memory/paged-memory.ts'
 
 /** A block is 2 layers × 2 sides × 4 heads × 32 positions × 1 KiB: 512 KiB. */
 const SHAPE: KvShape = { layers: 2, rows: 2, kvHeads: 4, capacity: 2048, headDim: 256 }

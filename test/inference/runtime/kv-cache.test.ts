@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { KvCache, type KvShape } from '../../../src/inference/runtime/kv-cache.ts'
-import { openMemory } from '../../../src/inference/runtime/open-memory.ts'
-import type { PagedMemory } from '../../../src/inference/runtime/paged-memory.ts'
+import { openMemory } from '../../../src/inference/runtime/memory/open-memory.ts'
+import type { PagedMemory } from '../../../src/inference/runtime/memory/paged-memory.ts'
 
 /** A row: 2 layers × 2 sides × 2 heads of 2 MiB. */
 const SHAPE: KvShape = { layers: 2, rows: 3, kvHeads: 2, capacity: 8192, headDim: 64 }

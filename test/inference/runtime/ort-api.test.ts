@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { ServiceError } from '../../../src/inference/contract/errors.ts'
-import { OrtApi } from '../../../src/inference/runtime/ort-api.ts'
+import { OrtApi } from '../../../src/inference/runtime/native/ort-api.ts'
 
 const TOO_LONG = 'k'.repeat(3000)
 

@@ -1,9 +1,0 @@
-import { platform } from 'node:process'
-import type { PagedMemory } from './paged-memory.ts'
-import { PosixMemory } from './posix-memory.ts'
-import { WindowsMemory } from './windows-memory.ts'
-
-/** What this system has for large, lazy memory. */
-export function openMemory(): PagedMemory {
-  return platform === 'win32' ? new WindowsMemory() : new PosixMemory()
-}
