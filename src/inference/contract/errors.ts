@@ -1,6 +1,6 @@
 /**
- * Every way a request can end badly. A new code is a change of contract:
- * the compiler then asks each wire (HTTP, SSE, WebSocket) for its row.
+ * All codes with which a request can fail. A new code is a change of contract: the compiler then requires a row for it
+ * in the table of each transport (HTTP, SSE, WebSocket).
  */
 export const ERROR_CODES = [
   'invalid_request',
@@ -21,15 +21,15 @@ export const ERROR_CODES = [
 ] as const
 export type ErrorCode = (typeof ERROR_CODES)[number]
 
-/** An error as data: what crosses processes and the wire. No stack, no cause, no prompt text. */
+/** An error as plain data, for IPC and clients. No stack, no cause, no prompt text. */
 export interface Failure {
   readonly code: ErrorCode
   readonly message: string
-  /** The body field at fault, in the client's spelling; null where no single field is. */
+  /** The body field that caused it, in the client's spelling; null where no single field did. */
   readonly param: string | null
 }
 
-/** The one error a client may see. A bug in our own code throws `InvariantError` instead. */
+/** The only error that clients may see. A bug in this program throws `InvariantError` instead. */
 export class ServiceError extends Error {
   override readonly name = 'ServiceError'
   readonly code: ErrorCode

@@ -1,19 +1,19 @@
-/** Long work takes no more than this of one iteration of the event loop, all of it together. */
+/** Most time that all long work together takes in one iteration of the event loop. */
 const BUDGET_MS = 4
 
-/** Taken when the module is loaded: a test that replaces the timers must not stop the work of others. */
+/** Captured when the module is loaded: a test that replaces the timers must not stop other work. */
 const nextIteration = setImmediate
 
-/** Work that waits for a later iteration, first come, first served. */
+/** Pieces of work that wait for a later iteration, first come, first served. */
 const waiting: (() => void)[] = []
-/** When long work began in this iteration (`performance.now`); null: not yet. */
+/** Start of the first long work of this iteration (`performance.now`); null where there was none yet. */
 let begunAtMs: number | null = null
 
 /**
- * To be asked before each piece of work that is one of many: pieces of long lists, frames of a long stream. A piece
+ * Must be called before each piece of work that is one of many: pieces of long lists, frames of a long stream. A piece
  * should take a millisecond or two, since nothing interrupts it.
  *
- * @returns null when the piece may be done now; else a promise that resolves when it may
+ * @returns null when the piece may run now; else a promise that resolves when it may
  */
 export function eventLoopTurn(): Promise<void> | null {
   if (begunAtMs === null) {
@@ -30,17 +30,17 @@ function begin(): void {
   begunAtMs = performance.now()
   nextIteration(() => {
     begunAtMs = null
-    if (waiting.length > 0) void letOn()
+    if (waiting.length > 0) void runWaiting()
   })
 }
 
-/** Lets those that wait go on one after the other, each with its piece, while there is time. */
-async function letOn(): Promise<void> {
+/** Resumes waiting callers one after the other until the budget is spent. */
+async function runWaiting(): Promise<void> {
   begin()
   const untilMs = (begunAtMs ?? 0) + BUDGET_MS
   do {
     waiting.shift()?.()
-    // Behind the continuation of the one that was let on.
+    // Lets the continuation of the resumed caller run first.
     await null
   } while (waiting.length > 0 && performance.now() < untilMs)
 }

@@ -11,16 +11,16 @@ export interface ScoredAlternative {
   readonly logprob: number
 }
 
-/** What `logprobs` reports of one token. */
+/** The entry of `logprobs` for one token. */
 export interface TokenScore extends Omit<ScoredAlternative, 'logprob'> {
-  /** null for the first token of a prompt, which nothing predicts. */
+  /** null for the first token of a prompt, which has no prediction. */
   readonly logprob: number | null
   /**
-   * Alternatives, likeliest first; the token itself is among them only if it is one of them. Its value there is the
-   * same float.
+   * Alternatives, most probable first. The token itself appears only if it ranks among them, with the same float as
+   * `logprob`.
    */
   readonly top: readonly ScoredAlternative[]
-  /** Of the token among all, 1 is the likeliest; told of prompt tokens that something predicts. */
+  /** Rank of the token in the vocabulary, 1 is the most probable; only for prompt tokens after the first. */
   readonly rank?: number
   /** Unicode code points from the start of the prompt to where this token's text starts. */
   readonly textOffset: number
@@ -29,56 +29,56 @@ export interface TokenScore extends Omit<ScoredAlternative, 'logprob'> {
 export interface ChoiceEnd {
   /** `stop`: end token, stop token or stop string; `length`: maxNewTokens reached. */
   readonly reason: 'stop' | 'length'
-  /** The stop string that ended it, else null (token, length). */
+  /** The stop string that ended the choice; null where a token or the length did. */
   readonly stopString: string | null
-  /** The one of `stopTokenIds` that ended it. */
+  /** The id among `stopTokenIds` that ended the choice. */
   readonly stopTokenId?: number
 }
 
 export interface Usage {
-  /** Each prompt once, whatever n. */
+  /** Each prompt counts once, for any n. */
   readonly promptTokens: number
-  /** All tokens generated, over all choices, shown or not, end tokens included. */
+  /** Generated tokens of all choices, returned or not, end tokens included. */
   readonly completionTokens: number
-  /** Prompt tokens that came from a cached prefix. */
+  /** Prompt tokens that were reused from a cached prefix. */
   readonly cachedTokens: number
 }
 
 /** Durations in milliseconds, for logs and metrics. */
 export interface Timings {
-  /** Admission to the first step that computed anything of it, on whatever worker. */
+  /** From admission to the first step that computed anything of the request, on any worker. */
   readonly queueMs: number
-  /** That step to the first token of all. */
+  /** From that step to the first token of the request. */
   readonly prefillMs: number
-  /** That token to the end; what the death of a worker cost is part of it, or of what was going on then. */
+  /** From that token to the end. Delay caused by a worker crash counts in the phase in which it happened. */
   readonly decodeMs: number
 }
 
-/** Not logged, may repeat: where a waiting request stands. */
+/** The position of a waiting request. Not logged, may repeat. */
 export interface QueuedEvent {
   readonly kind: 'queued'
   /** 1 is next. */
   readonly position: number
-  /** Milliseconds until it is likely to start, from how long others took; null while nothing is known. */
+  /** Estimated milliseconds until it starts, from the durations of other requests; null without an estimate. */
   readonly etaMs: number | null
 }
 
 export interface StartedEvent {
   readonly kind: 'started'
-  /** Unix milliseconds: a successor times the request from here. */
+  /** Unix milliseconds: a successor's timings begin here. */
   readonly atMs?: number
 }
 
 /**
- * With `echo`: at most LIMITS.promptEventTokens tokens of a prompt, in order, before the first token of its choices.
+ * Part of an echoed prompt: at most LIMITS.promptEventTokens tokens, in order, before the first token of its choices.
  */
 export interface PromptEvent {
   readonly kind: 'prompt'
   readonly promptIndex: number
   readonly tokenIds: readonly number[]
-  /** Text released by these tokens; half characters wait for the next event. */
+  /** Text released by these tokens; incomplete characters are held back for the next event. */
   readonly text: string
-  /** One per token if logprobs were asked for, else null. */
+  /** One per token if logprobs were requested, else null. */
   readonly scores: readonly TokenScore[] | null
 }
 
@@ -90,34 +90,35 @@ export interface GeneratedTokenEvent {
   readonly position: number
   readonly tokenId: number
   /**
-   * Text released by this token: often its own, empty while a half character or a possible stop string is held back.
+   * Text released by this token: usually its own; empty while an incomplete character or a possible stop string is held
+   * back.
    */
   readonly text: string
   readonly score: TokenScore | null
   /** Set on the last token of the choice. */
   readonly end: ChoiceEnd | null
   /**
-   * Prompt tokens that came from a cached prefix: told with the first token that a prompt yields, so that a successor's
-   * usage is the same.
+   * Prompt tokens that were reused from a cached prefix. Set on the first token of each prompt, so that a successor
+   * reports the same usage.
    */
   readonly cachedTokens?: number
-  /** Of the first token of all: when it came, in Unix milliseconds. */
+  /** Unix milliseconds; only on the first token of the request. */
   readonly atMs?: number
 }
 
-/** The good end. Choices without an `end` on a token (maxNewTokens 0) ended with `length`. */
+/** Successful end. Choices without an `end` on a token (maxNewTokens 0) ended with `length`. */
 export interface FinishedEvent {
   readonly kind: 'finished'
   readonly usage: Usage
   readonly timings: Timings
   /**
-   * Where fewer choices are shown than there are: those to show, prompt by prompt, the highest mean log-probability per
-   * token first.
+   * Where fewer choices are returned than computed: the choices to return, prompt by prompt, the highest mean
+   * log-probability per token first.
    */
   readonly ranking?: readonly number[]
 }
 
-/** The bad end. What was said stays said. */
+/** Failed end. Events that were already emitted remain valid. */
 export interface FailedEvent {
   readonly kind: 'failed'
   readonly failure: Failure
@@ -126,13 +127,13 @@ export interface FailedEvent {
 /** The last event of a log. */
 export type TerminalEvent = FinishedEvent | FailedEvent
 
-/** What the engine makes and the token log keeps. */
+/** Events that the engine emits and the token log stores. */
 export type LoggedEvent = StartedEvent | PromptEvent | GeneratedTokenEvent | TerminalEvent
 
-/** Everything that travels up from the queue to a route. */
+/** Events that a route receives from the queue. */
 export type TokenEvent = QueuedEvent | LoggedEvent
 
-/** An event with its place in the request's log: 1 is the first, without gaps, over all choices. */
+/** An event and its number in the request's log: counted from 1, without gaps, over all choices. */
 export interface LogEntry {
   readonly ordinal: number
   readonly event: LoggedEvent

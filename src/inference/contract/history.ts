@@ -1,12 +1,17 @@
-import type { LoggedEvent } from './events.ts'
+import type { LoggedEvent, Timings } from './events.ts'
 import { invariant } from './invariant.ts'
 import { choiceCount, type GenerationRequest } from './request.ts'
-import type { RequestTimestamps } from './request-timestamps.ts'
 
-/** What the log of a request holds already: where an engine continues. */
+/** Unix milliseconds; null until it happens. */
+export interface RequestTimestamps {
+  readonly startedAtMs: number | null
+  readonly firstTokenAtMs: number | null
+}
+
+/** State of a request according to its log: an engine continues from here. */
 export interface History extends RequestTimestamps {
   readonly isStarted: boolean
-  /** Per prompt, the tokens that `prompt` events have carried. */
+  /** Per prompt, the number of tokens in `prompt` events. */
   readonly emittedPromptTokens: readonly number[]
   /** Per prompt, as reported with its first token; null while none of its choices has a token. */
   readonly cachedTokens: readonly (number | null)[]
@@ -18,7 +23,7 @@ export interface History extends RequestTimestamps {
   readonly ended: readonly boolean[]
 }
 
-/** @param events  of this request, in order, without a terminal one */
+/** @param events  of this request, in order, without a terminal event */
 export function readHistory(request: GenerationRequest, events: readonly LoggedEvent[]): History {
   const emittedPromptTokens = request.prompts.map(() => 0)
   const cachedTokens = request.prompts.map((): number | null => null)
@@ -39,9 +44,20 @@ export function readHistory(request: GenerationRequest, events: readonly LoggedE
       firstTokenAtMs ??= event.atMs ?? null
       cachedTokens[Math.floor(event.choice / request.choicesPerPrompt)] ??= event.cachedTokens ?? 0
     } else {
-      invariant(event.kind === 'started', 'a history continues after the end of its request')
+      invariant(event.kind === 'started', 'a history contains events after the terminal event')
       startedAtMs = event.atMs ?? null
     }
   }
   return { isStarted: events.length > 0, startedAtMs, firstTokenAtMs, emittedPromptTokens, cachedTokens, tokenIds, logprobs, ended }
+}
+
+/** Durations of a request that ends now. Clocks of two machines may differ: negative differences become 0. */
+export function toTimings(admittedAtMs: number, { startedAtMs, firstTokenAtMs }: RequestTimestamps, nowMs: number): Timings {
+  const started = startedAtMs ?? nowMs
+  const firstToken = firstTokenAtMs ?? nowMs
+  return {
+    queueMs: Math.max(0, started - admittedAtMs),
+    prefillMs: Math.max(0, firstToken - started),
+    decodeMs: Math.max(0, nowMs - firstToken)
+  }
 }

@@ -1,20 +1,19 @@
-/** Every bound that a request meets before anything is allocated for it. Units are in the names. */
+/** Bounds that are checked before anything is allocated for a request. Units are in the names. */
 export const LIMITS = {
-  /** Body of one HTTP request: 32k token ids as JSON fit four times over. */
+  /** Body of one HTTP request: enough for four times 32k token ids as JSON. */
   bodyBytes: 1_048_576,
   /**
-   * Arrays and objects inside one another, in any JSON that a client sends: what walks a value recursively has stack
-   * for it.
+   * Nesting of arrays and objects in any JSON that a client sends: recursive code has enough stack for it.
    */
   jsonDepth: 64,
   /**
-   * Arrays, objects and keys of objects in one JSON text: what is parsed, checked and handed to another thread piece by
-   * piece.
+   * Arrays, objects and keys of objects in one JSON text: the parts that are parsed, checked and passed to another
+   * thread one by one.
    */
   jsonMembers: 16_384,
   jsonValues: 262_144,
   promptsPerRequest: 64,
-  /** Ids of one prompt, and those that /detokenize turns into a text. */
+  /** Ids of one prompt, and of one request to /detokenize. */
   tokenIdsPerList: 131_072,
   /** As at OpenAI. */
   messages: 2048,
@@ -36,18 +35,17 @@ export const LIMITS = {
   /** `logprob_token_ids`, as in vLLM. */
   scoredTokenIds: 128,
   /**
-   * Names in `x-ignored-params`, and characters of each: with room to spare within the 16 KiB of headers that clients
-   * read.
+   * Names in `x-ignored-params`, and characters of each: well within the 16 KiB of headers that clients accept.
    */
   ignoredParams: 32,
   ignoredParamChars: 64,
-  /** A client's own name for its request. */
+  /** A request name that the client chose. */
   requestLabelChars: 128,
   /** `logprobs`: alternatives per token; OpenAI's servers cap it at 20. */
   topLogprobs: 20,
   /**
-   * Choices × tokens × (1 + alternatives) of one request. An entry takes 5 bytes of an answer (text alone) to 84
-   * (alternatives in chat), so that answers stay below about 64 MB.
+   * Choices × tokens × (1 + alternatives) of one request. An entry takes 5 bytes (text alone) to 84 bytes (alternatives
+   * in chat) of a response, so that responses stay below about 64 MB.
    */
   answerEntries: 786_432,
   /** Tokens in one `prompt` event, so that no log entry is large. */

@@ -1,6 +1,6 @@
 import type { GenerationRequest } from './request.ts'
 
-/** What a choice is ranked by. */
+/** The figures by which a choice is ranked. */
 export interface ChoiceScore {
   readonly tokens: number
   /** Sum over its tokens, end token included. */
@@ -8,10 +8,10 @@ export interface ChoiceScore {
 }
 
 /**
- * The choices to show where there are more: of each prompt the `shownPerPrompt` with the highest mean log-probability
- * per token, best first, of equals the lowest number first; prompt by prompt.
+ * The choices to return, prompt by prompt: the `shownPerPrompt` with the highest mean log-probability per token, best
+ * first; among equals the lowest number first.
  *
- * @returns null where all are shown
+ * @returns null where all are returned
  */
 export function rankChoices(
   { choicesPerPrompt, shownPerPrompt }: Pick<GenerationRequest, 'choicesPerPrompt' | 'shownPerPrompt'>,

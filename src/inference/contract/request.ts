@@ -8,54 +8,54 @@ export interface Prompt {
 }
 
 /**
- * A request as it goes down into the house: valid, tokenized, in house words, plain data that survives JSON and IPC.
+ * A request in internal form: valid, tokenized, plain data that can be sent as JSON and over IPC.
  * Choices are numbered prompt-major: choice = promptIndex × choicesPerPrompt + i.
  */
 export interface GenerationRequest {
-  /** The response's id on the wire: `cmpl-` or `chatcmpl-` and 128 random bits. */
+  /** The id of the response: `cmpl-` or `chatcmpl-` and 128 random bits. */
   readonly id: string
   readonly prompts: readonly Prompt[]
   /** Independent continuations of each prompt, which share its prefill. */
   readonly choicesPerPrompt: number
   /**
-   * Continuations that the client is shown of each prompt (`n`). Fewer than there are: the best
-   * (`FinishedEvent.ranking`), and every token is scored. More: all would be equal, and one is computed for all.
+   * Continuations of each prompt that are returned to the client (`n`). If fewer than `choicesPerPrompt`: the best ones
+   * (`FinishedEvent.ranking`), and every token is scored. If more: all would be equal, and one is computed for all.
    */
   readonly shownPerPrompt: number
-  /** How many equal choices each computed one stands for in `usage`; 1 where they differ. */
+  /** Number of equal choices that each computed choice represents in `usage`; 1 where they differ. */
   readonly standsFor: number
-  /** Upper bound of new tokens per choice; 0 scores the prompt only. Prompt + new tokens fit the context. */
+  /** Most new tokens per choice; 0 scores the prompt only. Prompt and new tokens fit the context. */
   readonly maxNewTokens: number
   readonly sampling: SamplingParams
-  /** Text at which a choice ends. The one that completes first wins, the longer of two that complete together. */
+  /** Texts that end a choice: the one completed first, or the longer of two completed by the same token. */
   readonly stopStrings: readonly string[]
   /** Tokens that end a choice, whatever `ignoreEos`. */
   readonly stopTokenIds: readonly number[]
-  /** What ended a choice, stop string or token, is part of its text. */
+  /** The stop string or stop token that ended a choice is part of its text. */
   readonly includeStop: boolean
   /** The model's end token does not end a choice. */
   readonly ignoreEos: boolean
-  /** Control tokens are no part of the text. */
+  /** Control tokens are not part of the text. */
   readonly skipSpecialTokens: boolean
-  /** Alternatives reported per generated token; 0 reports the chosen token alone; null reports nothing. */
+  /** Alternatives reported per generated token; 0: the chosen token alone; null: no scores. */
   readonly topLogprobs: number | null
-  /** Where there are any, the alternatives that are reported, instead of the likeliest. */
+  /** Unless empty: reported as alternatives instead of the most probable tokens. */
   readonly scoredTokenIds: readonly number[]
-  /** Emit `prompt` events: the prompt's text, and its scores too if `promptLogprobs` is not null. */
+  /** Emit `prompt` events: the prompt's text, and its scores if `promptLogprobs` is not null. */
   readonly echo: boolean
-  /** Alternatives reported per token of an echoed prompt; null reports nothing. */
+  /** Alternatives reported per token of an echoed prompt; null: no scores. */
   readonly promptLogprobs: number | null
   /** Prefixes are shared only between requests with the same salt. */
   readonly cacheSalt: string
   /** Unix time in milliseconds at which the API process admitted the request. */
   readonly admittedAtMs: number
-  /** The queue's part of it; engines do not look at it. */
+  /** Used by the queue, ignored by engines. */
   readonly delivery: DeliveryPolicy
 }
 
 /**
- * One choice of each prompt that ends at the end token or by length, and reports its text only: what a caller starts
- * from that wants more.
+ * Defaults: one choice of each prompt, which ends at the end token or by length and reports its text only. Callers
+ * override single fields.
  */
 export const PLAIN_REQUEST = {
   choicesPerPrompt: 1,

@@ -1,24 +1,24 @@
 /**
- * How the next token is drawn from the logits, in the order of docs/sampling.md. Pure data; the maths lives in
- * `inference/sampling`.
+ * How the next token is drawn from the logits, in the order of docs/sampling.md. Plain data; `inference/sampling`
+ * implements it.
  */
 export interface SamplingParams {
   /** 0 is greedy: the highest logit wins, the lowest id among equals. */
   readonly temperature: number
   /** Nucleus, in (0, 1]; 1 is off. */
   readonly topP: number
-  /** Keep the k likeliest; 0 is off. */
+  /** Keep the k most probable tokens; 0 is off. */
   readonly topK: number
-  /** Keep tokens at least this fraction as likely as the likeliest, in [0, 1]; 0 is off. */
+  /** Keep tokens at least this fraction as probable as the most probable one, in [0, 1]; 0 is off. */
   readonly minP: number
   /**
-   * Locally typical sampling, in (0, 1]: keep the tokens whose surprise is nearest to the expected one, until they
-   * weigh this much; 1 is off.
+   * Locally typical sampling, in (0, 1]: keep the tokens whose surprisal is nearest to the entropy, until their
+   * probabilities sum to this; 1 is off.
    */
   readonly typicalP: number
   /**
-   * A logit above 0 is divided by it, one below multiplied, once for each token of the prompt or generated before; in
-   * (0, 2], 1 is off.
+   * Logits above 0 are divided by it, those below multiplied, once for each distinct token of the prompt and of the
+   * generated text; in (0, 2], 1 is off.
    */
   readonly repetitionPenalty: number
   /** Subtracted once from the logit of each token generated before. */
@@ -27,20 +27,20 @@ export interface SamplingParams {
   readonly frequencyPenalty: number
   /** Added to logits: [token id, bias in -100..100]; -100 and 100 act as ban and force. */
   readonly logitBias: readonly (readonly [tokenId: number, bias: number])[]
-  /** Only these may be drawn; null: all. Not empty. */
+  /** The only tokens that may be drawn; null: all. Not empty. */
   readonly allowedTokenIds: readonly number[] | null
-  /** Token sequences that are not completed: the last token of one is banned behind the others. None is empty. */
+  /** Token sequences that are never completed: the last token of each is banned after the others. None is empty. */
   readonly badWords: readonly (readonly number[])[]
-  /** Tokens before what ends a choice may be drawn. */
+  /** Tokens that are generated before a choice may end. */
   readonly minNewTokens: number
   /**
-   * Key of the noise, together with choice and position. Always set: where the client gave none, the API process draws
-   * it. An integer from -2^63 to 2^64.
+   * Key of the noise, together with choice and position. Always set: if the client sent none, the API process draws
+   * one. An integer from -2^63 to 2^64.
    */
   readonly seed: number
 }
 
-/** Greedy, with every filter, penalty and bias off: what a caller starts from that wants only some of them. */
+/** Defaults: greedy, with every filter, penalty and bias off. Callers override single fields. */
 export const PLAIN_SAMPLING: SamplingParams = {
   temperature: 0,
   topP: 1,
@@ -57,10 +57,10 @@ export const PLAIN_SAMPLING: SamplingParams = {
   seed: 0
 }
 
-/** Below it a temperature counts as 0, as in vLLM (`_SAMPLING_EPS`, vllm/v1/sample/sampler.py). */
+/** A temperature below it counts as 0, as in vLLM (`_SAMPLING_EPS`, vllm/v1/sample/sampler.py). */
 const GREEDY_BELOW = 1e-5
 
-/** Nothing is left to chance: choices of the same prompt are equal. */
+/** Without randomness: all choices of a prompt are equal. */
 export function isGreedy({ temperature }: Pick<SamplingParams, 'temperature'>): boolean {
   return temperature < GREEDY_BELOW
 }

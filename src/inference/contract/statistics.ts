@@ -1,21 +1,21 @@
-/** Gauges: how full an engine is at one moment. */
+/** Gauges: the current occupancy of an engine. */
 export interface EngineGauges {
   /** Rows that generate a token in each step. */
   readonly decodingRows: number
-  /** Prompts of claimed requests that have no row yet. */
+  /** Prompts of claimed requests without a row. */
   readonly waitingPrompts: number
   /** Positions of the cache that are reserved for sequences. */
   readonly reservedTokens: number
-  /** Positions of stored prefixes and orphaned rows; they are dropped when reservations need the room. */
+  /** Positions of stored prefixes and orphaned rows, which are dropped when reservations need their memory. */
   readonly retainedTokens: number
-  /** Positions that both may fill together. */
+  /** Upper bound of reserved and retained positions together. */
   readonly budgetTokens: number
 }
 
 /** Monotonic counters of one engine since its start. */
 export interface EngineCounters {
   readonly prefillRuns: number
-  /** Prompt tokens that were computed; those of reused prefixes are not. */
+  /** Prompt tokens that were computed; reused prefixes are not counted. */
   readonly prefillTokens: number
   readonly prefillMs: number
   readonly decodeRuns: number
@@ -24,7 +24,7 @@ export interface EngineCounters {
   readonly decodeMs: number
   /** Prompt tokens that were looked up among stored prefixes. */
   readonly prefixTokensQueried: number
-  /** Those of them that were found. */
+  /** Prompt tokens that were found there. */
   readonly prefixTokensFound: number
 }
 
@@ -55,7 +55,7 @@ export function sumOfCounters(counters: readonly EngineCounters[]): EngineCounte
   return counters.reduce(added, ZERO_COUNTERS)
 }
 
-/** Field by field. */
+/** Sums field by field. */
 function added<Figures extends EngineGauges | EngineCounters>(sum: Figures, more: Figures): Figures {
   const total = { ...sum }
   for (const name of Object.keys(sum) as (keyof Figures)[]) Object.assign(total, { [name]: Number(sum[name]) + Number(more[name]) })

@@ -1,6 +1,6 @@
 /**
- * Text work that the API process needs; it runs off the event loop, short texts before long ones. All of it may be
- * refused with the ServiceError `queue_full` while too much of it waits.
+ * Tokenizer and chat template for the API process, outside its event loop; short texts come before long ones. Every
+ * call may be rejected with the ServiceError `queue_full` while too much work waits.
  */
 export interface TextPort {
   readonly vocabularySize: number
@@ -8,21 +8,21 @@ export interface TextPort {
   /** False while texts cannot be processed. */
   readonly isHealthy: boolean
   /**
-   * A lower bound of the number of tokens of a text, start token aside, from its characters alone, `enough` at most; 0
-   * where nothing is known.
+   * A lower bound of the number of tokens of a text without its start token, computed from its characters alone, at
+   * most `enough`; 0 where no bound is known.
    */
   leastTokens(text: string, enough: number): number
-  /** Token ids of a text. Linear in the text's length, hostile texts too. */
+  /** Token ids of a text. Linear in the text's length, for malicious texts as well. */
   encode(text: string, options?: EncodeOptions): Promise<readonly number[]>
-  /** The text of ids, half characters as U+FFFD; nothing for an id outside the vocabulary. */
+  /** The text of ids, incomplete characters as U+FFFD; ids outside the vocabulary are skipped. */
   decode(tokenIds: readonly number[], options: DecodeOptions): Promise<string>
-  /** Each token's own text, as `logprobs` write it: one that is not whole UTF-8 as `bytes:\xe2\x80`. */
+  /** Each token's own text, as in `logprobs`: a token that is not valid UTF-8 is written `bytes:\xe2\x80`. */
   labels(tokenIds: readonly number[], options?: TextWait): Promise<readonly string[]>
   /**
-   * A conversation as the model's chat template writes it.
+   * Renders a conversation with the model's chat template.
    *
-   * @throws {ServiceError} `invalid_request` when the model has no template, when the template refuses the conversation
-   *                        (with its words), takes longer than a few seconds or writes too much
+   * @throws {ServiceError} `invalid_request` when the model has no template, when the template raises an exception (whose
+   *                        message is included), takes longer than a few seconds or writes too much
    */
   renderChat(conversation: Conversation, options?: TextWait): Promise<string>
   close(): Promise<void>
@@ -30,14 +30,14 @@ export interface TextPort {
 
 export interface TextWait {
   /**
-   * Work of a caller that has gone is dropped if it has not begun; the promise is then rejected with the signal's
-   * reason. Also tells which texts are of one request: many short ones come to a long one.
+   * If it aborts before the work has begun, the work is dropped and the promise rejected with the signal's reason. Texts
+   * with the same signal count as one request: many short texts are treated as one long text.
    */
   readonly signal?: AbortSignal
 }
 
 export interface EncodeOptions extends TextWait {
-  /** Begin with the model's start token where the model wants one: the default. */
+  /** Begin with the start token of models that use one; the default. */
   readonly addSpecialTokens?: boolean
 }
 
@@ -46,12 +46,12 @@ export interface DecodeOptions extends TextWait {
 }
 
 /**
- * How a model writes the calls of tools: `hermes`: `<tool_call>{json}</tool_call>`; `llama3`: the JSON alone;
+ * How a model writes tool calls: `hermes`: `<tool_call>{json}</tool_call>`; `llama3`: the JSON alone;
  * `mistral`: `[TOOL_CALLS] [{json}]`.
  */
 export type ToolCallFormat = 'hermes' | 'llama3' | 'mistral'
 
-/** What is known of a tokenizer without asking it. Plain data. */
+/** Properties of a tokenizer. Plain data. */
 export interface TextFacts {
   /** Texts of special tokens; null where the model has none. */
   readonly startToken: string | null
@@ -59,13 +59,13 @@ export interface TextFacts {
   readonly padToken: string | null
   /** null for a model without a chat template. */
   readonly chat: ChatFacts | null
-  /** null for a model that was not taught to fill gaps. */
+  /** null for a model that was not trained to fill gaps. */
   readonly fillInTheMiddle: FillInTheMiddle | null
-  /** What is wrong with the model's files, and what was done about it: a sentence each, for the operator. */
+  /** Messages for the operator: each names a fault in the model's files and how it was handled. */
   readonly warnings: readonly string[]
 }
 
-/** Ids of the tokens that stand before the text, before what follows the gap, and before what fills it. */
+/** Ids of the tokens before the text, before the text after the gap, and before the text that fills the gap. */
 export interface FillInTheMiddle {
   readonly prefix: number
   readonly suffix: number
@@ -73,22 +73,22 @@ export interface FillInTheMiddle {
 }
 
 export interface ChatFacts {
-  /** The template, as the model's author wrote it. */
+  /** Source of the template. */
   readonly template: string
-  /** null: the template does not know tools, or the model writes calls in a way that we do not. */
+  /** null where the template has no tools, or the format of the model's calls is not supported. */
   readonly toolCalls: ToolCallFormat | null
-  /** The template knows the role `developer`; others are told `system`. */
+  /** The template supports the role `developer`; for other templates it becomes `system`. */
   readonly knowsDeveloper: boolean
 }
 
-/** What a chat template is given, in the words that templates use. Plain data. */
+/** Input of a chat template, with the names that templates use. Plain data. */
 export interface Conversation {
   readonly messages: readonly TemplateMessage[]
-  /** As the client declared them; null: none. */
+  /** As the client declared them; null where there are none. */
   readonly tools: readonly object[] | null
-  /** End with the words that begin an answer. */
+  /** End with the text that begins an answer. */
   readonly addGenerationPrompt: boolean
-  /** The template's own switches, such as `enable_thinking`. */
+  /** Variables of the template, such as `enable_thinking`. */
   readonly settings: Readonly<Record<string, unknown>>
 }
 
@@ -103,6 +103,6 @@ export interface TemplateMessage {
 export interface TemplateToolCall {
   readonly id?: string
   readonly type: 'function'
-  /** `arguments` parsed: templates write them as JSON themselves. */
+  /** `arguments` are parsed: templates write them as JSON. */
   readonly function: { readonly name: string; readonly arguments: unknown }
 }

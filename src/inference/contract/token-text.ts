@@ -1,26 +1,26 @@
-/** What the engine needs to know of a tokenizer: ids to text. */
+/** The tokenizer as the engine uses it: from ids to text. */
 export interface TokenText {
-  /** Ids that can be drawn: 0 to this; some may have no text. */
+  /** Ids below it can be drawn; some may have no text. */
   readonly vocabularySize: number
   /** Ids that end a text. */
   readonly endTokenIds: readonly number[]
   /**
-   * The bytes that a token adds to a running text (UTF-8, perhaps a part of a character); none for an id outside the
+   * The UTF-8 bytes that a token appends to a text, possibly a part of a character; empty for an id outside the
    * vocabulary.
    */
   bytes(tokenId: number): Uint8Array
-  /** Control tokens such as `<|im_end|>`: they are not part of generated text. */
+  /** Whether it is a control token such as `<|im_end|>`, which is not part of generated text. */
   isSpecial(tokenId: number): boolean
-  /** The control token that is written so; null where there is none. */
+  /** The control token with this text; null where there is none. */
   specialIdOf(text: string): number | null
-  /** A new decoder for one running text. */
+  /** Creates a decoder for one text. */
   decoder(options: { readonly skipSpecial: boolean }): TextDecoderPort
 }
 
-/** Turns a stream of tokens into text; never releases half a character. */
+/** Decodes a stream of tokens into text; never releases an incomplete character. */
 export interface TextDecoderPort {
-  /** The text that this token completes; empty while a character is still open. */
+  /** The text that this token completes; empty while a character is incomplete. */
   push(tokenId: number): string
-  /** What is still open at the end, as U+FFFD; empty if nothing is. */
+  /** An incomplete character at the end as U+FFFD; empty if there is none. */
   flush(): string
 }

@@ -1,8 +1,7 @@
 import type { FinishedEvent, GeneratedTokenEvent, LoggedEvent, PromptEvent } from '../contract/events.ts'
-import { type History, readHistory } from '../contract/history.ts'
+import { type History, readHistory, toTimings } from '../contract/history.ts'
 import { rankChoices } from '../contract/ranking.ts'
 import { choiceCount, type GenerationRequest } from '../contract/request.ts'
-import { toTimings } from '../contract/request-timestamps.ts'
 import { promptEvents } from './prompt-text.ts'
 import { SimulatedChoice } from './simulated-choice.ts'
 

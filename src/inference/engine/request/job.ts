@@ -1,9 +1,8 @@
 import type { FinishedEvent, GeneratedTokenEvent, StartedEvent } from '../../contract/events.ts'
-import type { History } from '../../contract/history.ts'
+import { type History, toTimings } from '../../contract/history.ts'
 import { invariant } from '../../contract/invariant.ts'
 import { rankChoices } from '../../contract/ranking.ts'
 import { choiceCount, type GenerationRequest } from '../../contract/request.ts'
-import { toTimings } from '../../contract/request-timestamps.ts'
 
 /** Usage, timings and open choices of one request. */
 export class Job {
