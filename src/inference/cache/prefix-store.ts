@@ -1,66 +1,66 @@
 import { BLOCK_TOKENS, type ModelRunner } from '../contract/model-runner.ts'
 
-/** What the store needs of native memory: all calls happen between runs. */
+/** The part of `ModelRunner` that the store uses, between runs only. */
 export type BlockMemory = Pick<ModelRunner, 'blocks' | 'saveBlock' | 'loadBlock' | 'releaseBlock'>
 
-/** Prompts share blocks where token ids and salt are the same from the first position on. */
+/** Prompts share a block if their salts and all token ids up to its end are equal. */
 export interface StoredPrompt {
   readonly promptTokenIds: readonly number[]
   readonly cacheSalt: string
 }
 
-/** Prompts that begin alike are one path up to where they part. Keyed by the ids themselves: nothing collides. */
+/** A tree of blocks: prompts with a common prefix share a path. Keyed by the token ids, so that no keys collide. */
 type Branches = Map<string, Block>
 
 interface Block {
   readonly key: string
-  /** In memory. */
+  /** Index in native memory. */
   readonly block: number
-  /** Those among which it is. */
+  /** The map that contains this block. */
   readonly siblings: Branches
   readonly next: Branches
 }
 
 /**
- * Beginnings of prompts, in blocks of BLOCK_TOKENS positions, each kept once however many prompts begin with it.
- * Prompt-class positions only: what was generated is another numeric class and never reused. The least recently used
- * gives way first.
+ * Prefixes of prompts, in blocks of BLOCK_TOKENS positions; a block that several prompts share is stored once.
+ * Prompt-class positions only: generated positions are another numeric class and are never reused. The least recently
+ * used blocks are evicted first.
  */
 export class PrefixStore {
   readonly #memory: BlockMemory
   readonly #roots: Branches = new Map()
   /**
-   * Least recently used first. A prompt that uses a block uses those before it too, and they are moved behind it: the
-   * first is always the end of a path.
+   * Least recently used first. A prompt that uses a block also uses the blocks before it, which are then ordered after
+   * it: the first block of the set is always the end of a path.
    */
   readonly #order = new Set<Block>()
-  /** Places of dropped blocks; all places from `#fresh` on are free too. */
-  readonly #blocks: number[] = []
-  #fresh = 0
+  /** Indexes of evicted blocks; all indexes from `#nextUnused` on are free as well. */
+  readonly #freed: number[] = []
+  #nextUnused = 0
 
   constructor(memory: BlockMemory) {
     this.#memory = memory
   }
 
-  /** Positions that are kept. */
+  /** Stored positions. */
   get tokens(): number {
     return this.#order.size * BLOCK_TOKENS
   }
 
-  /** Positions of the longest kept prefix of the prompt, at most `limit`. */
+  /** Length of the longest stored prefix of the prompt, at most `limit`. */
   lengthOf(prompt: StoredPrompt, limit: number): number {
     return this.#path(prompt, limit).length * BLOCK_TOKENS
   }
 
   /**
-   * Copies the longest kept prefix of a prompt into a row.
+   * Copies the longest stored prefix of a prompt into a row.
    *
-   * @param limit  most positions that are copied
-   * @param room   most positions that may be kept from now on: other blocks give way before these, and these once they
-   *   are copied
-   * @returns      the positions that are there
+   * @param limit  most positions to copy
+   * @param room   most positions that may remain stored: other blocks are evicted first, the prefix's own blocks only
+   *   after they were copied
+   * @returns      the number of copied positions
    */
-  lend(prompt: StoredPrompt, limit: number, row: number, room: number): number {
+  copyPrefix(prompt: StoredPrompt, limit: number, row: number, room: number): number {
     const path = this.#path(prompt, limit)
     this.#use(path)
     const pinned = new Set(path)
@@ -74,10 +74,11 @@ export class PrefixStore {
   }
 
   /**
-   * Keeps those whole blocks of a prompt that are not there yet.
+   * Stores the complete blocks of a prompt that are not stored yet.
    *
-   * @param tokens  positions of the prompt that the row holds
-   * @param room    most positions that may be kept: older blocks give way; what does not fit then is not kept
+   * @param tokens  computed positions of the prompt in the row
+   * @param room    most positions that may be stored: older blocks are evicted; blocks that still do not fit are not
+   *   stored
    */
   save(prompt: StoredPrompt, tokens: number, row: number, room: number): void {
     const path = this.#path(prompt, tokens)
@@ -88,7 +89,7 @@ export class PrefixStore {
       this.#shrink(most - BLOCK_TOKENS, pinned)
       if (this.tokens + BLOCK_TOKENS > most) break
       const siblings = path.at(-1)?.next ?? this.#roots
-      const block = { key: keyOf(prompt, from), block: this.#blocks.pop() ?? this.#fresh++, siblings, next: new Map() }
+      const block = { key: keyOf(prompt, from), block: this.#freed.pop() ?? this.#nextUnused++, siblings, next: new Map() }
       this.#memory.saveBlock(row, from, block.block)
       siblings.set(block.key, block)
       path.push(block)
@@ -98,12 +99,12 @@ export class PrefixStore {
     this.#use(path)
   }
 
-  /** The least recently used blocks give way until at most `tokens` positions are kept. */
+  /** Evicts the least recently used blocks until at most `tokens` positions are stored. */
   shrink(tokens: number): void {
     this.#shrink(tokens, new Set())
   }
 
-  /** All that is kept of the prompt is given up, but for what others go on behind. */
+  /** Evicts the prompt's blocks from its end, up to a block that other prompts continue. */
   forget(prompt: StoredPrompt): void {
     for (const block of this.#path(prompt, prompt.promptTokenIds.length).toReversed()) {
       if (block.next.size > 0) return
@@ -123,7 +124,7 @@ export class PrefixStore {
     return path
   }
 
-  /** These are the youngest from now on, the first of them the very youngest. */
+  /** Marks these blocks as the most recently used, the first of them last. */
   #use(path: readonly Block[]): void {
     for (const block of path.toReversed()) {
       this.#order.delete(block)
@@ -131,7 +132,7 @@ export class PrefixStore {
     }
   }
 
-  /** @param pinned  the youngest blocks, which stay */
+  /** @param pinned  the most recently used blocks, which are not evicted */
   #shrink(tokens: number, pinned: ReadonlySet<Block>): void {
     for (const block of this.#order) {
       if (this.tokens <= tokens || pinned.has(block)) return
@@ -143,11 +144,11 @@ export class PrefixStore {
     this.#order.delete(block)
     block.siblings.delete(block.key)
     this.#memory.releaseBlock(block.block)
-    this.#blocks.push(block.block)
+    this.#freed.push(block.block)
   }
 }
 
-/** Ids hold no line feed: the first ends them, whatever is in the salt. */
+/** Ids contain no line feed: the first one ends them, for any salt. */
 function keyOf({ promptTokenIds, cacheSalt }: StoredPrompt, from: number): string {
   const ids = promptTokenIds.slice(from, from + BLOCK_TOKENS).join()
   return from === 0 ? `${ids}\n${cacheSalt}` : ids

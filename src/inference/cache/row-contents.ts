@@ -1,18 +1,18 @@
 import type { ModelRunner, OrphanedCache } from '../contract/model-runner.ts'
 import { type RowHeader, RowHeaders } from './row-headers.ts'
 
-/** The part of native memory that rows need; all calls happen between runs. */
+/** The part of `ModelRunner` that rows use, between runs only. */
 export type RowMemory = Pick<ModelRunner, 'slots' | 'rows' | 'copyRow' | 'releaseRow' | 'rowHeaders'>
 
 /** A sequence's row as a killed process left it. */
 export interface OrphanedRow extends RowHeader {
-  /** The cache of another process that holds it; null: it is in this memory, which that process used before. */
+  /** The cache of the process that left it; null: it is in this memory, which that process used before. */
   readonly cache: OrphanedCache | null
 }
 
 /**
- * The content of the rows: memory, its headers for a successor, and the rows of killed processes that no sequence has
- * claimed yet.
+ * The content of the rows: their memory, their headers for a successor process, and the rows of killed processes that
+ * no sequence has claimed yet.
  */
 export class RowContents {
   readonly #memory: RowMemory
@@ -37,10 +37,10 @@ export class RowContents {
   }
 
   /**
-   * Keeps the rows that an earlier process left in this memory, until they are claimed or `dropOrphans` is called;
-   * everything else goes back to the system. To be called before any other method.
+   * Keeps the rows that an earlier process left in this memory until they are claimed or `dropOrphans` is called, and
+   * returns all other memory to the system. Must be called before any other method.
    *
-   * @param identity  of model, shape and program: rows of another identity are dropped
+   * @param identity  of model, shape and program: rows with another identity are dropped
    */
   recoverRows(identity: string): void {
     const isSame = this.#headers.belongsTo(identity)
@@ -50,7 +50,7 @@ export class RowContents {
     for (let row = 0; row < this.rows; row++) if (!this.#orphans.has(row)) this.release(row)
   }
 
-  /** Makes the rows of a killed process available for copying; those of the process attached before are forgotten. */
+  /** Makes the rows of a killed process available for copying, instead of those of the process attached before. */
   attachOrphanedCache(identity: string, cache: OrphanedCache): void {
     this.#foreignOrphans.clear()
     for (const header of fullest(headersOf(cache, this.rows, identity))) this.#foreignOrphans.set(header.key, { ...header, cache })
@@ -75,9 +75,9 @@ export class RowContents {
   }
 
   /**
-   * Copies the first positions of an orphaned row to a row that may be written.
+   * Copies the first positions of an orphaned row to a writable row.
    *
-   * @returns false when the orphaned row is gone: the target is empty then, and the orphan forgotten
+   * @returns false when the orphaned row no longer exists: the target is then empty, and the orphan is forgotten
    */
   copyOrphan(orphan: OrphanedRow, to: number, positions: number): boolean {
     const { cache, row, key } = orphan
@@ -85,8 +85,8 @@ export class RowContents {
       this.copy(row, to, positions)
       return true
     }
-    // The successor of that process clears a header before it drops or overwrites the row: a header that is still there
-    // proves that the copy is whole.
+    // The successor of that process clears a row's header before it drops or overwrites the row: a header that still
+    // exists after the copy proves that the copy is complete.
     const isWhole =
       cache.copyRow(row, to, positions) &&
       headersOf(cache, this.rows).some(header => header.row === row && header.key === key && header.computed >= positions)
@@ -97,13 +97,13 @@ export class RowContents {
     return isWhole
   }
 
-  /** The orphaned row will not be claimed any more. */
+  /** Drops an orphaned row that will not be claimed. */
   forget({ cache, row, key }: OrphanedRow): void {
     if (cache === null) this.release(row)
     else this.#foreignOrphans.delete(key)
   }
 
-  /** Moves an orphan of this memory into an empty row; its old row may be written then. */
+  /** Moves an orphan of this memory into an empty row; its old row is then writable. */
   moveOrphan(orphan: OrphanedRow, to: number): void {
     this.copy(orphan.row, to, orphan.computed)
     this.assign(to, orphan.key, orphan.computed)
@@ -111,13 +111,13 @@ export class RowContents {
     this.release(orphan.row)
   }
 
-  /** The row belongs to this sequence from now on. @param computed  positions that are in it already */
+  /** Sets the row's owner. @param computed  positions that the row already contains */
   assign(row: number, key: string, computed: number): void {
     this.#orphans.delete(row)
     this.#headers.assign(row, key, computed)
   }
 
-  /** The row's sequence has so many positions in it now. */
+  /** Records that the first `computed` positions of the row are computed. */
   setComputed(row: number, computed: number): void {
     this.#headers.advance(row, computed)
   }
@@ -127,7 +127,7 @@ export class RowContents {
     this.#memory.copyRow(from, to, positions)
   }
 
-  /** The row has no owner any more, and is empty. */
+  /** Removes the row's owner and its content. */
   release(row: number): void {
     this.#orphans.delete(row)
     this.#headers.clear(row)
@@ -135,12 +135,12 @@ export class RowContents {
   }
 }
 
-/** One header per sequence: a process killed while it moved a row leaves two. */
+/** One header per sequence, the one with the most positions: a process killed while it moved a row leaves two. */
 function fullest(headers: readonly RowHeader[]): Iterable<RowHeader> {
   return new Map(headers.toSorted((left, right) => left.computed - right.computed).map(header => [header.key, header])).values()
 }
 
-/** @param identity  that the cache must have; null: any */
+/** @param identity  of the cache; null: any */
 function headersOf(cache: OrphanedCache, rows: number, identity: string | null = null): readonly RowHeader[] {
   const bytes = cache.rowHeaders()
   if (bytes === null) return []

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { invariant } from '../contract/invariant.ts'
 import { ROW_HEADER_BYTES } from '../contract/model-runner.ts'
 
-/** A row holds the computed positions 0..computed-1 of one choice of one request. */
+/** Header of a row that contains the computed positions 0..computed-1 of one choice of one request. */
 export interface RowHeader {
   readonly row: number
   /** See `rowKey`. */
@@ -27,10 +27,10 @@ export function rowKey(requestId: string, choice: number): string {
 }
 
 /**
- * One header per row of the cache, in memory that lives as long as the cache: the row's owner and its computed
- * positions. The successor of a killed process continues from it. A process may be killed at any instant of any call: a
- * header is there whole or not at all, and because `advance` is called after the positions are computed, no header ever
- * claims a position that is missing.
+ * One header per row of the cache, in memory that exists as long as the cache: the row's owner and the number of its
+ * computed positions. The successor of a killed process continues from them. A process may be killed at any instant of
+ * any call: a header is complete or absent, and because `advance` is called after the positions are computed, no header
+ * counts a position that is missing.
  */
 export class RowHeaders {
   readonly #words: Int32Array
@@ -42,7 +42,7 @@ export class RowHeaders {
     this.#rows = rows
   }
 
-  /** Whether `begin` was called with this identity: then the entries are valid for the rows. */
+  /** Whether `begin` was called with this identity: only then do the entries describe the rows. */
   belongsTo(identity: string): boolean {
     return this.#load(0) === MAGIC && this.#load(1) === LAYOUT && this.#read(IDENTITY_WORD) === digest(identity)
   }
@@ -64,19 +64,19 @@ export class RowHeaders {
     })).filter(({ computed }) => computed > 0)
   }
 
-  /** Sets the row's owner; `computed` of its positions are in the row already. */
+  /** Sets the row's owner; the row already contains `computed` of its positions. */
   assign(row: number, key: string, computed: number): void {
     this.clear(row)
     this.#write(this.#at(row) + KEY_WORD, key)
     this.advance(row, computed)
   }
 
-  /** The first `computed` positions are in the row. */
+  /** Records that the first `computed` positions of the row are computed. */
   advance(row: number, computed: number): void {
     this.#store(this.#at(row), computed)
   }
 
-  /** Removes the owner: to be called before any position of the row is overwritten or released. */
+  /** Removes the owner: must be called before any position of the row is overwritten or released. */
   clear(row: number): void {
     this.#store(this.#at(row), 0)
   }
@@ -101,7 +101,7 @@ export class RowHeaders {
     return Atomics.load(this.#words, word)
   }
 
-  /** Atomic: the order of these stores is what makes a kill at any instant harmless. */
+  /** Atomic: their order guarantees that a kill at any instant leaves no wrong header. */
   #store(word: number, value: number): void {
     Atomics.store(this.#words, word, value)
   }

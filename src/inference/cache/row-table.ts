@@ -4,18 +4,18 @@ import type { EngineGauges } from '../contract/statistics.ts'
 import { type BlockMemory, PrefixStore, type StoredPrompt } from './prefix-store.ts'
 import { type OrphanedRow, RowContents, type RowMemory } from './row-contents.ts'
 
-/** A sequence that holds a row of the cache. */
+/** A sequence that can be bound to a row of the cache. */
 export interface RowOwner extends StoredPrompt {
   /** Identifies it in the row headers (`rowKey`). */
   readonly key: string
-  /** Positions of the row that are computed; the first `promptTokenIds.length` of them at most are prompt-class. */
+  /** Computed positions of the row; at most the first `promptTokenIds.length` of them are prompt-class. */
   readonly computed: number
-  /** Most positions that the row will hold: memory is reserved for them. */
+  /** Most positions that the row will contain: memory is reserved for them. */
   readonly reservedTokens: number
 }
 
 export interface RowTableOptions {
-  /** Positions that reservations, stored prefixes and orphaned rows may fill together. */
+  /** Upper bound of the positions of reservations, stored prefixes and orphaned rows together. */
   readonly budgetTokens: number
   /** false: no prefix is stored. */
   readonly reusePrefixes: boolean
@@ -23,8 +23,8 @@ export interface RowTableOptions {
 
 /**
  * The owners of the rows. Decoding rows are dense (0..decodingRows-1), so that one run covers them; the prompt in
- * prefill has a row behind them; every other row is free. Prefixes of prompts are stored beside the rows, in what
- * reservations leave of the budget.
+ * prefill has a row after them; all other rows are free. Prefixes of prompts are stored outside the rows, in the part of
+ * the budget that is not reserved.
  */
 export class RowTable<Owner extends RowOwner> {
   readonly #contents: RowContents
@@ -46,7 +46,7 @@ export class RowTable<Owner extends RowOwner> {
     return this.#decodingRows
   }
 
-  /** What reservations leave; stored prefixes and orphaned rows give way to them. */
+  /** Free rows and reserved positions. Stored prefixes and orphaned rows are not counted: reservations evict them. */
   get room(): { readonly freeRows: number; readonly reservedTokens: number; readonly budgetTokens: number } {
     const freeRows = this.#owners.filter(owner => owner === null).length
     return { freeRows, reservedTokens: this.#reservedTokens, budgetTokens: this.#options.budgetTokens }
@@ -61,14 +61,14 @@ export class RowTable<Owner extends RowOwner> {
     }
   }
 
-  /** Owners of the decoding rows, in the order of the rows. */
+  /** Owners of the decoding rows, in row order. */
   decoding(): readonly Owner[] {
     return this.#owners.slice(0, this.#decodingRows).filter(owner => owner !== null)
   }
 
   rowOf(owner: Owner): number {
     const row = this.#owners.indexOf(owner)
-    invariant(row >= 0, 'the sequence holds no row')
+    invariant(row >= 0, 'the sequence has no row')
     return row
   }
 
@@ -82,12 +82,12 @@ export class RowTable<Owner extends RowOwner> {
     this.#contents.attachOrphanedCache(identity, cache)
   }
 
-  /** The row that a killed process left of this sequence; null where there is none (any more). */
+  /** The row of this sequence that a killed process left; null where there is none, or none any more. */
   orphanOf(key: string): OrphanedRow | null {
     return this.#contents.orphanOf(key)
   }
 
-  /** No sequence will claim an orphaned row any more. */
+  /** Drops the orphaned rows in this memory. */
   dropOrphans(): void {
     this.#contents.dropOrphans()
   }
@@ -98,33 +98,33 @@ export class RowTable<Owner extends RowOwner> {
   }
 
   /**
-   * Binds the row behind the decoding ones to a prompt, and copies the longest stored prefix into it. An orphaned row
-   * of the sequence is dropped.
+   * Binds the row after the decoding rows to a prompt, and copies the longest stored prefix into it. An orphaned row of
+   * the sequence is dropped.
    *
-   * @param limit  most positions that are copied; 0: all are to be computed
-   * @returns      the positions that need no computing
+   * @param limit  most positions to copy; 0: all are computed
+   * @returns      the number of copied positions
    */
   open(owner: Owner, limit: number): number {
     const orphan = this.#contents.orphanOf(owner.key)
     if (orphan !== null) this.#contents.forget(orphan)
     this.#reserve(owner)
     const row = this.#nextRow()
-    const copied = this.#store.lend(owner, limit, row, this.#storeRoom)
+    const copied = this.#store.copyPrefix(owner, limit, row, this.#storeRoom)
     this.#bindRow(owner, row, copied)
     this.#dropUnreserved()
     return copied
   }
 
   /**
-   * Binds the row behind the decoding ones to a sequence, with the first `positions` positions of its orphaned row.
-   * Nothing is copied where that is the same row.
+   * Binds the row after the decoding rows to a sequence, with the first `positions` positions of its orphaned row.
+   * Nothing is copied where both are the same row.
    *
-   * @returns false, with nothing bound, where the orphaned row is gone
+   * @returns false, with nothing bound, where the orphaned row no longer exists
    */
   attachOrphan(owner: Owner, positions: number): boolean {
     const orphan = this.#contents.orphanOf(owner.key)
     if (orphan === null) return false
-    invariant(positions <= orphan.computed, 'more positions are claimed than the orphaned row holds')
+    invariant(positions <= orphan.computed, 'more positions are claimed than the orphaned row contains')
     const isInPlace = orphan.cache === null && orphan.row === this.#decodingRows
     const row = isInPlace ? orphan.row : this.#nextRow()
     if (!isInPlace && !this.#contents.copyOrphan(orphan, row, positions)) return false
@@ -135,7 +135,7 @@ export class RowTable<Owner extends RowOwner> {
     return true
   }
 
-  /** The owner decodes from now on. */
+  /** Makes the owner's row a decoding row. */
   promote(owner: Owner): void {
     const row = this.rowOf(owner)
     const target = this.#decodingRows
@@ -144,11 +144,11 @@ export class RowTable<Owner extends RowOwner> {
     this.#decodingRows++
   }
 
-  /** Binds a new decoding row to a second sequence, with the same positions. */
+  /** Binds a new decoding row to a second sequence, with a copy of the first one's positions. */
   fork(from: Owner, to: Owner): void {
     const source = this.rowOf(from)
     const target = this.#nextRow()
-    invariant(source < target, 'a fork comes right after its prompt was promoted')
+    invariant(source < target, 'a fork must follow the promotion of its prompt')
     this.#reserve(to)
     this.#dropUnreserved()
     this.#contents.copy(source, target, from.computed)
@@ -156,21 +156,21 @@ export class RowTable<Owner extends RowOwner> {
     this.#decodingRows++
   }
 
-  /** Records the owner's `computed` in the row's header: after the run, and before any event of it is emitted. */
+  /** Records the owner's `computed` in the row's header: after the run, before any event of it is emitted. */
   recordComputed(owner: Owner): void {
     this.#contents.setComputed(this.rowOf(owner), owner.computed)
   }
 
   /**
-   * Stores what is computed of the owner's prompt, as far as there is room. After each chunk, since a token takes some
-   * 10 to 50 µs to copy.
+   * Stores the computed blocks of the owner's prompt, as far as they fit. Called after each chunk, to spread the cost of
+   * copying: 10 to 50 µs per token.
    */
   share(owner: Owner): void {
     if (!this.#options.reusePrefixes || this.#broken.has(owner)) return
     this.#store.save(owner, Math.min(owner.computed, owner.promptTokenIds.length), this.rowOf(owner), this.#storeRoom)
   }
 
-  /** The computed positions of these owners are broken: their prefixes are dropped and never stored again. */
+  /** Handles broken positions: the prefixes of these owners are dropped and never stored again. */
   distrust(isBroken: (owner: Owner) => boolean): void {
     for (const owner of this.#owners) {
       if (owner === null || !isBroken(owner)) continue
@@ -179,10 +179,10 @@ export class RowTable<Owner extends RowOwner> {
     }
   }
 
-  /** Unbinds the owner's row and stores its prompt where there is room; the last decoding row moves into the hole. */
+  /** Unbinds the owner's row and stores its prompt if it fits; the last decoding row moves into the gap. */
   close(owner: Owner): void {
     const row = this.rowOf(owner)
-    // Until the row is empty, its computed positions still take memory.
+    // The computed positions take memory until the row is released.
     this.#reservedTokens += owner.computed - owner.reservedTokens
     this.share(owner)
     this.#reservedTokens -= owner.computed
@@ -194,14 +194,14 @@ export class RowTable<Owner extends RowOwner> {
     this.#decodingRows--
   }
 
-  /** A position of a row that a dummy decode step may write: behind all positions in use there. */
+  /** A position of a row that a dummy decode step may write: after all positions in use. */
   dummyPast(row: number, contextLength: number): number {
     const inUse = this.#owners[row]?.computed ?? this.#contents.orphanIn(row)?.computed ?? 0
     if (inUse >= contextLength) this.#contents.release(row)
     return Math.min(Math.max(inUse, 1), contextLength - 1)
   }
 
-  /** Positions that the store may keep. */
+  /** Most positions that the prefix store may contain. */
   get #storeRoom(): number {
     return this.#options.budgetTokens - this.#reservedTokens - this.#contents.orphanedTokens
   }
@@ -211,7 +211,7 @@ export class RowTable<Owner extends RowOwner> {
     invariant(this.#reservedTokens <= this.#options.budgetTokens, 'a row is bound without room for it')
   }
 
-  /** Stored prefixes, then orphaned rows, give way to what is reserved. */
+  /** Evicts stored prefixes, then orphaned rows, until the budget covers the reservations. */
   #dropUnreserved(): void {
     this.#store.shrink(this.#storeRoom)
     while (this.#storeRoom < 0) {
@@ -221,7 +221,7 @@ export class RowTable<Owner extends RowOwner> {
     }
   }
 
-  /** The row behind the decoding ones, which may be written. */
+  /** Makes the row after the decoding rows writable and returns its index. */
   #nextRow(): number {
     const row = this.#decodingRows
     invariant(this.#owners[row] === null, 'a row is bound while a prompt is in prefill, or none is free')
@@ -229,7 +229,7 @@ export class RowTable<Owner extends RowOwner> {
     return row
   }
 
-  /** @param computed  positions that are in the row already */
+  /** @param computed  positions that the row already contains */
   #bindRow(owner: Owner, row: number, computed: number): void {
     this.#contents.assign(row, owner.key, computed)
     this.#owners[row] = owner
@@ -244,7 +244,7 @@ export class RowTable<Owner extends RowOwner> {
     else this.#contents.moveOrphan(orphan, empty)
   }
 
-  /** The content of `from` goes to `to`, which is free; `from` is empty afterwards. */
+  /** Moves the content of `from` to the free row `to`; `from` is empty afterwards. */
   #move(from: number, to: number): void {
     const owner = this.#owners[from] ?? null
     invariant(owner !== null && this.#owners[to] === null, 'a row moves from its owner into a free row')
@@ -255,7 +255,7 @@ export class RowTable<Owner extends RowOwner> {
     this.#contents.release(from)
   }
 
-  /** A row without owner and orphan, other than `row` and the one that is bound next. */
+  /** A row without owner and orphan, other than `row` and the next row to be bound; null if there is none. */
   #emptyRow(row: number): number | null {
     for (let candidate = this.#contents.rows - 1; candidate > this.#decodingRows; candidate--) {
       const isFree = (this.#owners[candidate] ?? null) === null

@@ -5,7 +5,7 @@ import type { SchedulerLimits } from '../scheduler/plan-step.ts'
 import type { Recovery } from './request/sequence.ts'
 
 export interface PersistentCache {
-  /** Of model, shape and kernels: rows that were computed under another identity are not reused. */
+  /** Identifies model, shape and kernels: rows that were computed under another identity are not reused. */
   readonly identity: string
   /** See `MovableRunner.moveCacheTo`. */
   readonly moveTo: (descriptor: number) => boolean
@@ -18,12 +18,12 @@ export interface BatchEngineOptions extends SchedulerLimits {
   readonly text: TokenText
   readonly description: EngineDescription
   readonly reusePrefixes: boolean
-  /** null: the cache ends with this process. */
+  /** null where the cache ends with this process. */
   readonly persistentCache: PersistentCache | null
   readonly recovery: Recovery
   /** Unix milliseconds. */
   readonly now: () => number
   readonly listener: EngineListener
-  /** A bug ended the loop; the process should end too. */
+  /** Called when a bug ended the loop: the process should exit. */
   readonly onCrash: (error: unknown) => void
 }

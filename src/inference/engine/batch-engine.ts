@@ -83,7 +83,7 @@ export class BatchEngine implements Engine {
     try {
       const job = this.#jobs.open(request, history)
       for (const choices of waitingGroups(job, this.#sequenceParts)) this.#scheduler.push(job, choices)
-      // A worker may have died between the last token and the end.
+      // The previous worker may have died between the last token and the terminal event.
       this.#finishIfDone(job)
     } catch (error) {
       this.#reporter.blame(request.id)
@@ -175,8 +175,8 @@ export class BatchEngine implements Engine {
     await new Promise<void>(resolve => {
       this.#wake = resolve
     })
-    // Requests of a process that has ended arrive together, in one turn of the event loop: attached together, their
-    // rows need not be moved.
+    // Requests of a killed process arrive in one turn of the event loop. If their rows are attached together, none has
+    // to be moved.
     if (this.#resumed.isClaimable) await nextTurn()
   }
 

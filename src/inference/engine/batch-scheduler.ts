@@ -34,11 +34,11 @@ export interface BatchSchedulerParts {
   readonly events: EventBuffer
 }
 
-/** Keeps the state that `planStep` decides on, and carries out the plans that need no run. */
+/** Maintains the input of `planStep`, and applies the plans that need no run. */
 export class BatchScheduler {
   readonly #parts: BatchSchedulerParts
   readonly #waiting = new WaitQueue<WaitingChoice>()
-  /** In prefill. */
+  /** The prompt in prefill. */
   #prompt: PromptRun | null = null
   #isDecodeDue = false
 
@@ -60,7 +60,7 @@ export class BatchScheduler {
     this.#parts.resumed.remove(requestId)
   }
 
-  /** The next run. Between runs only. @returns null when there is nothing to do until a request is submitted */
+  /** Decides the next run; between runs only. @returns null when there is nothing to do until a request is submitted */
   schedule(): Batch | null {
     const { resumed, rows, options } = this.#parts
     this.#releaseRows()
@@ -89,7 +89,7 @@ export class BatchScheduler {
     return batch
   }
 
-  /** Rows of requests that are over become free. A prompt that is computed decodes already. */
+  /** Frees the rows of requests that are over. A completely computed prompt already decodes. */
   #releaseRows(): void {
     const { rows, jobs } = this.#parts
     if (this.#prompt?.isComputed === true) this.#prompt = null
@@ -118,11 +118,11 @@ export class BatchScheduler {
     this.#isDecodeDue = plan.kind === 'prefill'
     if (plan.kind === 'decode') return { kind: 'decode', plan, sequences: this.#parts.rows.decoding() }
     const prompt = this.#prompt
-    invariant(prompt !== null, 'a chunk is planned of no prompt')
+    invariant(prompt !== null, 'a chunk is planned without a prompt')
     return { kind: 'prefill', plan, prompt, sequences: [prompt.leader] }
   }
 
-  /** @returns the request, if its choice decodes on in its orphaned row; a choice that cannot is computed again */
+  /** @returns the request, if its choice continues in its orphaned row; otherwise the choice is recomputed */
   #resume(plan: AttachPlan | RequeuePlan): readonly Job[] {
     const { resumed, jobs, options } = this.#parts
     const choice = resumed.take(plan.index)
@@ -149,7 +149,7 @@ export class BatchScheduler {
     this.#prompt = prompt
   }
 
-  /** Binds a row to the prompt. @returns the positions that need no computing */
+  /** Binds a row to the prompt. @returns the positions that are already computed */
   #openRow({ leader, isScored }: PromptRun): number {
     const { options, rows } = this.#parts
     const reusable = reusableTokens(leader.promptTokenIds.length, isScored)

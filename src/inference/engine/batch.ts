@@ -4,7 +4,7 @@ import type { DecodePlan, PrefillPlan } from '../scheduler/plan-step.ts'
 import type { PromptRun } from './request/prompt-run.ts'
 import type { Sequence } from './request/sequence.ts'
 
-/** A planned run and the sequences whose positions it computes, in the order of their rows. */
+/** A planned run and the sequences whose positions it computes, in row order. */
 export type Batch = PrefillBatch | DecodeBatch
 
 export interface PrefillBatch {
@@ -21,7 +21,7 @@ export interface DecodeBatch {
   readonly sequences: readonly Sequence[]
 }
 
-/** The native run of a batch. @returns float32 [R, V], one row per logit index, or per decoding row and dummy row */
+/** Runs a batch. @returns float32 [R, V], one row per logit index, or per decoding row and dummy row */
 export function runBatch(batch: Batch, rows: RowTable<Sequence>, runner: ModelRunner): Promise<Float32Array> {
   if (batch.kind === 'prefill') {
     const { row, from, to, logitIndices } = batch.plan
@@ -37,8 +37,8 @@ export function runBatch(batch: Batch, rows: RowTable<Sequence>, runner: ModelRu
 }
 
 /**
- * Records what a successful run has computed, but for a prompt that was cancelled meanwhile. After its last chunk a
- * prompt decodes, in one row per choice.
+ * Records the positions that a successful run has computed, except for a prompt that was cancelled meanwhile. After its
+ * last chunk a prompt decodes, in one row per choice.
  */
 export function recordBatch(batch: Batch, rows: RowTable<Sequence>): void {
   if (batch.kind === 'decode') {

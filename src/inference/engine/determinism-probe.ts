@@ -1,20 +1,20 @@
 import type { ModelRunner } from '../contract/model-runner.ts'
 
-/** Which numeric laws this machine's kernels break with this model. */
+/** The numeric properties that this machine's kernels lack with this model. */
 export interface Determinism {
-  /** A row decoded alone gets other logits than the same row in a batch. */
+  /** A row decoded alone has other logits than the same row in a batch. */
   readonly loneRowDiffers: boolean
-  /** A prompt computed in two chunks gets other logits than in one. */
+  /** A prompt computed in two chunks has other logits than in one. */
   readonly cutsDiffer: boolean
 }
 
 const PROMPT_TOKENS = 24
 const CUT = 11
 
-/** Positions that a row must hold for the probe: its prompt and one token behind it. */
+/** Positions per row that the probe needs: its prompt and one more token. */
 export const PROBE_POSITIONS = PROMPT_TOKENS + 1
 
-/** Runs a short made-up prompt both ways and compares bit by bit. Uses and frees rows 0 and 1. */
+/** Runs a short synthetic prompt both ways and compares the logits bit by bit. Uses and frees rows 0 and 1. */
 export async function probeDeterminism(runner: ModelRunner): Promise<Determinism> {
   const prompt = Array.from({ length: PROMPT_TOKENS }, (_, index) => (index * 7919 + 13) % runner.vocabularySize)
   const last = [PROMPT_TOKENS - CUT - 1]

@@ -6,12 +6,12 @@ import type { PersistentCache } from './batch-engine-options.ts'
 import { PromptRun, type WaitingChoice } from './request/prompt-run.ts'
 import type { Sequence } from './request/sequence.ts'
 
-/** After the cache file of an earlier process was opened, how long its rows are kept for their requests. */
+/** Time for which the rows in the cache file of an earlier process are kept for their requests. */
 const CLAIM_MS = 5000
 
 /**
- * Choices that continue in the row that a killed process left, without computing anything again. That process was the
- * predecessor, and the row is in this engine's own memory; or a neighbour, and the row is copied.
+ * Choices that continue in the row that a killed process left, without recomputation. If that process was the
+ * predecessor, the row is in this engine's memory; if it was another worker, the row is copied.
  */
 export class ResumedSequences {
   readonly #rows: RowTable<Sequence>
@@ -26,14 +26,14 @@ export class ResumedSequences {
     this.#cache = cache
   }
 
-  /** Rows of the predecessor are kept for their requests. */
+  /** Whether rows of the predecessor are kept for their requests. */
   get isClaimable(): boolean {
     return this.#claimTimer !== null
   }
 
   /**
    * See `Engine.useCacheFile`.
-   * @param onExpire  called when the rows are not kept any longer: the next `dropExpired` drops them
+   * @param onExpire  called when the time is over: the next `dropExpired` drops the rows
    */
   useCacheFile(descriptor: number, onExpire: () => void): void {
     if (this.#cache?.moveTo(descriptor) !== true) return
@@ -54,7 +54,7 @@ export class ResumedSequences {
     if (this.#hasExpired) this.dropUnclaimed()
   }
 
-  /** Rows of the predecessor that no request has claimed are dropped. Between runs; idempotent. */
+  /** Drops rows of the predecessor that no request has claimed. Between runs; idempotent. */
   dropUnclaimed(): void {
     if (this.#claimTimer === null) return
     clearTimeout(this.#claimTimer)
@@ -62,7 +62,7 @@ export class ResumedSequences {
     this.#rows.dropOrphans()
   }
 
-  /** Keeps the choices that have a row to continue in. @returns the others, which must be computed */
+  /** Keeps the choices that can continue in a row. @returns the others, which must be computed */
   claim(choices: readonly WaitingChoice[]): readonly WaitingChoice[] {
     const isClaimed = (choice: WaitingChoice): boolean => isResumable(this.#stateOf(choice))
     this.#choices.push(...choices.filter(isClaimed))
@@ -86,9 +86,9 @@ export class ResumedSequences {
   }
 
   /**
-   * The choice decodes from now on, with `positions` positions of its orphaned row.
+   * Binds the choice to a decoding row with `positions` positions of its orphaned row.
    *
-   * @returns false, with nothing changed, where the row is gone
+   * @returns false, with nothing changed, where the orphaned row no longer exists
    */
   attach(choice: WaitingChoice, positions: number, text: TokenText): boolean {
     const { sequence } = choice

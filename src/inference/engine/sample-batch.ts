@@ -6,20 +6,20 @@ import type { Sequence } from './request/sequence.ts'
 export interface LogitsShape {
   /** V: rows of the model's embedding. */
   readonly columns: number
-  /** The first of them that represent a token: the others pad the embedding; they are neither drawn nor reported. */
+  /** The leading columns that represent a token; the others pad the embedding and are neither drawn nor reported. */
   readonly tokens: number
 }
 
 /** The result of a run for one sequence. */
 export type Sample =
-  /** Events of the prompt that the sequence leads. `isEnd`: no token is to be generated after them. */
+  /** Events of the prompt that the sequence leads. `isEnd`: no token follows them. */
   | { readonly kind: 'prompt'; readonly sequence: Sequence; readonly events: readonly PromptEvent[]; readonly isEnd: boolean }
   | { readonly kind: 'token'; readonly sequence: Sequence; readonly token: GeneratedTokenEvent }
   /** The logits are broken. */
   | { readonly kind: 'failure'; readonly sequence: Sequence; readonly error: ServiceError }
 
 /**
- * Scores of the prompt, and the next token of each sequence whose known tokens are all computed.
+ * Scores a prompt, and samples the next token of each sequence whose known tokens are all computed.
  *
  * @param logits  float32 [R, V] of a run that was recorded
  */
@@ -47,7 +47,7 @@ function samplePrompt({ plan, prompt }: PrefillBatch, rowOf: (index: number) => 
   return [scored, ...tokens]
 }
 
-/** Nothing while known tokens are being computed again. */
+/** Empty while known tokens are recomputed. */
 function sampleToken(sequence: Sequence, logits: Float32Array): readonly Sample[] {
   if (!sequence.isCaughtUp) return []
   return [attempt(sequence, () => ({ kind: 'token', sequence, token: sequence.advance(logits) }))]

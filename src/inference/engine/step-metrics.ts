@@ -1,7 +1,7 @@
 import { type EngineCounters, ZERO_COUNTERS } from '../contract/statistics.ts'
 import type { DecodePlan, PrefillPlan } from '../scheduler/plan-step.ts'
 
-/** Counts and times runs: the engine's proof of progress, and its counters. */
+/** Counts and times runs, for the engine's counters and as its proof of progress. */
 export class StepMetrics {
   readonly #now: () => number
   readonly #counters = { ...ZERO_COUNTERS }
@@ -16,7 +16,7 @@ export class StepMetrics {
     return this.#counters.prefillRuns + this.#counters.decodeRuns
   }
 
-  /** Of the run in flight, Unix milliseconds; null between runs. */
+  /** Start of the run in flight, Unix milliseconds; null between runs. */
   get startedAtMs(): number | null {
     return this.#startedAtMs
   }
@@ -25,13 +25,13 @@ export class StepMetrics {
     return { ...this.#counters }
   }
 
-  /** A prompt was looked up among stored prefixes. */
+  /** Counts a lookup of a prompt among stored prefixes. */
   countReuse(queriedTokens: number, foundTokens: number): void {
     this.#counters.prefixTokensQueried += queriedTokens
     this.#counters.prefixTokensFound += foundTokens
   }
 
-  /** Counts the run however it ends. */
+  /** Counts and times a run, also one that fails. */
   async time<Result>(plan: PrefillPlan | DecodePlan, run: () => Promise<Result>): Promise<Result> {
     this.#startedAtMs = this.#now()
     const beganMs = performance.now()

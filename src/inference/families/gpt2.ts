@@ -7,7 +7,7 @@ import type { Family, ModelConfig } from './definition/family.ts'
 import { GGUF_MAX, type GgufFields } from './definition/gguf-fields.ts'
 import type { Presence, TensorTable } from './definition/tensor-table.ts'
 
-/** Names of the same functions in transformers' `ACT2FN`. */
+/** Names in transformers' `ACT2FN`. */
 const ACTIVATIONS = { gelu_new: 'gelu-tanh', gelu_pytorch_tanh: 'gelu-tanh', gelu_fast: 'gelu-tanh', gelu: 'gelu' } as const
 
 /**
@@ -33,7 +33,7 @@ export const GPT2: Family<Gpt2Config> = {
       tie_word_embeddings: z.boolean().default(true),
       add_cross_attention: z.literal(false).default(false)
     },
-    // `n_ctx` stood beside or instead of `n_positions` before transformers 4.
+    // Before transformers 4, `n_ctx` was used besides or instead of `n_positions`.
     {
       n_embd: ['hidden_size'],
       n_layer: ['num_hidden_layers'],
@@ -65,7 +65,7 @@ export const GPT2: Family<Gpt2Config> = {
     return headDim % 8 === 0 ? null : `heads have ${headDim} dimensions, must be a multiple of 8`
   },
   tensors,
-  /** Causal masks, which old checkpoints keep beside the weights. */
+  /** Causal masks, which old checkpoints contain besides the weights. */
   redundantTensors: /\.attn\.(masked_)?bias$/,
   optionalPrefix: 'transformer.',
   forward
@@ -77,9 +77,9 @@ export interface Gpt2Config extends ModelConfig {
   readonly feedForward: number
   readonly normEpsilon: number
   readonly activation: Activation
-  /** Queries × keys times this, one per layer. */
+  /** Factor of queries × keys, one per layer. */
   readonly attentionScales: readonly number[]
-  /** A matrix of its own for logits; without it they are those of the embedding. */
+  /** A separate matrix for logits; without it the embedding is used. */
   readonly head: Presence
 }
 
@@ -105,7 +105,7 @@ function read(gguf: GgufFields): Gpt2Config {
 }
 
 function tensors({ hidden, vocabulary, context, feedForward: inner, head }: Gpt2Config): TensorTable {
-  // `Conv1D` of transformers, from the TensorFlow original.
+  // transformers' `Conv1D` stores matrices transposed, as the TensorFlow original did.
   const order = { hub: { kind: 'transposed' } } as const
   const bias = 'required'
   return {

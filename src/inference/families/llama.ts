@@ -65,7 +65,7 @@ export interface LlamaConfig extends ModelConfig {
   readonly feedForward: number
   readonly rmsEpsilon: number
   readonly rotary: RotaryConfig
-  /** A matrix of its own for logits; without it they are those of the embedding. */
+  /** A separate matrix for logits; without it the embedding is used. */
   readonly head: Presence
 }
 
@@ -93,7 +93,7 @@ async function read(gguf: GgufFields): Promise<LlamaConfig> {
 
 function tensors({ hidden, heads, kvHeads, headDim, feedForward, vocabulary, head, rotary }: LlamaConfig): TensorTable {
   const [queries, keys] = [heads * headDim, kvHeads * headDim]
-  // llama.cpp's converter puts the rows of queries and keys into pairs.
+  // llama.cpp's converter reorders the rows of queries and keys into pairs.
   const order = { gguf: { kind: 'rotary-pairs', headDim, dims: rotary.dims } } as const
   return {
     embedding: { shape: [vocabulary, hidden], hub: 'model.embed_tokens' },

@@ -8,7 +8,7 @@ import { ROPE_FIELDS, ROTARY_TENSORS, rotaryFromConfig } from './definition/rope
 import { LLAMA, type LlamaConfig } from './llama.ts'
 
 /**
- * Mistral: Llama whose queries see only the last `sliding_window` keys.
+ * Mistral: Llama whose queries attend only to the last `sliding_window` keys.
  *
  * Source: Jiang et al. 2023 (Mistral 7B), section 2; transformers, models/mistral
  */
@@ -47,7 +47,7 @@ export const MISTRAL: Family<MistralConfig> = {
       head: config.tie_word_embeddings ? 'ignored' : 'required'
     }
   }),
-  // llama.cpp's converter calls them `llama`.
+  // llama.cpp's converter uses the architecture `llama` for them.
   gguf: null,
   problem: LLAMA.problem,
   tensors: LLAMA.tensors,
@@ -56,7 +56,7 @@ export const MISTRAL: Family<MistralConfig> = {
 }
 
 export interface MistralConfig extends LlamaConfig {
-  /** Keys that a query sees, its own among them; null is all before it. */
+  /** Number of last keys that a query attends to, its own included; null: all keys before it. */
   readonly window: number | null
 }
 

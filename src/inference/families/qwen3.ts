@@ -62,7 +62,7 @@ export interface Qwen3Config extends ModelConfig {
   readonly feedForward: number
   readonly rmsEpsilon: number
   readonly rotary: RotaryConfig
-  /** A matrix of its own for logits; without it they are those of the embedding. */
+  /** A separate matrix for logits; without it the embedding is used. */
   readonly head: Presence
 }
 

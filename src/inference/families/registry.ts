@@ -4,5 +4,5 @@ import { LLAMA } from './llama.ts'
 import { MISTRAL } from './mistral.ts'
 import { QWEN3 } from './qwen3.ts'
 
-/** The families that are served. Messages, --help and tests take their names from here. */
+/** The supported families. Messages, --help and tests derive their names from this list. */
 export const FAMILIES: readonly Family[] = [GPT2, LLAMA, MISTRAL, QWEN3]

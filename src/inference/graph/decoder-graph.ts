@@ -8,7 +8,7 @@ import type { WeightSource } from './weight-source.ts'
 
 const MICROSOFT = 'com.microsoft'
 
-/** A layer's two norms and the last one: alone, and as one node with the addition before it. */
+/** The operators of a norm: alone, and fused with the addition before it. */
 const NORMS = {
   rms: { alone: 'SimplifiedLayerNormalization', withSum: 'SkipSimplifiedLayerNormalization' },
   layer: { alone: 'LayerNormalization', withSum: 'SkipLayerNormalization' }
@@ -29,25 +29,25 @@ export interface AttentionOptions {
   readonly heads: number
   readonly kvHeads: number
   readonly headDim: number
-  /** What `rotary` returned; without it nothing is rotated. */
+  /** Result of `rotary`; without it nothing is rotated. */
   readonly rotary?: readonly string[]
-  /** Keys that a query sees, its own among them; null is all before it. */
+  /** Number of last keys that a query attends to, its own included; null: all keys before it. */
   readonly window?: number | null
 }
 
 /**
- * The graph of a decoder under construction: what all families share. A family calls its parts in the order of its
+ * Builds the graph of a decoder from the blocks that all families share. A family calls the methods in the order of its
  * forward pass.
  *
- * Letters: B rows, S new tokens of each, R wanted logits, V vocabulary, E hidden, N heads, KV key/value heads,
- * H head size, F feed-forward, M positions that the cache holds.
+ * Letters: B rows, S new tokens of each, R rows of logits, V vocabulary, E hidden, N heads, KV key/value heads,
+ * H head size, F feed-forward, M positions of the cache.
  *
  * Inputs
  * - `input_ids` int64 [B,S]
- * - `position_ids` int64 [B,S]: each token's position in its row; only where positions are learned
+ * - `position_ids` int64 [B,S]: each token's position in its row; only with learned positions
  * - `seqlens_k` int32 [B]: positions of the row after this run, minus 1
- * - `total_sequence_length` int32 [1]: the largest number of positions after this run. S = total means "first prompt":
- *   the cache is not read
+ * - `total_sequence_length` int32 [1]: the largest number of positions after this run. S = total means that there is no
+ *   past: the cache is not read
  * - `logit_indices` int64 [R]: indexes into the B × S positions, row-major
  * - `past_key_values.{l}.key` and `.value` float32 [B,KV,M,H]: bind `present` to the same memory
  *
@@ -69,7 +69,7 @@ export class DecoderGraph {
   readonly #total: string
   readonly #logitIndices: string
   #residual = ''
-  /** What the last block adds to the residual: the next norm does it. */
+  /** Output of the last block, which the next norm adds to the residual. */
   #branch: string | null = null
 
   constructor(sizes: DecoderSizes, { source, form }: GraphWeights, positions: 'learned' | 'none' = 'none') {
@@ -82,7 +82,7 @@ export class DecoderGraph {
     this.#logitIndices = this.nodes.input('logit_indices', 'int64', ['R'])
   }
 
-  /** The tables of cosines and sines for all positions: what `attention` takes as `rotary`. */
+  /** Adds the tables of cosines and sines for all positions, as `attention` takes them in `rotary`. */
   rotary(rotary: RotaryConfig, context: number): readonly string[] {
     const table = rotaryTable(rotary, context)
     return (['cos', 'sin'] as const).map(name => {
@@ -93,20 +93,20 @@ export class DecoderGraph {
     })
   }
 
-  /** Rows of the matrix `embedding` by token: [B,S,E] */
+  /** Rows of the matrix `embedding`, by token: [B,S,E] */
   tokenEmbedding(): string {
     return this.#weights.embedding('embedding', 'embedding', this.#ids)
   }
 
-  /** Rows of the matrix `positions` by position, exact in any form: [B,S,E] */
+  /** Rows of the matrix `positions`, by position, float32 in any weight form: [B,S,E] */
   positionEmbedding(): string {
     invariant(this.#positions !== null, 'the graph has no input of positions')
     return this.#weights.embedding('positions', 'positions', this.#positions, 'float32')
   }
 
-  /** Adds x [B,S,E] to the residual, which starts as the first x. */
+  /** Adds x [B,S,E] to the residual; the first x becomes the residual. */
   add(x: string): void {
-    invariant(this.#branch === null, `the residual takes ${x} before a norm has added ${this.#branch}`)
+    invariant(this.#branch === null, `${x} is added to the residual before a norm has added ${this.#branch}`)
     if (this.#residual === '') this.#residual = x
     else this.#branch = x
   }
@@ -134,7 +134,7 @@ export class DecoderGraph {
     return name
   }
 
-  /** RMS norm of each head of x [B,S,N×H] on its own: [B,S,N×H] */
+  /** RMS norm of each head of x [B,S,N×H] separately: [B,S,N×H] */
   headNorm(name: string, x: string, headDim: number, epsilon: number): string {
     const { nodes } = this
     const heads = nodes.node('', 'Reshape', `${name}.heads`, [x, nodes.shape(`${name}.heads.shape`, [0, 0, -1, headDim])]) // [B,S,N,H]
@@ -144,23 +144,23 @@ export class DecoderGraph {
     return nodes.node('', 'Reshape', name, [normed, nodes.shape(`${name}.shape`, [0, 0, -1])])
   }
 
-  /** Linear map of x [...,inputs] by these matrices, joined, with the biases that they have: [...,outputs] */
+  /** Linear map of x [...,inputs] by the concatenation of these matrices, with their biases if any: [...,outputs] */
   linear(name: string, x: string, matrices: readonly string[] = [name]): string {
     const biases = matrices.map(matrix => `${matrix}.bias`).filter(bias => this.#weights.has(bias))
     return this.#weights.linear(name, x, matrices, biases)
   }
 
-  /** Attention's scale, on the weights that make queries: the first `rows` rows of a matrix and its bias. */
+  /** Applies attention's scale to the weights of the queries: the first `rows` rows of a matrix and its bias. */
   scaleQueries(matrix: string, rows: number, factor: number): void {
     this.#weights.scaleQueries(matrix, rows, factor)
   }
 
   /**
    * Attention of layer l with its cache, without a scale: see `scaleQueries`.
-   * Behind the last layer's cache only the wanted positions are needed: there B×S becomes R, in what is returned and
-   * in the residual.
+   * After the last layer's cache only the positions in `logit_indices` are needed: B×S becomes R, in the result and in the
+   * residual.
    *
-   * @param query  [B,S,N×H], or with key and value in one: [B,S,(N+2KV)×H]
+   * @param query  [B,S,N×H], or concatenated with key and value: [B,S,(N+2KV)×H]
    * @returns [B,S,N×H]
    */
   attention(
@@ -189,13 +189,13 @@ export class DecoderGraph {
     return selected
   }
 
-  /** The wanted rows [R,width] of x [B,S,width]. */
+  /** The rows of x [B,S,width] at `logit_indices`: [R,width] */
   #selectLogitRows(x: string, width: number): string {
     const flat = this.nodes.node('', 'Reshape', `${x}.flat`, [x, this.nodes.shape(`${x}.shape`, [-1, width])]) // [B×S,width]
     return this.nodes.node('', 'Gather', `${x}.wanted`, [flat, this.#logitIndices], { axis: { int: 0 } })
   }
 
-  /** Logits [R,V] of x [R,E] by the matrix `head`, or the embedding where the model has none. */
+  /** Adds the logits [R,V] of x [R,E], by the matrix `head`, or by the embedding where the model has none. */
   finish(name: string, x: string): GraphPlan {
     this.#weights.linear('logits', x, [this.#weights.has('head') ? 'head' : 'embedding'])
     this.nodes.output('logits', 'float32', ['R', this.#sizes.vocabulary])

@@ -2,7 +2,7 @@ import type { DecoderGraph } from './decoder-graph.ts'
 
 const MICROSOFT = 'com.microsoft'
 
-/** `gelu-tanh` is the approximation by tanh, `gelu` the exact function. */
+/** `gelu-tanh` is the approximation with tanh, `gelu` the exact function. */
 export type Activation = 'gelu-tanh' | 'gelu'
 
 const ACTIVATIONS = { 'gelu-tanh': 'FastGelu', gelu: 'Gelu' } as const satisfies Record<Activation, string>

@@ -2,14 +2,14 @@ import { invariant } from '../contract/invariant.ts'
 import { DATA_FILE, type Fill, type GraphPlan, type RowFactor } from './graph-plan.ts'
 import { type Attribute, type Dimension, type ElementType, encodeModel, type Initializer, type Node, type ValueInfo } from './onnx-proto.ts'
 
-/** Tensors start on pages, so that the runtime can map them. Source: ONNX, "External data", recommends 4096. */
+/** Alignment of tensors, so that the runtime can map them. Source: ONNX, "External data", recommends 4096. */
 const PAGE_BYTES = 4096
 
 const ELEMENT_BYTES = { float32: 4, uint8: 1, int32: 4, int64: 8 } as const satisfies Record<ElementType, number>
 
 type Domain = Node['domain']
 
-/** Collects a graph node by node, and decides where in the data file each weight will lie. */
+/** Collects the nodes of a graph and assigns each weight its offset in the data file. */
 export class GraphBuilder {
   readonly #inputs: ValueInfo[] = []
   readonly #outputs: ValueInfo[] = []
@@ -28,13 +28,13 @@ export class GraphBuilder {
     this.#outputs.push({ name, element, dims })
   }
 
-  /** Adds a node whose first output carries its name. */
+  /** Adds a node whose only output has the node's name. */
   node(domain: Domain, op: string, name: string, inputs: readonly string[], attributes: Readonly<Record<string, Attribute>> = {}): string {
     this.nodeWithOutputs(domain, op, name, inputs, [name], attributes)
     return name
   }
 
-  /** Adds a node with outputs of given names; an empty one is left out. */
+  /** Adds a node with the given output names; an output with an empty name is omitted. */
   nodeWithOutputs(
     domain: Domain,
     op: string,
@@ -46,13 +46,13 @@ export class GraphBuilder {
     this.#nodes.push({ name, op, domain, inputs, outputs, attributes })
   }
 
-  /** A small constant inside the model: int64 [values]. */
+  /** Adds a small constant inside the model: int64 [values]. */
   shape(name: string, values: readonly number[]): string {
     const inline = new Uint8Array(BigInt64Array.from(values, BigInt).buffer)
     return this.#add({ name, element: 'int64', dims: [values.length], data: { inline } })
   }
 
-  /** A constant in the data file, at a place of its own (the returned offset) or at a place taken before. */
+  /** Adds a constant in the data file, at a new offset or at one that already contains it. @returns the offset */
   weight(name: string, element: ElementType, dims: readonly number[], offset = this.#reserve(byteLength(element, dims))): number {
     this.#add({ name, element, dims, data: { file: DATA_FILE, offset, bytes: byteLength(element, dims) } })
     return offset
@@ -62,7 +62,7 @@ export class GraphBuilder {
     this.#fills.push(fill)
   }
 
-  /** Wherever this matrix goes, its first rows are multiplied. */
+  /** Multiplies the first rows of a matrix wherever it is written. */
   multiply(matrix: string, factor: RowFactor): void {
     this.#factors.set(matrix, factor)
   }
@@ -79,7 +79,7 @@ export class GraphBuilder {
   }
 
   #add(initializer: Initializer): string {
-    invariant(!this.#initializers.has(initializer.name), `two initializers are called ${initializer.name}`)
+    invariant(!this.#initializers.has(initializer.name), `two initializers have the name ${initializer.name}`)
     this.#initializers.set(initializer.name, initializer)
     return initializer.name
   }

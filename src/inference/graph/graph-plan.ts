@@ -1,28 +1,28 @@
-/** Name of the file of weights, beside the model. */
+/** Name of the file of weights, in the model's folder. */
 export const DATA_FILE = 'weights.bin'
 
 /** Name of the model file. */
 export const MODEL_FILE = 'model.onnx'
 
-/** A graph decided in full, before any weight is read: plain data. */
+/** A complete graph before any weight is read. Plain data. */
 export interface GraphPlan {
-  /** An ONNX `ModelProto`, weights outside. */
+  /** An ONNX `ModelProto` with external weights. */
   readonly model: Uint8Array
   /** Size of the file of weights. */
   readonly dataBytes: number
-  /** What to write into it. */
+  /** The content of that file. */
   readonly fills: readonly Fill[]
-  /** Matrices that are not written as the source has them. */
+  /** Matrices that are multiplied when they are written. */
   readonly factors: ReadonlyMap<string, RowFactor>
 }
 
-/** The first rows of a matrix are written times a number. */
+/** The first `rows` rows of a matrix are multiplied by `factor`. */
 export interface RowFactor {
   readonly rows: number
   readonly factor: number
 }
 
-/** A place in the file of weights and what belongs there. Offsets in bytes; `matrices` are joined row after row. */
+/** A range of the file of weights and its content. Offsets in bytes; `matrices` are concatenated by rows. */
 export type Fill =
   | { readonly kind: 'bytes'; readonly offset: number; readonly bytes: Uint8Array }
   | { readonly kind: 'float32'; readonly offset: number; readonly matrices: readonly string[] }
@@ -32,6 +32,6 @@ export type Fill =
       readonly blockElements: number
       readonly codesOffset: number
       readonly scalesOffset: number
-      /** null where 128 stands for zero everywhere. */
+      /** null where the zero point is 128 everywhere. */
       readonly zeroPointsOffset: number | null
     }

@@ -1,16 +1,16 @@
 import protobuf from 'protobufjs/light.js'
 
-/** `TensorProto.DataType` of the ONNX specification: the element types that our graphs use. */
+/** `TensorProto.DataType` of the ONNX specification: the element types that are used here. */
 export const ELEMENT = { float32: 1, uint8: 2, int32: 6, int64: 7 } as const
 export type ElementType = keyof typeof ELEMENT
 
 /** `AttributeProto.AttributeType`. */
 const ATTRIBUTE = { float: 1, int: 2 } as const
 
-/** An attribute of a node. ONNX tells 1 from 1.0, JavaScript does not: hence the kinds. */
+/** An attribute of a node. ONNX distinguishes 1 and 1.0, JavaScript does not. */
 export type Attribute = { readonly int: number } | { readonly float: number }
 
-/** A size, or the letter that stands for one. */
+/** A size, or the symbol of a size that is not fixed. */
 export type Dimension = number | string
 
 export interface ValueInfo {
@@ -23,13 +23,13 @@ export interface Node {
   readonly name: string
   readonly op: string
   readonly domain: '' | 'com.microsoft'
-  /** An empty name is an input left out. */
+  /** An empty name omits the input. */
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
   readonly attributes: Readonly<Record<string, Attribute>>
 }
 
-/** A constant: in the model itself, or a range of the data file beside it. */
+/** A constant: inside the model, or a range of the data file. */
 export interface Initializer {
   readonly name: string
   readonly element: ElementType
@@ -45,13 +45,13 @@ export interface Graph {
   readonly nodes: readonly Node[]
 }
 
-/** ONNX 1.17's pair; ONNX Runtime 1.30 reads both. */
+/** The versions of ONNX 1.17; ONNX Runtime 1.30 supports both. */
 const IR_VERSION = 10
 const OPSET_VERSION = 21
 const EXTERNAL = 1
 
 /**
- * The fields of onnx.proto that we write, with their numbers.
+ * The used fields of onnx.proto and their numbers.
  * Source: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
  */
 const SCHEMA = protobuf.Root.fromJSON({

@@ -1,15 +1,15 @@
-/** By which angles attention rotates queries and keys. */
+/** Parameters of the angles by which attention rotates queries and keys. */
 export interface RotaryConfig {
   /** Leading dimensions of a head that are rotated: even, at most headDim. */
   readonly dims: number
   readonly theta: number
-  /** Divides every position: linear scaling; 1 is none. */
+  /** Divides all positions (linear scaling); 1 is none. */
   readonly positionDivisor: number
-  /** Divide the frequencies one by one (Llama 3): [dims / 2]; null is none. */
+  /** One divisor per frequency (Llama 3): [dims / 2]; null is none. */
   readonly frequencyDivisors: readonly number[] | null
 }
 
-/** Cosines that a graph holds for all positions: 256 MiB of them. The largest published models have an eighth. */
+/** Most cosines in a graph, over all positions: 256 MiB. The largest published models have an eighth of that. */
 const MAX_ROTARY_ANGLES = 2 ** 26
 
 /** Cosines and sines of every position, float32 [context, dims / 2] each. */
@@ -19,8 +19,8 @@ export interface RotaryTable {
 }
 
 /**
- * The angles by which attention rotates queries and keys.
- * Frequencies and angles are rounded to float32 as in training (far positions differ visibly otherwise).
+ * Cosines and sines of the angles by which attention rotates queries and keys.
+ * Frequencies and angles are rounded to float32 as in training; without it, distant positions differ visibly.
  *
  * Source: RoFormer, Su et al. 2021, section 3.2.2; Llama 3's divisors are stored in the model file.
  */
@@ -43,7 +43,7 @@ export function rotaryTable(rotary: RotaryConfig, context: number): RotaryTable 
   return { cos, sin }
 }
 
-/** Why the attention kernel cannot rotate such heads, or the tables would be too large; null if neither. */
+/** Why the attention kernel does not support such heads, or the tables are too large; null if neither. */
 export function rotaryProblem(headDim: number, context: number, { dims }: RotaryConfig): string | null {
   if (headDim % 16 !== 0) return `heads have ${headDim} dimensions, must be a multiple of 16`
   if (dims % 16 !== 0) return `${dims} rotated dimensions, must be a multiple of 16`

@@ -2,7 +2,7 @@ import { invariant } from '../contract/invariant.ts'
 import type { GraphBuilder } from './graph-builder.ts'
 import type { MatrixInfo, WeightSource } from './weight-source.ts'
 
-/** How weights are kept: as float32, or in 8 bits with one scale per block. */
+/** Format of the weights: float32, or 8 bits with one scale per block. */
 export type WeightForm = 'float32' | 'eightBit'
 
 const MICROSOFT = 'com.microsoft'
@@ -15,8 +15,7 @@ interface EightBitLocation {
 }
 
 /**
- * Adds the nodes that hold weights: vectors, embeddings, linear maps. Letters: N outputs, K inputs, V vocabulary, Q
- * elements per block.
+ * Adds the nodes with weights: vectors, embeddings, linear maps. Letters: N outputs, K inputs, V vocabulary.
  */
 export class WeightNodes {
   readonly #graph: GraphBuilder
@@ -35,7 +34,7 @@ export class WeightNodes {
     return this.#source.info(matrix) !== null
   }
 
-  /** float32 [K]: rows or columns of one, joined. */
+  /** Adds the concatenation of vectors: float32 [K]. */
   vector(name: string, vectors: readonly string[] = [name]): string {
     const size = vectors.reduce((sum, vector) => sum + this.#info(vector).rows * this.#info(vector).columns, 0)
     const offset = this.#graph.weight(name, 'float32', [size])
@@ -44,15 +43,15 @@ export class WeightNodes {
   }
 
   /**
-   * The queries' matrix, whose first `rows` rows they are, and its bias carry attention's scale: at a scale of 1 the
-   * kernel's products of one query with all keys take the path without packing. Source: ONNX Runtime,
+   * Applies attention's scale to the first `rows` rows of the queries' matrix and bias. With a scale of 1 in the kernel,
+   * the product of a single query with all keys takes the path without packing. Source: ONNX Runtime,
    * core/mlas/lib/sgemm.cpp, the case of M = 1 and alpha = 1.
    */
   scaleQueries(matrix: string, rows: number, factor: number): void {
     for (const name of [matrix, `${matrix}.bias`]) this.#graph.multiply(name, { rows, factor })
   }
 
-  /** Rows of a matrix [V, K] by `ids` int64 [...]: float32 [..., K]. */
+  /** Adds a lookup of rows of a matrix [V, K] by `ids` int64 [...]: float32 [..., K]. */
   embedding(name: string, matrix: string, ids: string, form: WeightForm = this.#form): string {
     const { rows, columns } = this.#info(matrix)
     const block = form === 'float32' ? null : this.#blockElements([matrix])
@@ -70,8 +69,8 @@ export class WeightNodes {
   }
 
   /**
-   * x [..., K] × matrixᵀ: float32 [..., N]; several matrices are joined along N, and so are their biases.
-   * Where K does not divide into blocks the weights stay float32.
+   * Adds x [..., K] × matrixᵀ: float32 [..., N]; several matrices, and their biases, are concatenated along N.
+   * The weights stay float32 where K is no multiple of the block size.
    */
   linear(name: string, x: string, matrices: readonly string[], biases: readonly string[] = []): string {
     const infos = matrices.map(matrix => this.#info(matrix))
@@ -91,19 +90,19 @@ export class WeightNodes {
       N: { int: rows },
       bits: BITS,
       block_size: { int: block },
-      // The only level with fast 8-bit kernels: any other dequantizes the whole matrix in each run.
+      // The only level with fast 8-bit kernels: all others dequantize the whole matrix in each run.
       accuracy_level: { int: 4 }
     })
   }
 
-  /** Elements per scale that suit all these matrices; null where they stay float32. */
+  /** Elements per scale that all these matrices support; null where they stay float32. */
   #blockElements(matrices: readonly string[]): number | null {
     if (this.#form === 'float32') return null
     const block = Math.min(...matrices.map(matrix => this.#info(matrix).blockElements))
     return matrices.every(matrix => this.#info(matrix).columns % block === 0) ? block : null
   }
 
-  /** The same matrices always lie at the same place: a tied head costs nothing. */
+  /** The same matrices are stored only once, so that a tied head takes no space. */
   #floatWeight(name: string, matrices: readonly string[], rows: number, columns: number): string {
     const key = matrices.join()
     const known = this.#float32.get(key)

@@ -1,12 +1,12 @@
-/** How a matrix of weights lies, known without reading it. A vector is a matrix of one row. */
+/** Layout of a matrix of weights, known without reading it. A vector is a matrix of one row. */
 export interface MatrixInfo {
   /** Output features. */
   readonly rows: number
-  /** Input features: neighbours in memory. */
+  /** Input features, contiguous in memory. */
   readonly columns: number
-  /** Elements per 8-bit scale that keep what the file says: 16 or 32. */
+  /** Elements per 8-bit scale with which the file's values are kept: 16 or 32. */
   readonly blockElements: number
-  /** The blocks need zero points; without them 128 stands for zero everywhere. */
+  /** The blocks need zero points; without them the zero point is 128 everywhere. */
   readonly hasZeroPoints: boolean
 }
 
@@ -20,12 +20,12 @@ export interface EightBitRows {
   readonly zeroPoints: Uint8Array
 }
 
-/** The weights of a model under our own names, read piece by piece so that no matrix need be whole in memory. */
+/** The weights of a model by their names in the graph, read in pieces so that no matrix need fit in memory. */
 export interface WeightSource {
   /** null if the model has no such matrix. */
   info(name: string): MatrixInfo | null
   /** float32 [rows, columns] */
   float32(name: string, firstRow: number, rows: number): Promise<Float32Array>
-  /** `blockElements` divides the matrix's own. */
+  /** @param blockElements  a divisor of the matrix's own `blockElements` */
   eightBit(name: string, firstRow: number, rows: number, blockElements: number): Promise<EightBitRows>
 }

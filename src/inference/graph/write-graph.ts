@@ -4,15 +4,14 @@ import { invariant } from '../contract/invariant.ts'
 import { DATA_FILE, type Fill, type GraphPlan, MODEL_FILE, type RowFactor } from './graph-plan.ts'
 import type { WeightSource } from './weight-source.ts'
 
-/** Weights in memory at once, as float32. */
+/** Most weights in memory at once, as float32. */
 const CHUNK_ELEMENTS = 2 ** 22
 
 /**
- * Writes the model and its weights into an existing folder, one chunk of rows at a time, and waits until the disk has
- * them.
+ * Writes the model and its weights into an existing folder, one chunk of rows at a time, and syncs them to disk.
  *
  * @param onProgress  called with the fraction done, 0 to 1
- * @throws whatever the file system or the source throws; the folder's content is then incomplete
+ * @throws errors of the file system and of the source; the folder's content is then incomplete
  */
 export async function writeGraph(
   folder: string,
@@ -63,7 +62,7 @@ async function write(file: FileHandle, fill: Fill, source: WeightSource, factors
   }
 }
 
-/** All rows of some matrices, in pieces of bounded size. */
+/** All rows of these matrices, in pieces of bounded size. */
 function* chunks(matrices: readonly string[], source: WeightSource): Generator<[matrix: string, firstRow: number, rows: number]> {
   for (const matrix of matrices) {
     const info = source.info(matrix)
@@ -73,7 +72,7 @@ function* chunks(matrices: readonly string[], source: WeightSource): Generator<[
   }
 }
 
-/** @param values  [rows, any], the first of them row `first` of its matrix; changed in place */
+/** @param values  [rows, any] starting at row `first` of the matrix; changed in place */
 function multiplyRows(values: Float32Array, rows: number, first: number, by: RowFactor | undefined): void {
   if (by === undefined) return
   const end = (Math.min(Math.max(by.rows - first, 0), rows) * values.length) / rows

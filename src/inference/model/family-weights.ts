@@ -8,9 +8,9 @@ import { MatrixFinder } from './matrix-finder.ts'
 import { tensorWeights } from './tensor-weights.ts'
 
 /**
- * A model's weights out of a file of tensors.
+ * Reads a model's weights from a file of tensors.
  *
- * @throws {ModelFileError} a tensor is missing, has another shape than by the hyperparameters, or would not be used
+ * @throws {ModelFileError} a tensor is missing, has a shape that does not match the hyperparameters, or is not used
  */
 export function familyWeights<Config extends ModelConfig>(
   family: Family<Config>,
@@ -41,7 +41,7 @@ export function familyWeights<Config extends ModelConfig>(
   return tensorWeights(file, finder.matrices)
 }
 
-/** The rows of a table once for each layer that they stand for, with our own name and the file's. */
+/** Expands the rows of a table to one per layer, each with its name in the graph and its name in the file. */
 function* storedNames<Config extends ModelConfig>(
   { optionalPrefix: prefix }: Family<Config>,
   table: TensorTable,

@@ -5,7 +5,7 @@ import { ModelFileError } from '../weights/model-file-error.ts'
 import type { TensorFile } from '../weights/tensor-file.ts'
 import type { StoredMatrix } from './tensor-weights.ts'
 
-/** A matrix of a model: a vector is one of a single row or column. */
+/** An expected matrix of a model. A vector is a matrix of a single row or column. */
 export interface MatrixClaim {
   readonly tensorName: string
   readonly rows: number
@@ -14,7 +14,7 @@ export interface MatrixClaim {
   readonly order: StoredOrder
 }
 
-/** Finds a model's matrices among a file's tensors, and holds each against the shape that the hyperparameters say. */
+/** Finds a model's matrices among a file's tensors and checks their shapes against the hyperparameters. */
 export class MatrixFinder {
   readonly matrices = new Map<string, StoredMatrix>()
   readonly #file: TensorFile
@@ -25,9 +25,9 @@ export class MatrixFinder {
   }
 
   /**
-   * Adds a matrix under our own name, unless it is to be ignored.
+   * Adds a matrix under its name in the graph, unless it is to be ignored.
    *
-   * @throws {ModelFileError} it is missing, of another shape, or of a type that we do not read
+   * @throws {ModelFileError} it is missing, has another shape or an unsupported type
    */
   add(name: string, { tensorName, rows, columns, presence, order }: MatrixClaim): void {
     if (presence === 'ignored') {
@@ -51,21 +51,21 @@ export class MatrixFinder {
   }
 
   /**
-   * Maps that are computed as one have biases together.
+   * Checks biases of linear maps that are computed as one: all have a bias, or none.
    *
-   * @throws {ModelFileError} some of these tensors are there, and others are not
+   * @throws {ModelFileError} some of these tensors exist, and others do not
    */
   requireAllOrNone(tensorNames: readonly string[]): void {
     const [missing] = tensorNames.filter(name => !this.#file.tensors.has(name))
     const [given] = tensorNames.filter(name => this.#file.tensors.has(name))
-    if (missing !== undefined && given !== undefined) this.#fail(missing, `is missing, but ${JSON.stringify(given)} is there`)
+    if (missing !== undefined && given !== undefined) this.#fail(missing, `is missing, but ${JSON.stringify(given)} is present`)
   }
 
   /**
-   * A weight left out in silence would be a wrong answer.
+   * Rejects tensors that were not added: a model without one of its weights would give wrong answers.
    *
-   * @param redundant  names of more tensors that say nothing new
-   * @throws {ModelFileError} a tensor that was not added and says something new
+   * @param redundant  matches names of tensors that contain no further information
+   * @throws {ModelFileError} a tensor was not added and is not redundant
    */
   refuseUnused(family: string, redundant: RegExp): void {
     const used = new Set([...this.matrices.values().map(({ tensor }) => tensor.name), ...this.#ignored])

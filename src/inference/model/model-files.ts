@@ -3,19 +3,19 @@ import { dirname, join } from 'node:path'
 import { ModelFileError } from '../weights/model-file-error.ts'
 import { shardPaths } from '../weights/sharded-safetensors.ts'
 
-/** The files that a model's graph is made of. */
+/** The files from which a model's graph is built. */
 export type ModelFiles = {
-  /** The file that names the model; of a checkpoint in several files it is their index. */
+  /** The file of weights, or the index of a checkpoint in several files. */
   readonly weights: string
-  /** All files that decide what is computed, `weights` first. */
+  /** All files that affect the computation, `weights` first. */
   readonly contents: readonly string[]
 } & (
   | { readonly kind: 'gguf' }
-  /** As transformers saves it. */
+  /** A folder as transformers saves it. */
   | { readonly kind: 'checkpoint'; readonly config: string; readonly isSharded: boolean }
 )
 
-/** What transformers calls them. */
+/** File names of transformers. */
 const WHOLE = 'model.safetensors'
 const INDEX_ENDING = '.safetensors.index.json'
 const INDEX = `model${INDEX_ENDING}`
@@ -23,7 +23,7 @@ const INDEX = `model${INDEX_ENDING}`
 /**
  * Finds a model: a `.gguf` or `.safetensors` file, an index of `.safetensors` files, or a folder with one of them.
  *
- * @throws {ModelFileError} nothing there that we read, or more than one to choose from
+ * @throws {ModelFileError} there is no such file, or the choice is ambiguous
  */
 export async function findModelFiles(path: string): Promise<ModelFiles> {
   const weights = await findWeights(path)
@@ -31,7 +31,7 @@ export async function findModelFiles(path: string): Promise<ModelFiles> {
   if (!isSharded && !weights.endsWith('.safetensors')) return { kind: 'gguf', weights, contents: [weights] }
   const config = join(dirname(weights), 'config.json')
   await access(config).catch((cause: unknown) => {
-    throw new ModelFileError(`${weights}: has no config.json beside it`, { cause })
+    throw new ModelFileError(`${weights}: there is no config.json in the same folder`, { cause })
   })
   const shards = isSharded ? await shardPaths(weights) : []
   return { kind: 'checkpoint', weights, config, isSharded, contents: [weights, ...shards, config] }
@@ -52,7 +52,7 @@ async function findWeights(path: string): Promise<string> {
   return join(path, only)
 }
 
-/** As transformers chooses: the whole, its index, and only then a file of another name. */
+/** In the order of transformers: the single file, the index, and only then files of other names. */
 function safetensorsOf(names: readonly string[]): readonly string[] {
   const known = [WHOLE, INDEX].find(name => names.includes(name))
   return known === undefined ? names.filter(name => name.endsWith('.safetensors')) : [known]

@@ -7,7 +7,7 @@ import { z } from 'zod'
 const READ_BYTES = 2 ** 20
 
 /**
- * What a hash was computed of: unchanged as long as all of this is. `ctime` also changes where a copy keeps the old
+ * A cached hash and the file attributes for which it is valid. `ctime` also changes when a copy preserves the old
  * `mtime`.
  */
 const HashRecord = z.strictObject({
@@ -20,9 +20,9 @@ const HashRecord = z.strictObject({
 type HashRecord = z.infer<typeof HashRecord>
 
 /**
- * SHA-256 of a file's content, hexadecimal. A note in `cacheFolder` saves reading the same file again at each start.
+ * SHA-256 of a file's content, hexadecimal. A record in `cacheFolder` avoids reading the same file at each start.
  *
- * @param onProgress  called with the fraction read, 0 to 1; not at all if the note answers
+ * @param onProgress  called with the fraction read, 0 to 1; not called if a record is valid
  */
 export async function sourceHash(path: string, cacheFolder: string, onProgress: (fraction: number) => void): Promise<string> {
   const file = await realpath(path)
@@ -35,12 +35,12 @@ export async function sourceHash(path: string, cacheFolder: string, onProgress: 
   if (record !== null && JSON.stringify({ ...identity, sha256: record.sha256 }) === JSON.stringify(record)) return record.sha256
 
   const content = { ...identity, sha256: await hashFile(file, stats.size, onProgress) } satisfies HashRecord
-  // Where nothing can be written (a folder that is read-only, a full disk), each start reads the file.
-  await writeNote(folder, recordPath, content).catch(() => {})
+  // Where nothing can be written (a read-only folder, a full disk), each start reads the file.
+  await writeRecord(folder, recordPath, content).catch(() => {})
   return content.sha256
 }
 
-async function writeNote(folder: string, recordPath: string, content: HashRecord): Promise<void> {
+async function writeRecord(folder: string, recordPath: string, content: HashRecord): Promise<void> {
   await mkdir(folder, { recursive: true })
   const temporary = `${recordPath}.${randomUUID().slice(0, 8)}.tmp`
   try {
@@ -55,7 +55,7 @@ export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-/** A note that is missing, unreadable or not ours is no note: the file is read again. */
+/** null where the record is missing, unreadable or of another format: the file is then read again. */
 async function readRecord(path: string): Promise<HashRecord | null> {
   try {
     return HashRecord.parse(JSON.parse(await readFile(path, 'utf8')))

@@ -5,18 +5,18 @@ import { parseConfigJson, readConfigJson } from '../families/definition/config-j
 import { openGguf } from '../weights/gguf.ts'
 import type { ModelFiles } from './model-files.ts'
 
-/** What a model's files say of it beside its weights, by the names that they use. */
+/** Metadata in a model's files, by the names used there. */
 export interface StatedFacts {
-  /** The first of these names that the files have, and its value. */
+  /** The first of these names that the files contain, and its value. */
   find(...names: readonly string[]): { readonly name: string; readonly value: unknown } | null
-  /** Names are those of this file. */
+  /** The file that contains the names. */
   readonly sourceName: string
   readonly tokenizer: { readonly kind: string; readonly source: string }
-  /** Where a chat template is; null if there is none. */
+  /** The field or file that contains a chat template; null if there is none. */
   readonly chatTemplate: string | null
 }
 
-/** @throws {ModelFileError} files that are missing or broken */
+/** @throws {ModelFileError} a file is missing or broken */
 export async function readStatedFacts(files: ModelFiles): Promise<StatedFacts> {
   return files.kind === 'gguf' ? ofGguf(files.weights) : ofFolder(files.config)
 }

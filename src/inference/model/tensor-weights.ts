@@ -5,17 +5,17 @@ import { toEightBit } from '../weights/eight-bit.ts'
 import { ModelFileError } from '../weights/model-file-error.ts'
 import type { TensorFile, TensorInfo } from '../weights/tensor-file.ts'
 
-/** One of a model's matrices: where it is, and how it lies there. */
+/** A matrix of a model: its tensor, its shape, and its order in the file. */
 export interface StoredMatrix {
   readonly tensor: TensorInfo
   readonly info: MatrixInfo
   readonly order: StoredOrder
 }
 
-/** What is read at once of a transposed matrix. */
+/** Bytes of a transposed matrix that are read at once. */
 const SLAB_BYTES = 4 * 2 ** 20
 
-/** A model's weights out of a file of tensors. */
+/** Reads a model's weights from a file of tensors. */
 export function tensorWeights(file: TensorFile, matrices: ReadonlyMap<string, StoredMatrix>): WeightSource {
   async function rows<T>(name: string, first: number, count: number, convert: (typeName: string, bytes: Uint8Array) => T): Promise<T> {
     const matrix = matrices.get(name)
@@ -51,7 +51,7 @@ function readRows(file: TensorFile, matrix: StoredMatrix, first: number, count: 
   return file.read(matrix.tensor, first * rowBytes(matrix), count * rowBytes(matrix))
 }
 
-/** Whole heads are read, and their rows put into the order of halves. */
+/** Reads complete heads and reorders their rows from pairs to halves. */
 async function readRotated(
   file: TensorFile,
   matrix: StoredMatrix,
@@ -71,7 +71,7 @@ async function readRotated(
   return ordered
 }
 
-/** Where a file of pairs keeps a row, given its place in the order of halves. */
+/** Index of a row in a file in the order of pairs, given its index in the order of halves. */
 function pairedRow(row: number, headDim: number, dims: number): number {
   const inHead = row % headDim
   if (inHead >= dims) return row
@@ -79,7 +79,7 @@ function pairedRow(row: number, headDim: number, dims: number): number {
   return row - inHead + 2 * (inHead % half) + Math.floor(inHead / half)
 }
 
-/** Outputs `first` to `first + count` of a matrix stored as [inputs, outputs]: float32 [count, inputs]. */
+/** Reads outputs `first` to `first + count` of a matrix stored as [inputs, outputs]: float32 [count, inputs]. */
 async function readTransposed(file: TensorFile, { tensor, info }: StoredMatrix, first: number, count: number): Promise<Float32Array> {
   const { rows: outputs, columns: inputs } = info
   const bytesPerInput = outputs * tensor.type.blockBytes

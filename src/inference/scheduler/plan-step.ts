@@ -1,19 +1,18 @@
 import { invariant } from '../contract/invariant.ts'
 import { type ChunkPlan, type LogitSelection, type PromptProgress, planChunk } from './prefill-chunk.ts'
 
-/** Constants of one engine. */
+/** Limits of one engine, constant while it runs. */
 export interface SchedulerLimits {
-  /** Most tokens of a prefill chunk while rows decode: the longest that running streams wait. At least 3. */
+  /** Most tokens of a prefill chunk while rows decode; bounds the pause of running streams. At least 3. */
   readonly chunkTokens: number
   /** Most tokens of a prefill chunk while no row decodes. At least 3. */
   readonly loneChunkTokens: number
-  /** 2 where a lone row is in another numeric class than a row in a batch: a dummy row joins it. */
+  /** 2 where a single row is in another numeric class than a row in a batch: a dummy row is added to it. */
   readonly minDecodeRows: 1 | 2
 }
 
 /**
- * Free rows and positions of the cache. Stored prefixes and orphaned rows are not counted: they give way to
- * reservations.
+ * Free rows and positions of the cache. Stored prefixes and orphaned rows are not counted: reservations evict them.
  */
 export interface CacheRoom {
   readonly freeRows: number
@@ -21,19 +20,19 @@ export interface CacheRoom {
   readonly budgetTokens: number
 }
 
-/** The prompt whose chunks are being computed. */
+/** The prompt in prefill. */
 export interface PrefillState extends PromptProgress {
   readonly row: number
   readonly logits: LogitSelection
 }
 
-/** A sequence that is to continue in the row that a killed process left of it. */
+/** A sequence that is to continue in the row that a killed process left. */
 export interface ResumedSequence {
   readonly promptTokens: number
   /** Prompt and generated tokens, computed or not. */
   readonly knownTokens: number
   readonly reservedTokens: number
-  /** null once it was dropped. */
+  /** null after it was dropped. */
   readonly orphan: { readonly row: number; readonly computed: number } | null
 }
 
@@ -44,35 +43,35 @@ export interface WaitingGroup {
   readonly reservedTokens: number
 }
 
-/** The engine between two runs, in numbers: no tensor, no request, no clock. */
+/** The engine's state between two runs, in numbers: no tensors, no requests, no clock. */
 export interface SchedulerState {
   readonly limits: SchedulerLimits
   readonly room: CacheRoom
   /** Rows 0..decodingRows-1 take part in a decode step. */
   readonly decodingRows: number
-  /** The last run was a prefill chunk, and rows wait to decode since then. */
+  /** The last run was a prefill chunk while rows decode: a decode step is next. */
   readonly isDecodeDue: boolean
-  /** At most one prompt at a time is in prefill. */
+  /** At most one prompt is in prefill; null if there is none. */
   readonly prompt: PrefillState | null
   readonly resumed: readonly ResumedSequence[]
   /** In order of arrival. */
   readonly waiting: readonly WaitingGroup[]
 }
 
-/** `resumed[index]` decodes from now on, in its orphaned row, of which `positions` positions are used. */
+/** `resumed[index]` starts to decode in its orphaned row, of which `positions` positions are used. */
 export interface AttachPlan {
   readonly kind: 'attach'
   readonly index: number
   readonly positions: number
 }
 
-/** `resumed[index]` cannot use its orphaned row and is to be computed again: it joins the end of the wait queue. */
+/** `resumed[index]` cannot use its orphaned row and is recomputed: it joins the end of the wait queue. */
 export interface RequeuePlan {
   readonly kind: 'requeue'
   readonly index: number
 }
 
-/** The first `choices` choices of the first waiting group get a prefill together. */
+/** The first `choices` choices of the first waiting group share a prefill. */
 export interface AdmitPlan {
   readonly kind: 'admit'
   readonly choices: number
@@ -87,7 +86,7 @@ export interface DecodePlan {
   readonly kind: 'decode'
   /** Rows 0..rows-1. */
   readonly rows: number
-  /** Rows behind them whose result is not used. */
+  /** Rows after them whose result is discarded. */
   readonly dummyRows: 0 | 1
 }
 
@@ -96,13 +95,13 @@ export interface WaitPlan {
   readonly kind: 'wait'
 }
 
-/** `attach`, `requeue` and `admit` change the state without a run: apply one, then plan again. */
+/** `attach`, `requeue` and `admit` change the state without a run: the engine applies them, then plans again. */
 export type StepPlan = AttachPlan | RequeuePlan | AdmitPlan | PrefillPlan | DecodePlan | WaitPlan
 
 /**
- * The next step. Decode steps and prefill chunks alternate, so that running streams never wait longer than one chunk.
- * Between prompts, resumed sequences come first, since they need no computing; then waiting groups, first come, first
- * served: a group that does not fit yet holds up those behind it, so that a large request is not starved by small ones.
+ * Decides the next step. Decode steps and prefill chunks alternate, so that running streams never wait longer than one
+ * chunk. Between prompts, resumed sequences come first, since they need no computation; then waiting groups, first come,
+ * first served: a group that does not fit yet blocks those after it, so that small requests do not starve a large one.
  */
 export function planStep(state: SchedulerState): StepPlan {
   const { prompt, decodingRows, waiting } = state
@@ -113,16 +112,16 @@ export function planStep(state: SchedulerState): StepPlan {
   const choices = admissible(waiting[0], state.room)
   if (choices > 0) return { kind: 'admit', choices }
   if (decodingRows > 0) return decode(state)
-  invariant(waiting.length === 0, 'a request waits for a row and none is in use')
+  invariant(waiting.length === 0, 'a request waits for a row although no row is in use')
   return { kind: 'wait' }
 }
 
-/** Whether a sequence decodes on in its orphaned row: the prompt is computed there. */
+/** Whether a sequence can decode in its orphaned row: the row contains its whole prompt. */
 export function isResumable(sequence: ResumedSequence): boolean {
   return reusablePositions(sequence) >= sequence.promptTokens
 }
 
-/** Sequences of so many reserved positions each that fit at the same time. */
+/** Number of sequences with `tokens` reserved positions each that fit at the same time. */
 export function roomFor({ freeRows, reservedTokens, budgetTokens }: CacheRoom, tokens: number): number {
   return Math.min(freeRows, Math.floor((budgetTokens - reservedTokens) / tokens))
 }
@@ -147,12 +146,15 @@ function admissible(group: WaitingGroup | undefined, room: CacheRoom): number {
   return group === undefined ? 0 : Math.min(group.choices.length, Math.max(0, roomFor(room, group.reservedTokens)))
 }
 
-/** The last known token is computed again in any case: its logits are gone with the process. */
+/** The last known token is always recomputed: its logits were lost with the process. */
 function reusablePositions({ orphan, knownTokens }: ResumedSequence): number {
   return Math.min(orphan?.computed ?? 0, knownTokens - 1)
 }
 
-/** Attached in the order of their rows, rows of the same cache need no copy. null if there is none. */
+/**
+ * Index of the resumed sequence with the lowest orphaned row; null if there is none. Rows of the same cache that are
+ * attached in row order need no copy.
+ */
 function lowestRow(resumed: readonly ResumedSequence[]): number | null {
   let lowest: number | null = null
   for (const [index, { orphan }] of resumed.entries()) {

@@ -1,4 +1,4 @@
-/** Computed and known positions of a prompt. */
+/** Computed positions and length of a prompt. */
 export interface PromptProgress {
   readonly computed: number
   readonly promptTokens: number
@@ -8,16 +8,16 @@ export interface PromptProgress {
 export interface ChunkPlan {
   /** Position of the first token of the chunk. */
   readonly from: number
-  /** Position behind the last. */
+  /** End, exclusive. */
   readonly to: number
   /** Indexes into the chunk after which logits are computed. */
   readonly logitIndices: readonly number[]
 }
 
 /**
- * The positions whose logits a prompt needs: all of them, or its last, from which the first new token is drawn.
- * `lastTwo` computes the last together with the one before it, in the numeric class of `all`: one row of logits and
- * several are computed by different kernels.
+ * The positions of a prompt that need logits: all, or only the last, from which the first new token is drawn. `lastTwo`
+ * computes the last one together with the one before it, in the numeric class of `all`: one row of logits and several
+ * rows are computed by different kernels.
  */
 export type LogitSelection = 'all' | 'lastTwo' | 'last'
 
@@ -30,8 +30,8 @@ export function planChunk(prompt: PromptProgress, chunkTokens: number, logits: L
 }
 
 /**
- * End of the next chunk of a prompt, exclusive. Chunks hold two tokens or more, never cross the prompt's end, and leave
- * no lone token behind: single-token runs are another numeric class, their logits differ from those of longer runs. A
+ * End of the next chunk of a prompt, exclusive. Chunks have at least two tokens, never cross the prompt's end and never
+ * leave a single token: single-token runs are another numeric class, whose logits differ from those of longer runs. A
  * prompt of one token is the exception.
  *
  * @param chunkTokens  most tokens of a chunk, at least 3

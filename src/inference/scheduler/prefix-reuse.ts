@@ -1,26 +1,26 @@
 /**
- * A reused prefix leaves two tokens at least: the rest is a prefill chunk, never a single step, which is another
- * numeric class.
+ * A reused prefix leaves at least two tokens: the rest must be a prefill chunk, since a single step is another numeric
+ * class.
  */
 const MIN_COMPUTED_TOKENS = 2
 
-/** Positions of an admitted prompt that are computed already. */
+/** Positions of an admitted prompt that are already computed somewhere. */
 export interface ReuseState {
   /** Upper bound, from `reusableTokens`. */
   readonly reusableTokens: number
   /** Length of the longest stored prefix, at most `reusableTokens`. */
   readonly storedTokens: number
-  /** Positions of the row that a killed process left of the same choice; 0: there is none. */
+  /** Positions of the row of the same choice that a killed process left; 0: there is none. */
   readonly orphanedTokens: number
-  /** false where the machine's prefill is not bit-equal for every cut into chunks. */
+  /** false where prefill on this machine is not bit-equal for all divisions into chunks. */
   readonly reusePrefixes: boolean
 }
 
-/** Where an admitted prompt's first positions come from. */
+/** The sources of an admitted prompt's first positions. */
 export interface ReusePlan {
   /** Positions taken from the orphaned row; 0: it is dropped. */
   readonly orphanedTokens: number
-  /** Positions copied from stored prefixes, if none can be taken from the orphaned row. */
+  /** Positions copied from stored prefixes, if none are taken from the orphaned row. */
   readonly storedTokens: number
 }
 
@@ -30,8 +30,8 @@ export function reusableTokens(promptTokens: number, isScored: boolean): number 
 }
 
 /**
- * The longer of the two is taken. Where cuts matter, an orphaned row is taken whole or not at all: it was cut where
- * this prompt's own chunks end.
+ * Chooses the longer source. Where the division into chunks changes results, an orphaned row is used completely or not
+ * at all: its chunks ended where those of this prompt end.
  */
 export function planReuse({ reusableTokens, storedTokens, orphanedTokens, reusePrefixes }: ReuseState): ReusePlan {
   const usable = Math.min(orphanedTokens, reusableTokens)

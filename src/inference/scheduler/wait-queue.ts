@@ -1,4 +1,4 @@
-/** Choices of one prompt that have no row yet; one prefill serves as many of them as there is room for. */
+/** Choices of one prompt without a row; one prefill serves as many of them as fit. */
 export interface PromptGroup<Choice> {
   readonly requestId: string
   readonly choices: readonly Choice[]
@@ -6,7 +6,7 @@ export interface PromptGroup<Choice> {
   readonly reservedTokens: number
 }
 
-/** Groups that the worker has claimed and the scheduler has not admitted, first come, first served. */
+/** Groups that were submitted and not yet admitted, first come, first served. */
 export class WaitQueue<Choice> {
   #groups: PromptGroup<Choice>[] = []
 
@@ -22,7 +22,7 @@ export class WaitQueue<Choice> {
     if (group.choices.length > 0) this.#groups.push(group)
   }
 
-  /** Removes the first `count` choices of the first group; the others of the group stay first. */
+  /** Removes the first `count` choices of the first group; the rest of the group stays first. */
   take(count: number): readonly Choice[] {
     const first = this.#groups[0]
     if (first === undefined) return []

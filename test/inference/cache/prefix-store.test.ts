@@ -95,13 +95,13 @@ it('lends exactly the longest prefix that is kept, of this salt, drops the least
         } else if (kind === 'lend') {
           room = nextRoom
           memory.cache[1] = []
-          const lent = store.lend(prompt, limit, 1, room)
+          const copied = store.copyPrefix(prompt, limit, 1, room)
           const expected = model.longest(plan, limit)
           model.use(expected)
           model.shrink(room, expected)
           model.shrink(room)
-          expect(lent).toBe(expected.length * BLOCK_TOKENS)
-          expect(memory.cache[1]).toEqual(prompt.promptTokenIds.slice(0, lent))
+          expect(copied).toBe(expected.length * BLOCK_TOKENS)
+          expect(memory.cache[1]).toEqual(prompt.promptTokenIds.slice(0, copied))
         } else {
           room = nextRoom
           store.shrink(room)
@@ -127,7 +127,7 @@ it('never holds more than one block above its room, not even while it lends', ()
   const most = held()
   const seen: number[] = []
   memory.onInstant = () => void seen.push(held())
-  expect(store.lend(prompt, 1000, 1, 0)).toBe(6 * BLOCK_TOKENS)
+  expect(store.copyPrefix(prompt, 1000, 1, 0)).toBe(6 * BLOCK_TOKENS)
   expect(Math.max(...seen)).toBeLessThanOrEqual(most + BLOCK_TOKENS)
   expect(store.tokens).toBe(0)
 })

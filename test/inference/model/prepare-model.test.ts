@@ -244,7 +244,7 @@ const REFUSED: { name: string; gguf: TinyGguf; message: RegExp }[] = [
   {
     name: 'one missing bias of three',
     gguf: { extras: ['biases'], without: 'layers.1.key.bias' },
-    message: /tensor "blk\.1\.attn_k\.bias" is missing, but "blk\.1\.attn_q\.bias" is there/
+    message: /tensor "blk\.1\.attn_k\.bias" is missing, but "blk\.1\.attn_q\.bias" is present/
   },
   { name: 'a missing matrix', gguf: { without: 'layers.1.up' }, message: /tensor "blk\.1\.ffn_up\.weight" is missing/ },
   {

@@ -5,7 +5,7 @@ import type { GenerationRequest } from '../../contract/request.ts'
 import { Job } from './job.ts'
 import type { Sequence } from './sequence.ts'
 
-/** The requests that are not over, and the request that each sequence belongs to. */
+/** The open requests, and the request of each sequence that is bound to a row. */
 export class JobRegistry {
   readonly #contextLength: number
   readonly #jobs = new Map<string, Job>()
@@ -29,7 +29,7 @@ export class JobRegistry {
     return this.#jobs.get(requestId)
   }
 
-  /** To be called when a sequence of the request gets a row. */
+  /** Must be called when a sequence of the request gets a row. */
   bind(sequence: Sequence, job: Job): void {
     this.#jobOf.set(sequence, job)
   }

@@ -9,14 +9,14 @@ export class Job {
   readonly request: GenerationRequest
   /** Events logged before the request was submitted here. */
   readonly history: History
-  /** Set by cancel and by failure: results of runs in flight are dropped. */
+  /** Set by cancel and by failure: results of runs in flight are discarded. */
   isOver = false
-  /** A run of this engine has computed something of it. */
+  /** A run of this engine has computed a part of it. */
   hasAdvanced = false
   #openChoices: number
   /** Per choice. */
   readonly #scores: { tokens: number; logprob: number }[]
-  /** Per prompt; null until its first prefill has begun. */
+  /** Per prompt; null until its first prefill begins. */
   readonly #cachedTokens: (number | null)[]
   /** Per prompt, whether its cached tokens are in the log. */
   readonly #isCachedEmitted: boolean[]
@@ -62,7 +62,7 @@ export class Job {
     return { ...event, ...(emitsCached && { cachedTokens }), ...(isFirst && { atMs: nowMs }) }
   }
 
-  /** Choices that end without a token (maxNewTokens 0). */
+  /** Ends choices without a token (maxNewTokens 0). */
   closeChoices(count: number): void {
     this.#openChoices -= count
   }

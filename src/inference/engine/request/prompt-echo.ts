@@ -8,21 +8,21 @@ import { type NumericScore, toTokenScore } from './token-score.ts'
 export interface EchoedPrompt {
   readonly promptIndex: number
   readonly tokenIds: readonly number[]
-  /** null: tokens are not scored. */
+  /** null where tokens are not scored. */
   readonly topLogprobs: number | null
-  /** Emitted before, in events of the same sizes: not emitted again. */
+  /** Tokens already emitted, in events of the same sizes; they are not emitted again. */
   readonly emittedTokens: number
 }
 
-/** Makes `prompt` events of a prompt, as its positions are computed. */
+/** Creates the `prompt` events of a prompt while its positions are computed. */
 export class PromptEcho {
   readonly #prompt: EchoedPrompt
   readonly #text: TokenText
   readonly #decoder: TextDecoderPort
   readonly #scores: TokenScore[] = []
-  /** Texts released by each token, not yet sent. */
+  /** Texts released by tokens whose event was not emitted yet. */
   readonly #texts: string[] = []
-  #sent = 0
+  #emitted = 0
   #codePoints = 0
 
   constructor(prompt: EchoedPrompt, text: TokenText) {
@@ -32,9 +32,9 @@ export class PromptEcho {
     this.#append({ logprob: null, top: [] })
   }
 
-  /** Tokens whose score is known. */
+  /** Number of tokens whose score is known. */
   get known(): number {
-    return this.#sent + this.#texts.length
+    return this.#emitted + this.#texts.length
   }
 
   /** Code points of the whole prompt; complete once every token is known. */
@@ -42,33 +42,33 @@ export class PromptEcho {
     return this.#codePoints
   }
 
-  /** @param logits  after token `known - 1`: they score the next token */
+  /** Scores token `known`. @param logits  after the token before it */
   score(logits: Float32Array): void {
     const tokenId = this.#prompt.tokenIds[this.known]
     if (tokenId === undefined) return
     this.#append({ ...scoreToken(logits, tokenId, { top: this.#prompt.topLogprobs ?? 0 }), rank: rankOf(logits, tokenId) })
   }
 
-  /** Without scores the rest of the prompt needs no logits. */
+  /** Appends the rest of the prompt without scores, which needs no logits. */
   appendRest(): void {
     while (this.known < this.#prompt.tokenIds.length) this.#append({ logprob: null, top: [] })
   }
 
-  /** Removes and returns the events that are full, and at the prompt's end the last one too. */
+  /** Removes and returns the complete events, and at the prompt's end the last one. */
   *events(): Generator<PromptEvent> {
     while (this.#texts.length >= LIMITS.promptEventTokens || (this.#texts.length > 0 && this.known === this.#prompt.tokenIds.length)) {
       const event = this.#nextEvent(Math.min(this.#texts.length, LIMITS.promptEventTokens))
-      if (this.#sent > this.#prompt.emittedTokens) yield event
+      if (this.#emitted > this.#prompt.emittedTokens) yield event
     }
   }
 
   #nextEvent(count: number): PromptEvent {
-    const from = this.#sent
-    this.#sent += count
+    const from = this.#emitted
+    this.#emitted += count
     return {
       kind: 'prompt',
       promptIndex: this.#prompt.promptIndex,
-      tokenIds: this.#prompt.tokenIds.slice(from, this.#sent),
+      tokenIds: this.#prompt.tokenIds.slice(from, this.#emitted),
       text: this.#texts.splice(0, count).join(''),
       scores: this.#prompt.topLogprobs === null ? null : this.#scores.splice(0, count)
     }

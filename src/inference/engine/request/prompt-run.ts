@@ -7,16 +7,16 @@ import type { Job } from './job.ts'
 import { PromptEcho } from './prompt-echo.ts'
 import type { Sequence } from './sequence.ts'
 
-/** A choice that waits for a row, and the request it belongs to. */
+/** A choice without a row, and its request. */
 export interface WaitingChoice {
   readonly job: Job
   readonly promptIndex: number
   readonly sequence: Sequence
-  /** The first of the prompt's waiting choices: its prefill emits the prompt events that are still missing. */
+  /** The first of the prompt's waiting choices: its prefill emits the remaining prompt events. */
   readonly isFirst: boolean
 }
 
-/** A prompt in prefill: the leader computes it, the siblings fork from it at its end. */
+/** A prompt in prefill: the leader computes it; the siblings fork from the leader at its end. */
 export class PromptRun {
   readonly job: Job
   readonly leader: Sequence
@@ -60,12 +60,12 @@ export class PromptRun {
     return { row, computed: this.leader.computed, promptTokens: this.leader.prefillTokenIds.length, logits: this.#logits }
   }
 
-  /** The positions up to here are computed; the siblings will share them. */
+  /** Records that the positions before this one are computed, also for the siblings. */
   advanceTo(position: number): void {
     for (const sequence of this.sequences) sequence.computed = position
   }
 
-  /** Where the text of the first new token starts; only scores need to know. */
+  /** Text offset of the first new token; computed only if tokens are scored. */
   promptCodePoints(): number {
     if (this.job.request.topLogprobs === null) return 0
     if (this.echo !== null) return this.echo.codePoints

@@ -12,9 +12,9 @@ import { codePoints } from './code-points.ts'
 import { toTokenScore } from './token-score.ts'
 
 /**
- * How the cache of a choice with a history is computed again. `exact`: the prompt is prefilled and the generated tokens
- * are computed as the single steps they were, bit-equal to an undisturbed run. `fast`: all is prefilled; a near-tie
- * after it may be decided differently.
+ * How the cache of a choice with a history is recomputed. `exact`: the prompt is prefilled and the generated tokens are
+ * computed in single steps as before, bit-equal to an undisturbed run. `fast`: all tokens are prefilled; a later near-tie
+ * between tokens may be decided differently.
  */
 export type Recovery = 'exact' | 'fast'
 
@@ -31,7 +31,7 @@ export class Sequence implements RowOwner {
   readonly choice: number
   readonly key: string
   readonly promptTokenIds: readonly number[]
-  /** Prefilled before the first single step: the prompt, and in fast recovery all generated tokens but the last. */
+  /** Tokens prefilled before the first single step: the prompt, and in fast recovery all known tokens but the last. */
   readonly prefillTokenIds: readonly number[]
   readonly #parts: SequenceParts
   readonly #sampler: Sampler
@@ -40,21 +40,22 @@ export class Sequence implements RowOwner {
   /** End and stop tokens. */
   readonly #endTokenIds: readonly number[]
   /**
-   * Stop strings that are the text of a control token, which is no part of the text that stop strings are looked for
-   * in.
+   * Stop strings that equal a control token's text, by its id: control tokens are not part of the text in which stop
+   * strings are searched.
    */
   readonly #stopStringOf: ReadonlyMap<number, string>
-  /** Code points before the next token's text; meaningful only if scores were asked for. */
+  /** Code points before the next token's text; maintained only if tokens are scored. */
   #textOffset = 0
-  /** Known, whether computed or not. */
+  /** Generated tokens, computed or not. */
   readonly #generatedIds: number[] = []
   /**
-   * Positions that are in the cache: the prompt's, then one less than the known tokens unless some are computed again.
+   * Number of positions in the cache. Once the prompt is computed: one less than the known tokens, unless some are
+   * recomputed.
    */
   computed = 0
 
   /**
-   * @param emitted  generated and emitted before: these tokens take effect here and are computed again, but not emitted
+   * @param emitted  tokens generated and emitted earlier: they update the state and are recomputed, but not emitted again
    */
   constructor(
     request: GenerationRequest,
@@ -86,7 +87,7 @@ export class Sequence implements RowOwner {
     return this.promptTokenIds.length + this.request.maxNewTokens
   }
 
-  /** Tokens of the prompt and generated ones, computed or not. */
+  /** Number of prompt and generated tokens, computed or not. */
   get knownTokens(): number {
     return this.promptTokenIds.length + this.#generatedIds.length
   }
@@ -103,7 +104,7 @@ export class Sequence implements RowOwner {
     return tokenId
   }
 
-  /** Code points of the prompt's text: where the text of the first new token starts. */
+  /** Sets the text offset of the first new token. */
   startTextAt(promptCodePoints: number): void {
     this.#textOffset += promptCodePoints
   }

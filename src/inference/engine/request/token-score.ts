@@ -2,7 +2,7 @@ import type { ScoredAlternative, TokenScore } from '../../contract/events.ts'
 import type { TokenText } from '../../contract/token-text.ts'
 import { tokenLabel } from '../../tokenizer/text/token-label.ts'
 
-/** A score of ids and numbers. */
+/** A score without token texts. */
 export interface NumericScore {
   readonly logprob: number | null
   readonly top: readonly { readonly tokenId: number; readonly logprob: number }[]

@@ -3,7 +3,7 @@ import type { Job } from './job.ts'
 import type { WaitingChoice } from './prompt-run.ts'
 import { Sequence, type SequenceParts } from './sequence.ts'
 
-/** The unfinished choices of a request, in groups that one prefill serves. */
+/** The unfinished choices of a request, in groups that share a prefill. */
 export function waitingGroups(job: Job, parts: SequenceParts): WaitingChoice[][] {
   return job.request.prompts.flatMap((_, promptIndex) => {
     const choices = openChoices(job, promptIndex, parts)
@@ -21,7 +21,7 @@ function openChoices(job: Job, promptIndex: number, parts: SequenceParts): Waiti
   const { request, history } = job
   const promptTokenIds = request.prompts[promptIndex]?.tokenIds ?? []
   const first = promptIndex * request.choicesPerPrompt
-  // Without new tokens the choices of a prompt do not differ: one stands for all.
+  // Without new tokens the choices of a prompt do not differ: one represents all.
   const count = request.maxNewTokens === 0 ? 1 : request.choicesPerPrompt
   return Array.from({ length: count }, (_, index) => first + index)
     .filter(choice => history.ended[choice] === false)

@@ -2,13 +2,13 @@ import { readFile, stat } from 'node:fs/promises'
 import { z } from 'zod'
 import { ModelFileError } from '../../weights/model-file-error.ts'
 
-/** Real ones have 1 to 5 KB. */
+/** Largest accepted config.json. Published ones have 1 to 5 KB. */
 const CONFIG_BYTES = 2 ** 20
 
-/** Characters of a refused value in a message. */
+/** Most characters of a rejected value in a message. */
 const SHOWN = 100
 
-/** Bounds of what config.json may claim: beyond them it is hostile or not ours. */
+/** Bounds of the values in config.json, above those of all published models. */
 export const Size = z.int().positive().max(1_048_576)
 export const Layers = z.int().positive().max(1024)
 export const HeadDim = z.int().positive().max(1024)
@@ -19,10 +19,10 @@ export const Context = z
 export const Positive = z.number().positive()
 
 /**
- * An object of config.json. Fields that `shape` does not name are not read.
- * As in transformers, a field that is null counts as absent, unless its own schema takes null.
+ * The schema of an object in config.json. Fields that `shape` does not contain are ignored.
+ * As in transformers, a field that is null counts as absent, unless its schema accepts null.
  *
- * @param spellings  other names that a field has had
+ * @param spellings  alternative names of a field
  */
 export function fields<Shape extends z.ZodRawShape>(shape: Shape, spellings: Readonly<Record<string, readonly string[]>> = {}) {
   const takesNull = new Map(Object.entries(shape).map(([name, schema]) => [name, z.safeParse(schema, null).success]))
@@ -37,7 +37,7 @@ export function fields<Shape extends z.ZodRawShape>(shape: Shape, spellings: Rea
   }, z.object(shape))
 }
 
-/** @throws {ModelFileError} missing, too large or not JSON */
+/** @throws {ModelFileError} the file is missing, too large or not JSON */
 export async function readConfigJson(path: string): Promise<unknown> {
   try {
     const { size } = await stat(path)
@@ -48,7 +48,7 @@ export async function readConfigJson(path: string): Promise<unknown> {
   }
 }
 
-/** @throws {ModelFileError} not as the schema says: it names the file, each field and its value */
+/** @throws {ModelFileError} the schema rejects it: the message names the file, each invalid field and its value */
 export function parseConfigJson<Config>(path: string, json: unknown, schema: z.ZodType<Config>): Config {
   const parsed = schema.safeParse(json, { reportInput: true })
   if (parsed.success) return parsed.data

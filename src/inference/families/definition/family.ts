@@ -4,7 +4,7 @@ import type { GraphPlan } from '../../graph/graph-plan.ts'
 import type { GgufFields } from './gguf-fields.ts'
 import type { TensorTable } from './tensor-table.ts'
 
-/** What the server must know of a model of any family. */
+/** Hyperparameters that the server needs from every family. */
 export interface ModelConfig {
   readonly layers: number
   readonly vocabulary: number
@@ -16,33 +16,33 @@ export interface ModelConfig {
 
 /**
  * A family of models: how its files are read, and what is computed from them.
- * Parts that take a `Config` are methods, so that one list holds all families; each is given only what it has read
- * itself.
+ * Members that take a `Config` are methods, so that one list can contain all families; each family only receives
+ * configurations that it has read itself.
  */
 export interface Family<Config extends ModelConfig = ModelConfig> {
-  /** As people write it. */
+  /** Name for messages. */
   readonly title: string
   /** `model_type` in config.json. */
   readonly modelTypes: readonly string[]
   /**
-   * Hyperparameters from config.json. Fields that change what is computed are read, and values that are not supported
-   * refused.
+   * Hyperparameters from config.json. All fields that affect the computation are read, and unsupported values are
+   * rejected.
    */
   readonly configJson: z.ZodType<Config>
-  /** null where files converted to GGUF bear the name of another family. */
+  /** null where GGUF converters use the name of another family. */
   readonly gguf: {
     /** `general.architecture` */
     readonly architecture: string
     /** @throws {ModelFileError} a key is missing, out of bounds, or has a value that is not supported */
     read(gguf: GgufFields): Config | Promise<Config>
   } | null
-  /** Why the kernels cannot compute such a model, whatever file described it; null if they can. */
+  /** Why the kernels do not support such a model; null if they do. */
   problem(config: Config): string | null
   tensors(config: Config): TensorTable
-  /** Names of tensors that repeat what the hyperparameters say. */
+  /** Matches names of tensors whose content follows from the hyperparameters. */
   readonly redundantTensors: RegExp
-  /** Stands before the names of a checkpoint, unless it was saved from the model without its head. */
+  /** Prefix of the names in a checkpoint, except in checkpoints of the model without its head. */
   readonly optionalPrefix?: string
-  /** The forward pass, inputs and outputs as `DecoderGraph` has them. */
+  /** Builds the graph of the forward pass; inputs and outputs as `DecoderGraph` defines them. */
   forward(config: Config, weights: GraphWeights): GraphPlan
 }

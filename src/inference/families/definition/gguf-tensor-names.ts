@@ -1,5 +1,5 @@
 /**
- * GGUF's name for each tensor of ours, without `.weight`.
+ * GGUF's name of each tensor of a graph, without `.weight`.
  * Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, "Standardized tensor names"; llama.cpp,
  * gguf-py/gguf/constants.py, `TENSOR_NAMES`
  */

@@ -10,7 +10,7 @@ const WholeHead = z.literal(1).default(1)
 
 const Rope = fields({
   rope_type: RopeType.optional(),
-  /** The name of `rope_type` before transformers 4.43. */
+  /** Name of `rope_type` before transformers 4.43. */
   type: RopeType.optional(),
   rope_theta: Positive.optional(),
   partial_rotary_factor: WholeHead,
@@ -21,7 +21,7 @@ const Rope = fields({
 })
 type Rope = z.infer<typeof Rope>
 
-/** The fields of config.json about rotary positions, in families that rotate whole heads. */
+/** Fields of config.json for rotary positions, in families that rotate complete heads. */
 export const ROPE_FIELDS = {
   partial_rotary_factor: WholeHead,
   rope_theta: Positive.optional(),
@@ -46,7 +46,7 @@ export function rotaryFromConfig(config: z.infer<typeof RopeFields>, headDim: nu
 }
 
 /**
- * Long waves are stretched by `factor`, short ones stay, those between are blended.
+ * Long wavelengths are multiplied by `factor`, short ones are unchanged, those between are interpolated.
  * Source: transformers, modeling_rope_utils.py, `_compute_llama3_parameters`
  */
 function llama3Divisors(rope: Rope, theta: number, dims: number): number[] {
@@ -60,7 +60,7 @@ function llama3Divisors(rope: Rope, theta: number, dims: number): number[] {
   })
 }
 
-/** @throws {ModelFileError} a key is out of bounds or names a scaling that is not supported */
+/** @throws {ModelFileError} a key is out of bounds, or the scaling is not supported */
 export async function rotaryFromGguf(gguf: GgufFields, headDim: number): Promise<RotaryConfig> {
   const dims = gguf.int('rope.dimension_count', headDim, headDim)
   return {
@@ -87,5 +87,5 @@ async function frequencyDivisors({ file }: GgufFields, dims: number): Promise<re
   return [...dequantize('F32', await file.read(tensor, 0, tensor.bytes))]
 }
 
-/** Tensors that hold the angles, which the hyperparameters give already. */
+/** Tensors with the angles, which follow from the hyperparameters. */
 export const ROTARY_TENSORS = /^rope_freqs\.weight$|\.attn_rot_embd\.weight$|\.rotary_emb\.inv_freq$/
