@@ -23,8 +23,8 @@ export interface RowTableOptions {
 
 /**
  * The owners of the rows. Decoding rows are dense (0..decodingRows-1), so that one run covers them; the prompt in
- * prefill has a row after them; all other rows are free. Prefixes of prompts are stored outside the rows, in the part of
- * the budget that is not reserved.
+ * prefill has a row after them; all other rows are free. Prefixes of prompts are stored outside the rows, in the part
+ * of the budget that is not reserved.
  */
 export class RowTable<Owner extends RowOwner> {
   readonly #contents: RowContents
@@ -162,8 +162,8 @@ export class RowTable<Owner extends RowOwner> {
   }
 
   /**
-   * Stores the computed blocks of the owner's prompt, as far as they fit. Called after each chunk, to spread the cost of
-   * copying: 10 to 50 µs per token.
+   * Stores the computed blocks of the owner's prompt, as far as they fit. Called after each chunk, to spread the cost
+   * of copying: 10 to 50 µs per token.
    */
   share(owner: Owner): void {
     if (!this.#options.reusePrefixes || this.#broken.has(owner)) return

@@ -6,7 +6,9 @@ export const ROW_HEADER_BYTES = 64
 /** Positions in one block of the prefix store. */
 export const BLOCK_TOKENS = 32
 
-/** The cache of a process that has ended, of the same shape as the runner's. Its successor may write there at any time. */
+/**
+ * The cache of a process that has ended, of the same shape as the runner's. Its successor may write there at any time.
+ */
 export interface OrphanedCache {
   /** Its current `ModelRunner.rowHeaders`; null where there are none, or none any more. */
   rowHeaders(): ArrayBuffer | null

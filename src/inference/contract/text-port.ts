@@ -21,8 +21,8 @@ export interface TextPort {
   /**
    * Renders a conversation with the model's chat template.
    *
-   * @throws {ServiceError} `invalid_request` when the model has no template, when the template raises an exception (whose
-   *                        message is included), takes longer than a few seconds or writes too much
+   * @throws {ServiceError} `invalid_request` when the model has no template, when the template raises an exception
+   *                        (whose message is included), takes longer than a few seconds or writes too much
    */
   renderChat(conversation: Conversation, options?: TextWait): Promise<string>
   close(): Promise<void>
@@ -30,8 +30,8 @@ export interface TextPort {
 
 export interface TextWait {
   /**
-   * If it aborts before the work has begun, the work is dropped and the promise rejected with the signal's reason. Texts
-   * with the same signal count as one request: many short texts are treated as one long text.
+   * If it aborts before the work has begun, the work is dropped and the promise rejected with the signal's reason.
+   * Texts with the same signal count as one request: many short texts are treated as one long text.
    */
   readonly signal?: AbortSignal
 }

@@ -156,9 +156,8 @@ export class DecoderGraph {
   }
 
   /**
-   * Attention of layer l with its cache, without a scale: see `scaleQueries`.
-   * After the last layer's cache only the positions in `logit_indices` are needed: B×S becomes R, in the result and in the
-   * residual.
+   * Attention of layer l with its cache, without a scale: see `scaleQueries`. After the last layer's cache only the
+   * positions in `logit_indices` are needed: B×S becomes R, in the result and in the residual.
    *
    * @param query  [B,S,N×H], or concatenated with key and value: [B,S,(N+2KV)×H]
    * @returns [B,S,N×H]

@@ -43,8 +43,8 @@ export class WeightNodes {
   }
 
   /**
-   * Applies attention's scale to the first `rows` rows of the queries' matrix and bias. With a scale of 1 in the kernel,
-   * the product of a single query with all keys takes the path without packing. Source: ONNX Runtime,
+   * Applies attention's scale to the first `rows` rows of the queries' matrix and bias. With a scale of 1 in the
+   * kernel, the product of a single query with all keys takes the path without packing. Source: ONNX Runtime,
    * core/mlas/lib/sgemm.cpp, the case of M = 1 and alpha = 1.
    */
   scaleQueries(matrix: string, rows: number, factor: number): void {

@@ -100,8 +100,9 @@ export type StepPlan = AttachPlan | RequeuePlan | AdmitPlan | PrefillPlan | Deco
 
 /**
  * Decides the next step. Decode steps and prefill chunks alternate, so that running streams never wait longer than one
- * chunk. Between prompts, resumed sequences come first, since they need no computation; then waiting groups, first come,
- * first served: a group that does not fit yet blocks those after it, so that small requests do not starve a large one.
+ * chunk. Between prompts, resumed sequences come first, since they need no computation; then waiting groups, first
+ * come, first served: a group that does not fit yet blocks those after it, so that small requests do not starve a large
+ * one.
  */
 export function planStep(state: SchedulerState): StepPlan {
   const { prompt, decodingRows, waiting } = state

@@ -26,8 +26,8 @@ function promptOf({ blocks, tail, cacheSalt }: { blocks: readonly number[]; tail
 }
 
 /**
- * What the store is to do, in the plainest words: blocks by all that is before and in them, and when they were last
- * used.
+ * Specification of the store, as simple as possible: blocks keyed by all token ids up to their end, with the time of
+ * their last use.
  */
 class Model {
   readonly used = new Map<string, number>()
@@ -59,7 +59,7 @@ class Model {
     for (const name of names) this.used.set(name, this.#clock)
   }
 
-  /** Of those that none stands behind, the one whose use is longest ago. */
+  /** The least recently used block that no other block continues. */
   shrink(room: number, except: readonly string[] = []): void {
     while (this.used.size * BLOCK_TOKENS > room) {
       const ends = [...this.used].filter(([name]) => !this.used.keys().some(other => other !== name && other.startsWith(`${name}/`)))
@@ -70,13 +70,13 @@ class Model {
   }
 }
 
-/** Names of the whole blocks of a prompt's first `limit` positions. */
+/** Keys of the complete blocks in a prompt's first `limit` positions. */
 function blockNames({ blocks, cacheSalt }: Plan, limit: number): string[] {
   const count = Math.min(blocks.length, Math.floor(limit / BLOCK_TOKENS))
   return Array.from({ length: count }, (_, index) => [JSON.stringify(cacheSalt), ...blocks.slice(0, index + 1)].join('/'))
 }
 
-it('lends exactly the longest prefix that is kept, of this salt, drops the least recently used ends first, and keeps within its room', () => {
+it('copies exactly the longest stored prefix of the same salt, evicts the least recently used ends first, and stays within its room', () => {
   fc.assert(
     fc.property(fc.array(anyUse, { maxLength: 40 }), uses => {
       const memory = new FakeRunner({ slots: 2, blocks: BLOCKS })
@@ -116,7 +116,7 @@ it('lends exactly the longest prefix that is kept, of this salt, drops the least
   )
 })
 
-it('never holds more than one block above its room, not even while it lends', () => {
+it('never stores more than one block above its room, not even while it copies', () => {
   const memory = new FakeRunner({ slots: 2, blocks: 8 })
   const store = new PrefixStore(memory)
   const prompt = promptOf({ blocks: [0, 1, 2, 0, 1, 2], tail: 3, cacheSalt: '' })
@@ -132,7 +132,7 @@ it('never holds more than one block above its room, not even while it lends', ()
   expect(store.tokens).toBe(0)
 })
 
-it('forgets a prompt, but not what others begin with', () => {
+it('forgets a prompt, but not the blocks that other prompts share', () => {
   const memory = new FakeRunner({ slots: 2, blocks: 40 })
   const store = new PrefixStore(memory)
   const prompts = [
@@ -148,7 +148,7 @@ it('forgets a prompt, but not what others begin with', () => {
   expect(memory.stored.size).toBe(3)
 })
 
-it('keeps a beginning that two prompts share once', () => {
+it('stores a prefix that two prompts share only once', () => {
   const memory = new FakeRunner({ slots: 2, blocks: 40 })
   const store = new PrefixStore(memory)
   for (const last of [0, 1, 2]) {

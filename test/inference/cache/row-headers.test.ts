@@ -14,7 +14,7 @@ const anyWrite = fc.oneof(
   fc.record({ kind: fc.constant('begin' as const) })
 )
 
-/** What a row truly holds. */
+/** The true content of a row. */
 interface Truth {
   readonly key: string
   readonly computed: number
@@ -34,14 +34,14 @@ function dieAt(stores: number): void {
   }) as typeof Atomics.store)
 }
 
-it('never claims what is not there, whatever is written and whenever its process is killed', () => {
+it('never counts a position that is missing, for any writes and any time of a kill', () => {
   fc.assert(
     fc.property(fc.array(anyWrite, { maxLength: 30 }), fc.nat(250), (writes, stores) => {
       const bytes = new ArrayBuffer(ROW_HEADER_BYTES * (ROWS + 1))
       const headers = new RowHeaders(bytes, ROWS)
       headers.begin(IDENTITY)
       const truth: (Truth | null)[] = new Array<null>(ROWS).fill(null)
-      /** Of the write that was cut off: both are true, what was and what was to be. */
+      /** After an interrupted write, both the state before and the state after it are valid. */
       const before: (Truth | null)[] = [...truth]
       dieAt(stores)
       try {
@@ -79,7 +79,7 @@ it('never claims what is not there, whatever is written and whenever its process
   )
 })
 
-it('gives a successor all entries that were written before', () => {
+it('contains all written entries for a successor', () => {
   const bytes = new ArrayBuffer(ROW_HEADER_BYTES * (ROWS + 1))
   const headers = new RowHeaders(bytes, ROWS)
   headers.begin(IDENTITY)
@@ -96,7 +96,7 @@ it('gives a successor all entries that were written before', () => {
   ])
 })
 
-it('belongs to one identity: of another one, of a new file, of any other bytes it has no entries', () => {
+it('belongs to one identity: another identity, a new file and arbitrary bytes have no entries', () => {
   const bytes = new ArrayBuffer(ROW_HEADER_BYTES * (ROWS + 1))
   expect(new RowHeaders(bytes, ROWS).belongsTo(IDENTITY)).toBe(false)
   new RowHeaders(bytes, ROWS).begin('another')

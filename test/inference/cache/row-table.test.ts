@@ -26,7 +26,7 @@ const action = fc.oneof(
   fc.record({ kind: fc.constant('close' as const), which: fc.nat(7) })
 )
 
-it('keeps every row whole, decoding rows dense, and memory within its budget, whatever comes', async () => {
+it('keeps rows complete, decoding rows dense and memory within its budget, for any sequence of operations', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(action, { maxLength: 60 }), async actions => {
       const memory = new FakeRunner({ slots: SLOTS, contextLength: 200, vocabularySize: 4 })
@@ -80,7 +80,7 @@ it('keeps every row whole, decoding rows dense, and memory within its budget, wh
   )
 })
 
-it('gives the memory of all rows back once nothing can be reused', () => {
+it('returns the memory of all rows when nothing can be reused', () => {
   const memory = new FakeRunner({ slots: 2 })
   const table = new RowTable<Owner>(memory, { budgetTokens: 100, reusePrefixes: false })
   const owner: Owner = { key: rowKey('r', 0), promptTokenIds: [1, 2, 3], cacheSalt: '', computed: 0, reservedTokens: 10 }
@@ -93,7 +93,7 @@ it('gives the memory of all rows back once nothing can be reused', () => {
   expect(table.gauges.reservedTokens).toBe(0)
 })
 
-it('stores at its end what there was no room for while it ran', async () => {
+it('stores the blocks of a sequence at its end that did not fit while it ran', async () => {
   const memory = new FakeRunner({ slots: 2 })
   const table = new RowTable<Owner>(memory, { budgetTokens: 150, reusePrefixes: true })
   const prompt = Array.from({ length: 70 }, (_, index) => index)

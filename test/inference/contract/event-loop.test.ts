@@ -2,7 +2,7 @@ import { setImmediate as nextIteration } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { eventLoopTurn } from '../../../src/inference/contract/event-loop.ts'
 
-/** Work that takes `ms` and that nothing interrupts. */
+/** Synchronous work that takes `ms`. */
 function work(ms: number): void {
   const untilMs = performance.now() + ms
   while (performance.now() < untilMs);
@@ -17,7 +17,7 @@ async function pieces(name: string, count: number, done: string[]): Promise<void
   }
 }
 
-it('lets the event loop go round between the pieces of long work, of all of it together', async () => {
+it('lets the event loop run between the pieces of all concurrent long work', async () => {
   const done: string[] = []
   const all = Promise.all(['a', 'b', 'c', 'd'].map(name => pieces(name, 20, done)))
   let isDone = false
@@ -29,18 +29,18 @@ it('lets the event loop go round between the pieces of long work, of all of it t
     await nextIteration()
     perIteration.push(done.length - before)
   }
-  // A piece takes 2 of the 4 ms that all of them have: more than a few in one iteration would be others' time.
+  // A piece takes 2 of the 4 ms that all pieces share: only a few fit in one iteration.
   expect(Math.max(...perIteration.slice(1))).toBeLessThanOrEqual(4)
   expect(done).toHaveLength(80)
 })
 
-it('lets those that wait go on in their order: none is left behind by others', async () => {
+it('resumes waiting callers in order, so that none starves', async () => {
   const done: string[] = []
   await Promise.all([pieces('long', 40, done), pieces('short', 2, done)])
   expect(done.lastIndexOf('short')).toBeLessThan(12)
 })
 
-it('asks nobody to wait who is alone', async () => {
+it('does not make a single caller wait', async () => {
   await nextIteration()
   await nextIteration()
   expect(eventLoopTurn()).toBeNull()

@@ -2,12 +2,12 @@ import fc from 'fast-check'
 import { GREEDY, request } from './engine-harness.ts'
 
 const tokenId = fc.integer({ min: 3, max: 31 })
-/** Prompts that share beginnings, so that prefixes are found, forked and diverge. */
+/** Prompts with common prefixes, so that prefixes are found, forked and diverge. */
 const prompt = fc
   .tuple(fc.constantFrom(0, 0, 5, 31, 32, 41, 64, 70), fc.array(tokenId, { minLength: 1, maxLength: 12 }))
   .map(([shared, own]) => [...Array.from({ length: shared }, (_, index) => 3 + ((index * 7) % 29)), ...own])
 
-/** Requests of the fake model that use all that decides a token or its text. */
+/** Requests to the fake model that vary everything that affects a token or its text. */
 export const anyGeneration = fc
   .record({
     prompts: fc.array(prompt, { minLength: 1, maxLength: 2 }),
@@ -48,7 +48,7 @@ export const anyGeneration = fc
     }
   }))
 
-/** Engines that serve them. */
+/** Options of engines that serve them. */
 export const anyEngine = fc.record({
   slots: fc.integer({ min: 2, max: 5 }),
   blocks: fc.constantFrom(0, 1, 2, 40),

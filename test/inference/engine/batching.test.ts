@@ -5,7 +5,7 @@ import type { GenerationRequest } from '../../../src/inference/contract/request.
 import { anyEngine, anyGeneration } from './any-generation.ts'
 import { alone, byChoice, EngineHarness, GREEDY, request } from './engine-harness.ts'
 
-it('emits the same for a request alone and among any others, whatever is cancelled beside it', async () => {
+it('emits the same events for a request alone and among any others, whichever of them are cancelled', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.tuple(anyGeneration, fc.option(fc.nat(20), { nil: null })), { minLength: 1, maxLength: 9 }),
@@ -44,7 +44,7 @@ it('decodes requests that arrive together in one run per step', async () => {
   await harness.engine.close()
 })
 
-it('lets running streams wait for one chunk of a long prompt at most', async () => {
+it('lets running streams wait for at most one chunk of a long prompt', async () => {
   const harness = new EngineHarness({ slots: 2, chunkTokens: 4 })
   harness.engine.submit(request('short', [5, 6, 7], { ignoreEos: true, maxNewTokens: 60 }))
   await harness.until(() => harness.events('short').length > 2)
@@ -60,7 +60,7 @@ it('lets running streams wait for one chunk of a long prompt at most', async () 
   await harness.engine.close()
 })
 
-it('takes longer chunks of a prompt while nobody waits', async () => {
+it('uses longer chunks while no stream waits', async () => {
   const harness = new EngineHarness({ slots: 2, chunkTokens: 4, loneChunkTokens: 16 })
   const prompt = Array.from({ length: 40 }, (_, index) => 3 + (index % 20))
   await harness.run(request('alone', prompt, { maxNewTokens: 1 }))
@@ -77,7 +77,7 @@ it('computes the prompt once for all its choices', async () => {
 
 const SHARED = Array.from({ length: 70 }, (_, index) => 3 + (index % 20))
 
-it('computes only the end of a prompt whose beginning was computed before', async () => {
+it('computes only the end of a prompt whose prefix was computed before', async () => {
   const harness = new EngineHarness({ slots: 2, chunkTokens: 64 })
   await harness.run(request('first', [...SHARED, 30, 31]))
   const events = await harness.run(request('second', [...SHARED, 29, 28]))
@@ -108,7 +108,7 @@ it('never shares a prefix between salts', async () => {
   await harness.engine.close()
 })
 
-it('shares a beginning as soon as it is computed, while the request that computed it still runs', async () => {
+it('shares a prefix as soon as it is computed, while the request that computed it still runs', async () => {
   const harness = new EngineHarness({ slots: 3, chunkTokens: 16 })
   for (const own of [30, 31, 29]) {
     harness.engine.submit(request(`r${own}`, [...SHARED, own, own], { ignoreEos: true, maxNewTokens: 60 }))
@@ -119,7 +119,7 @@ it('shares a beginning as soon as it is computed, while the request that compute
   await harness.engine.close()
 })
 
-it('keeps a prompt beside busy slots, and hands it to the next that begins like it', async () => {
+it('stores a prompt while slots are busy, and reuses it for the next prompt with the same prefix', async () => {
   const harness = new EngineHarness({ slots: 2, chunkTokens: 64 })
   harness.engine.submit(request('first', SHARED, { maxNewTokens: 2 }))
   harness.engine.submit(request('busy', [30, 29, 28], { ignoreEos: true, maxNewTokens: 120 }))

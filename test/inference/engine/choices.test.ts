@@ -17,7 +17,7 @@ it('ranks the choices of each prompt by their mean log-probability, the lowest n
   expect(rankChoices({ choicesPerPrompt: 3, shownPerPrompt: 3 }, scores)).toBeNull()
 })
 
-it('gives of best_of choices the same tokens as of as many that are all shown, and ranks them in its last word', async () => {
+it('generates the same tokens for best_of choices as for n choices, and ranks them in its terminal event', async () => {
   const prompt = [9, 8, 7, 6, 5]
   const shown = { choicesPerPrompt: 6, sampling: SAMPLED, topLogprobs: 0, maxNewTokens: 12 }
   const all = await alone(request('all', prompt, { ...shown, shownPerPrompt: 6 }))
@@ -46,13 +46,13 @@ it('computes the prompt once for all candidates', async () => {
   await harness.engine.close()
 })
 
-it('counts a choice for all that it stands for', async () => {
+it('counts a choice once for each choice that it represents', async () => {
   const events = await alone(request('equal', [5, 6, 7], { ignoreEos: true, maxNewTokens: 4, shownPerPrompt: 3, standsFor: 3 }))
   expect(events.filter(event => event.kind === 'token')).toHaveLength(4)
   expect(events.at(-1)).toMatchObject({ usage: { promptTokens: 3, completionTokens: 12 } })
 })
 
-it('ends at a stop token and reports it, its text being part of the answer only if that was asked for', async () => {
+it('ends at a stop token and reports it, with its text only if requested', async () => {
   const bias = { ...GREEDY, logitBias: [[10, 100]] as const }
   for (const { includeStop, text } of [
     { includeStop: false, text: '' },
@@ -63,7 +63,7 @@ it('ends at a stop token and reports it, its text being part of the answer only 
   }
 })
 
-it('writes control tokens where they are not to be skipped', async () => {
+it('writes control tokens if they are not to be skipped', async () => {
   const sampling = { ...GREEDY, logitBias: [[1, 100]] as const }
   for (const { skipSpecialTokens, text } of [
     { skipSpecialTokens: true, text: '' },
@@ -74,7 +74,7 @@ it('writes control tokens where they are not to be skipped', async () => {
   }
 })
 
-it('scores the tokens asked for, and ranks those of a prompt', async () => {
+it('scores the requested tokens, and ranks those of a prompt', async () => {
   const scored = { topLogprobs: 0, scoredTokenIds: [30, 3], echo: true, promptLogprobs: 1, maxNewTokens: 1 }
   const events = await alone(request('scores', [5, 6, 7], scored))
   const token = events.find(event => event.kind === 'token')

@@ -37,7 +37,7 @@ it.each([
   ['gpt2', 'none'],
   ['gpt2', 'int8']
 ] as const)(
-  'goes on behind any cut with the same bits, scores and all, in any company: %s, quantization %s',
+  'continues after any cut with the same bits, scores included, among any other requests: %s, quantization %s',
   async (family, quantization) => {
     const { model, determinism } = await prepareFamily(family, quantization, cacheFolder)
     const plan = fc.tuple(anyRequest, fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }))
@@ -69,7 +69,7 @@ it.runIf(process.platform === 'linux').each([
   ['llama', 'none'],
   ['gpt2', 'int8']
 ] as const)(
-  'goes on in the caches of engines that were killed one after the other, or with copies of them, with the same bits: %s, quantization %s',
+  'continues in the caches of engines that were killed one after the other, or with copies of them, with the same bits: %s, quantization %s',
   async (family, quantization) => {
     const { model, determinism } = await prepareFamily(family, quantization, cacheFolder)
     await fc.assert(

@@ -10,7 +10,7 @@ function cachedReceived(events: readonly LoggedEvent[]): number {
   return events.reduce((sum, event) => sum + (event.kind === 'token' ? (event.cachedTokens ?? 0) : 0), 0)
 }
 
-it('goes on behind any cut of any log with exactly the rest of it, in any company', async () => {
+it('continues any log after any cut with exactly its rest, among any other requests', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.tuple(anyGeneration, anyCut), { minLength: 1, maxLength: 6 }),
@@ -39,7 +39,7 @@ it('goes on behind any cut of any log with exactly the rest of it, in any compan
   )
 })
 
-it('emits the rest of a log however often its worker dies', async () => {
+it('emits the rest of a log after any number of worker deaths', async () => {
   await fc.assert(
     fc.asyncProperty(anyGeneration, fc.array(fc.nat(12), { minLength: 1, maxLength: 5 }), async (plan, lives) => {
       const one = { ...plan, id: 'r' }
@@ -65,7 +65,7 @@ it('emits the rest of a log however often its worker dies', async () => {
   )
 })
 
-it('ends at once what had emitted everything but its end', async () => {
+it('ends a request at once that lacks only its terminal event', async () => {
   const one = request('r', [5, 6, 7], { choicesPerPrompt: 3, ignoreEos: true })
   const log = await alone(one)
   const harness = new EngineHarness()
@@ -104,7 +104,7 @@ it('computes the prompt once for choices that have emitted different amounts', a
   await harness.engine.close()
 })
 
-it('times a request from its first start and its first token, whoever was at it then', async () => {
+it('times a request from its first start and its first token, on any worker', async () => {
   let nowMs = 1000
   const ticking = new EngineHarness({ now: () => (nowMs += 10) })
   const one = request('r', [5, 6, 7], { admittedAtMs: 900, choicesPerPrompt: 2, ignoreEos: true, maxNewTokens: 3 })
@@ -142,7 +142,7 @@ it('reports the cached tokens of a prompt with its first token, and counts them 
   await Promise.all([harness.engine.close(), successor.engine.close()])
 })
 
-it('fast: where steps and prompts are one numeric class, the rest is the same too', async () => {
+it('fast: the rest is the same as well where steps and prompts are one numeric class', async () => {
   await fc.assert(
     fc.asyncProperty(anyGeneration, anyCut, anyEngine, async (plan, where, options) => {
       const one = { ...plan, id: 'r' }
@@ -157,7 +157,7 @@ it('fast: where steps and prompts are one numeric class, the rest is the same to
   )
 })
 
-it('fast: prefills what was emitted, but for the last token, which the next step takes', async () => {
+it('fast: prefills the emitted tokens except the last, which the next step computes', async () => {
   const one = request('r', [9, 8, 7, 6, 5], { ignoreEos: true, maxNewTokens: 20 })
   const log = await alone(one)
   const harness = new EngineHarness({ recovery: 'fast', chunkTokens: 64 })

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { probeDeterminism } from '../../../src/inference/engine/determinism-probe.ts'
 import { FakeRunner } from './fake-runner.ts'
 
-/** A machine on which a lone row is in another numeric class. */
+/** A machine on which a single row is in another numeric class. */
 class LoneRowRunner extends FakeRunner {
   override async decode(tokenIds: readonly number[], pasts: readonly number[]): Promise<Float32Array> {
     const logits = await super.decode(tokenIds, pasts)
@@ -18,14 +18,14 @@ class CutRunner extends FakeRunner {
   }
 }
 
-it('finds a machine that keeps every law', async () => {
+it('recognizes a machine with all numeric properties', async () => {
   expect(await probeDeterminism(new FakeRunner())).toEqual({ loneRowDiffers: false, cutsDiffer: false })
 })
 
-it('finds a machine on which a lone row differs from a row in a batch', async () => {
+it('recognizes a machine on which a single row differs from a row in a batch', async () => {
   expect(await probeDeterminism(new LoneRowRunner())).toEqual({ loneRowDiffers: true, cutsDiffer: false })
 })
 
-it('finds a machine on which cuts differ', async () => {
+it('recognizes a machine on which the division into chunks changes logits', async () => {
   expect(await probeDeterminism(new CutRunner())).toEqual({ loneRowDiffers: false, cutsDiffer: true })
 })

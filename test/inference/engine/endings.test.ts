@@ -15,7 +15,7 @@ it('emits no event of a cancelled request, and frees its row before the next ste
   await harness.engine.close()
 })
 
-it('fails the requests of a run that the runtime refused, and serves the next', async () => {
+it('fails the requests of a failed run, and serves the next', async () => {
   const harness = new EngineHarness({ slots: 2 })
   harness.engine.submit(request('victim', [5, 6, 7], { ignoreEos: true, maxNewTokens: 200 }))
   await harness.until(() => harness.events('victim').length > 3)
@@ -39,7 +39,7 @@ describe('a request whose logits are not numbers', () => {
     sampling: { ...GREEDY, logitBias: [[BROKEN, -100]] }
   })
 
-  /** From the first token, from a later one, in one of several choices, and in the scores of its prompt. */
+  /** From the first token, from a later token, in one of several choices, and in the scores of the prompt. */
   const broken = {
     first: request('broken', [BROKEN, ...prompt]),
     later: request('broken', prompt, { maxNewTokens: 40, ignoreEos: true, sampling: { ...GREEDY, logitBias: [[BROKEN, 100]] } }),
@@ -47,7 +47,7 @@ describe('a request whose logits are not numbers', () => {
     scored: request('broken', [BROKEN, ...prompt], { echo: true, promptLogprobs: 1 })
   }
 
-  it.each(Object.entries(broken))('fails alone (%s), and its neighbours never notice', async (_, generation) => {
+  it.each(Object.entries(broken))('fails alone (%s), without effect on other requests', async (_, generation) => {
     const undisturbed = await alone(neighbour)
     const harness = new EngineHarness()
     harness.runner.brokenBy = BROKEN
@@ -61,7 +61,7 @@ describe('a request whose logits are not numbers', () => {
     await harness.engine.close()
   })
 
-  it('leaves nothing of its cache to others', async () => {
+  it('leaves nothing of its cache to other requests', async () => {
     const harness = new EngineHarness()
     harness.runner.brokenBy = BROKEN
     await harness.run(broken.first)
@@ -104,7 +104,7 @@ it('scores a prompt without generating when no new token is allowed', async () =
   await harness.engine.close()
 })
 
-it('emits a long prompt in pieces of at most 128 tokens', async () => {
+it('emits a long prompt in events of at most 128 tokens', async () => {
   const harness = new EngineHarness({ contextLength: 1400 })
   const prompt = Array.from({ length: 1200 }, (_, index) => 6 + (index % 20))
   const events = await harness.run(request('long', prompt, { echo: true, maxNewTokens: 1 }))
@@ -129,7 +129,7 @@ describe('a stop string that is the text of a control token', () => {
     expect(tokens[0]).toMatchObject({ tokenId: CONTROL, text, end: { reason: 'stop', stopString: '<1>' } })
   })
 
-  it('ends nothing before the least number of tokens, and nothing where another stop string is asked for', async () => {
+  it('ends no choice before the minimum number of tokens, and none with another stop string', async () => {
     const early = await alone(request('r', [5, 6, 7], { ...stopping, sampling: { ...forced, minNewTokens: 3 } }))
     expect(early.filter(event => event.kind === 'token')).toHaveLength(4)
     const other = await alone(request('r', [5, 6, 7], { ...stopping, stopStrings: ['<0>'] }))
@@ -137,7 +137,7 @@ describe('a stop string that is the text of a control token', () => {
   })
 })
 
-it('never draws an id that only pads the embedding, nor tells it among the alternatives', async () => {
+it('never draws or reports an id that only pads the embedding', async () => {
   const padded = new EngineHarness({ vocabularySize: 40 })
   const any = request('r', [5, 6, 7], { ignoreEos: true, maxNewTokens: 60, topLogprobs: 20, sampling: { ...GREEDY, temperature: 2 } })
   const tokens = (await padded.run(any)).filter(event => event.kind === 'token')

@@ -14,11 +14,11 @@ export function request(id: string, prompt: readonly number[], changes: Partial<
   return aRequest({ id, prompts: [{ tokenIds: prompt }], maxNewTokens: 8, sampling: GREEDY, ...changes })
 }
 
-/** An engine over a fake model, and all its events and signals. */
+/** An engine with a fake model; records all its events and signals. */
 export class EngineHarness {
   readonly runner: FakeRunner
   readonly engine: BatchEngine
-  /** Signals about runs, and the requests whose tokens came, with the number of runs that had ended then. */
+  /** Signals about runs and the requests of emitted tokens, each with the number of completed runs. */
   readonly accessLog: {
     readonly kind: 'running' | 'advanced' | 'tokens'
     readonly requestIds: readonly string[]
@@ -30,7 +30,7 @@ export class EngineHarness {
   readonly #watchers = new Set<() => void>()
   readonly #crashed: Promise<never>
 
-  /** @param options  `orphaned`: the cache of a killed neighbour of the same kind */
+  /** @param options  `orphaned`: the cache of another, killed worker of the same kind */
   constructor(options: FakeRunnerOptions & Partial<BatchEngineOptions> & { budgetTokens?: number; orphaned?: CacheContent } = {}) {
     this.runner = new FakeRunner(options)
     let crash: (error: unknown) => void = () => {}
@@ -72,12 +72,12 @@ export class EngineHarness {
     })
   }
 
-  /** Events of a request so far. */
+  /** Events emitted so far for a request. */
   events(requestId: string): readonly LoggedEvent[] {
     return this.#events.get(requestId) ?? []
   }
 
-  /** All events of a request, once the last is there. */
+  /** All events of a request, after its terminal event. */
   ended(requestId: string): Promise<readonly LoggedEvent[]> {
     return this.until(() => this.events(requestId).some(isTerminal)).then(() => this.events(requestId))
   }
@@ -113,7 +113,7 @@ export class EngineHarness {
   }
 }
 
-/** The same request in an engine of its own, without reuse and with whole prompts: the undisturbed run. */
+/** Runs the request alone in an engine without reuse and with prompts in one chunk: the undisturbed run. */
 export async function alone(generation: GenerationRequest): Promise<readonly LoggedEvent[]> {
   const harness = new EngineHarness({ reusePrefixes: false, chunkTokens: 256 })
   const events = await harness.run(generation)
@@ -121,7 +121,7 @@ export async function alone(generation: GenerationRequest): Promise<readonly Log
   return events
 }
 
-/** Events of each choice on their own, and cached tokens left out: what must not depend on the neighbours. */
+/** Events by choice, without cached tokens: the part that must not depend on other requests. */
 export function byChoice(events: readonly LoggedEvent[]): unknown {
   const choices: LoggedEvent[][] = []
   const others: LoggedEvent[] = []

@@ -7,9 +7,9 @@ export interface FakeRunnerOptions {
   readonly blocks?: number
   readonly contextLength?: number
   readonly vocabularySize?: number
-  /** Single steps are in the numeric class of prompts. */
+  /** Single steps have the numeric class of prompts. */
   readonly oneClass?: boolean
-  /** What a runner of the same shape left behind. */
+  /** The cache that a runner of the same shape left. */
   readonly content?: CacheContent
 }
 
@@ -23,8 +23,8 @@ export interface Step {
 }
 
 /**
- * A model whose cache is the tokens themselves: logits are a function of all tokens of the row up to the position, so
- * that a token in a wrong row, position or numeric class changes every answer.
+ * A model whose cache contains the tokens: logits are a function of all tokens of the row up to the position, so that a
+ * token in a wrong row, position or numeric class changes all results.
  */
 export class FakeRunner implements ModelRunner {
   readonly slots: number
@@ -33,17 +33,17 @@ export class FakeRunner implements ModelRunner {
   readonly cacheBytesPerToken = 1
   readonly rows: number
   readonly blocks: number
-  /** By block; those that are not there hold nothing. */
+  /** By block; absent blocks are empty. */
   readonly stored = new Map<number, readonly number[]>()
   readonly cache: number[][]
   readonly rowHeaders: ArrayBuffer
   readonly steps: Step[] = []
-  /** Awaited before a run answers: a test holds it to look at what happens meanwhile. */
+  /** Awaited before a run ends, so that a test can inspect the state during a run. */
   gate: Promise<void> = Promise.resolve()
-  /** Called before and after all that changes the cache: instants at which a process may be killed. */
+  /** Called before and after every change of the cache: instants at which a process may be killed. */
   onInstant: () => void = () => {}
   failNext = false
-  /** Behind this token, in a row that has it, all logits are NaN. */
+  /** After this token, all logits of its row are NaN. */
   brokenBy = Number.NaN
   isClosed = false
   readonly #stepMark: number
@@ -66,7 +66,7 @@ export class FakeRunner implements ModelRunner {
       const cache = this.#cache(row)
       invariant(cache.length >= past, `row ${row} holds ${cache.length} positions, not ${past}`)
       cache.splice(past, cache.length, ...tokenIds)
-      // A lone row of logits is another numeric class than several.
+      // A single row of logits is another numeric class than several rows.
       const end = logitIndices.length === 1 ? [0.25] : []
       return this.#logits(logitIndices.map(index => [...cache.slice(0, past + index + 1), ...end]))
     })
@@ -80,7 +80,7 @@ export class FakeRunner implements ModelRunner {
           const past = pasts[row] ?? 0
           const cache = this.#cache(row)
           invariant(past >= 1, 'a decode step of a row without a past')
-          // Only a dummy row may lack its past: in any other, the filler changes the answer.
+          // Only a dummy row may lack its past: in any other row, the filler changes the result.
           while (cache.length < past) cache.push(-1)
           // Generated tokens are another numeric class than prompt tokens.
           cache.splice(past, cache.length, tokenId + this.#stepMark)
@@ -99,7 +99,7 @@ export class FakeRunner implements ModelRunner {
     this.onInstant()
   }
 
-  /** Another's cache, as ours sees it. */
+  /** The cache of another runner. */
   orphanedCacheOf({ cache, rowHeaders }: CacheContent): OrphanedCache {
     return {
       rowHeaders: () => {
@@ -131,7 +131,7 @@ export class FakeRunner implements ModelRunner {
     this.stored.set(block, tokens)
   }
 
-  /** What is before the block may come later. */
+  /** Positions before the block may be filled later. */
   loadBlock(block: number, row: number, to: number): void {
     const tokens = this.stored.get(block)
     invariant(!this.#inFlight && tokens !== undefined, `there is nothing in block ${block}`)

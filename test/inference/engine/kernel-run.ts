@@ -10,7 +10,7 @@ import { openModelRunner } from '../../../src/inference/runtime/onnx-model-runne
 
 const SLOTS = 5
 
-/** Every token is a byte, so that characters and stop strings come in parts. */
+/** Every token is a byte, so that characters and stop strings span several tokens. */
 const byteText: TokenText = {
   vocabularySize: Number.POSITIVE_INFINITY,
   endTokenIds: [2],
@@ -28,14 +28,14 @@ export interface Submission {
   readonly history: readonly LoggedEvent[]
 }
 
-/** A cache that outlives its engine, that of a killed neighbour, and after how many events the engine is killed. */
+/** A cache file, the cache file of another killed worker, and the number of events after which the engine is killed. */
 export interface Life {
   readonly cacheFile: number
   readonly neighbourFile?: number
   readonly events: number
 }
 
-/** All events of requests in an engine of their own, side by side, until they end or it is killed. */
+/** All events of requests that run together in a new engine, until they end or it is killed. */
 export async function runOnKernels(
   model: PreparedModel,
   { loneRowDiffers, cutsDiffer }: Determinism,
@@ -86,7 +86,7 @@ export async function runOnKernels(
   return [...emitted.values()]
 }
 
-/** A model of test/fixtures/families, and what its kernels promise on this machine. */
+/** A model of test/fixtures/families, and the numeric properties of its kernels on this machine. */
 export async function prepareFamily(family: string, quantization: 'none' | 'int8', cacheFolder: string) {
   const path = fileURLToPath(new URL(`../../fixtures/families/${family}`, import.meta.url))
   const model = await prepareModel({ path, quantization, cacheFolder })

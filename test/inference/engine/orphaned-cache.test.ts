@@ -13,8 +13,9 @@ interface Killed {
 }
 
 /**
- * Runs the requests until the given instant, or to their ends, and is killed: the events emitted by then, and the
- * cache.
+ * Runs the requests in an engine that is killed at the given instant, or after they ended.
+ *
+ * @returns the emitted events, and the cache
  */
 async function killedAt(instant: number, requests: readonly GenerationRequest[], options: object = {}): Promise<Killed> {
   const harness = new EngineHarness(options)
@@ -40,7 +41,7 @@ function withoutEnd(log: readonly LoggedEvent[]): LoggedEvent[] {
   return log.filter(event => event.kind !== 'finished')
 }
 
-it('continues in the cache of a killed engine as an undisturbed run, wherever it was killed and whatever it ran', async () => {
+it('continues in the cache of a killed engine as an undisturbed run, for any instant of the kill and any requests', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(anyGeneration, { minLength: 1, maxLength: 5 }),
@@ -68,7 +69,7 @@ it('continues in the cache of a killed engine as an undisturbed run, wherever it
   )
 })
 
-it('computes nothing again: each stream continues with its next token', async () => {
+it('recomputes nothing: each stream continues with its next token', async () => {
   const requests = [3, 4, 5].map(first => request(`r${first}`, [first, 9, 8, 7, 6], { maxNewTokens: 20, ignoreEos: true }))
   const { logs, content } = await killedAt(40, requests)
   const successor = new EngineHarness({ content })
@@ -96,7 +97,7 @@ it('continues in the middle of a prompt', async () => {
   await successor.engine.close()
 })
 
-it('drops what another model left, and what no request claims', async () => {
+it('drops rows of another model, and rows that no request claims', async () => {
   const one = request('r', [3, 4, 5], { maxNewTokens: 20, ignoreEos: true })
   const { logs, content } = await killedAt(12, [one])
   const log = withoutEnd(logs[0] ?? [])
@@ -123,7 +124,7 @@ it('drops what another model left, and what no request claims', async () => {
   await unclaimed.engine.close()
 })
 
-/** What the successor of a killed engine does in the end: it releases the rows and overwrites them. */
+/** Releases and overwrites the rows, as the successor of a killed engine does eventually. */
 function overwrite({ cache, rowHeaders }: CacheContent): void {
   const headers = new RowHeaders(rowHeaders, cache.length)
   for (const [row, positions] of cache.entries()) {
@@ -132,7 +133,7 @@ function overwrite({ cache, rowHeaders }: CacheContent): void {
   }
 }
 
-it('continues rows of a killed neighbour beside its own work, whatever happens to them there meanwhile', async () => {
+it('continues rows of another killed worker during its own work, whatever happens to them there meanwhile', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(anyGeneration, { minLength: 1, maxLength: 4 }),
@@ -164,7 +165,7 @@ it('continues rows of a killed neighbour beside its own work, whatever happens t
   )
 })
 
-it('computes nothing of a neighbour’s rows again, between two steps of its own', async () => {
+it('recomputes nothing of another worker’s rows, between two of its own steps', async () => {
   const requests = [3, 4, 5].map(first => request(`r${first}`, [first, 9, 8, 7, 6], { maxNewTokens: 20, ignoreEos: true }))
   const { logs, content } = await killedAt(40, requests)
   const survivor = new EngineHarness({ orphaned: content })

@@ -12,7 +12,9 @@ beforeAll(async () => {
 })
 afterAll(() => rm(cacheFolder, { recursive: true }))
 
-/** Chunks of 17 (heads of 8 numbers) and 33 tokens (of 16) are in another numeric class: docs/decisions.md. */
+/**
+ * Chunks of 17 tokens (heads of 8 numbers) and 33 tokens (heads of 16) are another numeric class: docs/decisions.md.
+ */
 const MOST_CHUNK_TOKENS = 16
 
 const anyRequest = fc
@@ -39,7 +41,7 @@ it.each([
   ['gpt2', 'none'],
   ['gpt2', 'int8']
 ] as const)(
-  'emits the same bits, scores and all, behind a stored prefix as behind a computed one: %s, quantization %s',
+  'emits the same bits, scores included, after a stored prefix as after a computed one: %s, quantization %s',
   async (family, quantization) => {
     const { model, determinism } = await prepareFamily(family, quantization, cacheFolder)
     let cached = 0

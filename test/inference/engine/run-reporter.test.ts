@@ -40,7 +40,7 @@ it('reports once that a request has advanced, before the events of that run', as
   await harness.engine.close()
 })
 
-it('counts computing again as an advance', async () => {
+it('counts recomputation as an advance', async () => {
   const one = request('r', [5, 6, 7], { ignoreEos: true, maxNewTokens: 9 })
   const log = await alone(one)
   const harness = new EngineHarness()
@@ -52,7 +52,7 @@ it('counts computing again as an advance', async () => {
   await harness.engine.close()
 })
 
-it('does not report a request as advanced that the run failed', async () => {
+it('does not report a request as advanced whose run failed', async () => {
   const harness = new EngineHarness()
   harness.runner.failNext = true
   await harness.run(request('r', [5, 6, 7]))
@@ -60,7 +60,7 @@ it('does not report a request as advanced that the run failed', async () => {
   await harness.engine.close()
 })
 
-it('tells of a request that cannot be taken before it ends the process', async () => {
+it('reports a request that cannot be accepted before it ends the process', async () => {
   const harness = new EngineHarness()
   harness.engine.submit(request('neighbour', [5, 6, 7], { ignoreEos: true, maxNewTokens: 200 }))
   await harness.until(() => harness.events('neighbour').length > 3)

@@ -3,7 +3,7 @@ import { EngineHarness, request } from './engine-harness.ts'
 
 const PROMPT = Array.from({ length: 40 }, (_, index) => 3 + (index % 20))
 
-it('counts its runs, their rows and tokens as the runner sees them', async () => {
+it('counts the same runs, rows and tokens as the runner', async () => {
   const harness = new EngineHarness({ slots: 4 })
   for (const id of ['a', 'b', 'c', 'd', 'e']) harness.engine.submit(request(id, [9, 8, 7], { ignoreEos: true, maxNewTokens: 12 }))
   await Promise.all(['a', 'b', 'c', 'd', 'e'].map(id => harness.ended(id)))
@@ -20,7 +20,7 @@ it('counts its runs, their rows and tokens as the runner sees them', async () =>
   await harness.engine.close()
 })
 
-it('counts how much of a prompt was asked for and found among kept prefixes', async () => {
+it('counts the prompt tokens that were looked up and found among stored prefixes', async () => {
   const harness = new EngineHarness({ slots: 2 })
   harness.engine.submit(request('first', PROMPT))
   await harness.ended('first')
@@ -32,7 +32,7 @@ it('counts how much of a prompt was asked for and found among kept prefixes', as
   await harness.engine.close()
 })
 
-it('reports what is in use while requests run', async () => {
+it('reports gauges while requests run', async () => {
   const harness = new EngineHarness({ slots: 2 })
   for (const id of ['a', 'b', 'c']) harness.engine.submit(request(id, [9, 8, 7], { ignoreEos: true, maxNewTokens: 40 }))
   await harness.until(() => harness.engine.statistics.gauges.decodingRows === 2)

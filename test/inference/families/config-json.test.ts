@@ -10,7 +10,7 @@ function readJson(path: string): Readonly<Record<string, unknown>> {
   return z.record(z.string(), z.unknown()).parse(JSON.parse(readFileSync(path, 'utf8')))
 }
 
-/** What a family makes of config.json, or its refusal. */
+/** The configuration that a family reads from config.json, or its error message. */
 function outcome(json: Readonly<Record<string, unknown>>): unknown {
   const family = FAMILIES.find(({ modelTypes }) => modelTypes.includes(String(json['model_type'])))
   if (family === undefined) throw new Error(`no family ${json['model_type']}`)
@@ -25,7 +25,7 @@ function without(json: Readonly<Record<string, unknown>>, field: string): Record
   return Object.fromEntries(Object.entries(json).filter(([name]) => name !== field))
 }
 
-it.each(FIXTURES)('refuses no null where the field may be absent: %s', (_, json) => {
+it.each(FIXTURES)('accepts null for every optional field: %s', (_, json) => {
   for (const field of Object.keys(json).filter(name => name !== 'model_type')) {
     const absent = outcome(without(json, field))
     const given = outcome({ ...json, [field]: null })
@@ -34,7 +34,7 @@ it.each(FIXTURES)('refuses no null where the field may be absent: %s', (_, json)
   }
 })
 
-it('takes a null for an absent field, at every depth, unless the schema gives it a meaning', () => {
+it('treats null as an absent field, at every depth, unless the schema accepts null', () => {
   const schema = fields({
     plain: z.int().optional(),
     chosen: z.int().default(3),
@@ -48,7 +48,7 @@ it('takes a null for an absent field, at every depth, unless the schema gives it
   })
 })
 
-it('reads a field under the first of its spellings that has a value', () => {
+it('reads a field by the first of its names that has a value', () => {
   const schema = fields({ size: z.int() }, { size: ['width', 'n'] })
   expect(parseConfigJson('config.json', { size: null, width: 2, n: 3 }, schema)).toEqual({ size: 2 })
   expect(() => parseConfigJson('config.json', { width: null }, schema)).toThrow('config.json: size is missing')
@@ -62,11 +62,11 @@ it.each([
   ['qwen3', { num_key_value_heads: null }, { kvHeads: 4 }],
   ['qwen3', { head_dim: null }, { headDim: 128 }],
   ['gpt2', { n_inner: null }, { feedForward: 128 }]
-])('takes for null what transformers takes: %s %j', (family, overrides, expected) => {
+])('uses the defaults of transformers for null: %s %j', (family, overrides, expected) => {
   expect(outcome({ ...readJson(`test/fixtures/families/${family}/config.json`), ...overrides })).toMatchObject(expected)
 })
 
-it('refuses what is no object, no JSON value of the right kind, or out of bounds by naming it', () => {
+it('names the field and the value when a file is not an object, or a value has a wrong type or is out of bounds', () => {
   const schema = fields({ size: z.int().max(9) })
   for (const json of [null, [], 7, 'x']) expect(() => parseConfigJson('config.json', json, schema)).toThrow(/^config\.json: the file is /)
   expect(() => parseConfigJson('config.json', { size: 'x'.repeat(1000) }, schema)).toThrow(/^config\.json: size is "x{99}: .{0,80}$/)

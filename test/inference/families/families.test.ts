@@ -23,7 +23,7 @@ function folderOf(family: string): string {
   return fileURLToPath(new URL(family, FIXTURES))
 }
 
-it.each(FAMILIES)('says what transformers says: %s', async family => {
+it.each(FAMILIES)('computes the same logits as transformers: %s', async family => {
   const folder = folderOf(family)
   const model = await prepareModel({ path: folder, quantization: 'none', cacheFolder })
   const cases = await referenceCases(folder)
@@ -37,7 +37,7 @@ it.each(FAMILIES)('says what transformers says: %s', async family => {
   }
 })
 
-it.each(FAMILIES)('stays near in 8 bits: %s', async family => {
+it.each(FAMILIES)('computes similar logits in 8 bits: %s', async family => {
   const folder = folderOf(family)
   const model = await prepareModel({ path: folder, quantization: 'int8', cacheFolder })
   const cases = await referenceCases(folder)
@@ -50,7 +50,7 @@ it.each(FAMILIES)('stays near in 8 bits: %s', async family => {
 const PROMPT = [5, 250, 3, 3, 77, 140, 9, 31, 64, 8, 201, 17]
 
 it.each(FAMILIES.flatMap(family => (['none', 'int8'] as const).map(quantization => [family, quantization] as const)))(
-  'gives the same logits for all cuts of a prompt and all sizes of a batch: %s, %s',
+  'returns the same logits for all divisions of a prompt and all batch sizes: %s, %s',
   async (family, quantization) => {
     const model = await prepareModel({ path: folderOf(family), quantization, cacheFolder })
     const runner = await openModelRunner({ ...model, slots: 4, blocks: 0, threads: 1, spinning: false })

@@ -17,7 +17,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-// 8-bit weights hold the same numbers here; what differs is that activations are rounded to 8 bits too.
+// 8-bit weights contain the same numbers here; they differ because activations are rounded to 8 bits as well.
 const FORMS: { form: WeightForm; tolerance: number }[] = [
   { form: 'float32', tolerance: 1e-4 },
   { form: 'eightBit', tolerance: 0.5 }
@@ -31,13 +31,13 @@ describe.each(FORMS)('$form', ({ form, tolerance }) => {
   })
   afterAll(() => graph.close())
 
-  it('computes what the papers say', async () => {
+  it('computes the same logits as the reference', async () => {
     const expected = await referenceLogits(TINY_LLAMA, tinyWeights(TINY_LLAMA), IDS)
     const { logits } = await graph.run({ ids: [IDS], pasts: [0], expected: EVERY })
     expect(furthest(logits, expected)).toBeLessThan(tolerance)
   })
 
-  it('computes what the papers say with a head of its own and with biases', async () => {
+  it('computes the same logits as the reference with a separate head and with biases', async () => {
     const { graphPath } = await writeTinyLlama(join(folder, `${form}-extras`), form, ['head', 'biases'])
     const other = await GraphUnderTest.open(graphPath, TINY_LLAMA, CAPACITY)
     const expected = await referenceLogits(TINY_LLAMA, tinyWeights(TINY_LLAMA, ['head', 'biases']), IDS)
@@ -46,14 +46,14 @@ describe.each(FORMS)('$form', ({ form, tolerance }) => {
     expect(furthest(logits, expected)).toBeLessThan(tolerance)
   })
 
-  it('computes only the logits that are wanted, none too', async () => {
+  it('computes only the requested logits, or none', async () => {
     const { logits: all } = await graph.run({ ids: [IDS], pasts: [0], expected: EVERY })
     for (const expected of [[], [4], [8, 0, 8]]) {
       expect((await graph.run({ ids: [IDS], pasts: [0], expected })).logits).toEqual(expected.map(i => all[i]))
     }
   })
 
-  it('answers the same to the bit for every cut of a prompt into chunks of two or more', async () => {
+  it('returns bit-equal logits for every division of a prompt into chunks of at least two tokens', async () => {
     const whole = (await graph.run({ ids: [IDS], pasts: [0], expected: [IDS.length - 1] })).logits
     for (let cut = 2; cut <= IDS.length - 2; cut++) {
       const first = await graph.run({ ids: [IDS.slice(0, cut)], pasts: [0], expected: [] })
@@ -62,7 +62,7 @@ describe.each(FORMS)('$form', ({ form, tolerance }) => {
     }
   })
 
-  it('answers a row the same to the bit alone and among rows of other lengths', async () => {
+  it('returns bit-equal logits for a row alone and among rows of other lengths', async () => {
     const prompts = [IDS.slice(0, 2), IDS.slice(0, 5), IDS]
     const caches = await Promise.all(prompts.map(async prompt => (await graph.run({ ids: [prompt], pasts: [0], expected: [] })).cache))
     const pasts = prompts.map(prompt => prompt.length)

@@ -2,8 +2,8 @@ import type { LlamaConfig } from '../../../src/inference/families/llama.ts'
 import type { WeightSource } from '../../../src/inference/graph/weight-source.ts'
 
 /**
- * A Llama in plain loops and double precision, written from the papers and not from our graph: what the graph must
- * compute.
+ * A Llama in plain loops and double precision, written from the papers, independent of the graph under test: the
+ * specification of the graph.
  *
  * @returns logits of every position: [tokens][vocabulary]
  * Source: Touvron et al. 2023 (LLaMA); Su et al. 2021 (rotary positions, halves as in the published checkpoints)
@@ -31,7 +31,7 @@ export async function referenceLogits(config: LlamaConfig, source: WeightSource,
       rotate(await linear(`layers.${l}.key`, normed), config),
       await linear(`layers.${l}.value`, normed)
     ]
-    const mixed = addReader(queries, keys, values, config)
+    const mixed = attention(queries, keys, values, config)
     states = add(states, await linear(`layers.${l}.attention_output`, mixed))
 
     const inner = rmsNorm(states, await vector(`layers.${l}.feed_forward_norm`), config.rmsEpsilon)
@@ -43,7 +43,7 @@ export async function referenceLogits(config: LlamaConfig, source: WeightSource,
   return linear(source.info('head') === null ? 'embedding' : 'head', last)
 }
 
-function addReader(queries: number[][], keys: number[][], values: number[][], { heads, kvHeads, headDim }: LlamaConfig): number[][] {
+function attention(queries: number[][], keys: number[][], values: number[][], { heads, kvHeads, headDim }: LlamaConfig): number[][] {
   return queries.map((query, t) =>
     Array.from({ length: heads }, (_, head) => {
       const kv = Math.floor(head / (heads / kvHeads)) * headDim

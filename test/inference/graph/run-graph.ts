@@ -1,13 +1,13 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import type { LlamaConfig } from '../../../src/inference/families/llama.ts'
 
-/** Keys and values of some rows, as one run leaves them. */
+/** Keys and values of some rows after a run. */
 export type Cache = Readonly<Record<string, Tensor>>
 
 export interface Step {
-  /** One array per row, all equally long. */
+  /** One array per row, all of the same length. */
   readonly ids: readonly (readonly number[])[]
-  /** Positions that each row has in the cache. */
+  /** Positions of each row in the cache. */
   readonly pasts: readonly number[]
   readonly cache?: Cache
   /** Indexes into rows × tokens. */
@@ -15,8 +15,8 @@ export interface Step {
 }
 
 /**
- * Runs a graph of ours through the stock JavaScript binding: slow (it copies the cache), and independent of our own
- * runtime.
+ * Runs a graph with onnxruntime-node's own JavaScript binding: slow, since it copies the cache, and independent of
+ * `inference/runtime`.
  */
 export class GraphUnderTest {
   readonly #session: InferenceSession
@@ -53,7 +53,7 @@ export class GraphUnderTest {
     return { logits: Array.from({ length: count }, (_, r) => [...values.subarray(r * vocabulary, (r + 1) * vocabulary)]), cache: present }
   }
 
-  /** Rows of several caches in one. */
+  /** Concatenates the rows of several caches. */
   join(caches: readonly Cache[]): Cache {
     return Object.fromEntries(
       Object.entries(caches[0] ?? {}).map(([name, first]) => {

@@ -20,10 +20,10 @@ export const TINY_LLAMA: LlamaConfig = {
   head: 'optional'
 }
 
-/** What some Llamas have: a head that is not the embedding, biases on queries, keys and values. */
+/** Optional tensors: a head that is not the embedding; biases of queries, keys and values. */
 export type Extra = 'head' | 'biases'
 
-/** Writes a small random Llama (always the same one) into `folder`, which is made if need be. Takes milliseconds. */
+/** Writes a small random Llama, always the same, into `folder`, creating it if necessary. Takes milliseconds. */
 export async function writeTinyLlama(
   folder: string,
   form: WeightForm = 'float32',
@@ -36,7 +36,7 @@ export async function writeTinyLlama(
 }
 
 /**
- * Random weights that are multiples of 1/256 in -1/2..1/2 (norms near 1): the 8-bit form holds exactly the same values.
+ * Random weights that are multiples of 1/256 in -1/2..1/2 (norms near 1): the 8-bit form represents them exactly.
  */
 export function tinyWeights(config: LlamaConfig, extras: readonly Extra[] = []): WeightSource {
   const shapes = tinyShapes(config, extras)
@@ -91,7 +91,7 @@ function tinyShapes(config: LlamaConfig, extras: readonly Extra[]): Map<string, 
   return shapes
 }
 
-/** A byte that depends on name and index alone (FNV-1a, then a finishing mix). */
+/** A byte that depends only on name and index (FNV-1a and a final mix). */
 function noise(name: string, index: number): number {
   let hash = 0x811c9dc5 ^ index
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193)

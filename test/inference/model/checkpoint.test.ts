@@ -23,7 +23,7 @@ const CONFIG = {
   rms_norm_eps: 1e-5
 }
 
-/** Our name of a part of a layer, and transformers'. */
+/** Names of a layer's parts: in the graph, and in transformers. */
 const LAYER_NAMES = [
   ['attention_norm', 'input_layernorm'],
   ['query', 'self_attn.q_proj'],
@@ -47,7 +47,7 @@ async function write(config: object, tensors: readonly FloatTensor[]): Promise<v
   await writeFile(join(folder, 'model.safetensors'), safetensorsBytes(tensors))
 }
 
-/** The tiny Llama under the published names, with a head of its own. */
+/** The tiny Llama with the published names and a separate head. */
 async function tinyTensors(): Promise<FloatTensor[]> {
   const source = tinyWeights(TINY_LLAMA, ['head'])
   const names: [ours: string, theirs: string][] = [
@@ -76,7 +76,7 @@ function config(overrides: object): LlamaConfig {
   return parseConfigJson('config.json', { ...CONFIG, ...overrides }, LLAMA.configJson)
 }
 
-it('computes what the papers say', async () => {
+it('computes the same logits as the reference', async () => {
   await write(CONFIG, await tinyTensors())
   const graph = await GraphUnderTest.open((await prepare()).graphPath, TINY_LLAMA, 16)
   const { logits } = await graph.run({ ids: [IDS], pasts: [0], expected: IDS.map((_, i) => i) })
@@ -85,14 +85,14 @@ it('computes what the papers say', async () => {
   expect(Math.max(...expected.map((value, i) => Math.abs(value - (logits.flat()[i] ?? Number.NaN))))).toBeLessThan(1e-4)
 })
 
-it('names models by weights and configuration', async () => {
+it('derives the model hash from weights and configuration', async () => {
   await write(CONFIG, await tinyTensors())
   const { modelHash } = await prepare()
   await write({ ...CONFIG, rope_theta: 20_000 }, await tinyTensors())
   expect((await prepare()).modelHash).not.toBe(modelHash)
 })
 
-it('takes the head that the configuration names, not the one that happens to be there', async () => {
+it('uses the head that the configuration selects, even if the file contains another', async () => {
   await write({ ...CONFIG, tie_word_embeddings: true }, await tinyTensors())
   const tied = await prepare()
   await write(
@@ -109,7 +109,7 @@ it('takes the head that the configuration names, not the one that happens to be 
   await expect(prepare()).rejects.toThrow(/"lm_head\.weight" is missing/)
 })
 
-it('refuses weights that it would not use', async () => {
+it('rejects unused weights', async () => {
   const extra = { name: 'model.layers.0.self_attn.o_proj.bias', shape: [64], values: new Float32Array(64) }
   await write(CONFIG, [...(await tinyTensors()), extra])
   await expect(prepare()).rejects.toThrow(/"model\.layers\.0\.self_attn\.o_proj\.bias" belongs to a kind of Llama that is not supported/)
@@ -122,7 +122,7 @@ it('reads rotary settings of old and new transformers', () => {
   expect(config({ rope_scaling: { type: 'linear', factor: 2 } }).rotary.positionDivisor).toBe(2)
 })
 
-it("stretches Llama 3's long waves, keeps the short, blends between", () => {
+it("scales Llama 3's long wavelengths, keeps the short ones, interpolates between", () => {
   const rope = { rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 64 }
   const { rotary } = config({ rope_theta: 10_000, rope_scaling: rope })
   const [first, second, ...rest] = rotary.frequencyDivisors ?? []
@@ -143,20 +143,20 @@ it.each([
   ['another activation', { hidden_act: 'gelu' }, /hidden_act is "gelu", must be "silu"/],
   ['heads of which a part is rotated', { partial_rotary_factor: 0.5 }, /partial_rotary_factor is 0\.5, must be 1/],
   [
-    'such heads as transformers 5 writes them',
+    'unsupported head sizes in the format of transformers 5',
     { rope_parameters: { partial_rotary_factor: 0.5 } },
     /rope_parameters\.partial_rotary_factor is 0\.5/
   ]
-])('refuses %s by field and value', (_, overrides, message) => {
+])('rejects %s and names field and value', (_, overrides, message) => {
   expect(() => config(overrides)).toThrow(message)
 })
 
-it('refuses another family by naming those that it knows', async () => {
+it('rejects another family and names the supported ones', async () => {
   await write({ ...CONFIG, model_type: 'mamba' }, [])
   await expect(prepare()).rejects.toThrow(/model_type is "mamba", supported are .*"llama"/)
 })
 
-it('refuses a context whose tables would fill the memory', async () => {
+it('rejects a context whose tables are too large', async () => {
   await write({ ...CONFIG, max_position_embeddings: 2 ** 20, head_dim: 1024 }, await tinyTensors())
   await expect(prepare()).rejects.toThrow(/a context of 1048576 with 1024 rotated dimensions is too large/)
 })

@@ -9,11 +9,11 @@ import type { prepareModel } from '../../../src/inference/model/prepare-model.ts
 import { TINY_LLAMA } from '../graph/tiny-llama.ts'
 import { type TinyGguf, writeTinyGguf } from './tiny-gguf.ts'
 
-const USAGE = `Builds the graph of every fixture and downloaded model with two checkouts, and compares what they write, byte by byte.
+const USAGE = `Builds the graph of every fixture and downloaded model with two checkouts, and compares the files byte by byte.
 
 Usage: npm run compare:graphs -- <other checkout> [<model> ...]
 
-Models are those in the other checkout's test/fixtures/families, tiny GGUF files, models/*/*.gguf, and the ones named.
+Models: the other checkout's test/fixtures/families, tiny GGUF files, models/*/*.gguf, and the models named.
 Exits with 1 if any file or description differs.`
 
 const HERE = join(import.meta.dirname, '../../..')
@@ -73,7 +73,7 @@ async function tinyGgufs(folder: string): Promise<string[]> {
   return paths
 }
 
-/** What a checkout makes of a model: its description, and the hash of each file beside the graph; or why it refuses. */
+/** The description of a model and the hash of each file that a checkout builds, or its error message. */
 async function build(checkout: string, path: string, quantization: 'none' | 'int8' | 'auto'): Promise<string> {
   const module = pathToFileURL(resolve(checkout, 'src/inference/model/prepare-model.ts')).href
   const { prepareModel: prepare } = (await import(module)) as { prepareModel: typeof prepareModel }

@@ -7,7 +7,7 @@ import { describeModel } from '../../../src/inference/model/describe-model.ts'
 import { ModelFileError } from '../../../src/inference/weights/model-file-error.ts'
 import { writeTinyGguf } from './tiny-gguf.ts'
 
-it('says of a GGUF file what its metadata says, and under which key', async () => {
+it('describes a GGUF file by its metadata, with the keys', async () => {
   const folder = await temporaryFolder()
   const path = join(folder, 'tiny.gguf')
   await writeTinyGguf(path, { type: 'Q8_0', metadata: [{ key: 'tokenizer.chat_template', string: '{{ x }}' }] })
@@ -26,7 +26,7 @@ it('says of a GGUF file what its metadata says, and under which key', async () =
   expect(model.weightTypes.value.map(({ type }) => type)).toEqual(['Q8_0', 'F32'])
 })
 
-it('says of a checkpoint what its configuration says, in the spelling that it has, and lists every file', async () => {
+it('describes a checkpoint by its configuration, with the names used there, and lists every file', async () => {
   const cacheFolder = await temporaryFolder()
   const [gpt2, llama] = await Promise.all(
     ['gpt2', 'llama'].map(family =>
@@ -52,7 +52,7 @@ it('says of a checkpoint what its configuration says, in the spelling that it ha
   ])
 })
 
-it('refuses what could not be served', async () => {
+it('rejects a model that cannot be served', async () => {
   const path = await temporaryFolder()
   await expect(describeModel({ path, quantization: 'auto', cacheFolder: path })).rejects.toThrow(ModelFileError)
 })

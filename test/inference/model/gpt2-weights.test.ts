@@ -31,7 +31,7 @@ function add(name: string, shape: readonly number[]) {
   return (tensors: Map<string, TensorInfo>) => void tensors.set(name, { name, shape, type: FLOATS, offset: 0, bytes: 4 })
 }
 
-it('hands out all rows alike, in whatever pieces', async () => {
+it('reads the same rows in pieces of any size', async () => {
   const weights = read(() => {})
   const whole = await weights.float32('layers.1.qkv', 0, 96)
   for (const step of [1, 7, 32, 95]) {
@@ -42,18 +42,18 @@ it('hands out all rows alike, in whatever pieces', async () => {
   }
 })
 
-it('does not mind the masks of old checkpoints, nor a copy of the tied head', () => {
+it('ignores the masks of old checkpoints and a copy of the tied head', () => {
   expect(read(add('transformer.h.0.attn.bias', [1, 1, 64, 64])).info('head')).toBeNull()
   expect(read(add('transformer.h.1.attn.masked_bias', [])).info('head')).toBeNull()
   expect(read(add('lm_head.weight', [256, 32])).info('head')).toBeNull()
 })
 
-it('uses a head of its own where there is one, and misses it where there must be', () => {
+it('uses a separate head if there is one, and requires it where the configuration does', () => {
   expect(read(add('lm_head.weight', [256, 32]), 'required').info('head')).toMatchObject({ rows: 256, columns: 32 })
   expect(() => read(() => {}, 'required')).toThrow(/"lm_head\.weight" is missing/)
 })
 
-it('refuses weights that are missing, of another shape, or that it would not use', () => {
+it('rejects weights that are missing, of another shape or unused', () => {
   expect(() => read(tensors => tensors.delete('transformer.h.1.mlp.c_fc.bias'))).toThrow(/"transformer\.h\.1\.mlp\.c_fc\.bias" is missing/)
   expect(() => read(add('transformer.h.1.mlp.c_fc.weight', [128, 32]))).toThrow(/c_fc\.weight" is \[128,32\], must be \[32,128\]/)
   expect(() => read(add('transformer.h.0.crossattention.c_attn.weight', [32, 64]))).toThrow(

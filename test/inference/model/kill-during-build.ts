@@ -1,6 +1,6 @@
 import { prepareModel } from '../../../src/inference/model/prepare-model.ts'
 
-/** Run as a process of its own: dies as hard as a process can, half way through a build. */
+/** Run in a separate process: kills itself with SIGKILL in the middle of a build. */
 const [path = '', cacheFolder = ''] = process.argv.slice(2)
 await prepareModel({
   path,

@@ -51,7 +51,7 @@ it.each([
   { name: 'float32 weights in 8 bits', gguf: {}, quantization: 'int8', tolerance: 0.5 },
   { name: "Llama 3's frequencies", gguf: { config: LLAMA3 }, quantization: 'none', tolerance: 1e-4 }
 ] satisfies { name: string; gguf: TinyGguf; quantization: QuantizationChoice; tolerance: number }[])(
-  'computes what the papers say with $name',
+  'computes the same logits as the reference with $name',
   async ({ gguf, quantization, tolerance }) => {
     await writeTinyGguf(path, gguf)
     const config = 'config' in gguf ? gguf.config : TINY_LLAMA
@@ -82,7 +82,7 @@ it('describes the model', async () => {
   expect(await prepareModel({ path: folder, quantization: 'none', cacheFolder }), 'a folder with one model').toEqual(model)
 })
 
-it('builds once: later starts find the graph', async () => {
+it('builds once; later starts reuse the graph', async () => {
   await writeTinyGguf(path)
   const first = await prepare()
   const built = await stat(first.graphPath)
@@ -90,7 +90,7 @@ it('builds once: later starts find the graph', async () => {
   expect((await stat(first.graphPath)).ino).toBe(built.ino)
 })
 
-it('names models by content and form, not by path', async () => {
+it('derives the model hash from content and quantization, not from the path', async () => {
   await writeTinyGguf(path)
   const { modelHash } = await prepare()
   expect((await prepare('int8')).modelHash).not.toBe(modelHash)
@@ -103,7 +103,7 @@ it('names models by content and form, not by path', async () => {
   expect((await prepare()).modelHash).not.toBe(modelHash)
 })
 
-it('builds the same graph twice at once without harm', async () => {
+it('can build the same graph twice at the same time', async () => {
   await writeTinyGguf(path)
   const [one, other] = await Promise.all([prepare(), prepare()])
   expect(one).toEqual(other)
@@ -113,7 +113,7 @@ it('builds the same graph twice at once without harm', async () => {
 describe('a prepared graph that is damaged', () => {
   const FILES = ['model.onnx', 'weights.bin', 'manifest.json'] as const
 
-  /** Some damage to the bytes of a file; null: the file is gone. */
+  /** Damages the bytes of a file; null: the file is removed. */
   const damage = fc.oneof(
     fc.constant(() => null),
     fc.nat().map(at => (bytes: Buffer) => bytes.subarray(0, at % bytes.length)),
@@ -129,7 +129,7 @@ describe('a prepared graph that is damaged', () => {
     })
   )
 
-  it('is known by its checksums, whatever the damage, also where the file has its right size', async () => {
+  it('is detected by its checksums for any damage, also if the file size is right', async () => {
     await writeTinyGguf(path)
     const graphFolder = dirname((await prepare()).graphPath)
     const good = await Promise.all(FILES.map(name => readFile(join(graphFolder, name))))
@@ -148,7 +148,7 @@ describe('a prepared graph that is damaged', () => {
     )
   })
 
-  it.each(FILES)('is built again, and the operator is told (%s)', async name => {
+  it.each(FILES)('is built again and reported to the operator (%s)', async name => {
     await writeTinyGguf(path)
     const damaged = join(dirname((await prepare()).graphPath), name)
     const good = await readFile(damaged)
@@ -160,7 +160,7 @@ describe('a prepared graph that is damaged', () => {
     expect(await graphFolders()).toHaveLength(1)
   })
 
-  it('is built again by several starts at once without harm', async () => {
+  it('can be built again by several starts at the same time', async () => {
     await writeTinyGguf(path)
     const { graphPath, modelHash } = await prepare()
     const good = await readFile(graphPath)
@@ -170,7 +170,7 @@ describe('a prepared graph that is damaged', () => {
     expect(await graphFolders()).toEqual([modelHash])
   })
 
-  it('is told apart from a whole one by a check of everything that was prepared', async () => {
+  it('is distinguished from an intact graph by the check of all prepared graphs', async () => {
     await writeTinyGguf(path)
     const [plain, coarse] = [await prepare(), await prepare('int8')]
     await truncate(coarse.graphPath, 10)
@@ -181,10 +181,10 @@ describe('a prepared graph that is damaged', () => {
 })
 
 describe('a cache folder that cannot be written to', () => {
-  /** No mode keeps root from writing; a path below a pseudo file system does. */
+  /** No file mode prevents root from writing; a path in a pseudo file system does. */
   const UNWRITABLE = '/sys/everstream'
 
-  it.runIf(process.platform === 'linux')('is named, with what to do', async () => {
+  it.runIf(process.platform === 'linux')('is named in the message, with a remedy', async () => {
     await writeTinyGguf(path)
     const error = await prepareModel({ path, quantization: 'none', cacheFolder: UNWRITABLE }).catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(ModelFileError)
@@ -194,7 +194,7 @@ describe('a cache folder that cannot be written to', () => {
   })
 })
 
-it('leaves nothing half when it is killed, and the next start cleans up', async () => {
+it('leaves no incomplete graph when it is killed, and the next start cleans up', async () => {
   await writeTinyGguf(path)
   const script = fileURLToPath(new URL('kill-during-build.ts', import.meta.url))
   const child = owned(spawn(process.execPath, [script, path, cacheFolder], { stdio: 'inherit' }))
@@ -206,7 +206,7 @@ it('leaves nothing half when it is killed, and the next start cleans up', async 
   expect(await graphFolders()).toEqual([modelHash])
 })
 
-it('says in one line that the disk is full, and takes its own files away', async () => {
+it('reports a full disk in one line and removes its temporary files', async () => {
   await mkdir(cacheFolder)
   const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
   const source = { ...tinyWeights(TINY_LLAMA), float32: () => Promise.reject(full) }
@@ -227,7 +227,7 @@ it('says in one line that the disk is full, and takes its own files away', async
   expect(await graphFolders()).toEqual([])
 })
 
-it('reports progress that only grows, from above 0 to 1', async () => {
+it('reports monotonic progress from above 0 to 1', async () => {
   await writeTinyGguf(path)
   const fractions: number[] = []
   await prepareModel({ path, quantization: 'none', cacheFolder, onProgress: fraction => fractions.push(fraction) })
@@ -267,7 +267,7 @@ const REFUSED: { name: string; gguf: TinyGguf; message: RegExp }[] = [
   }
 ]
 
-it.each(REFUSED)('refuses $name by naming it', async ({ gguf, message }) => {
+it.each(REFUSED)('rejects $name and names it', async ({ gguf, message }) => {
   await writeTinyGguf(path, gguf)
   const error = await prepare().catch((reason: unknown) => reason)
   expect(error).toBeInstanceOf(ModelFileError)
@@ -275,14 +275,14 @@ it.each(REFUSED)('refuses $name by naming it', async ({ gguf, message }) => {
   expect(await graphFolders()).toEqual([])
 })
 
-it('refuses a path without a model', async () => {
+it('rejects a path without a model', async () => {
   await expect(prepareModel({ path: join(folder, 'none'), quantization: 'auto', cacheFolder })).rejects.toThrow(
     /none: no such file or folder/
   )
   await expect(prepareModel({ path: folder, quantization: 'auto', cacheFolder })).rejects.toThrow(/holds no \.gguf or \.safetensors file/)
 })
 
-/** What the cache holds beside notes. */
+/** Content of the cache folder except the recorded hashes. */
 async function graphFolders(): Promise<string[]> {
   return (await readdir(cacheFolder)).filter(name => name !== 'hashes')
 }

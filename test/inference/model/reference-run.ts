@@ -5,13 +5,13 @@ import type { ModelRunner } from '../../../src/inference/contract/model-runner.t
 import type { PreparedModel } from '../../../src/inference/model/prepared-model.ts'
 import { openModelRunner } from '../../../src/inference/runtime/onnx-model-runner.ts'
 
-/** What transformers says of a prompt, in float32. */
+/** Results of transformers for a prompt, in float32. */
 const Case = z.object({
   prompt: z.array(z.int()),
   last_logits: z.array(z.number()),
   prompt_logprobs: z.array(z.number().nullable()),
   greedy: z.array(z.int()),
-  /** By how much each greedy token won, in logits. */
+  /** Difference between the two highest logits, for each greedy token. */
   greedy_margin: z.array(z.number())
 })
 export type ReferenceCase = z.infer<typeof Case>
@@ -27,7 +27,7 @@ export interface Run {
   readonly greedy: readonly number[]
 }
 
-/** Runs prompts through our runtime: the prompt in one prefill, then single steps along the reference's own tokens. */
+/** Runs prompts with the native runtime: one prefill, then single steps with the tokens of the reference. */
 export async function runCases(model: PreparedModel, cases: readonly ReferenceCase[]): Promise<Run[]> {
   const runner = await openModelRunner({ ...model, slots: 2, blocks: 0, threads: 1, spinning: false })
   try {

@@ -6,11 +6,11 @@ import { type MetadataEntry, type TensorEntry, writeGguf } from '../weights/writ
 export interface TinyGguf {
   readonly config?: LlamaConfig
   readonly extras?: readonly Extra[]
-  /** Type of the matrices; vectors are F32 always. Both hold the weights of `tinyWeights` exactly. */
+  /** Type of the matrices; vectors are always F32. Both represent the weights of `tinyWeights` exactly. */
   readonly type?: 'F32' | 'Q8_0'
-  /** Added to the metadata, or put in place of an entry. */
+  /** Entries that are added to the metadata, or replace entries with the same key. */
   readonly metadata?: readonly MetadataEntry[]
-  /** Our name of a matrix to leave out. */
+  /** Name in the graph of a matrix to omit. */
   readonly without?: string
 }
 
@@ -40,7 +40,7 @@ export async function writeTinyGguf(path: string, options: TinyGguf = {}): Promi
   await writeGguf(path, [...entries.values()], tensors)
 }
 
-/** Our name of a part of a layer, and GGUF's. */
+/** Names of a layer's parts: in the graph, and in GGUF. */
 const PARTS: readonly (readonly [ours: string, theirs: string])[] = [
   ['attention_norm', 'attn_norm'],
   ['query', 'attn_q'],
@@ -88,8 +88,8 @@ function toGgufName(name: string): string {
 }
 
 /**
- * Rows of each head from halves to pairs, as llama.cpp's converter does: reshape(heads, 2, headDim / 2), swap the last
- * two.
+ * Reorders the rows of each head from halves to pairs, as llama.cpp's converter does: reshape(heads, 2, headDim / 2),
+ * then swap the last two dimensions.
  */
 function interleave(values: Float32Array, columns: number, headDim: number): Float32Array {
   const out = new Float32Array(values.length)

@@ -35,7 +35,7 @@ describe.runIf(process.platform === 'linux')('a cache in a file', () => {
     return fstatSync(file).blocks * 512
   }
 
-  it('is there for the next that opens it, at any address, row headers included', () => {
+  it('keeps its content, with row headers, for the next process that maps it at any address', () => {
     const first = open()
     row(first, 1).fill(7)
     new Uint8Array(first.rowHeaders).fill(9)
@@ -46,7 +46,7 @@ describe.runIf(process.platform === 'linux')('a cache in a file', () => {
     next.free()
   })
 
-  it('takes memory as it is written, and gives a row back, also one that an earlier owner wrote', () => {
+  it('takes memory when it is written, and returns the memory of a row, also of one written by an earlier owner', () => {
     const first = open({ rows: 2000 })
     expect(heldBytes()).toBeLessThan(SLACK_BYTES)
     row(first, 1).fill(7)
@@ -62,7 +62,7 @@ describe.runIf(process.platform === 'linux')('a cache in a file', () => {
     next.free()
   })
 
-  it('is read by another cache, row headers and rows, for as long as it is there', () => {
+  it('can be read by another cache, row headers and rows, as long as it exists', () => {
     const first = open()
     row(first, 1).fill(7)
     new Uint8Array(first.rowHeaders).fill(9)
@@ -84,7 +84,7 @@ describe.runIf(process.platform === 'linux')('a cache in a file', () => {
     other.free()
   })
 
-  it('begins empty where it has another shape', () => {
+  it('starts empty if the shape differs', () => {
     const first = open()
     row(first, 0).fill(7)
     new Uint8Array(first.rowHeaders).fill(9)
@@ -95,7 +95,7 @@ describe.runIf(process.platform === 'linux')('a cache in a file', () => {
     next.free()
   })
 
-  it('holds what a runner computed: another decodes on with the same bits', async () => {
+  it('contains a runner’s positions: another runner continues with the same bits', async () => {
     await using graph = await tinyGraph()
     const first = await openModelRunner(graph.options)
     expect(first.moveCacheTo(file)).toBe(true)
@@ -110,7 +110,7 @@ describe.runIf(process.platform === 'linux')('a cache in a file', () => {
     next.close()
   })
 
-  it('is refused, and what there is stays, where the file cannot be one', async () => {
+  it('is rejected, with the content unchanged, if the file is unsuitable', async () => {
     await using graph = await tinyGraph()
     const runner = await openModelRunner(graph.options)
     const prompt = tokens(20)

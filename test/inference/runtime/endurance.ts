@@ -2,8 +2,8 @@ import { openModelRunner } from '../../../src/inference/runtime/onnx-model-runne
 import { tokens } from './open-tiny.ts'
 
 /**
- * Run as a process of its own, with --expose-gc: prints by how many bytes it grew in each of five rounds of runs of
- * every kind.
+ * Run in a separate process with --expose-gc: prints its growth in bytes in each of five rounds with runs of every
+ * kind.
  */
 const [runs = '', options = ''] = process.argv.slice(2)
 const runner = await openModelRunner(JSON.parse(options))
@@ -25,7 +25,7 @@ async function work(count: number): Promise<number> {
     if (run % 500 === 0) await refused()
   }
   globalThis.gc?.()
-  // Without what V8 keeps in reserve for itself.
+  // Without memory that V8 keeps in reserve.
   const { rss, heapTotal, heapUsed } = process.memoryUsage()
   return rss - heapTotal + heapUsed
 }

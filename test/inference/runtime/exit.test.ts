@@ -13,7 +13,7 @@ afterAll(() => graph[Symbol.asyncDispose]())
 
 const WAYS = ['closed', 'open', 'exit', 'exit at the start of a run', 'exit in a run', 'end with a run']
 
-it.each(WAYS)('a process ends cleanly and says nothing: %s', async way => {
+it.each(WAYS)('a process exits cleanly and without output: %s', async way => {
   const script = fileURLToPath(new URL('leave-process.ts', import.meta.url))
   const options = JSON.stringify({ ...graph.options, threads: 2, spinning: true })
   const child = owned(spawn(process.execPath, ['--no-warnings', script, way, options], { stdio: ['ignore', 'inherit', 'pipe'] }))

@@ -33,7 +33,7 @@ function side(layer: number, which: 'key' | 'value', row: number): Float32Array 
   return new Float32Array(memory.view(cache.address(layer, which, row), kvHeads * capacity * headDim * 4))
 }
 
-/** The first number of each position says where it is. */
+/** The first number of each position encodes its location. */
 function write(row: number, positions: number): void {
   for (const [layer, which, head, position] of indices(positions))
     side(layer, which, row)[offset(head, position)] = name(layer, which, head, position)
@@ -56,7 +56,7 @@ function* indices(positions: number): Generator<readonly [number, 'key' | 'value
   }
 }
 
-it('bring every head’s positions to another row, and change no other position of it', () => {
+it('copy every head’s positions to another row, and change no other position of it', () => {
   write(0, 100)
   blocks.save(0, BLOCK_TOKENS, 5)
   blocks.load(5, 1, 2 * BLOCK_TOKENS)
@@ -69,7 +69,7 @@ it('bring every head’s positions to another row, and change no other position 
   expect(wrong).toBe(0)
 })
 
-it.runIf(process.platform === 'linux')('take memory when they are filled, and give it back when they are released', () => {
+it.runIf(process.platform === 'linux')('take memory when they are filled, and return it when they are released', () => {
   write(0, BLOCK_TOKENS)
   const before = process.memoryUsage.rss()
   for (let block = 0; block < BLOCKS; block++) blocks.save(0, 0, block)
@@ -81,7 +81,7 @@ it.runIf(process.platform === 'linux')('take memory when they are filled, and gi
   expect(side(1, 'value', 1)[offset(3, 31)]).toBe(name(1, 'value', 3, 31))
 })
 
-it.runIf(process.platform === 'linux')('stay what they are when the rows move to a file', () => {
+it.runIf(process.platform === 'linux')('keep their content when the rows move to a file', () => {
   write(0, BLOCK_TOKENS)
   blocks.save(0, 0, 0)
   const file = createCacheFile()
@@ -92,7 +92,7 @@ it.runIf(process.platform === 'linux')('stay what they are when the rows move to
   expect(side(0, 'key', 0)[offset(2, 3)]).toBe(name(0, 'key', 2, 3))
 })
 
-it('may be none', () => {
+it('may be zero in number', () => {
   const none = new KvBlocks(memory, cache, 0)
   expect(() => none.save(0, 0, 0)).toThrow(InvariantError)
   none.free()

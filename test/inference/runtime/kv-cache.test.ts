@@ -35,7 +35,7 @@ function residentBytes(): number {
 }
 
 describe('memory', () => {
-  it('is taken by what is written, whatever was reserved', () => {
+  it('is taken by written positions only, for any reserved size', () => {
     const before = residentBytes()
     const large = new KvCache(memory, { ...SHAPE, rows: 2000 })
     large.touch(1234)
@@ -45,13 +45,13 @@ describe('memory', () => {
     large.free()
   })
 
-  it('goes back when a row is released, and the neighbours keep theirs', () => {
+  it('is returned when a row is released, and other rows keep theirs', () => {
     fill(0, 1)
     fill(1, 2)
     fill(2, 3)
     const before = residentBytes()
     cache.releaseRow(1)
-    // macOS takes it when it needs it.
+    // macOS reclaims the memory only under pressure.
     if (process.platform === 'linux') {
       expect(before - residentBytes()).toBeGreaterThan(ROW_BYTES - SLACK_BYTES)
       expect(row(1, 'value', 1).every(value => value === 0)).toBe(true)
@@ -60,7 +60,7 @@ describe('memory', () => {
     expect(row(0, 'key', 2).every(value => value === 3)).toBe(true)
   })
 
-  it('is taken again by a released row, and goes back again', () => {
+  it('is taken again by a released row, and returned again', () => {
     fill(0, 1)
     cache.releaseRow(0)
     cache.copyRow(0, 1, 10)
@@ -71,7 +71,7 @@ describe('memory', () => {
     if (process.platform === 'linux') expect(row(1, 'key', 0).every(value => value === 0)).toBe(true)
   })
 
-  it.each([64, 80, 96, 128, 8])('belongs to one row only, also with heads of %i numbers and an odd context', headDim => {
+  it.each([64, 80, 96, 128, 8])('pages belong to one row only, also with heads of %i numbers and an odd context', headDim => {
     const odd = new KvCache(memory, { layers: 1, rows: 2, kvHeads: 3, capacity: 1001, headDim })
     expect(odd.shape.capacity).toBeGreaterThanOrEqual(1001)
     const pageBytes = BigInt(memory.pageBytes)
@@ -81,7 +81,7 @@ describe('memory', () => {
 })
 
 describe('a copied row', () => {
-  it('has the first positions of every head, and keeps its own behind them', () => {
+  it('has the first positions of every head, and keeps its own positions after them', () => {
     fill(0, 1)
     fill(2, 7)
     cache.copyRow(0, 2, 100)
@@ -94,7 +94,7 @@ describe('a copied row', () => {
     expect(row(0, 'key', 0).every(value => value === 1)).toBe(true)
   })
 
-  it('is unchanged by a copy of itself or of nothing', () => {
+  it('is unchanged by a copy of itself or of zero positions', () => {
     fill(0, 1)
     fill(1, 2)
     cache.copyRow(0, 0, 100)

@@ -1,7 +1,7 @@
 import { openModelRunner } from '../../../src/inference/runtime/onnx-model-runner.ts'
 import { tokens } from './open-tiny.ts'
 
-/** Run as a process of its own: uses a runner, then leaves in the way that it is told. */
+/** Run in a separate process: uses a runner, then exits in the way given by its argument. */
 const [way, options = ''] = process.argv.slice(2)
 const runner = await openModelRunner(JSON.parse(options))
 await runner.prefill(0, 0, tokens(64), [63])

@@ -15,17 +15,17 @@ beforeAll(async () => {
 })
 afterAll(() => graph[Symbol.asyncDispose]())
 
-it('grows by nothing over 25,000 runs', async () => {
+it('does not grow over 25,000 runs', async () => {
   const script = fileURLToPath(new URL('endurance.ts', import.meta.url))
   const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', script, '5000', JSON.stringify(graph.options)])
   const growths: number[] = JSON.parse(stdout)
   expect(growths).toHaveLength(5)
-  // A leak shows in every round, the allocator's and V8's moods only in some. One tensor forgotten in each prefill is
+  // A leak shows in every round, variations of the allocator and of V8 only in some. One leaked tensor per prefill is
   // 500 KiB a round.
   expect(Math.min(...growths)).toBeLessThan(MEBIBYTE / 4)
 }, 60_000)
 
-it('copies nothing that grows with the room in the cache: a step costs the same in a small and in a huge one', async () => {
+it('copies nothing that grows with the size of the cache: a step costs the same in a small and in a huge one', async () => {
   const small = await openModelRunner({ ...graph.options, contextLength: 256 })
   const huge = await openModelRunner({ ...graph.options, contextLength: 32_768 })
   const timesMs = new Map<ModelRunner, number[]>([
@@ -42,14 +42,14 @@ it('copies nothing that grows with the room in the cache: a step costs the same 
     }
   }
   const [smallMs, hugeMs] = [...timesMs.values()].map(times => times.sort((left, right) => left - right)[75] ?? 0)
-  // A step that clears or copies its cache touches 64 MiB here, in 10 ms and more instead of a tenth of one.
+  // A step that clears or copies its cache touches 64 MiB here, which takes at least 10 ms instead of 0.1 ms.
   expect(hugeMs).toBeLessThan(2 * (smallMs ?? 0) + 0.5)
   expect(process.memoryUsage.rss() - before).toBeLessThan(16 * MEBIBYTE)
   small.close()
   huge.close()
 })
 
-it('holds on to no memory for each length of chunk', async () => {
+it('retains no memory per chunk length', async () => {
   await using slow = await tinyGraph(SLOW_LLAMA)
   const runner = await openModelRunner(slow.options)
   for (const length of [512, 2, 511, 3, 300]) await runner.prefill(0, 0, tokens(length), [])
@@ -59,12 +59,12 @@ it('holds on to no memory for each length of chunk', async () => {
   runner.close()
 })
 
-it.runIf(process.platform === 'linux')('gives back the cache that was reserved for a graph it then refuses', async () => {
+it.runIf(process.platform === 'linux')('frees the cache that was reserved for a graph that is then rejected', async () => {
   const open = () => openModelRunner({ ...graph.options, layers: 3, contextLength: 2 ** 20 })
   await expect(open()).rejects.toMatchObject({ code: 'engine_failure' })
   const before = await addressedPages()
   for (let attempt = 0; attempt < 8; attempt++) await expect(open()).rejects.toMatchObject({ code: 'engine_failure' })
-  // One cache is 3.75 GiB of addresses.
+  // One cache reserves 3.75 GiB of addresses.
   expect((await addressedPages()) - before).toBeLessThan(2 ** 31 / 4096)
 })
 

@@ -21,7 +21,7 @@ afterAll(async () => {
 
 const { context, vocabulary } = SLOW_LLAMA
 
-describe('what the contract forbids never reaches native code', () => {
+describe('calls that violate the contract never reach native code', () => {
   const FORBIDDEN: [string, (runner: ModelRunner) => Promise<unknown>][] = [
     ['a batch of no rows', runner => runner.decode([], [])],
     ['more rows than there are', runner => runner.decode([1, 1, 1, 1, 1], [1, 1, 1, 1, 1])],
@@ -46,14 +46,14 @@ describe('what the contract forbids never reaches native code', () => {
     await expect(misuse(runner)).rejects.toThrow(InvariantError)
   })
 
-  it('copies and releases of rows or positions that there are not', () => {
+  it('copies and releases of rows or positions that do not exist', () => {
     expect(() => runner.copyRow(0, 5, 1)).toThrow(InvariantError)
     expect(() => runner.copyRow(-1, 0, 1)).toThrow(InvariantError)
     expect(() => runner.copyRow(0, 1, context + 1)).toThrow(InvariantError)
     expect(() => runner.releaseRow(5)).toThrow(InvariantError)
   })
 
-  it('blocks of positions that there are not, and blocks that there are not', () => {
+  it('blocks of positions that do not exist, and blocks that do not exist', () => {
     const { blocks } = runner
     expect(() => runner.saveBlock(0, -1, 0)).toThrow(InvariantError)
     expect(() => runner.saveBlock(0, context - BLOCK_TOKENS + 1, 0)).toThrow(InvariantError)
@@ -65,7 +65,7 @@ describe('what the contract forbids never reaches native code', () => {
   })
 })
 
-it('refuses everything but terminate while a run is in flight, and the run is unharmed', async () => {
+it('rejects everything except terminate while a run is in flight, and the run is unaffected', async () => {
   const expected = (await runner.prefill(0, 0, tokens(400), [399])).slice()
   const run = runner.prefill(0, 0, tokens(400), [399])
   await expect(runner.prefill(1, 0, tokens(100, 5), [0])).rejects.toThrow(InvariantError)
@@ -79,7 +79,7 @@ it('refuses everything but terminate while a run is in flight, and the run is un
   expect(await run).toEqual(expected)
 })
 
-it('refuses everything once closed, and logits that are still held are empty', async () => {
+it('rejects everything after close, and logits still held by a caller become empty', async () => {
   const closed = await openModelRunner(graph.options)
   const logits = await closed.prefill(0, 0, [1, 2], [0, 1])
   expect(logits).toHaveLength(2 * vocabulary)
@@ -97,12 +97,12 @@ describe('a graph that cannot be served', () => {
     await expect(open).rejects.toMatchObject({ code: 'engine_failure', message: expect.stringContaining('gone') })
   })
 
-  it('is no graph', async () => {
+  it('is not a graph', async () => {
     const open = openModelRunner({ ...graph.options, graphPath: new URL(import.meta.url).pathname })
     await expect(open).rejects.toMatchObject({ code: 'engine_failure' })
   })
 
-  it.each(['the graph', 'the weights'])('was cut short: %s', async part => {
+  it.each(['the graph', 'the weights'])('is truncated: %s', async part => {
     await using damaged = await tinyGraph()
     const { graphPath } = damaged.options
     const file = part === 'the graph' ? graphPath : join(dirname(graphPath), DATA_FILE)
@@ -113,7 +113,7 @@ describe('a graph that cannot be served', () => {
     }
   })
 
-  it('has a flipped bit somewhere: it is refused or runs, and the process lives', async () => {
+  it('has a flipped bit: it is rejected or runs, and the process survives', async () => {
     await using damaged = await tinyGraph()
     const { graphPath } = damaged.options
     const whole = await readFile(graphPath)
@@ -126,19 +126,19 @@ describe('a graph that cannot be served', () => {
     }
   })
 
-  it('has more layers, or fewer, than it is said to have', async () => {
+  it('has more layers, or fewer, than declared', async () => {
     for (const layers of [SLOW_LLAMA.layers + 1, SLOW_LLAMA.layers - 1]) {
       await expect(openModelRunner({ ...graph.options, layers })).rejects.toMatchObject({ code: 'engine_failure' })
     }
   })
 
-  it('has other heads than it is said to have: the first run says so', async () => {
+  it('has other heads than declared: the first run fails', async () => {
     const other = await openModelRunner({ ...graph.options, kvHeads: SLOW_LLAMA.kvHeads + 1 })
     await expect(other.prefill(0, 0, [1, 2], [])).rejects.toMatchObject({ code: 'engine_failure' })
     other.close()
   })
 
-  it('wants more cache than there are addresses', async () => {
+  it('needs more cache than there are addresses', async () => {
     await expect(openModelRunner({ ...graph.options, slots: 2 ** 36 })).rejects.toMatchObject({ code: 'engine_failure' })
   })
 })

@@ -37,7 +37,7 @@ describe.each(['float32', 'eightBit'] as const)('%s', form => {
     return ids.map((_, row) => logits.slice(row * vocabulary, (row + 1) * vocabulary))
   }
 
-  it('says what the stock binding says, in prefill and in decode', async () => {
+  it('computes the same logits as onnxruntime-node’s binding, in prefill and in decode', async () => {
     const stock = await GraphUnderTest.open(graph.options.graphPath, TINY_LLAMA, 64)
     const first = await stock.run({ ids: [tokens(LENGTH)], pasts: [0], expected: EVERY })
     expect(await prefill(2, 0, tokens(LENGTH), EVERY)).toEqual(first.logits.flat())
@@ -47,7 +47,7 @@ describe.each(['float32', 'eightBit'] as const)('%s', form => {
     await stock.close()
   })
 
-  it('computes a prompt alike in any chunks of two tokens or more, logits and cache', async () => {
+  it('computes the same logits and cache for any chunks of at least two tokens', async () => {
     const whole = await prefill(0, 0, tokens(LENGTH), EVERY)
     const [after] = await decode([9], [LENGTH])
     await fc.assert(
@@ -63,7 +63,7 @@ describe.each(['float32', 'eightBit'] as const)('%s', form => {
     )
   })
 
-  it('decodes a row alike alone and in any batch, in any place, whatever its neighbours are', async () => {
+  it('decodes a row with the same logits alone and in any batch, at any index, with any other rows', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.tuple(fc.integer({ min: 1, max: 99 }), fc.integer({ min: 2, max: 60 })), { minLength: 2, maxLength: 4 }),
@@ -90,7 +90,7 @@ describe.each(['float32', 'eightBit'] as const)('%s', form => {
     )
   })
 
-  it('goes on with a copied row as with the original', async () => {
+  it('continues with a copied row as with the original', async () => {
     await runner.prefill(1, 0, tokens(LENGTH), [])
     runner.copyRow(1, 0, LENGTH)
     runner.copyRow(0, 3, LENGTH)
@@ -100,7 +100,7 @@ describe.each(['float32', 'eightBit'] as const)('%s', form => {
     expect(await decode([3], [LENGTH])).toEqual([second])
   })
 
-  it('keeps a row in the spare one, and goes on with it elsewhere', async () => {
+  it('stores a row in the spare row, and continues it in another row', async () => {
     const spare = runner.slots
     await runner.prefill(1, 0, tokens(LENGTH), [])
     const whole = await prefill(1, LENGTH, tokens(7, 2), [6])
@@ -111,7 +111,7 @@ describe.each(['float32', 'eightBit'] as const)('%s', form => {
     expect(await prefill(2, LENGTH, tokens(7, 2), [6])).toEqual(whole)
   })
 
-  it('goes on behind blocks as behind what they were copied from, in whatever order they come', async () => {
+  it('continues after blocks as after the positions they were copied from, loaded in any order', async () => {
     const prompt = tokens(3 * BLOCK_TOKENS + 9)
     const last = [prompt.length - 1]
     const whole = await prefill(1, 0, prompt, last)
@@ -128,7 +128,7 @@ describe.each(['float32', 'eightBit'] as const)('%s', form => {
     for (const block of [4, 0, 7]) runner.releaseBlock(block)
   })
 
-  it('leaves the other rows as they are when one is prefilled, copied over or released', async () => {
+  it('leaves other rows unchanged when one is prefilled, overwritten by a copy or released', async () => {
     await runner.prefill(0, 0, tokens(LENGTH), [])
     const undisturbed = await decode([4], [LENGTH])
     await runner.prefill(1, 0, tokens(200, 5), [])
@@ -138,20 +138,20 @@ describe.each(['float32', 'eightBit'] as const)('%s', form => {
     expect(await decode([4], [LENGTH])).toEqual(undisturbed)
   })
 
-  it('goes back: a shorter past forgets what came behind it', async () => {
+  it('rewinds: a shorter past discards the positions after it', async () => {
     const whole = await prefill(0, 0, tokens(LENGTH), LAST)
     await runner.prefill(0, 20, tokens(50, 9), [])
     expect(await prefill(0, 20, tokens(LENGTH).slice(20), [LENGTH - 21])).toEqual(whole)
   })
 
-  it('starts afresh in a released row, and in a used one', async () => {
+  it('starts anew in a released row, and in a used one', async () => {
     const fresh = await prefill(0, 0, tokens(LENGTH), LAST)
     expect(await prefill(0, 0, tokens(LENGTH), LAST)).toEqual(fresh)
     runner.releaseRow(0)
     expect(await prefill(0, 0, tokens(LENGTH), LAST)).toEqual(fresh)
   })
 
-  it('gives logits for the tokens that are asked for, for none too', async () => {
+  it('returns logits of the requested tokens, or of none', async () => {
     const every = await prefill(0, 0, tokens(LENGTH), EVERY)
     const some = [0, 7, LENGTH - 1]
     expect(await prefill(0, 0, tokens(LENGTH), some)).toEqual(
@@ -163,7 +163,7 @@ describe.each(['float32', 'eightBit'] as const)('%s', form => {
     expect(await decode([9], [LENGTH])).toEqual([after])
   })
 
-  it('takes a prompt of one token, and one that fills the context', async () => {
+  it('accepts a prompt of one token, and one that fills the context', async () => {
     const one = await prefill(0, 0, [7], [0])
     expect(one.some(value => value !== 0)).toBe(true)
     await runner.prefill(0, 0, tokens(TINY_LLAMA.context - 1), [])
@@ -172,7 +172,7 @@ describe.each(['float32', 'eightBit'] as const)('%s', form => {
   })
 })
 
-/** The sizes as ranges that fill LENGTH; a rest of one token joins the chunk before it. */
+/** Converts the sizes to ranges that fill LENGTH; a rest of one token joins the chunk before it. */
 function cuts(sizes: readonly number[]): [number, number][] {
   const ranges: [number, number][] = []
   for (let from = 0; from < LENGTH; ) {

@@ -8,12 +8,12 @@ import { writeGraph } from '../../../src/inference/graph/write-graph.ts'
 import type { ModelRunnerOptions } from '../../../src/inference/runtime/onnx-model-runner.ts'
 import { TINY_LLAMA, tinyWeights } from '../graph/tiny-llama.ts'
 
-/** A graph in a folder of its own, and what the runner must know of it. */
+/** A graph in a temporary folder, and the options to open it. */
 export interface TinyGraph extends AsyncDisposable {
   readonly options: ModelRunnerOptions
 }
 
-/** Some 30 ms for 512 tokens: long enough to be met in flight. */
+/** Takes about 30 ms for 512 tokens: long enough to observe a run in flight. */
 export const SLOW_LLAMA: LlamaConfig = { ...TINY_LLAMA, layers: 16, context: 1024 }
 
 export async function tinyGraph(config: LlamaConfig = TINY_LLAMA, form: WeightForm = 'float32'): Promise<TinyGraph> {
@@ -39,7 +39,7 @@ export async function tinyGraph(config: LlamaConfig = TINY_LLAMA, form: WeightFo
   }
 }
 
-/** A made-up text: always the same for the same seed. */
+/** Synthetic token ids, a function of the seed. */
 export function tokens(count: number, seed = 1): number[] {
   return Array.from({ length: count }, (_, index) => (index * 7 + seed * 13 + ((index * index) % 11)) % TINY_LLAMA.vocabulary)
 }

@@ -4,7 +4,7 @@ import { OrtApi } from '../../../src/inference/runtime/native/ort-api.ts'
 
 const TOO_LONG = 'k'.repeat(3000)
 
-it('forgets each refusal: 100,000 of them hold no memory', () => {
+it('frees the status of each failed call: 100,000 of them retain no memory', () => {
   const api = new OrtApi()
   const settings = api.create('CreateSessionOptions')
   const refused = (): void => api.call('AddSessionConfigEntry', settings, TOO_LONG, '1')
@@ -15,7 +15,7 @@ it('forgets each refusal: 100,000 of them hold no memory', () => {
   }
   expect(refused).toThrow(/ONNX Runtime: Config key/)
   const before = refuse(20_000)
-  // A status is some 100 bytes.
+  // A status takes about 100 bytes.
   expect(refuse(100_000) - before).toBeLessThan(4 * 2 ** 20)
   api.release('ReleaseSessionOptions', settings)
 })

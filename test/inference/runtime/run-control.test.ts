@@ -18,7 +18,7 @@ afterAll(async () => {
   await graph[Symbol.asyncDispose]()
 })
 
-it('leaves the event loop to others while a run is in flight', async () => {
+it('does not block the event loop while a run is in flight', async () => {
   let turns = 0
   let isOver = false
   const run = runner.prefill(0, 0, CHUNK, LAST).finally(() => {
@@ -29,11 +29,11 @@ it('leaves the event loop to others while a run is in flight', async () => {
     turns++
   }
   await run
-  // A run that blocks lets one or two turns pass; this one takes milliseconds and a turn microseconds.
+  // A blocking run would allow one or two turns; this one takes milliseconds and a turn microseconds.
   expect(turns).toBeGreaterThan(20)
 })
 
-it('ends the run in flight on terminate, and computes the next one as if nothing had happened', async () => {
+it('ends the run in flight on terminate, and computes the next one as usual', async () => {
   const expected = (await runner.prefill(0, 0, CHUNK, LAST)).slice()
   const run = runner.prefill(0, 0, CHUNK, LAST)
   runner.terminate()
@@ -41,12 +41,12 @@ it('ends the run in flight on terminate, and computes the next one as if nothing
   expect(await runner.prefill(0, 0, CHUNK, LAST)).toEqual(expected)
 })
 
-it('ends a run that is under way, not only one that has not begun', async () => {
+it('ends a run that has begun, not only one that has not', async () => {
   const started = performance.now()
   await runner.prefill(0, 0, CHUNK, LAST)
   const wholeMs = performance.now() - started
 
-  /** Terminates after an eighth of a run. On a machine that stalls us here, the run may get to its end. */
+  /** Terminates after an eighth of a run. If this process is stalled here, the run may complete. */
   async function attempt(): Promise<'done' | 'ended'> {
     const run = runner.prefill(0, 0, CHUNK, LAST).then(
       () => 'done' as const,
@@ -63,7 +63,7 @@ it('ends a run that is under way, not only one that has not begun', async () => 
   expect(outcome).toBe('ended')
 })
 
-it('keeps what was in the caches when a run behind it is ended', async () => {
+it('keeps the content of the cache when a later run is terminated', async () => {
   const prompt = tokens(300, 4)
   const behind = tokens(200, 6)
   await runner.prefill(0, 0, prompt, [])
@@ -73,7 +73,7 @@ it('keeps what was in the caches when a run behind it is ended', async () => {
   for (let attempt = 0; attempt < 12; attempt++) {
     const run = attempt % 2 === 0 ? runner.prefill(0, 300, tokens(500, 9), []) : runner.decode([8, 9], [300, 300])
     runner.terminate()
-    // A decode step is short: now and then it is over before it can be ended.
+    // A decode step is short: sometimes it completes before it can be terminated.
     await run.catch(() => {
       ended++
     })
@@ -83,12 +83,12 @@ it('keeps what was in the caches when a run behind it is ended', async () => {
   expect(ended).toBeGreaterThan(0)
 })
 
-it('forgets a terminate that came between runs', async () => {
+it('ignores a terminate between runs', async () => {
   runner.terminate()
   expect(await runner.prefill(0, 0, CHUNK, LAST)).toHaveLength(SLOW_LLAMA.vocabulary)
 })
 
-it('serves two runners in one process, at the same time, each with its own cache', async () => {
+it('runs two runners in one process at the same time, each with its own cache', async () => {
   const other = await openModelRunner(graph.options)
   const expected = (await runner.prefill(0, 0, CHUNK, LAST)).slice()
   const [left, right] = await Promise.all([runner.prefill(0, 0, CHUNK, LAST), other.prefill(3, 0, CHUNK, LAST)])

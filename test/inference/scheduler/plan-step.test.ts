@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { planStep, roomFor } from '../../../src/inference/scheduler/plan-step.ts'
 import { anyWorkload, reservedTokensOf, type WalkedStep, type Workload, walk } from './step-walk.ts'
 
-/** More than any workload needs: a walk that reaches it makes no progress. */
+/** More steps than any workload needs: a walk that reaches it makes no progress. */
 const MAX_STEPS = 5000
 
 function steps(workload: Workload): readonly WalkedStep[] {
@@ -41,7 +41,7 @@ it('computes every prompt and every token of every choice, and waits only when t
   })
 })
 
-it('lets decoding rows wait for one chunk at most, of the size for that', () => {
+it('lets decoding rows wait for at most one chunk, of the size for that case', () => {
   forEveryWorkload((walked, { limits }) => {
     const runs = walked.filter(({ plan }) => plan.kind === 'prefill' || plan.kind === 'decode')
     for (const [index, { state, plan }] of runs.entries()) {
@@ -61,7 +61,7 @@ it('takes longer chunks while no row decodes', () => {
   })
 })
 
-it('computes a prompt in order, in chunks of two tokens or more that end with it, alone in its row', () => {
+it('computes a prompt in order, in chunks of at least two tokens that end with the prompt, alone in its row', () => {
   forEveryWorkload(walked => {
     for (const { state, plan } of walked) {
       if (plan.kind !== 'prefill') continue
@@ -82,7 +82,7 @@ it('never reserves more rows or positions than there are', () => {
   })
 })
 
-it('admits first come, first served, and of a group as many choices together as there is room for', () => {
+it('admits groups first come, first served, and as many choices of a group together as fit', () => {
   forEveryWorkload(walked => {
     const queue: number[] = []
     for (const { state, plan, choices } of walked) {
@@ -96,7 +96,7 @@ it('admits first come, first served, and of a group as many choices together as 
   })
 })
 
-it('resumes what a killed process left before it admits anything, and only with room, a computed prompt and a token to compute', () => {
+it('resumes sequences of a killed process before it admits others, and only with room, a computed prompt and a token to compute', () => {
   forEveryWorkload(walked => {
     for (const { state, plan } of walked) {
       if (plan.kind === 'admit' || plan.kind === 'wait') expect(state.resumed).toEqual([])
@@ -111,7 +111,7 @@ it('resumes what a killed process left before it admits anything, and only with 
   })
 })
 
-it('computes again what was resumed only where its row or the room for it is gone', () => {
+it('recomputes a resumed sequence only if its row or the room for it is gone', () => {
   forEveryWorkload(walked => {
     for (const { state, plan } of walked) {
       if (plan.kind !== 'requeue') continue
@@ -123,7 +123,7 @@ it('computes again what was resumed only where its row or the room for it is gon
   })
 })
 
-it('finds room for as many as fit in rows and positions, and not for one more', () => {
+it('finds room for exactly as many sequences as fit in rows and positions', () => {
   const anyRoom = fc.record({ freeRows: fc.nat(6), reservedTokens: fc.nat(100), budgetTokens: fc.integer({ min: 100, max: 200 }) })
   fc.assert(
     fc.property(anyRoom, fc.integer({ min: 1, max: 60 }), (room, tokens) => {
@@ -134,7 +134,7 @@ it('finds room for as many as fit in rows and positions, and not for one more', 
   )
 })
 
-it('decodes every decoding row in one step, with a dummy row where one alone is another numeric class', () => {
+it('decodes all decoding rows in one step, with a dummy row where a single row is another numeric class', () => {
   forEveryWorkload((walked, { limits }) => {
     for (const { state, plan } of walked) {
       if (plan.kind !== 'decode') continue
@@ -144,7 +144,7 @@ it('decodes every decoding row in one step, with a dummy row where one alone is 
   })
 })
 
-it('is a function of the state only, which it leaves as it is', () => {
+it('is a pure function of the state', () => {
   forEveryWorkload(walked => {
     for (const { state, plan } of walked) {
       const copy = structuredClone(state)
@@ -154,7 +154,7 @@ it('is a function of the state only, which it leaves as it is', () => {
   })
 })
 
-it('does not starve a large group: smaller ones behind it wait too', () => {
+it('does not starve a large group: smaller groups after it wait too', () => {
   const group = (reservedTokens: number) => ({ choices: [{}], reservedTokens })
   const plan = planStep({
     limits: { chunkTokens: 8, loneChunkTokens: 8, minDecodeRows: 1 },

@@ -8,7 +8,7 @@ const sizes = fc.record({
   logits: fc.constantFrom('all' as const, 'lastTwo' as const, 'last' as const)
 })
 
-it('cuts any prompt into chunks of two tokens or more that cover it once, in order', () => {
+it('divides any prompt into chunks of at least two tokens that cover it once, in order', () => {
   fc.assert(
     fc.property(sizes, fc.nat(), ({ promptTokens, chunkTokens, logits }, start) => {
       let computed = start % (promptTokens - 1)
@@ -24,13 +24,13 @@ it('cuts any prompt into chunks of two tokens or more that cover it once, in ord
   )
 })
 
-it('asks for the logits of the last position, or of every position that is scored', () => {
+it('requests the logits of the last position, or of every scored position', () => {
   expect(planChunk({ computed: 0, promptTokens: 5 }, 3, 'last').logitIndices).toEqual([])
   expect(planChunk({ computed: 3, promptTokens: 5 }, 3, 'last').logitIndices).toEqual([1])
   expect(planChunk({ computed: 3, promptTokens: 5 }, 3, 'lastTwo').logitIndices).toEqual([0, 1])
   expect(planChunk({ computed: 0, promptTokens: 5 }, 3, 'all').logitIndices).toEqual([0, 1, 2])
 })
 
-it('computes a prompt of one token alone', () => {
+it('computes a prompt of one token in one chunk', () => {
   expect(planChunk({ computed: 0, promptTokens: 1 }, 64, 'lastTwo')).toEqual({ from: 0, to: 1, logitIndices: [0] })
 })

@@ -15,7 +15,7 @@ const anyReuse = fc
     return { promptTokens, isScored, state: { ...rest, reusableTokens: reusable, storedTokens: Math.min(stored, reusable) } }
   })
 
-it('leaves two tokens of a prompt to compute, and all of a scored one', () => {
+it('leaves two tokens of a prompt to compute, and all tokens of a scored prompt', () => {
   fc.assert(
     fc.property(anyReuse, ({ promptTokens, isScored, state }) => {
       const { orphanedTokens, storedTokens } = planReuse(state)
@@ -26,7 +26,7 @@ it('leaves two tokens of a prompt to compute, and all of a scored one', () => {
   )
 })
 
-it('takes the longer of stored prefix and orphaned row, the latter only whole where cuts differ', () => {
+it('uses the longer of stored prefix and orphaned row, the latter only completely where chunk boundaries change results', () => {
   fc.assert(
     fc.property(anyReuse, ({ state }) => {
       const { orphanedTokens, storedTokens } = planReuse(state)

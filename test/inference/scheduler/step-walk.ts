@@ -2,17 +2,17 @@ import fc from 'fast-check'
 import { planStep, type SchedulerLimits, type SchedulerState, type StepPlan } from '../../../src/inference/scheduler/plan-step.ts'
 import type { LogitSelection } from '../../../src/inference/scheduler/prefill-chunk.ts'
 
-/** Choices of one prompt, and when they arrive. */
+/** Choices of one prompt, and their time of arrival. */
 export interface Arrival {
   readonly atStep: number
   readonly choices: number
   readonly promptTokens: number
-  /** At 0 the prompt has one choice, which ends with its prefill. */
+  /** If 0, the prompt has one choice, which ends with its prefill. */
   readonly newTokens: number
   readonly logits: LogitSelection
-  /** Positions found among stored prefixes, as far as the prompt allows. */
+  /** Positions found among stored prefixes, limited by the prompt's length. */
   readonly storedTokens: number
-  /** Positions of the row that a killed process left of each choice; null: it is a new request. */
+  /** Positions of each choice's row that a killed process left; null for a new request. */
   readonly orphanedTokens: number | null
 }
 
@@ -34,7 +34,7 @@ interface Prompt {
   computed: number
 }
 
-/** A plan, with the state it was made of and the choices it was for. */
+/** A plan, with its state and the choices that it concerns. */
 export interface WalkedStep {
   readonly state: SchedulerState
   readonly plan: StepPlan
@@ -70,7 +70,7 @@ export function reservedTokensOf({ promptTokens, newTokens }: Arrival): number {
   return promptTokens + newTokens
 }
 
-/** Carries plans out on counts alone, until the scheduler waits and nothing arrives any more. */
+/** Applies plans to counts only, until the scheduler waits and all groups have arrived. */
 export function* walk({ limits, slots, budgetTokens, arrivals }: Workload): Generator<WalkedStep> {
   const decoding: { readonly choice: Choice; left: number }[] = []
   const waiting: { choices: readonly Choice[]; readonly reservedTokens: number }[] = []

@@ -13,8 +13,8 @@ import { toTokenScore } from './token-score.ts'
 
 /**
  * How the cache of a choice with a history is recomputed. `exact`: the prompt is prefilled and the generated tokens are
- * computed in single steps as before, bit-equal to an undisturbed run. `fast`: all tokens are prefilled; a later near-tie
- * between tokens may be decided differently.
+ * computed in single steps as before, bit-equal to an undisturbed run. `fast`: all tokens are prefilled; a later
+ * near-tie between tokens may be decided differently.
  */
 export type Recovery = 'exact' | 'fast'
 
@@ -55,7 +55,8 @@ export class Sequence implements RowOwner {
   computed = 0
 
   /**
-   * @param emitted  tokens generated and emitted earlier: they update the state and are recomputed, but not emitted again
+   * @param emitted  tokens generated and emitted earlier: they update the state and are recomputed, but not emitted
+   *   again
    */
   constructor(
     request: GenerationRequest,
