@@ -29,7 +29,7 @@ export interface GenerationRequest {
   readonly sampling: SamplingParams
   /** Texts that end a choice: the one completed first, or the longer of two completed by the same token. */
   readonly stopStrings: readonly string[]
-  /** Tokens that end a choice, whatever `ignoreEos`. */
+  /** Tokens that end a choice, independent of `ignoreEos`. */
   readonly stopTokenIds: readonly number[]
   /** The stop string or stop token that ended a choice is part of its text. */
   readonly includeStop: boolean

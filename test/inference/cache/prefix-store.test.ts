@@ -14,7 +14,7 @@ const anyPrompt = fc.record({
 type Plan = Parameters<typeof promptOf>[0]
 
 const anyUse = fc.record({
-  kind: fc.constantFrom('save' as const, 'save' as const, 'lend' as const, 'shrink' as const),
+  kind: fc.constantFrom('save' as const, 'save' as const, 'copy' as const, 'shrink' as const),
   plan: anyPrompt,
   limit: fc.nat(6 * BLOCK_TOKENS),
   room: fc.integer({ min: -10, max: BLOCKS * BLOCK_TOKENS + 100 })
@@ -92,7 +92,7 @@ it('copies exactly the longest stored prefix of the same salt, evicts the least 
           memory.cache[0] = prompt.promptTokenIds.slice(0, there)
           store.save(prompt, there, 0, room)
           model.save(plan, there, room)
-        } else if (kind === 'lend') {
+        } else if (kind === 'copy') {
           room = nextRoom
           memory.cache[1] = []
           const copied = store.copyPrefix(prompt, limit, 1, room)

@@ -77,7 +77,7 @@ it.runIf(process.platform === 'linux').each([
         fc.array(anyRequest, { minLength: 1, maxLength: 5 }),
         fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 3 }),
         fc.boolean(),
-        async (plans, lives, isCopied) => {
+        async (plans, kills, isCopied) => {
           const requests = plans.map((one, index) => ({ ...one, id: `r${index}` }))
           const undisturbed = await runOnKernels(
             model,
@@ -88,11 +88,11 @@ it.runIf(process.platform === 'linux').each([
           const [cacheFile, otherFile] = [createCacheFile(), createCacheFile()]
           invariant(cacheFile !== null && otherFile !== null, 'Linux has cache files')
           const logs = requests.map((): LoggedEvent[] => [])
-          for (const [life, events] of [...lives, Number.POSITIVE_INFINITY].entries()) {
+          for (const [round, events] of [...kills, Number.POSITIVE_INFINITY].entries()) {
             const open = requests.filter((_, index) => logs[index]?.at(-1)?.kind !== 'finished')
             if (open.length === 0) break
             const submissions = open.map(one => ({ request: one, history: [...(logs[requests.indexOf(one)] ?? [])] }))
-            const files = life % 2 === 0 ? [cacheFile, otherFile] : [otherFile, cacheFile]
+            const files = round % 2 === 0 ? [cacheFile, otherFile] : [otherFile, cacheFile]
             const [own = cacheFile, neighbourFile = otherFile] = isCopied ? files : [cacheFile, otherFile]
             const emitted = await runOnKernels(model, determinism, 16, submissions, { cacheFile: own, neighbourFile, events })
             for (const [index, one] of open.entries()) logs[requests.indexOf(one)]?.push(...(emitted[index] ?? []))

@@ -41,10 +41,10 @@ it('continues any log after any cut with exactly its rest, among any other reque
 
 it('emits the rest of a log after any number of worker deaths', async () => {
   await fc.assert(
-    fc.asyncProperty(anyGeneration, fc.array(fc.nat(12), { minLength: 1, maxLength: 5 }), async (plan, lives) => {
+    fc.asyncProperty(anyGeneration, fc.array(fc.nat(12), { minLength: 1, maxLength: 5 }), async (plan, kills) => {
       const one = { ...plan, id: 'r' }
       const log: LoggedEvent[] = []
-      for (const events of lives) {
+      for (const events of kills) {
         const harness = new EngineHarness({ slots: 2 })
         harness.engine.submit(one, log)
         await harness.until(() => harness.events('r').length >= events || harness.events('r').at(-1)?.kind === 'finished')

@@ -33,7 +33,7 @@ describe('a request whose logits are not numbers', () => {
   const BROKEN = 30
   const NOT_A_NUMBER = { kind: 'failed', failure: { code: 'engine_failure', param: null } }
   const prompt = Array.from({ length: 70 }, (_, index) => 6 + (index % 24))
-  const neighbour = request('neighbour', [5, 6, 7], {
+  const other = request('other', [5, 6, 7], {
     ignoreEos: true,
     maxNewTokens: 60,
     sampling: { ...GREEDY, logitBias: [[BROKEN, -100]] }
@@ -48,15 +48,15 @@ describe('a request whose logits are not numbers', () => {
   }
 
   it.each(Object.entries(broken))('fails alone (%s), without effect on other requests', async (_, generation) => {
-    const undisturbed = await alone(neighbour)
+    const undisturbed = await alone(other)
     const harness = new EngineHarness()
     harness.runner.brokenBy = BROKEN
-    harness.engine.submit(neighbour)
-    await harness.until(() => harness.events('neighbour').length > 3)
+    harness.engine.submit(other)
+    await harness.until(() => harness.events('other').length > 3)
     const events = await harness.run(generation)
     expect(events.filter(isTerminal)).toEqual([expect.objectContaining({ kind: 'failed' })])
     expect(events.at(-1)).toMatchObject(NOT_A_NUMBER)
-    expect(byChoice(await harness.ended('neighbour'))).toEqual(byChoice(undisturbed))
+    expect(byChoice(await harness.ended('other'))).toEqual(byChoice(undisturbed))
     expect(harness.engine.statistics.gauges).toMatchObject({ decodingRows: 0, reservedTokens: 0 })
     await harness.engine.close()
   })
@@ -120,7 +120,7 @@ describe('a stop string that is the text of a control token', () => {
 
   it.each([
     { case: 'leaves it out', changes: {}, text: '' },
-    { case: 'includes it where that is asked for', changes: { includeStop: true }, text: '<1>' },
+    { case: 'includes it if requested', changes: { includeStop: true }, text: '<1>' },
     { case: 'is found in the text where control tokens are part of it', changes: { skipSpecialTokens: false }, text: '' }
   ])('ends the choice and $case', async ({ changes, text }) => {
     const events = await alone(request('r', [5, 6, 7], { ...stopping, ...changes }))

@@ -61,7 +61,7 @@ export class FakeRunner implements ModelRunner {
   }
 
   prefill(row: number, past: number, tokenIds: readonly number[], logitIndices: readonly number[]): Promise<Float32Array> {
-    invariant(tokenIds.length >= 2 || past === 0, 'a lone token behind a past')
+    invariant(tokenIds.length >= 2 || past === 0, 'a single token after a past')
     return this.#run({ kind: 'prefill', rows: 1, tokens: tokenIds.length }, () => {
       const cache = this.#cache(row)
       invariant(cache.length >= past, `row ${row} holds ${cache.length} positions, not ${past}`)

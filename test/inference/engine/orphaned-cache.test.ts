@@ -133,7 +133,7 @@ function overwrite({ cache, rowHeaders }: CacheContent): void {
   }
 }
 
-it('continues rows of another killed worker during its own work, whatever happens to them there meanwhile', async () => {
+it('continues rows of another killed worker during its own work, whatever the successor does to them meanwhile', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(anyGeneration, { minLength: 1, maxLength: 4 }),

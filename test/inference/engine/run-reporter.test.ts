@@ -62,8 +62,8 @@ it('does not report a request as advanced whose run failed', async () => {
 
 it('reports a request that cannot be accepted before it ends the process', async () => {
   const harness = new EngineHarness()
-  harness.engine.submit(request('neighbour', [5, 6, 7], { ignoreEos: true, maxNewTokens: 200 }))
-  await harness.until(() => harness.events('neighbour').length > 3)
+  harness.engine.submit(request('other', [5, 6, 7], { ignoreEos: true, maxNewTokens: 200 }))
+  await harness.until(() => harness.events('other').length > 3)
   harness.engine.submit(request('impossible', [5, 6, 7], { sampling: { ...GREEDY, badWords: [[1_000_000]] } }))
   expect(harness.accessLog.at(-1)).toMatchObject({ kind: 'running', requestIds: ['impossible'] })
   await expect(harness.ended('impossible')).rejects.toThrow('token 1000000')

@@ -65,10 +65,10 @@ it('ends a run that has begun, not only one that has not', async () => {
 
 it('keeps the content of the cache when a later run is terminated', async () => {
   const prompt = tokens(300, 4)
-  const behind = tokens(200, 6)
+  const rest = tokens(200, 6)
   await runner.prefill(0, 0, prompt, [])
   await runner.prefill(1, 0, prompt, [])
-  const [left, right] = [(await runner.prefill(0, 300, behind, [199])).slice(), (await runner.decode([3, 3], [300, 300])).slice()]
+  const [left, right] = [(await runner.prefill(0, 300, rest, [199])).slice(), (await runner.decode([3, 3], [300, 300])).slice()]
   let ended = 0
   for (let attempt = 0; attempt < 12; attempt++) {
     const run = attempt % 2 === 0 ? runner.prefill(0, 300, tokens(500, 9), []) : runner.decode([8, 9], [300, 300])
@@ -77,7 +77,7 @@ it('keeps the content of the cache when a later run is terminated', async () => 
     await run.catch(() => {
       ended++
     })
-    expect(await runner.prefill(0, 300, behind, [199])).toEqual(left)
+    expect(await runner.prefill(0, 300, rest, [199])).toEqual(left)
     expect(await runner.decode([3, 3], [300, 300])).toEqual(right)
   }
   expect(ended).toBeGreaterThan(0)
