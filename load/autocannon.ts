@@ -4,19 +4,19 @@ import { wholeNumber } from './number-option.ts'
 import { Endpoint } from './requests/endpoint.ts'
 import { bodyAt } from './requests/workload.ts'
 
-const HELP = `Whole (not streamed) answers, asked for by autocannon. The last line is one JSON document.
+const HELP = `Load with responses that are not streamed, by autocannon. The last line is one JSON document.
 
   npm run load:whole -- [options]
 
   --url URL          server (default http://127.0.0.1:8000)
-  --model NAME       model to ask for (default: the first that /v1/models names)
+  --model NAME       model to request (default: the first in /v1/models)
   --api-key KEY      sent as a bearer token
   --clients N        connections (default 8)
   --seconds S        duration (default 30)
-  --max-tokens N     tokens of each answer (default 16)
+  --max-tokens N     tokens per response (default 16)
   --help`
 
-/** Different requests in rotation, so that no single prompt decides. */
+/** Number of different requests, sent in rotation so that the result does not depend on a single prompt. */
 const CASES = 64
 
 const OPTIONS = {
@@ -39,7 +39,7 @@ try {
   process.exitCode = error instanceof TypeError || error instanceof RangeError ? 2 : 1
 }
 
-/** @returns whether every answer was a 200 */
+/** @returns whether every response had status 200 */
 async function run(values: Values): Promise<boolean> {
   const endpoint = new Endpoint(values.url, 1, values['api-key'] ?? null)
   const model = values.model ?? (await endpoint.firstModel())
@@ -62,7 +62,7 @@ async function run(values: Values): Promise<boolean> {
 
   const { latency, requests, errors, timeouts, non2xx, duration } = result
   const failures = errors + timeouts + non2xx
-  console.log(`${requests.total} answers in ${duration} s, latency p50 ${latency.p50} p99 ${latency.p99} ms, ${failures} failures`)
+  console.log(`${requests.total} responses in ${duration} s, latency p50 ${latency.p50} p99 ${latency.p99} ms, ${failures} failures`)
   console.log(
     JSON.stringify({
       tool: 'autocannon',

@@ -29,8 +29,8 @@ async function run(options: BenchOptions): Promise<void> {
   const other = options.peer
     ? await BenchSide.open(options.llamaBuild === null ? 'bench-llama.ts' : 'bench-llama-build.ts', side, readEnvironment())
     : null
-  if (other !== null && 'missing' in other.hello) console.log(other.hello.missing)
-  const peer = other !== null && 'versions' in other.hello ? other : null
+  if (other !== null && 'missing' in other.readiness) console.log(other.readiness.missing)
+  const peer = other !== null && 'versions' in other.readiness ? other : null
   try {
     const samples = await measureInTurn(options, ours, peer)
     const reports = samples.map(reportCase)
@@ -71,35 +71,37 @@ async function sideOptions({
 }: BenchOptions): Promise<{ readonly name: string; readonly side: SideOptions }> {
   const config = readServeConfig(['--model', model, '--quantization', quantization], {})
   const { name, kind, path } = await resolveModel(config, SILENT)
-  if (kind !== 'gguf') throw new RangeError(`${path} is a folder: only a .gguf file can be compared`)
+  if (kind !== 'gguf') throw new RangeError(`${path} is a folder; --model must be a .gguf file`)
   const { graphPath, layers, kvHeads, headDim, vocabularySize, contextLength } = await prepareModel({
     path,
     quantization: config.quantization,
     cacheFolder: graphsFolder(config.modelsFolder)
   })
-  if (capacity > contextLength) throw new RangeError(`${capacity} positions are asked for; the model has ${contextLength}`)
+  if (capacity > contextLength) throw new RangeError(`${capacity} positions are requested; the model has ${contextLength}`)
   const graph = { graphPath, layers, kvHeads, headDim, vocabularySize }
   return { name, side: { graph, weightsPath: path, threads, spinning, rows, capacity, chunkTokens, llamaBuild } }
 }
 
-function versionsOf({ hello }: BenchSide): Readonly<Record<string, string>> {
-  return 'versions' in hello ? hello.versions : {}
+function versionsOf({ readiness }: BenchSide): Readonly<Record<string, string>> {
+  return 'versions' in readiness ? readiness.versions : {}
 }
 
-/** Side by side within each round, the first place in turn: what else the machine does then hits both alike. */
+/**
+ * Alternates within each round, and the first side from round to round: other load on the machine affects both alike.
+ */
 async function measureInTurn({ cases, rounds }: BenchOptions, ours: BenchSide, peer: BenchSide | null): Promise<CaseSamples[]> {
-  const wantsMeans = peer !== null && 'meansOnly' in peer.hello
+  const wantsMeans = peer !== null && 'meansOnly' in peer.readiness
   const samples = cases.map((what): CaseSamples => ({ what, ours: [], between: [], peer: [] }))
   for (let round = 0; round < rounds; round++) {
-    for (const { what, ours: our, between, peer: their } of samples) {
+    for (const { what, ours: everstream, between, peer: other } of samples) {
       process.stderr.write(`round ${round + 1}/${rounds}: ${caseName(what)}\n`)
       const measureOurs = async (): Promise<void> => {
         const measured = await ours.measure(what)
-        our.push(...(wantsMeans ? [mean(measured.native)] : measured.native))
+        everstream.push(...(wantsMeans ? [mean(measured.native)] : measured.native))
         between.push(...measured.between)
       }
       if (round % 2 === 0) await measureOurs()
-      if (peer !== null && what.kind !== 'engine') their.push(...(await peer.measure(what)).native)
+      if (peer !== null && what.kind !== 'engine') other.push(...(await peer.measure(what)).native)
       if (round % 2 === 1) await measureOurs()
     }
   }

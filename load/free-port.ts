@@ -2,20 +2,20 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 
 /**
- * Below the ports that Linux, macOS and Windows give to outgoing connections: one of those could take a port between
- * the check and its use.
+ * Below the ephemeral ports of Linux, macOS and Windows: an outgoing connection could take one of those between the
+ * check and its use.
  */
 const FIRST = 12_000
 const LAST = 32_000
 
-const given = new Set<number>()
+const returned = new Set<number>()
 
-/** A port of the loopback that nothing listens on and that this process was not given before. */
+/** A loopback port without a listener; never returns the same port twice. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * (LAST - FIRST + 1))
-    if (given.has(port)) continue
-    given.add(port)
+    if (returned.has(port)) continue
+    returned.add(port)
     if (await isFree(port)) return port
   }
 }

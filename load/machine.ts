@@ -4,9 +4,9 @@ import { cpus, loadavg } from 'node:os'
 export interface BenchMachine {
   readonly cpu: string
   readonly cores: number
-  /** null: the system does not say. Decides which kernels 8-bit weights run on. */
+  /** Selects the kernels of 8-bit weights; null where it cannot be determined. */
   readonly avx512Vnni: boolean | null
-  /** Over the last minute. More than nothing before the start: others use the machine too. */
+  /** Over the last minute. Above 0 before the start: other processes use the machine. */
   readonly loadAverage: number
 }
 

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
 /**
- * Resident bytes of a process and all that descend from it; null when it is gone. Linux only. Shared pages count once
- * for each process.
+ * Resident bytes of a process and its descendants; null if it does not exist. Linux only. Shared pages count once for
+ * each process.
  */
 export function residentBytes(rootPid: number): number | null {
   const parents = parentsOfAll()
@@ -11,26 +11,26 @@ export function residentBytes(rootPid: number): number | null {
   return members.reduce((sum, pid) => sum + ownResidentBytes(pid), 0)
 }
 
-/** Of the process alone; 0 when it is gone. */
+/** Resident bytes of the process alone; 0 if it does not exist. */
 export function ownResidentBytes(pid: number): number {
   const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readOrNull(`/proc/${pid}/status`) ?? '')?.[1]
   return Number(kibibytes ?? 0) * 1024
 }
 
-/** Processor time so far in seconds, user and system; 100 ticks a second on Linux. */
+/** Processor time in seconds, user and system; Linux has 100 ticks per second. */
 export function cpuSeconds(pid: number): number {
   const fields = statFields(readOrNull(`/proc/${pid}/stat`) ?? '')
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
-/** Children of a process whose command line holds `word`. */
+/** Children of a process whose command line contains `word`. */
 export function childrenOf(parentPid: number, word: string): readonly number[] {
   return [...parentsOfAll()].flatMap(([pid, parent]) =>
     parent === parentPid && (readOrNull(`/proc/${pid}/cmdline`) ?? '').includes(word) ? [pid] : []
   )
 }
 
-/** By pid. */
+/** Parent of every process, by pid. */
 function parentsOfAll(): ReadonlyMap<number, number> {
   const parents = new Map<number, number>()
   for (const name of readdirSync('/proc')) {
@@ -41,8 +41,8 @@ function parentsOfAll(): ReadonlyMap<number, number> {
 }
 
 /**
- * From the third field on, the state. The command before it, in parentheses, may hold anything: fields are counted
- * behind the last one.
+ * The fields from the third on. The second, the command in parentheses, may contain any character: fields are counted
+ * after the last parenthesis.
  */
 function statFields(stat: string): readonly string[] {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
@@ -55,7 +55,7 @@ function descends(pid: number, rootPid: number, parents: ReadonlyMap<number, num
   return false
 }
 
-/** Processes may end between two reads. */
+/** null if the file does not exist: processes may end between two reads. */
 function readOrNull(path: string): string | null {
   try {
     return readFileSync(path, 'utf8')

@@ -4,7 +4,7 @@ import { measurePrefix } from './relay/prefix.ts'
 import { parseRelayOptions, RELAY_HELP, type RelayOptions } from './relay/relay-options.ts'
 import { measureIdle, measureRelay } from './relay/relay-parts.ts'
 
-/** `npm run load:relay`: what the way from the engine to the reader costs. */
+/** `npm run load:relay`: the cost of the path from the engine to the reader. */
 const options = optionsOrExit()
 const machine = thisMachine()
 const report: Record<string, unknown> = {}

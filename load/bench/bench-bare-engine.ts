@@ -7,8 +7,8 @@ import { createEngine } from '../../src/server/workers/worker-engine.ts'
 import type { BareWork } from './bench-bare-process.ts'
 
 /**
- * A process with the server's own engine and nothing else: answers each message with the milliseconds that its requests
- * took together.
+ * A process with the server's engine only: replies to each message with the milliseconds that its requests took
+ * together.
  */
 const SILENT = { line: () => {}, problem: () => {}, progress: () => ({ update: () => {}, end: () => {} }) }
 const served = await loadServedModel(readServeConfig([], {}), SILENT)
@@ -28,7 +28,7 @@ process.on('disconnect', () => void engine.close().then(() => process.exit(0)))
 process.on('message', (work: BareWork) => void measure(work))
 process.send?.('ready')
 
-let made = 0
+let requests = 0
 
 async function measure({ prompts, tokens }: BareWork): Promise<void> {
   const ids = await Promise.all(prompts.map(prompt => served.text.encode(prompt)))
@@ -46,7 +46,7 @@ async function measure({ prompts, tokens }: BareWork): Promise<void> {
 function requestOf(tokenIds: readonly number[], maxNewTokens: number): GenerationRequest {
   return {
     ...PLAIN_REQUEST,
-    id: `cmpl-${++made}`,
+    id: `cmpl-${++requests}`,
     prompts: [{ tokenIds }],
     maxNewTokens,
     sampling: PLAIN_SAMPLING,

@@ -3,16 +3,16 @@ import { once } from 'node:events'
 import { readEnvironment } from '../../src/server/config/environment.ts'
 import { modelProcessEnvironment } from '../../src/server/config/model-process-environment.ts'
 
-/** What the process of `bench-bare-engine.ts` is asked. */
+/** A message to the process of `bench-bare-engine.ts`. */
 export interface BareWork {
   readonly prompts: readonly string[]
-  /** Of each prompt's answer. */
+  /** New tokens per prompt. */
   readonly tokens: number
 }
 
-/** The server's own engine in a process like its worker's, and nothing else. */
+/** The server's engine in a process with the environment of a worker, without server and queue. */
 export interface BareEngine extends AsyncDisposable {
-  /** @returns milliseconds that all took together */
+  /** @returns milliseconds until all prompts are complete */
   measure(work: BareWork): Promise<number>
 }
 

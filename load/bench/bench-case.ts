@@ -2,11 +2,11 @@ import type { PreparedModel } from '../../src/inference/model/prepared-model.ts'
 
 /** One measurement, the same for every engine. Plain data: crosses IPC. */
 export type BenchCase =
-  /** A prompt of so many tokens, from nothing to the logits of its last. */
+  /** A prompt of this many tokens, up to the logits of the last one. */
   | { readonly kind: 'prefill'; readonly tokens: number }
-  /** `steps` times one token for each of `rows`, each with `past` positions before the first step. */
+  /** `steps` steps with one token for each of `rows`; each row has `past` positions before the first step. */
   | { readonly kind: 'decode'; readonly rows: number; readonly past: number; readonly steps: number }
-  /** The whole engine on the model: what it adds to the native runs. Ours only. */
+  /** Decode steps of the whole engine, to measure its overhead; everstream only. */
   | { readonly kind: 'engine'; readonly rows: number; readonly temperature: number; readonly steps: number }
 
 /** Milliseconds, one entry for each prompt or step. */
@@ -16,26 +16,28 @@ export interface BenchSamples {
   readonly between: readonly number[]
 }
 
-/** What a side needs to know. Plain data: given as JSON. */
+/** Options of a process under measurement. Plain data: passed as JSON. */
 export interface SideOptions {
   readonly graph: Pick<PreparedModel, 'graphPath' | 'layers' | 'kvHeads' | 'headDim' | 'vocabularySize'>
-  /** What the graph was made from; the peer reads it. */
+  /** The file from which the graph was built; the peer reads it. */
   readonly weightsPath: string
   readonly threads: number
   readonly spinning: boolean
   readonly rows: number
-  /** Positions that a row can hold. */
+  /** Positions of a row. */
   readonly capacity: number
   readonly chunkTokens: number
-  /** Where a llama.cpp of one's own has its programs; null: the one of load/peers. */
+  /** Folder with the programs of a local llama.cpp build; null: the package in load/peers is used. */
   readonly llamaBuild: string | null
 }
 
 /**
- * Why a comparison is not possible, or what the side runs on, and whether its samples are means over the steps of a
- * round.
+ * The first message of a side: why it cannot run, or its versions, and whether its samples are means over the steps of
+ * a round.
  */
-export type SideHello = { readonly missing: string } | { readonly versions: Readonly<Record<string, string>>; readonly meansOnly?: boolean }
+export type SideReadiness =
+  | { readonly missing: string }
+  | { readonly versions: Readonly<Record<string, string>>; readonly meansOnly?: boolean }
 
 export function caseName(what: BenchCase): string {
   switch (what.kind) {
@@ -48,7 +50,7 @@ export function caseName(what: BenchCase): string {
   }
 }
 
-/** Tokens that one sample stands for. */
+/** Number of tokens per sample. */
 export function tokensOf(what: BenchCase): number {
   return what.kind === 'prefill' ? what.tokens : what.rows
 }

@@ -1,12 +1,15 @@
-import type { BenchCase, BenchSamples, SideHello, SideOptions } from './bench-case.ts'
+import type { BenchCase, BenchSamples, SideOptions, SideReadiness } from './bench-case.ts'
 
 /**
- * The child's half of a side: says hello, then measures what it is sent, one case at a time, until the parent lets go.
+ * Runs in the child process of a side: reports readiness, then measures the cases that the parent sends, one at a time,
+ * until the parent disconnects.
  */
 export async function serveSide(
-  open: (options: SideOptions) => Promise<{ readonly hello: SideHello; readonly measure: (what: BenchCase) => Promise<BenchSamples> }>
+  open: (
+    options: SideOptions
+  ) => Promise<{ readonly readiness: SideReadiness; readonly measure: (what: BenchCase) => Promise<BenchSamples> }>
 ): Promise<void> {
-  const { hello, measure } = await open(JSON.parse(process.argv[2] ?? '{}') as SideOptions)
+  const { readiness, measure } = await open(JSON.parse(process.argv[2] ?? '{}') as SideOptions)
   process.on('message', (what: BenchCase) => {
     measure(what).then(
       samples => process.send?.(samples),
@@ -17,18 +20,18 @@ export async function serveSide(
     )
   })
   process.on('disconnect', () => process.exit(0))
-  process.send?.(hello)
+  process.send?.(readiness)
 }
 
 /**
- * Seeded neither by time nor by place: both sides compute the same tokens. Ids below 1,000 exist in every vocabulary
- * worth measuring.
+ * A fixed sequence of token ids, so that both sides compute the same tokens. Ids below 1,000 exist in every relevant
+ * vocabulary.
  */
 export function someTokens(count: number, from = 0): number[] {
   return Array.from({ length: count }, (_, index) => 100 + (((from + index) * 7919) % 900))
 }
 
-/** The time of each step; the first is a warm-up and not told. */
+/** The duration of each step in milliseconds, except of the first, which warms up. */
 export async function timeSteps(steps: number, step: (index: number) => Promise<unknown>): Promise<number[]> {
   const samples: number[] = []
   for (let index = 0; index <= steps; index++) {

@@ -11,8 +11,8 @@ import { someTokens } from './bench-child.ts'
 const PROMPT_TOKENS = 64
 
 /**
- * Decode steps of the whole engine: how long the native runs take, and what lies between them (drawing tokens, text,
- * events, planning).
+ * Measures decode steps of the whole engine: the duration of native runs, and the time between them (sampling, text,
+ * events, scheduling).
  */
 export async function measureEngine(
   runner: ModelRunner,
@@ -55,7 +55,7 @@ export async function measureEngine(
     },
     onCrash: reject
   })
-  // While the last prompts are computed the first rows decode already: all get what that takes more.
+  // The first rows decode while the last prompts are computed: the extra tokens let all rows decode together.
   for (let row = 0; row < rows; row++) engine.submit(requestOf(row, temperature, steps + rows))
   await finished
   await engine.close()
@@ -75,20 +75,20 @@ function requestOf(row: number, temperature: number, maxNewTokens: number): Gene
   }
 }
 
-/** Passes everything on, and notes when decode runs of all rows begin and end. The runner stays open. */
+/** Forwards all calls, and records start and end of decode runs of all rows. `close` leaves the runner open. */
 class TimedRunner implements ModelRunner {
   readonly vocabularySize: number
   readonly contextLength: number
   readonly slots: number
   readonly rows: number
-  /** Its prompts have nothing in common. */
+  /** No blocks are needed: the prompts have no common prefix. */
   readonly blocks = 0
   readonly cacheBytesPerToken: number
   readonly rowHeaders: ArrayBuffer
   readonly #runner: ModelRunner
   readonly #native: number[] = []
   readonly #between: number[] = []
-  /** End of the run before, if that was a decode step of all rows. */
+  /** End of the previous run, if it was a decode step of all rows. */
   #endedAt: number | null = null
 
   constructor(runner: ModelRunner, slots: number) {

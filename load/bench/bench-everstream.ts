@@ -24,8 +24,8 @@ async function measure(what: BenchCase, runner: ModelRunner, rows: FilledRows, o
 }
 
 /**
- * Rows whose first positions hold keys and values of real tokens: an untouched cache would be faster to read than a
- * real one.
+ * Fills the first positions of rows with keys and values of real tokens: reading an untouched cache would be faster
+ * than reading a real one.
  */
 class FilledRows {
   readonly #runner: ModelRunner
@@ -51,7 +51,7 @@ class FilledRows {
     }
   }
 
-  /** Row 0, from nothing, in chunks as the engine makes them. */
+  /** Prefills row 0 from its start, in chunks as the engine does. */
   async prefill(tokens: number): Promise<void> {
     const ids = someTokens(tokens)
     for (let from = 0; from < tokens; from += this.#chunkTokens) {
@@ -73,7 +73,7 @@ await serveSide(async options => {
   const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { readonly version: string }
   const rows = new FilledRows(runner, options)
   return {
-    hello: { versions: { node: process.versions.node, onnxruntime: version } },
+    readiness: { versions: { node: process.versions.node, onnxruntime: version } },
     measure: what => measure(what, runner, rows, options)
   }
 })

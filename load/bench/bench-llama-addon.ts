@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 
 /**
- * The part of node-llama-cpp's native addon that is measured: one call of it is one `llama_decode`, without sampling.
+ * The measured part of node-llama-cpp's native addon: one call is one `llama_decode`, without sampling.
  */
 export interface LlamaAddon {
   readonly AddonModel: new (
@@ -11,7 +11,7 @@ export interface LlamaAddon {
   readonly AddonContext: new (
     model: LlamaModel,
     options: {
-      /** Of all sequences together. */
+      /** Sum over all sequences. */
       readonly contextSize: number
       readonly batchSize: number
       readonly sequences: number
@@ -28,8 +28,8 @@ export interface LlamaModel {
 export interface LlamaContext {
   init(): Promise<boolean>
   initBatch(tokens: number): void
-  /** @param wanted  indexes into `tokenIds` after which logits are computed */
-  addToBatch(sequence: number, position: number, tokenIds: Uint32Array, expected: Uint32Array): void
+  /** @param logitIndices  indexes into `tokenIds` after which logits are computed */
+  addToBatch(sequence: number, position: number, tokenIds: Uint32Array, logitIndices: Uint32Array): void
   decodeBatch(): Promise<void>
   disposeSequence(sequence: number): void
   /** @param to  exclusive; -1 is the end */
@@ -39,7 +39,7 @@ export interface LlamaContext {
 
 interface Package {
   getLlama(options: { readonly gpu: false; readonly build: 'never'; readonly logLevel: 'error' }): Promise<{
-    /** Not in its types; the pinned version has it. */
+    /** Missing in the package's types; exists in the pinned version. */
     readonly _bindings: LlamaAddon
     readonly llamaCppRelease: { readonly release: string }
     readonly systemInfo: string

@@ -2,12 +2,12 @@ import type { BenchCase, BenchSamples, SideOptions } from './bench-case.ts'
 import { serveSide, someTokens, timeSteps } from './bench-child.ts'
 import { type LlamaAddon, type LlamaContext, openLlamaAddon } from './bench-llama-addon.ts'
 
-/** Most tokens of one `llama_decode`; llama.cpp's own default for `n_ubatch`. */
+/** Most tokens of one `llama_decode`; llama.cpp's default for `n_ubatch`. */
 const BATCH_TOKENS = 512
 
 async function openContext(bindings: LlamaAddon, { weightsPath, rows, capacity, threads }: SideOptions): Promise<LlamaContext> {
   const model = new bindings.AddonModel(weightsPath, { addonExports: bindings, gpuLayers: 0, useMmap: true })
-  if (!(await model.init())) throw new Error(`llama.cpp does not load ${weightsPath}`)
+  if (!(await model.init())) throw new Error(`llama.cpp cannot load ${weightsPath}`)
   const context = new bindings.AddonContext(model, {
     contextSize: capacity * rows,
     batchSize: BATCH_TOKENS,
@@ -15,7 +15,7 @@ async function openContext(bindings: LlamaAddon, { weightsPath, rows, capacity, 
     flashAttention: 'auto',
     threads
   })
-  if (!(await context.init())) throw new Error('llama.cpp makes no context')
+  if (!(await context.init())) throw new Error('llama.cpp cannot create a context')
   return context
 }
 
@@ -27,13 +27,13 @@ async function measure(what: BenchCase, rows: LlamaRows): Promise<BenchSamples> 
       await rows.fill(what.rows, what.past)
       return { native: await timeSteps(what.steps, step => rows.decode(what.rows, what.past + step)), between: [] }
     case 'engine':
-      throw new Error('the engine is ours alone')
+      throw new Error('only everstream can measure the whole engine')
   }
 }
 
 /**
- * llama.cpp keeps a sequence without gaps: what is behind the wanted positions is taken away before it is filled or
- * measured.
+ * The sequences of a context. llama.cpp requires sequences without gaps: positions after the required ones are removed
+ * before a sequence is filled or measured.
  */
 class LlamaRows {
   readonly #context: LlamaContext
@@ -56,7 +56,7 @@ class LlamaRows {
     }
   }
 
-  /** Sequence 0, from nothing. */
+  /** Prefills sequence 0 from its start. */
   async prefill(tokens: number): Promise<void> {
     this.#context.disposeSequence(0)
     this.#lengths[0] = 0
@@ -91,7 +91,7 @@ class LlamaRows {
 
 await serveSide(async options => {
   const addon = await openLlamaAddon()
-  if ('missing' in addon) return { hello: addon, measure: () => Promise.reject(new Error(addon.missing)) }
+  if ('missing' in addon) return { readiness: addon, measure: () => Promise.reject(new Error(addon.missing)) }
   const rows = new LlamaRows(await openContext(addon.bindings, options), options.rows)
-  return { hello: { versions: addon.versions }, measure: what => measure(what, rows) }
+  return { readiness: { versions: addon.versions }, measure: what => measure(what, rows) }
 })

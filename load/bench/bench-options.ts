@@ -2,25 +2,25 @@ import { parseArgs } from 'node:util'
 import { wholeNumber } from '../number-option.ts'
 import type { BenchCase } from './bench-case.ts'
 
-export const BENCH_HELP = `The bare engine: native runs, no server. With load/peers installed, or --llama-build, the same file on llama.cpp, in turn with ours.
+export const BENCH_HELP = `Measures the engine without a server: native runs. With load/peers installed, or --llama-build, llama.cpp runs the same file alternately.
 The last line is one JSON document. Exit code 2: wrong options.
 
   npm run bench -- [options]
 
-  --model NAME|PATH        of the catalogue, or a .gguf file (default smollm2-135m-instruct)
-  --quantization FORM      of our weights: none, int8 or auto, as the server's (default auto)
+  --model NAME|PATH        model of the catalogue, or a .gguf file (default smollm2-135m-instruct)
+  --quantization FORM      of everstream's weights: none, int8 or auto, as in the server (default auto)
   --rows N[,N...]          rows of a decode step (default 1,4,8,16,32)
-  --contexts N[,N...]      positions before each decode (default 128; issue: 128,1024,2048)
-  --prefill N[,N...]       lengths of prompts; 0: none (default 512)
+  --contexts N[,N...]      positions before each decode step (default 128)
+  --prefill N[,N...]       prompt lengths; 0: none (default 512)
   --engine N[,N...]        rows of the whole engine, greedy and at temperature 1; 0: none (default 16,32)
   --threads N              of each side (default 2)
-  --no-spinning            our threads do not wait busily: for machines that others use too
-  --steps N                decode steps of a round (default 8)
-  --rounds N               each measures every case once, on every side (default 3)
-  --chunk N                tokens of one of our prefill runs (default 128, as in the server while no stream runs)
-  --capacity N             positions that a row can hold (default: what the cases need)
-  --llama-build FOLDER     the peer is the llama-batched-bench in it, built by yourself, instead of load/peers; means of rounds are compared
-  --no-peer                ours only
+  --no-spinning            everstream's threads do not spin: for shared machines
+  --steps N                decode steps per round (default 8)
+  --rounds N               rounds; each measures every case once on both sides (default 3)
+  --chunk N                tokens per prefill run of everstream (default 128, as in the server while no stream runs)
+  --capacity N             positions per row (default: as many as the cases need)
+  --llama-build FOLDER     compare with the llama-batched-bench in this folder instead of load/peers, by the means of rounds
+  --no-peer                measure everstream only
   --help`
 
 export interface BenchOptions {
@@ -37,12 +37,14 @@ export interface BenchOptions {
   readonly llamaBuild: string | null
 }
 
-/** Positions of a row that the whole engine needs: its prompt, its steps, and one more for each row that waits. */
+/** Positions per row for the whole engine: prompt, steps, and one more for each row. */
 const ENGINE_POSITIONS = 256
 const MOST_POSITIONS = 131_072
 
-/** @throws {TypeError | RangeError} on an option that is unknown or out of range
- *  @returns null when help was asked for */
+/**
+ * @returns null if help was requested
+ * @throws {TypeError | RangeError} an option is unknown or out of range
+ */
 export function parseBenchOptions(args: readonly string[]): BenchOptions | null {
   const { values } = parseArgs({
     args: [...args],

@@ -1,6 +1,6 @@
 import { type BenchCase, caseName, tokensOf } from './bench-case.ts'
 
-/** Milliseconds of all rounds. */
+/** Samples of all rounds in milliseconds. */
 export interface CaseSamples {
   readonly what: BenchCase
   readonly ours: number[]
@@ -11,7 +11,7 @@ export interface CaseSamples {
 export interface Summary {
   readonly medianMs: number
   readonly leastMs: number
-  /** Of the median. */
+  /** Tokens per second at the median duration. */
   readonly tokensPerSecond: number
 }
 
@@ -19,11 +19,11 @@ export interface CaseReport {
   readonly name: string
   readonly everstream: Summary
   readonly llamaCpp: Summary | null
-  /** Of speeds, ours to llama.cpp's: above 1 we are faster. */
+  /** Speed of everstream over that of llama.cpp, by medians. */
   readonly ratioOfMedians: number | null
-  /** Quietest moment against quietest moment: the one to read on a machine that others use too. */
+  /** The same by minima, which is more reliable on a shared machine. */
   readonly ratioOfLeast: number | null
-  /** What the engine adds to a native run. */
+  /** Overhead of the engine per native run. */
   readonly between: Summary | null
   readonly engineShare: number | null
 }
@@ -44,7 +44,7 @@ export function reportCase({ what, ours, between, peer }: CaseSamples): CaseRepo
   }
 }
 
-/** A table that is Markdown too. */
+/** A Markdown table. */
 export function table(reports: readonly CaseReport[]): string {
   const lines = reports.map(({ name, everstream, llamaCpp, ratioOfMedians, ratioOfLeast, between, engineShare }) => [
     name,

@@ -1,26 +1,26 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import type { Environment } from '../../src/server/config/environment.ts'
-import type { BenchCase, BenchSamples, SideHello, SideOptions } from './bench-case.ts'
+import type { BenchCase, BenchSamples, SideOptions, SideReadiness } from './bench-case.ts'
 
-/** An engine under measurement, in a process of its own; idle while another side is measured. */
+/** An engine under measurement, in a separate process that is idle while the other side is measured. */
 export class BenchSide {
-  readonly hello: SideHello
+  readonly readiness: SideReadiness
   readonly #child: ChildProcess
 
-  private constructor(child: ChildProcess, hello: SideHello) {
+  private constructor(child: ChildProcess, readiness: SideReadiness) {
     this.#child = child
-    this.hello = hello
+    this.readiness = readiness
   }
 
   static async open(script: string, options: SideOptions, env: Environment): Promise<BenchSide> {
     const child = fork(new URL(script, import.meta.url), [JSON.stringify(options)], { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-    return new BenchSide(child, (await reply(child, script)) as SideHello)
+    return new BenchSide(child, (await reply(child, script)) as SideReadiness)
   }
 
   async measure(what: BenchCase): Promise<BenchSamples> {
     this.#child.send(what)
-    return (await reply(this.#child, 'a side')) as BenchSamples
+    return (await reply(this.#child, 'the process under measurement')) as BenchSamples
   }
 
   close(): void {

@@ -9,7 +9,7 @@ import { startRedis, startServing } from './served-process.ts'
 const STREAMS = 16
 const TOKENS = 192
 
-/** The same 16 requests, in turn through HTTP and in the bare engine: tokens/s of the one over those of the other. */
+/** Tokens/s of 16 requests over HTTP relative to the same requests in the bare engine, measured alternately. */
 export async function measureOverHttp({ queue, rounds }: RelayOptions) {
   await using redis = queue === 'redis' ? await startRedis() : null
   const where = redis === null ? [] : ['--redis-url', `redis://127.0.0.1:${redis.port}`]
@@ -26,7 +26,7 @@ export async function measureOverHttp({ queue, rounds }: RelayOptions) {
       const order = round % 2 === 0 ? [0, 1] : [1, 0]
       for (const side of order) {
         const tokensPerSecond = (await sides[side]?.()) ?? 0
-        // The first round warms both up.
+        // The first round warms up.
         if (round > 0) (side === 0 ? http : engine).push(Number(tokensPerSecond.toFixed(1)))
       }
     }

@@ -4,12 +4,11 @@ import { streamedCompletion } from '../requests/streamed-completion.ts'
 import type { RelayOptions } from './relay-options.ts'
 import { startServing } from './served-process.ts'
 
-/** 48 words each: about a thousand tokens. */
+/** Pieces of 48 words: about a thousand tokens together. */
 const PIECES = 20
 
 /**
- * A long prompt that the server has never seen, and the same again: time to the first token of both, and whether they
- * are answered alike.
+ * Time to the first token of a new long prompt and of the same prompt again, and whether the texts are equal.
  */
 export async function measurePrefix({ rounds }: RelayOptions) {
   await using server = await startServing([])
@@ -19,7 +18,7 @@ export async function measurePrefix({ rounds }: RelayOptions) {
   let sameTexts = true
   try {
     const model = await endpoint.firstModel()
-    const ask = async (prompt: string) => {
+    const complete = async (prompt: string) => {
       const startedAtMs = performance.now()
       let firstMs = 0
       const body = { model, prompt, max_tokens: 16, temperature: 0, ignore_eos: true } as const
@@ -28,10 +27,10 @@ export async function measurePrefix({ rounds }: RelayOptions) {
       })
       return { text, firstMs }
     }
-    await ask('warm up')
+    await complete('warm up')
     for (let round = 0; round < rounds; round++) {
       const prompt = Array.from({ length: PIECES }, (_, piece) => promptAt(Date.now() + piece)).join(' ')
-      const [first, again] = [await ask(prompt), await ask(prompt)]
+      const [first, again] = [await complete(prompt), await complete(prompt)]
       cold.push(Math.round(first.firstMs))
       warm.push(Math.round(again.firstMs))
       sameTexts &&= first.text === again.text

@@ -1,17 +1,17 @@
 import { connect, type Socket } from 'node:net'
 
 /**
- * Reads many streams with as little work as can be: counts events in the bytes and notes when they came. Measures a
- * server on the same cores as itself.
+ * Reads many streams with as little work as possible: counts events in the bytes and records their times of arrival.
+ * Suitable for a server on the same cores.
  */
 export class RawStreams {
   readonly #sockets: Socket[] = []
   #events = 0
   #counting = false
-  /** Milliseconds of the monotonic clock at which each event of each stream came. */
+  /** Arrival of each event of each stream, in milliseconds of the monotonic clock. */
   readonly #arrivals: number[][] = []
 
-  /** Sends the same body on `count` connections, spread over `ports`. */
+  /** Sends the same body on `count` connections, distributed over `ports`. */
   open(ports: readonly number[], count: number, body: object): void {
     const json = JSON.stringify(body)
     for (let index = 0; index < count; index++) {
@@ -31,12 +31,12 @@ export class RawStreams {
     return this.#sockets.length
   }
 
-  /** Streams that have brought something. */
+  /** Number of streams that have received data. */
   get begun(): number {
     return this.#arrivals.filter(arrivals => arrivals.length > 0).length
   }
 
-  /** Counts from now on. */
+  /** Starts to count. */
   start(): void {
     this.#events = 0
     for (const arrivals of this.#arrivals) arrivals.length = 0
@@ -50,8 +50,8 @@ export class RawStreams {
   }
 
   /**
-   * How late events came, in milliseconds: each against the pace of its stream, whose quickest event counts as in time.
-   * What a steady engine's readers see of the way between.
+   * Delay of events in milliseconds, relative to the pace of their stream, whose earliest event counts as on time: the
+   * latency that the path between a steady engine and its readers adds.
    */
   lateness(stepMs: number): { readonly p50: number; readonly p99: number; readonly max: number } {
     const late = this.#arrivals.flatMap(arrivals => {

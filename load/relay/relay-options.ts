@@ -1,22 +1,23 @@
 import { parseArgs } from 'node:util'
 import { number, wholeNumber } from '../number-option.ts'
 
-export const RELAY_HELP = `What the way from the engine to the reader costs. Starts its own servers (and Redis). The last line is one JSON document.
+export const RELAY_HELP = `Measures the cost of the path from the engine to the reader. Starts its own servers (and Redis). The last line is one JSON document.
 
   npm run load:relay -- [options]
 
   --queue embedded|redis   (default embedded)
   --parts LIST             of engine,prefix,relay,idle (default all):
-                           engine  tokens/s of 16 streams through HTTP over those of the bare engine, same requests, in turn
-                           prefix  time to the first token of a prompt of about 1,000 tokens, new and again
-                           relay   simulated engine: tokens/s that one API process relays, and the latency that it adds
-                           idle    memory that a stream takes in the API process while nothing happens
-  --streams N              of relay (default 500)
-  --step-ms MS             pace of relay: each stream gets a token each step (default 16)
+                           engine  tokens/s of 16 streams over HTTP relative to the bare engine, same requests, alternately
+                           prefix  time to the first token of a new and of a repeated prompt of about 1,000 tokens
+                           relay   simulated engine: tokens/s that one API process relays, and the added latency
+                           idle    memory of an idle stream in the API process
+  --streams N              streams of relay (default 500)
+  --step-ms MS             step of relay: each stream gets one token per step (default 16)
   --idle N                 streams of idle (default 2000)
-  --seconds S              of relay (default 15)
-  --rounds N               of engine and prefix (default 4)
-  --api-processes N, --workers N   of relay on Redis (default 1, 1)
+  --seconds S              duration of relay (default 15)
+  --rounds N               rounds of engine and prefix (default 4)
+  --api-processes N        API processes of relay with Redis (default 1)
+  --workers N              workers of relay with Redis (default 1)
   --help`
 
 export interface RelayOptions {
@@ -31,8 +32,10 @@ export interface RelayOptions {
   readonly workers: number
 }
 
-/** @throws {TypeError | RangeError} on an option that is unknown or out of range
- *  @returns null when help was asked for */
+/**
+ * @returns null if help was requested
+ * @throws {TypeError | RangeError} an option is unknown or out of range
+ */
 export function parseRelayOptions(args: readonly string[]): RelayOptions | null {
   const { values } = parseArgs({
     args: [...args],

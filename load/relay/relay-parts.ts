@@ -4,7 +4,7 @@ import { RawStreams } from './raw-streams.ts'
 import type { RelayOptions } from './relay-options.ts'
 import { type Started, startRedis, startServing } from './served-process.ts'
 
-/** Tokens/s that one API process (or several) relays from the simulated engine, and how late they come. */
+/** Tokens/s that API processes relay from the simulated engine, and their delay. */
 export async function measureRelay(options: RelayOptions) {
   const { streams, stepMs, seconds, apiProcesses, workers } = options
   await using servers = await startFleet(options, [
@@ -42,8 +42,8 @@ export async function measureRelay(options: RelayOptions) {
 }
 
 /**
- * Bytes of the API process that a stream takes while it waits for its next token: of each of the first `idle` streams,
- * with which the process fills its pools (V8's young generation grows meanwhile), and of each of as many more.
+ * Bytes in the API process per stream that waits for its next token: for the first `idle` streams, while the process
+ * fills its pools (and V8's young generation grows), and for as many more.
  */
 export async function measureIdle(options: RelayOptions) {
   const { idle } = options
@@ -56,7 +56,7 @@ export async function measureIdle(options: RelayOptions) {
   const [api] = servers.apis
   if (api === undefined) throw new Error('no server')
   const readers = new RawStreams()
-  // What the first few bring with them (code compiled) is not theirs.
+  // The first streams also cause code to be compiled, which must not be counted.
   await openIdle(readers, api.port, 50)
   const atStart = ownResidentBytes(api.pid)
   await openIdle(readers, api.port, idle)
@@ -67,7 +67,7 @@ export async function measureIdle(options: RelayOptions) {
   return { streams: idle, bytesPerFirstStream: Math.round((filled - atStart) / idle), bytesPerStream: Math.round((atEnd - filled) / idle) }
 }
 
-/** Opens `count` more, and waits until all have begun and the process has come to rest. */
+/** Opens `count` more streams, and waits until all have begun and the process is idle. */
 async function openIdle(readers: RawStreams, port: number, count: number): Promise<void> {
   const all = readers.opened + count
   while (readers.opened < all) {

@@ -11,7 +11,7 @@ export interface Started extends AsyncDisposable {
   readonly pid: number
 }
 
-/** `everstream serve` on a free port of the loopback, once it is ready. Disposing ends it by SIGTERM. */
+/** Starts `everstream serve` on a free loopback port and waits until it is ready. Disposal sends SIGTERM. */
 export async function startServing(argv: readonly string[]): Promise<Started> {
   const port = await freePort()
   const child = spawn(process.execPath, [MAIN, 'serve', '--port', String(port), '--log-level', 'fatal', ...argv], {
@@ -26,7 +26,7 @@ export async function startServing(argv: readonly string[]): Promise<Started> {
   throw new Error(`the server ended with code ${child.exitCode}`)
 }
 
-/** A Redis of our own, without persistence. */
+/** Starts a separate Redis without persistence. */
 export async function startRedis(): Promise<Started> {
   const port = await freePort()
   const argv = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--maxmemory-policy', 'noeviction']

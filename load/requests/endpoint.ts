@@ -1,7 +1,7 @@
 import http from 'node:http'
 import https from 'node:https'
 
-/** An OpenAI-compatible server, reached over kept-alive connections. */
+/** An OpenAI-compatible server, with keep-alive connections. */
 export class Endpoint {
   readonly base: URL
   readonly #agent: http.Agent
@@ -18,23 +18,23 @@ export class Endpoint {
     return this.#headers
   }
 
-  /** Opens a request; whoever calls it writes the body and ends it. */
+  /** Opens a request; the caller writes the body and ends it. */
   open(method: 'GET' | 'POST', path: string, signal: AbortSignal, headers: Readonly<Record<string, string>> = {}): http.ClientRequest {
     const client = this.base.protocol === 'https:' ? https : http
     return client.request(new URL(path, this.base), { method, agent: this.#agent, signal, headers: { ...this.#headers, ...headers } })
   }
 
-  /** The id of the first model that the server names. */
+  /** The id of the first model in /v1/models. */
   async firstModel(): Promise<string> {
     const response = await fetch(new URL('/v1/models', this.base), { headers: this.#headers, signal: AbortSignal.timeout(10_000) }).catch(
       cause => {
-        throw new Error(`no server answers at ${this.base.href}`, { cause })
+        throw new Error(`no server responds at ${this.base.href}`, { cause })
       }
     )
-    if (!response.ok) throw new Error(`GET /v1/models answered ${response.status}`)
+    if (!response.ok) throw new Error(`GET /v1/models returned ${response.status}`)
     const body = (await response.json()) as { readonly data?: readonly { readonly id?: string }[] }
     const id = body.data?.[0]?.id
-    if (id === undefined) throw new Error('GET /v1/models names no model; use --model')
+    if (id === undefined) throw new Error('GET /v1/models lists no model; use --model')
     return id
   }
 

@@ -1,6 +1,6 @@
 import { seededRandom } from './random.ts'
 
-/** Common English words, most of them one token for any tokenizer of English. */
+/** Common English words; most are one token in tokenizers for English. */
 const WORDS = `the of and to in is was for that on with as by at from it an are this be which or had not were but have one their new more
 people who all also there been time over two after first would about other some into only year years most city state no them three then
 each where many work used part between under same made world place long these during several both number because before high name system
@@ -15,8 +15,8 @@ bridge letter teacher student question answer reason animal horse bird tree ston
 const PROMPT_WORDS = 48
 
 /**
- * Prompt number `index`, `PROMPT_WORDS` words long: always the same text, and already its first words differ from the
- * others'.
+ * Prompt number `index`, `PROMPT_WORDS` words long: always the same text; prompts differ from one another in their
+ * first words.
  */
 export function promptAt(index: number): string {
   const random = seededRandom(0x5eed + index * 7919)

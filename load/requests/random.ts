@@ -1,4 +1,4 @@
-/** Mulberry32: the same seed gives the same numbers in [0, 1) on every machine. Good enough to choose words with. */
+/** Mulberry32: the same seed gives the same numbers in [0, 1) on every machine. Sufficient for choosing words. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0
   return () => {

@@ -1,8 +1,8 @@
 import { StringDecoder } from 'node:string_decoder'
 
 /**
- * Cuts a body of server-sent events into the payloads of its `data:` lines, wherever the network cut it. Comments and
- * other fields are skipped.
+ * Splits a body of server-sent events into the payloads of its `data:` lines, for any division into chunks. Comments
+ * and other fields are skipped.
  */
 export class SseLines {
   readonly #decoder = new StringDecoder('utf8')

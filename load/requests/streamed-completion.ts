@@ -9,11 +9,11 @@ export interface StreamedText {
   readonly finishReason: string | null
   /** Events that carried text. */
   readonly events: number
-  /** From the usage chunk; null where the server sends none. */
+  /** From the usage chunk; null if the server sends none. */
   readonly completionTokens: number | null
 }
 
-/** A request that ended badly; `kind` is short enough to count by. */
+/** A failed request; errors are counted by `kind`. */
 export class LoadError extends Error {
   override readonly name = 'LoadError'
   readonly kind: string
@@ -33,9 +33,10 @@ interface Chunk {
 /**
  * Sends one request and reads its stream to the end.
  *
- * @param onText  called at each event with text, with its place (0 is the first) and the time in milliseconds of
+ * @param onText  called for each event with text, with its index and its time in milliseconds of
  *   `performance.now()`
- * @throws {LoadError} refused, broken, cut short of `[DONE]`, failed inside the stream, or too slow
+ * @throws {LoadError} the request was rejected, the connection broke, the stream ended without `[DONE]` or with an
+ *   error, or it took too long
  */
 export async function streamedCompletion(
   endpoint: Endpoint,
@@ -58,9 +59,9 @@ async function send(endpoint: Endpoint, body: string, signal: AbortSignal): Prom
   const headers = { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) }
   const request = endpoint.open('POST', '/v1/completions', signal, headers)
   request.end(body)
-  // Once the response is there, its own stream reports what breaks; the request may still echo it.
+  // After the response has arrived its stream reports errors, which the request may emit again.
   request.on('error', () => {})
-  const response = await answerTo(request)
+  const response = await responseTo(request)
   if (response === null) return await send(endpoint, body, signal)
   if (response.statusCode === 200) return response
 
@@ -69,10 +70,10 @@ async function send(endpoint: Endpoint, body: string, signal: AbortSignal): Prom
 }
 
 /**
- * null: the server closed a kept-alive connection while it was idle (llama.cpp's does so after each stream); nothing
- * was asked yet.
+ * null: the server closed an idle keep-alive connection (llama.cpp's server does so after each stream) before it
+ * received the request.
  */
-async function answerTo(request: ClientRequest): Promise<IncomingMessage | null> {
+async function responseTo(request: ClientRequest): Promise<IncomingMessage | null> {
   try {
     const [response] = (await once(request, 'response')) as [IncomingMessage]
     return response

@@ -18,8 +18,8 @@ export interface WorkloadOptions {
 }
 
 /**
- * Request number `index` of the workload: even ones greedy, odd ones sampled with a seed of their own; so every text
- * can be had again.
+ * Request number `index` of the workload: even ones are greedy, odd ones sampled with a seed of their own, so that
+ * every text is reproducible.
  */
 export function bodyAt(index: number, options: WorkloadOptions): CompletionBody {
   return {

@@ -4,24 +4,24 @@ import { LoadError, type StreamedText, streamedCompletion } from '../requests/st
 import { bodyAt, type WorkloadOptions } from '../requests/workload.ts'
 import { Counts } from './counts.ts'
 
-/** A refused client waits this long before it asks again, so that errors do not become a flood. */
+/** Delay of a client after an error, so that errors do not cause a flood of requests. */
 const AFTER_ERROR_MS = 250
 
 export interface ClosedLoopOptions extends WorkloadOptions {
   readonly clients: number
   readonly durationMs: number
-  /** Texts before this much time are not measured. */
+  /** Time at the start that is not measured. */
   readonly warmupMs: number
   readonly timeoutMs: number
-  /** Which request follows: its number in the workload. */
+  /** Returns the number of the next request in the workload. */
   readonly nextIndex: () => number
   readonly onFinished: (index: number, outcome: StreamedText) => void
   readonly onError: (index: number, error: LoadError) => void
 }
 
 /**
- * `clients` readers, each of which asks again as soon as its stream ended, until the time is over; streams in flight
- * are read to their ends.
+ * `clients` clients, each of which sends its next request as soon as its stream ended, until the time is over; streams
+ * in flight are read to their ends.
  */
 export class ClosedLoop {
   readonly #endpoint: Endpoint
@@ -38,7 +38,7 @@ export class ClosedLoop {
     return this.#counts
   }
 
-  /** @returns what arrived between warm-up and the end of the time */
+  /** @returns the counts between warm-up and the end of the time */
   async run(stop: AbortSignal): Promise<ReturnType<Counts['report']>> {
     const { clients, durationMs, warmupMs } = this.#options
     const over = AbortSignal.any([stop, AbortSignal.timeout(warmupMs + durationMs)])

@@ -14,7 +14,7 @@ export interface CountsReport {
   readonly errors: number
   readonly errorsByKind: Readonly<Record<string, number>>
   readonly requestsPerSecond: number
-  /** Tokens of all streams that arrived in the time measured. */
+  /** Tokens per second of all streams within the measured time. */
   readonly tokensPerSecond: number
   /** Time to the first event with text. */
   readonly ttftMs: Milliseconds | null
@@ -22,7 +22,7 @@ export interface CountsReport {
   readonly interTokenMs: Milliseconds | null
 }
 
-/** What one level of load did. Memory stays the same however long it runs. */
+/** Counts and latencies of one level of load, in constant memory. */
 export class Counts {
   readonly #startedAtMs: number
   readonly #ttft = createHistogram()

@@ -2,7 +2,7 @@ import { median } from '../median.ts'
 import { residentBytes } from '../process-tree.ts'
 
 const SAMPLE_MS = 5_000
-/** A minute's median may exceed the second minute's by this share, or by this many bytes, and still count as flat. */
+/** A minute's median that exceeds the second minute's by at most this share, or this many bytes, counts as flat. */
 const FLAT_SHARE = 0.03
 const FLAT_BYTES = 16 * 1_048_576
 
@@ -11,8 +11,8 @@ export interface MemoryReport {
   readonly mebibytesByMinute: readonly number[]
   readonly peakMebibytes: number
   /**
-   * Every minute after the first is as large as the second, or smaller; null when the run was shorter than three
-   * minutes.
+   * Every minute after the second is at most as large as the second, within the tolerance; null if the run was shorter
+   * than three minutes.
    */
   readonly flatAfterFirstMinute: boolean | null
 }

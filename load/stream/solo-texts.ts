@@ -4,7 +4,7 @@ import { bodyAt, type WorkloadOptions } from '../requests/workload.ts'
 
 const EXAMPLES = 3
 
-/** What the server answers when nobody else asks; the measure for every answer under load. */
+/** Responses of the server without concurrent requests, with which responses under load are compared. */
 export class SoloTexts {
   readonly #solo: readonly StreamedText[]
   readonly examples: string[] = []
@@ -15,7 +15,7 @@ export class SoloTexts {
     this.#solo = solo
   }
 
-  /** Sends the first `cases` requests of the workload one after the other. */
+  /** Sends the first `cases` requests of the workload sequentially. */
   static async gather(endpoint: Endpoint, cases: number, timeoutMs: number, options: WorkloadOptions): Promise<SoloTexts> {
     const solo: StreamedText[] = []
     for (let index = 0; index < cases; index++) {

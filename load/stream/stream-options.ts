@@ -1,22 +1,22 @@
 import { parseArgs } from 'node:util'
 import { number, wholeNumber } from '../number-option.ts'
 
-export const STREAM_HELP = `Streaming load against any OpenAI-compatible server: every client asks again as soon as its stream ended.
+export const STREAM_HELP = `Streaming load on any OpenAI-compatible server: every client sends its next request as soon as its stream ended.
 The last line is one JSON document. Exit code 0: no error, no difference, memory flat; 1: otherwise; 2: wrong options.
 
   npm run load -- [options]
 
   --url URL                server (default http://127.0.0.1:8000)
-  --model NAME             model to ask for (default: the first that /v1/models names)
+  --model NAME             model to request (default: the first in /v1/models)
   --api-key KEY            sent as a bearer token
-  --clients N[,N...]       clients at once; several levels run one after the other (default 64)
+  --clients N[,N...]       concurrent clients; several levels run one after the other (default 64)
   --minutes M              duration of each level, decimals allowed (default 1)
-  --warmup-seconds S       not measured, at the start of each level (default 0)
-  --max-tokens N           tokens of each answer (default 64)
-  --ignore-eos             ask for answers of full length (servers that know ignore_eos)
+  --warmup-seconds S       time at the start of each level that is not measured (default 0)
+  --max-tokens N           tokens per response (default 64)
+  --ignore-eos             request responses of full length (servers that support ignore_eos)
   --timeout-seconds S      a stream that takes longer is an error (default 300)
-  --check                  send each request alone first and compare every text under load with it
-  --cases N                different requests with --check (default 48); without it every request is new
+  --check                  send each request alone first, and compare every text under load with that response
+  --cases N                number of different requests with --check (default 48); without --check every request is new
   --pid PID                watch the memory of this process and its descendants (Linux)
   --help`
 
@@ -30,13 +30,15 @@ export interface StreamOptions {
   readonly maxTokens: number
   readonly ignoreEos: boolean
   readonly timeoutMs: number
-  /** null: nothing is compared. */
+  /** Number of requests to compare; null: none are compared. */
   readonly checkCases: number | null
   readonly pid: number | null
 }
 
-/** @throws {TypeError | RangeError} on an option that is unknown or out of range
- *  @returns null when help was asked for */
+/**
+ * @returns null if help was requested
+ * @throws {TypeError | RangeError} an option is unknown or out of range
+ */
 export function parseStreamOptions(args: readonly string[]): StreamOptions | null {
   const { values } = parseArgs({
     args: [...args],

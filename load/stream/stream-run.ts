@@ -21,12 +21,12 @@ export interface StreamReport {
   readonly passed: boolean
 }
 
-/** Runs every level of load; `say` gets plain lines of progress. */
+/** Runs every level of load. @param emit  receives lines of progress */
 export async function streamRun(options: StreamOptions, stop: AbortSignal, emit: (line: string) => void): Promise<StreamReport> {
   const endpoint = new Endpoint(options.url, Math.max(...options.clients), options.apiKey)
   try {
     const model = options.model ?? (await endpoint.firstModel())
-    emit(`${options.url} model ${model}, ${options.maxTokens} tokens an answer`)
+    emit(`${options.url} model ${model}, ${options.maxTokens} tokens per response`)
     const workload = { model, maxTokens: options.maxTokens, ignoreEos: options.ignoreEos }
     const solo = await soloTexts(endpoint, options, workload, emit)
     const memory = options.pid === null ? null : new MemoryWatch(options.pid)
@@ -64,8 +64,8 @@ interface Level {
 }
 
 /**
- * With `cases`, round and round; else no request comes twice, in other runs either: a server's cache of prompts shall
- * not answer.
+ * Numbers of requests: with `cases` in rotation; otherwise no number is used twice, across runs as well, so that the
+ * server's prefix cache has no hits.
  */
 function numbering(cases: number | null): () => number {
   let sent = cases === null ? Math.floor(Date.now() / 100) % 1_000_000_000 : 0
@@ -104,7 +104,7 @@ async function runLevel(
 function progressLine(clients: number, report: CountsReport, solo: SoloTexts | null): string {
   const different = solo === null ? '' : `, ${solo.different} of ${solo.compared} texts differ`
   return (
-    `${clients} clients, ${report.seconds.toFixed(0)} s: ${report.requests} answers, ${report.tokensPerSecond.toFixed(1)} tokens/s, ` +
+    `${clients} clients, ${report.seconds.toFixed(0)} s: ${report.requests} responses, ${report.tokensPerSecond.toFixed(1)} tokens/s, ` +
     `TTFT p50 ${report.ttftMs?.p50 ?? '-'} p99 ${report.ttftMs?.p99 ?? '-'} ms, ` +
     `inter-token p50 ${report.interTokenMs?.p50 ?? '-'} p99 ${report.interTokenMs?.p99 ?? '-'} ms, ${report.errors} errors${different}`
   )
@@ -120,7 +120,7 @@ function report(
 ): StreamReport {
   for (const example of solo?.examples ?? []) emit(example)
   if (memory !== null)
-    emit(`memory by minute: ${memory.mebibytesByMinute.join(', ')} MiB; flat: ${memory.flatAfterFirstMinute ?? 'too short to emit'}`)
+    emit(`memory by minute: ${memory.mebibytesByMinute.join(', ')} MiB; flat: ${memory.flatAfterFirstMinute ?? 'the run was too short'}`)
   const check = solo === null ? null : { cases: options.checkCases ?? 0, compared: solo.compared, different: solo.different }
   const answered = levels.length > 0 && levels.every(level => level.errors === 0 && level.requests > 0)
   return {

@@ -12,13 +12,13 @@ export interface RequestedBody {
 }
 
 export interface FakeBehaviour {
-  /** The answer's tokens; the default is a function of prompt and seed. */
+  /** Tokens of the response; by default a function of prompt and seed. */
   readonly tokens?: (body: RequestedBody, request: number) => readonly string[]
   readonly fault?: (request: number) => 'refuse' | 'cut' | 'error event' | null
   readonly gapMs?: number
 }
 
-/** A server that speaks as much of the completions API as the load tools need. Dispose of it with `await using`. */
+/** A server with the part of the completions API that the load tools use. Dispose of it with `await using`. */
 export async function fakeServer(behaviour: FakeBehaviour = {}): Promise<{ readonly url: string } & AsyncDisposable> {
   let requests = 0
   const server = createServer((request, reply) => {

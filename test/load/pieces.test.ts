@@ -4,14 +4,14 @@ import { SseLines } from '../../load/requests/sse-lines.ts'
 import { memoryReport } from '../../load/stream/memory-watch.ts'
 import { parseStreamOptions } from '../../load/stream/stream-options.ts'
 
-it('makes prompts of 48 words, always the same, each its own', () => {
+it('generates reproducible, distinct prompts of 48 words', () => {
   const prompts = Array.from({ length: 200 }, (_, index) => promptAt(index))
   expect(prompts.every(prompt => prompt.split(' ').length === 48)).toBe(true)
   expect(new Set(prompts.map(prompt => prompt.split(' ').slice(0, 4).join(' '))).size).toBe(200)
   expect(promptAt(7)).toBe(prompts[7])
 })
 
-it('reads the same events wherever the bytes are cut', () => {
+it('reads the same events for every division of the bytes', () => {
   const body = Buffer.from('data: {"text":"né"}\n\n: ping\n\ndata: [DONE]\n\n')
   for (let cut = 0; cut <= body.length; cut++) {
     const lines = new SseLines()
@@ -28,6 +28,6 @@ it.each([
   expect(memoryReport(samples)).toMatchObject({ mebibytesByMinute: minutes, flatAfterFirstMinute: flat })
 })
 
-it.each(['--clients 0', '--clients 1.5', '--minutes x', '--cases', '--nonsense', '--url nowhere'])('refuses %s', args => {
+it.each(['--clients 0', '--clients 1.5', '--minutes x', '--cases', '--nonsense', '--url nowhere'])('rejects %s', args => {
   expect(() => parseStreamOptions(['--check', ...args.split(' ')])).toThrow()
 })

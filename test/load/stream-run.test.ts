@@ -3,7 +3,7 @@ import { parseStreamOptions, type StreamOptions } from '../../load/stream/stream
 import { type StreamReport, streamRun } from '../../load/stream/stream-run.ts'
 import { type FakeBehaviour, fakeServer } from './fake-server.ts'
 
-it('counts answers, tokens and times', async () => {
+it('counts responses, tokens and latencies', async () => {
   const { report } = await loadOn({ gapMs: 2 }, '--clients 4 --max-tokens 8')
   const level = report.levels[0]
   expect(report).toMatchObject({ passed: true, model: 'fake', check: null, memory: null })
@@ -19,7 +19,7 @@ it('runs the levels one after the other', async () => {
   expect(report.levels.map(level => level.clients)).toEqual([1, 3])
 })
 
-it('finds every text equal on a server that answers alike', async () => {
+it('finds all texts equal on a deterministic server', async () => {
   const { report, emitted } = await loadOn({}, '--clients 4 --max-tokens 4 --check --cases 6')
   expect(report.check).toMatchObject({ cases: 6, different: 0 })
   expect(report.check?.compared).toBeGreaterThan(6)
@@ -27,7 +27,7 @@ it('finds every text equal on a server that answers alike', async () => {
   expect(emitted.join('\n')).toContain('6 requests sent alone')
 })
 
-it('finds the text that differs from its solo run, and shows where', async () => {
+it('finds a text that differs from its solo run, and shows the difference', async () => {
   const tokens: FakeBehaviour['tokens'] = (_body, request) => ['the same', request === 7 ? ' but not here' : ' to the end']
   const { report, emitted } = await loadOn({ tokens }, '--clients 2 --check --cases 4')
   expect(report.check?.different).toBe(1)
@@ -39,7 +39,7 @@ it.each([
   { fault: 'refuse', kind: 'http 503' },
   { fault: 'cut', kind: 'cut short' },
   { fault: 'error event', kind: 'stream engine_failure' }
-] as const)('counts a stream that ends badly: $fault', async ({ fault, kind }) => {
+] as const)('counts a failed stream: $fault', async ({ fault, kind }) => {
   const { report } = await loadOn({ fault: request => (request === 2 ? fault : null) }, '--clients 2 --max-tokens 4')
   expect(report.levels[0]).toMatchObject({ errors: 1, errorsByKind: { [kind]: 1 } })
   expect(report.passed).toBe(false)

@@ -1,33 +1,33 @@
 import { stat } from 'node:fs/promises'
 import type { TensorFile } from '../weights/tensor-file.ts'
 import { findModelFiles } from './model-files.ts'
+import { type ModelMetadata, readModelMetadata } from './model-metadata.ts'
 import { planModel } from './plan-model.ts'
 import type { ModelShape, QuantizationChoice } from './prepared-model.ts'
 import { sourceHash } from './source-hash.ts'
-import { readStatedFacts, type StatedFacts } from './stated-facts.ts'
 
 /** A value and its source: the field that contains it, or how it is computed. */
-export interface Known<Value> {
+export interface Sourced<Value> {
   readonly value: Value
   readonly source: string
 }
 
 export interface ModelDescription {
-  readonly family: Known<string>
-  readonly parameters: Known<number>
-  readonly vocabularySize: Known<number>
-  readonly contextLength: Known<number>
-  readonly layers: Known<number>
+  readonly family: Sourced<string>
+  readonly parameters: Sourced<number>
+  readonly vocabularySize: Sourced<number>
+  readonly contextLength: Sourced<number>
+  readonly layers: Sourced<number>
   /** null where the files do not contain it. */
-  readonly heads: Known<number> | null
-  readonly kvHeads: Known<number>
-  readonly headDim: Known<number>
-  readonly cacheBytesPerToken: Known<number>
+  readonly heads: Sourced<number> | null
+  readonly kvHeads: Sourced<number>
+  readonly headDim: Sourced<number>
+  readonly cacheBytesPerToken: Sourced<number>
   /** Types of the weights in the file and their share of its bytes, largest first. */
-  readonly weightTypes: Known<readonly { readonly type: string; readonly share: number }[]>
+  readonly weightTypes: Sourced<readonly { readonly type: string; readonly share: number }[]>
   readonly served: ModelShape['quantization']
-  readonly tokenizer: Known<string>
-  readonly chatTemplate: Known<boolean>
+  readonly tokenizer: Sourced<string>
+  readonly chatTemplate: Sourced<boolean>
   readonly files: readonly { readonly path: string; readonly bytes: number; readonly sha256: string }[]
 }
 
@@ -46,12 +46,12 @@ export interface DescribeOptions {
  */
 export async function describeModel({ path, quantization, cacheFolder }: DescribeOptions): Promise<ModelDescription> {
   const found = await findModelFiles(path)
-  const stated = await readStatedFacts(found)
+  const metadata = await readModelMetadata(found)
   const planned = await planModel(found, quantization === 'none' ? 'none' : 'int8')
   await using file = planned.file
   const { architecture, parameters, vocabularySize, contextLength, layers, kvHeads, headDim, quantization: served } = planned.shape
-  const from = sourcesIn(stated, architecture)
-  const heads = from.heads === null ? null : stated.find(...HEADS(architecture))?.value
+  const from = sourcesIn(metadata, architecture)
+  const heads = from.heads === null ? null : metadata.find(...HEADS(architecture))?.value
   return {
     family: { value: architecture, source: from.family },
     parameters: { value: parameters, source: 'counted over the tensors' },
@@ -67,10 +67,10 @@ export async function describeModel({ path, quantization, cacheFolder }: Describ
     },
     weightTypes: { value: weightTypes(file), source: 'the tensors' },
     served,
-    tokenizer: { value: stated.tokenizer.kind, source: stated.tokenizer.source },
+    tokenizer: { value: metadata.tokenizer.kind, source: metadata.tokenizer.source },
     chatTemplate: {
-      value: stated.chatTemplate !== null,
-      source: stated.chatTemplate ?? `none in ${stated.sourceName === 'GGUF' ? 'the file' : 'the folder'}`
+      value: metadata.chatTemplate !== null,
+      source: metadata.chatTemplate ?? `none in ${metadata.sourceName === 'GGUF' ? 'the file' : 'the folder'}`
     },
     files: await Promise.all(
       found.contents.map(async each => ({
@@ -85,17 +85,17 @@ export async function describeModel({ path, quantization, cacheFolder }: Describ
 const HEADS = (architecture: string) => [`${architecture}.attention.head_count`, 'num_attention_heads', 'n_head']
 
 /** Each value has one name in GGUF metadata and others in the configurations of checkpoints. */
-function sourcesIn(stated: StatedFacts, architecture: string) {
+function sourcesIn(metadata: ModelMetadata, architecture: string) {
   function source(...names: readonly string[]): string | null {
-    const found = stated.find(...names)
-    return found === null ? null : `${stated.sourceName} ${found.name}`
+    const found = metadata.find(...names)
+    return found === null ? null : `${metadata.sourceName} ${found.name}`
   }
   const heads = source(...HEADS(architecture))
   return {
-    family: source('general.architecture', 'model_type') ?? stated.sourceName,
-    vocabulary: source(`${architecture}.vocab_size`, 'tokenizer.ggml.tokens', 'vocab_size') ?? stated.sourceName,
-    context: source(`${architecture}.context_length`, 'max_position_embeddings', 'n_positions', 'n_ctx') ?? stated.sourceName,
-    layers: source(`${architecture}.block_count`, 'num_hidden_layers', 'n_layer') ?? stated.sourceName,
+    family: source('general.architecture', 'model_type') ?? metadata.sourceName,
+    vocabulary: source(`${architecture}.vocab_size`, 'tokenizer.ggml.tokens', 'vocab_size') ?? metadata.sourceName,
+    context: source(`${architecture}.context_length`, 'max_position_embeddings', 'n_positions', 'n_ctx') ?? metadata.sourceName,
+    layers: source(`${architecture}.block_count`, 'num_hidden_layers', 'n_layer') ?? metadata.sourceName,
     heads,
     kvHeads: source(`${architecture}.attention.head_count_kv`, 'num_key_value_heads') ?? 'one for each head',
     headDim: source(`${architecture}.attention.key_length`, 'head_dim') ?? 'width of the model / heads'

@@ -6,7 +6,7 @@ import { openGguf } from '../weights/gguf.ts'
 import type { ModelFiles } from './model-files.ts'
 
 /** Metadata in a model's files, by the names used there. */
-export interface StatedFacts {
+export interface ModelMetadata {
   /** The first of these names that the files contain, and its value. */
   find(...names: readonly string[]): { readonly name: string; readonly value: unknown } | null
   /** The file that contains the names. */
@@ -17,11 +17,11 @@ export interface StatedFacts {
 }
 
 /** @throws {ModelFileError} a file is missing or broken */
-export async function readStatedFacts(files: ModelFiles): Promise<StatedFacts> {
+export async function readModelMetadata(files: ModelFiles): Promise<ModelMetadata> {
   return files.kind === 'gguf' ? ofGguf(files.weights) : ofFolder(files.config)
 }
 
-async function ofGguf(path: string): Promise<StatedFacts> {
+async function ofGguf(path: string): Promise<ModelMetadata> {
   await using file = await openGguf(path)
   const { metadata } = file
   const scheme = metadata.get('tokenizer.ggml.model')
@@ -36,7 +36,7 @@ async function ofGguf(path: string): Promise<StatedFacts> {
   }
 }
 
-async function ofFolder(config: string): Promise<StatedFacts> {
+async function ofFolder(config: string): Promise<ModelMetadata> {
   const folder = dirname(config)
   const values = parseConfigJson(config, await readConfigJson(config), z.record(z.string(), z.unknown()))
   return {
@@ -47,7 +47,7 @@ async function ofFolder(config: string): Promise<StatedFacts> {
   }
 }
 
-function finderIn(values: ReadonlyMap<string, unknown>): StatedFacts['find'] {
+function finderIn(values: ReadonlyMap<string, unknown>): ModelMetadata['find'] {
   return (...names) => {
     const name = names.find(each => values.has(each) && values.get(each) !== null)
     return name === undefined ? null : { name, value: values.get(name) }
@@ -56,7 +56,7 @@ function finderIn(values: ReadonlyMap<string, unknown>): StatedFacts['find'] {
 
 const TokenizerJson = z.looseObject({ model: z.looseObject({ type: z.string().optional() }) })
 
-async function tokenizerIn(folder: string): Promise<StatedFacts['tokenizer']> {
+async function tokenizerIn(folder: string): Promise<ModelMetadata['tokenizer']> {
   const json = await readJson(join(folder, 'tokenizer.json'))
   if (json !== null)
     return { kind: TokenizerJson.safeParse(json).data?.model.type ?? 'of no stated type', source: 'tokenizer.json model.type' }
