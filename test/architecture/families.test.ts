@@ -9,7 +9,7 @@ import { codesIn, rowsOf } from '../docs/markdown-tables.ts'
 const FILES = globSync('src/inference/families/*.ts').filter(file => basename(file) !== 'registry.ts')
 
 /** Where the same words name tokenizers and forms of tool calls, which models of any family may have. */
-const OTHER_MEANINGS = /^src\/(inference\/tokenizer\/|routes\/chat\/|inference\/contract\/text-port\.ts|inference\/model\/stated-facts\.ts)/
+const OTHER_MEANINGS = /^src\/(inference\/tokenizer\/|routes\/chat\/|inference\/contract\/text-port\.ts|inference\/model\/model-metadata\.ts)/
 
 it('gives each family one file, which defines no other', async () => {
   const defined = await Promise.all(

@@ -7,27 +7,27 @@ import type { ModelShape, QuantizationChoice } from './prepared-model.ts'
 import { sourceHash } from './source-hash.ts'
 
 /** A value and its source: the field that contains it, or how it is computed. */
-export interface Sourced<Value> {
+export interface Known<Value> {
   readonly value: Value
   readonly source: string
 }
 
 export interface ModelDescription {
-  readonly family: Sourced<string>
-  readonly parameters: Sourced<number>
-  readonly vocabularySize: Sourced<number>
-  readonly contextLength: Sourced<number>
-  readonly layers: Sourced<number>
+  readonly family: Known<string>
+  readonly parameters: Known<number>
+  readonly vocabularySize: Known<number>
+  readonly contextLength: Known<number>
+  readonly layers: Known<number>
   /** null where the files do not contain it. */
-  readonly heads: Sourced<number> | null
-  readonly kvHeads: Sourced<number>
-  readonly headDim: Sourced<number>
-  readonly cacheBytesPerToken: Sourced<number>
+  readonly heads: Known<number> | null
+  readonly kvHeads: Known<number>
+  readonly headDim: Known<number>
+  readonly cacheBytesPerToken: Known<number>
   /** Types of the weights in the file and their share of its bytes, largest first. */
-  readonly weightTypes: Sourced<readonly { readonly type: string; readonly share: number }[]>
+  readonly weightTypes: Known<readonly { readonly type: string; readonly share: number }[]>
   readonly served: ModelShape['quantization']
-  readonly tokenizer: Sourced<string>
-  readonly chatTemplate: Sourced<boolean>
+  readonly tokenizer: Known<string>
+  readonly chatTemplate: Known<boolean>
   readonly files: readonly { readonly path: string; readonly bytes: number; readonly sha256: string }[]
 }
 
