@@ -19,7 +19,7 @@ The last line is one JSON document. Exit code 2: wrong options.
   --rounds N               rounds; each measures every case once on both sides (default 3)
   --chunk N                tokens per prefill run of everstream (default 128, as in the server while no stream runs)
   --capacity N             positions per row (default: as many as the cases need)
-  --llama-build FOLDER     compare with the llama-batched-bench in this folder instead of load/peers, by the means of rounds
+  --llama-build FOLDER     compare with the llama-batched-bench in this folder, by means of rounds
   --no-peer                measure everstream only
   --help`
 
