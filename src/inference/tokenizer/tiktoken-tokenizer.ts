@@ -1,11 +1,11 @@
 import type { TiktokenBPE } from 'js-tiktoken/lite'
 import { ServiceError } from '../contract/errors.ts'
-import { BytePairTokenizer } from './byte-pair-tokenizer.ts'
+import { BytePairTokenizer } from './byte-pair/byte-pair-tokenizer.ts'
+import { rankTable } from './byte-pair/pair-tables.ts'
+import { splitWords, wordPattern } from './byte-pair/word-split.ts'
 import type { StatedEnds } from './end-tokens.ts'
-import { rankTable } from './pair-tables.ts'
 import { tokenCountBound } from './token-count-bound.ts'
 import type { Tokenizer } from './tokenizer.ts'
-import { splitWords, wordPattern } from './word-split.ts'
 
 /** OpenAI's published encodings, as js-tiktoken ships them. */
 export const TIKTOKEN_ENCODINGS = ['gpt2', 'r50k_base', 'p50k_base', 'cl100k_base', 'o200k_base'] as const

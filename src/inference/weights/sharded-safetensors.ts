@@ -89,10 +89,9 @@ function ownersOf(path: string, { weight_map }: Index, shards: ReadonlyMap<strin
   for (const [shard, file] of shards) {
     for (const tensor of file.tensors.values()) {
       if (shardOf.get(tensor.name) !== shard) {
-        const elsewhere = shardOf.get(tensor.name) ?? 'nowhere'
-        throw new ModelFileError(
-          `${file.path}: holds tensor ${JSON.stringify(tensor.name.slice(0, 100))}, which the index places ${elsewhere}`
-        )
+        const owner = shardOf.get(tensor.name)
+        const found = owner === undefined ? 'does not mention' : `assigns to ${owner}`
+        throw new ModelFileError(`${file.path}: holds tensor ${JSON.stringify(tensor.name.slice(0, 100))}, which the index ${found}`)
       }
       owners.set(tensor, file)
     }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { SamplingParams } from '../../../src/inference/contract/sampling.ts'
 import { Sampler } from '../../../src/inference/sampling/sampler.ts'
 import { SamplingScratch } from '../../../src/inference/sampling/sampling-scratch.ts'
-import { NEUTRAL } from './naive-sampling.ts'
+import { NEUTRAL } from './sampling-specification.ts'
 
 const TOKENS = 12
 const token = fc.nat(TOKENS - 1)

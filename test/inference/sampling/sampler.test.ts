@@ -5,7 +5,7 @@ import type { SamplingParams } from '../../../src/inference/contract/sampling.ts
 import { uniforms } from '../../../src/inference/sampling/noise.ts'
 import { Sampler } from '../../../src/inference/sampling/sampler.ts'
 import { SamplingScratch } from '../../../src/inference/sampling/sampling-scratch.ts'
-import { type FilterParams, NEUTRAL, naiveCandidates, naiveDraw, naiveRejection, weigh } from './naive-sampling.ts'
+import { type FilterParams, NEUTRAL, naiveCandidates, naiveDraw, naiveRejection, weigh } from './sampling-specification.ts'
 
 /** Rounding of sums may decide differently where the noise or a bound comes this near. */
 const NEAR = 1e-12

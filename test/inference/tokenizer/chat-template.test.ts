@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
 import type { TemplateMessage } from '../../../src/inference/contract/text-port.ts'
-import type { ChatSource } from '../../../src/inference/tokenizer/sources/chat-source.ts'
-import { ChatTemplate } from '../../../src/inference/tokenizer/text/chat-template.ts'
+import { ChatTemplate } from '../../../src/inference/tokenizer/chat-template.ts'
+import type { ChatSource } from '../../../src/inference/tokenizer/model-files/chat-source.ts'
 
 const PLAIN: ChatSource = { template: null, toolTemplate: null, startToken: '<s>', endToken: '</s>', padToken: null }
 const USER: TemplateMessage = { role: 'user', content: 'hi' }

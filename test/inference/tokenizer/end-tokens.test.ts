@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { tokenizerFromFolder } from '../../../src/inference/tokenizer/sources/folder-tokenizer.ts'
-import { tokenizerFromGguf } from '../../../src/inference/tokenizer/sources/gguf-tokenizer.ts'
+import { tokenizerFromFolder } from '../../../src/inference/tokenizer/model-files/folder-tokenizer.ts'
+import { tokenizerFromGguf } from '../../../src/inference/tokenizer/model-files/gguf-tokenizer.ts'
 
 const NORMAL = 1
 const CONTROL = 3

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import type { TextSource } from '../../../src/inference/tokenizer/sources/text-source.ts'
-import { fillInTheMiddleOf } from '../../../src/inference/tokenizer/text/fill-in-the-middle.ts'
+import { fillInTheMiddleOf } from '../../../src/inference/tokenizer/fill-in-the-middle.ts'
+import type { TextSource } from '../../../src/inference/tokenizer/model-files/text-source.ts'
 import type { Tokenizer } from '../../../src/inference/tokenizer/tokenizer.ts'
 
 /** Finds `literals` whole, and spells all else. */

@@ -78,7 +78,7 @@ it.each(HOSTILE)('refuses %s', async (_, content, message) => {
 
 it('refuses a tensor that two files hold, and one that the index does not mention', async () => {
   await writeShard(TWO, { b: 2, a: 3 })
-  await expect(open({ weight_map: GOOD })).rejects.toThrow(/model-00002.*holds tensor "a", which the index indices model-00001/)
+  await expect(open({ weight_map: GOOD })).rejects.toThrow(/model-00002.*holds tensor "a", which the index assigns to model-00001/)
   await writeShard(TWO, { b: 2, c: 3 })
-  await expect(open({ weight_map: GOOD })).rejects.toThrow(/model-00002.*holds tensor "c", which the index indices nowhere/)
+  await expect(open({ weight_map: GOOD })).rejects.toThrow(/model-00002.*holds tensor "c", which the index does not mention/)
 })
