@@ -5,6 +5,8 @@ export interface StatedEnds {
   readonly tokenIds: readonly number[]
 }
 
+const MAX_LISTED = 8
+
 /**
  * Control tokens that end a text or a turn in whatever model has them. Source: llama.cpp, `llama-vocab.cpp`,
  * `special_eog_ids`.
@@ -66,6 +68,11 @@ export function endTokenWarning(stated: readonly StatedEnds[], textOf: (tokenId:
   const sets = named.map(({ tokenIds }) => new Set(tokenIds))
   const [first] = sets
   if (first === undefined || sets.every(set => set.symmetricDifference(first).size === 0)) return null
-  const list = named.map(({ source, tokenIds }) => `${source} ${tokenIds.map(id => `${id} (${textOf(id)})`).join(', ')}`)
+  const list = named.map(({ source, tokenIds }) => `${source} ${listed(tokenIds.map(id => `${id} (${textOf(id).slice(0, 80)})`))}`)
   return `the model's files name different end tokens: ${list.join('; ')}. A text ends at any of them.`
+}
+
+/** The first few items, for a warning of bounded length. */
+export function listed(items: readonly string[]): string {
+  return items.length > MAX_LISTED ? `${items.slice(0, MAX_LISTED).join(', ')}, ...` : items.join(', ')
 }

@@ -1,6 +1,6 @@
 import { ServiceError } from '../contract/errors.ts'
 import type { TextDecoderPort, TokenText } from '../contract/token-text.ts'
-import { endTokensOf, endTokenWarning, type StatedEnds } from './end-tokens.ts'
+import { endTokensOf, endTokenWarning, listed, type StatedEnds } from './end-tokens.ts'
 
 export interface VocabularyParts {
   /** Ids there are, 0 to this. */
@@ -70,10 +70,12 @@ export class Vocabulary implements TokenText {
   }
 
   #unknownEnds(): string[] {
-    return this.#parts.statedEnds.flatMap(({ source, tokenIds }) =>
-      tokenIds
-        .filter(tokenId => !this.#has(tokenId))
-        .map(tokenId => `${source} names the end token ${tokenId}, but the model has ${this.vocabularySize} tokens: it is ignored.`)
-    )
+    return this.#parts.statedEnds.flatMap(({ source, tokenIds }) => {
+      const unknown = tokenIds.filter(tokenId => !this.#has(tokenId))
+      const list = listed(unknown.map(String))
+      return unknown.length === 0
+        ? []
+        : [`${source} names the end token ${list}, but the model has ${this.vocabularySize} tokens: it is ignored.`]
+    })
   }
 }

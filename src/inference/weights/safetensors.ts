@@ -14,20 +14,12 @@ export const SAFETENSORS_LIMITS = {
 
 const LENGTH_BYTES = 8
 
-const DTYPES: Readonly<Record<string, TensorType>> = {
-  F64: plain('F64', 8),
-  F32: plain('F32', 4),
-  F16: plain('F16', 2),
-  BF16: plain('BF16', 2),
-  I64: plain('I64', 8),
-  I32: plain('I32', 4),
-  I16: plain('I16', 2),
-  I8: plain('I8', 1),
-  U8: plain('U8', 1),
-  BOOL: plain('BOOL', 1),
-  F8_E4M3: plain('F8_E4M3', 1),
-  F8_E5M2: plain('F8_E5M2', 1)
-}
+/** By name; a map, as a file may name what every object has (`constructor`). */
+const DTYPES: ReadonlyMap<string, TensorType> = new Map(
+  Object.entries({ F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1, BOOL: 1, F8_E4M3: 1, F8_E5M2: 1 }).map(
+    ([name, blockBytes]) => [name, { name, blockElements: 1, blockBytes }]
+  )
+)
 
 const Entry = z.object({
   dtype: z.string().max(32),
@@ -93,7 +85,7 @@ function parseObject(reader: HeaderReader, json: string): object {
 }
 
 function checkTensor(reader: HeaderReader, what: string, entry: Entry, dataBytes: number): Omit<TensorInfo, 'name'> {
-  const type = DTYPES[entry.dtype]
+  const type = DTYPES.get(entry.dtype)
   if (type === undefined) reader.fail(`${what} has the unknown dtype ${JSON.stringify(entry.dtype)}`)
   // In bigint: the sizes cannot overflow it.
   const needed = entry.shape.reduce((product, size) => product * BigInt(size), BigInt(type.blockBytes))
@@ -102,8 +94,4 @@ function checkTensor(reader: HeaderReader, what: string, entry: Entry, dataBytes
     reader.fail(`${what} needs ${needed} bytes and claims ${start} to ${end}, but the file has ${dataBytes} (is it cut off?)`)
   }
   return { shape: entry.shape, type, offset: reader.position + start, bytes: end - start }
-}
-
-function plain(name: string, bytes: number): TensorType {
-  return { name, blockElements: 1, blockBytes: bytes }
 }

@@ -62,6 +62,11 @@ const HOSTILE: [reason: string, bytes: Buffer, message: RegExp][] = [
   ['a header that is no JSON', withHeader('{"a":'), /its header is no JSON object/],
   ['a header nested without end', withHeader('['.repeat(1_000_000)), /its header is no JSON object/],
   ['an unknown dtype', withHeader({ t: { dtype: 'F1', shape: [1], data_offsets: [0, 1] } }), /"t" has the unknown dtype "F1"/],
+  [
+    'a dtype that objects have',
+    withHeader({ t: { dtype: 'constructor', shape: [1], data_offsets: [0, 1] } }),
+    /unknown dtype "constructor"/
+  ],
   ['a negative size', withHeader({ t: { dtype: 'F32', shape: [-1], data_offsets: [0, 4] } }), /"t" is not described by/],
   [
     'an offset past the end',

@@ -27,17 +27,21 @@ export class BytePairTokenizer extends Vocabulary implements Tokenizer {
   readonly bound: TokenCountBound
   readonly #parts: BytePairParts
   readonly #literals: SpecialTokens
+  readonly #startTokenIds: readonly number[]
   #cache = new Map<string, readonly number[]>()
 
   constructor(parts: BytePairParts) {
-    super(parts)
+    const { startTokenIds, vocabularySize, warnings } = parts
+    const unknown = startTokenIds.filter(tokenId => tokenId < 0 || tokenId >= vocabularySize)
+    super({ ...parts, warnings: [...warnings, ...unknown.map(tokenId => unknownStart(tokenId, vocabularySize))] })
     this.bound = parts.bound
+    this.#startTokenIds = startTokenIds.filter(tokenId => !unknown.includes(tokenId))
     this.#parts = parts
     this.#literals = new SpecialTokens(parts.literals)
   }
 
   encode(text: string, { addSpecialTokens = true }: { readonly addSpecialTokens?: boolean } = {}): number[] {
-    const ids = addSpecialTokens ? [...this.#parts.startTokenIds] : []
+    const ids = addSpecialTokens ? [...this.#startTokenIds] : []
     // Unpaired surrogates are no text: they become U+FFFD, as UTF-8 encoders write them.
     for (const section of this.#literals.split(text.toWellFormed())) {
       if (typeof section === 'number') ids.push(section)
@@ -57,6 +61,10 @@ export class BytePairTokenizer extends Vocabulary implements Tokenizer {
     }
     return ids
   }
+}
+
+function unknownStart(tokenId: number, vocabularySize: number): string {
+  return `the model's files name the start token ${tokenId}, but the model has ${vocabularySize} tokens: it is ignored.`
 }
 
 /**

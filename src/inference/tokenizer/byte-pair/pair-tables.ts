@@ -7,7 +7,8 @@ import type { PairTable } from './merge-pairs.ts'
  * @throws {ServiceError} `unavailable` when a line names tokens that the vocabulary lacks
  */
 export function mergeTable(merges: readonly string[], ids: ReadonlyMap<string, number>): PairTable {
-  const stride = ids.size + 1
+  // More than every id: ids may have holes, and then exceed the number of tokens.
+  const stride = ids.values().reduce((most, tokenId) => Math.max(most, tokenId + 1), 1)
   const mergeOf = new Map<number, number>()
   const merged = Int32Array.from(merges, (line, merge) => {
     const space = line.indexOf(' ', 1)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { GPT2_WORDS, SINGLE_DIGITS, type WordSplit, wordPattern } from '../byte-pair/word-split.ts'
+import { Vocab } from './hub-json.ts'
 import type { TokenTable } from './within-embedding.ts'
 
 const ByteLevel = z.object({ type: z.literal('ByteLevel'), add_prefix_space: z.literal(false), use_regex: z.boolean().default(true) })
@@ -18,17 +19,21 @@ const Template = z.object({
   special_tokens: z.record(z.string(), z.object({ ids: z.array(z.int()) }))
 })
 const PostStep = z.discriminatedUnion('type', [z.object({ type: z.literal('ByteLevel') }), Template])
+/** Published files have up to five. */
+const MAX_STEPS = 64
 const steps = <Item extends z.ZodType>(item: Item, list: string) =>
   z.union([
     item.transform(one => [one]),
-    z.object({ type: z.literal('Sequence'), [list]: z.array(item) }).transform(sequence => sequence[list] as z.output<Item>[])
+    z
+      .object({ type: z.literal('Sequence'), [list]: z.array(item).max(MAX_STEPS) })
+      .transform(sequence => sequence[list] as z.output<Item>[])
   ])
 
 /** A tokenizer.json of the kind that our own byte-level BPE runs; others are left to @huggingface/tokenizers. */
 const ByteLevelJson = z.object({
   model: z.object({
     type: z.literal('BPE').default('BPE'),
-    vocab: z.record(z.string(), z.int()),
+    vocab: Vocab,
     merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()]).transform(pair => pair.join(' '))])),
     unk_token: z.null().default(null),
     byte_fallback: z.literal(false).default(false),

@@ -7,7 +7,7 @@ import { TIKTOKEN_ENCODINGS, type TiktokenEncodingName, tokenizerFromTiktoken } 
 import type { Tokenizer } from '../tokenizer.ts'
 import { byteLevelOfJson } from './byte-level-json.ts'
 import { readJson, readText } from './folder-files.ts'
-import { HubJson, hubJsonWithin, hubTokens } from './hub-json.ts'
+import { hubJsonWithin, hubTokens, parseHubJson } from './hub-json.ts'
 import { HubJsonTokenizer } from './hub-tokenizer.ts'
 import { excludedTokensWarning, withinEmbedding } from './within-embedding.ts'
 
@@ -47,7 +47,7 @@ export async function tokenizerFromFolder(folder: string, embeddingRows?: number
   ]
   const json = tokenizerJson ?? (await fromMerges(folder))
   if (json === null) return fromEncoding(folder, settings, namedIds)
-  const tokenizer = parse(HubJson, json, 'tokenizer.json')
+  const tokenizer = parseHubJson(json)
   const tokens = hubTokens(tokenizer)
   const rows = embeddingRows ?? settings.vocab_size ?? Number.POSITIVE_INFINITY
   const { eos_token } = parse(TokenizerConfig, tokenizerConfig ?? {}, 'tokenizer_config.json')

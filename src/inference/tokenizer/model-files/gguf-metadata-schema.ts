@@ -3,7 +3,9 @@ import { ServiceError } from '../../contract/errors.ts'
 import type { StatedEnds } from '../end-tokens.ts'
 
 const Strings = z.custom<readonly string[]>(value => Array.isArray(value) && value.every(item => typeof item === 'string'))
-const Numbers = z.custom<ArrayLike<number>>(value => Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView)))
+const Numbers = z.custom<ArrayLike<number>>(
+  value => value instanceof Int32Array || (Array.isArray(value) && value.every(item => typeof item === 'number'))
+)
 const TokenId = z.coerce.number().int().min(0).optional()
 
 const Metadata = z.object({

@@ -1,22 +1,46 @@
 import { z } from 'zod'
+import { ServiceError } from '../../contract/errors.ts'
 import { mergeNames } from './within-embedding.ts'
 
+/** Ids by token. Not `z.record`, which drops the key `__proto__`: a token may be written so. */
+export const Vocab = z.custom<Readonly<Record<string, number>>>(
+  value => typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(Number.isSafeInteger),
+  'expected an object of token ids'
+)
 const AddedToken = z.looseObject({ id: z.int(), content: z.string() })
 const Merge = z.union([z.string(), z.tuple([z.string(), z.string()])])
 const Piece = z.tuple([z.string(), z.number()]).rest(z.unknown())
 
 /** What all kinds of tokenizer.json have in common, as far as we read it. */
-export const HubJson = z.looseObject({
+const HubJson = z.looseObject({
   model: z.looseObject({
     type: z.string().optional(),
     /** By token; Unigram has a list, whose indexes are the ids. */
-    vocab: z.union([z.record(z.string(), z.int()), z.array(Piece)]).optional(),
+    vocab: z.union([Vocab, z.array(Piece)]).optional(),
     merges: z.array(Merge).nullish()
   }),
   added_tokens: z.array(AddedToken).nullish(),
   decoder: z.looseObject({ type: z.string() }).nullish()
 })
 export type HubJson = z.infer<typeof HubJson>
+
+/** Above every published vocabulary (1,000,000 tokens): tables by id stay small. */
+const MAX_TOKEN_ID = 2 ** 22 - 1
+
+/**
+ * The parsed content of a tokenizer.json, whose ids are bounded.
+ *
+ * @throws {ServiceError} `unavailable` when it is malformed
+ */
+export function parseHubJson(json: unknown): HubJson {
+  const { data, error } = HubJson.safeParse(json)
+  if (error !== undefined) throw new ServiceError('unavailable', `tokenizer.json cannot be read: ${z.prettifyError(error)}`)
+  const beyond = hubTokens(data).find(([tokenId]) => tokenId < 0 || tokenId > MAX_TOKEN_ID)
+  if (beyond === undefined) return data
+  const [tokenId, text] = beyond
+  const named = JSON.stringify(text.slice(0, 80))
+  throw new ServiceError('unavailable', `tokenizer.json: token ${named} has the id ${tokenId}, must be from 0 to ${MAX_TOKEN_ID}`)
+}
 
 /** Every token and its id; a token that is in the vocabulary and added is listed twice. */
 export function hubTokens({ model, added_tokens }: HubJson): readonly (readonly [tokenId: number, text: string])[] {

@@ -1,4 +1,5 @@
 import { Tokenizer as HubTokenizer } from '@huggingface/tokenizers'
+import { ServiceError } from '../../contract/errors.ts'
 import { byteLevelBytes, sentencePieceBytes } from '../byte-pair/byte-level.ts'
 import type { Tokenizer } from '../tokenizer.ts'
 import { Vocabulary, type VocabularyParts } from '../vocabulary.ts'
@@ -20,8 +21,9 @@ export class HubJsonTokenizer extends Vocabulary implements Tokenizer {
   readonly bound = null
   readonly #hub: HubTokenizer
 
+  /** @throws {ServiceError} `unavailable` when the library refuses the files */
   constructor(parts: HubTokenizerParts) {
-    const hub = new HubTokenizer(parts.tokenizer, parts.config)
+    const hub = openHubTokenizer(parts)
     const added = hub.get_added_tokens_decoder()
     const bytesOfToken = parts.alphabet === 'byte-level' ? byteLevelBytes : sentencePieceBytes
     super({
@@ -42,5 +44,17 @@ export class HubJsonTokenizer extends Vocabulary implements Tokenizer {
     const { ids } = this.#hub.encode(text.toWellFormed(), { add_special_tokens: addSpecialTokens })
     // A start token beyond the embedding is left out, as such tokens are everywhere.
     return ids.filter((tokenId: number) => tokenId >= 0 && tokenId < this.vocabularySize)
+  }
+}
+
+/** The library checks little: a malformed file surfaces as any error, here or in the first encoding. */
+function openHubTokenizer({ tokenizer, config }: HubTokenizerParts): HubTokenizer {
+  try {
+    const hub = new HubTokenizer(tokenizer, config)
+    hub.encode('a', { add_special_tokens: true })
+    return hub
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new ServiceError('unavailable', `tokenizer.json cannot be used: ${reason.slice(0, 500)}`, { cause })
   }
 }

@@ -36,7 +36,7 @@ export function withinEmbedding<Table extends TokenTable>(table: Table, rows: nu
 export function excludedTokensWarning(tokens: readonly (readonly [tokenId: number, text: string])[], rows: number): readonly string[] {
   const excluded = tokens.filter(([tokenId]) => tokenId >= rows)
   if (excluded.length === 0) return []
-  const named = excluded.slice(0, NAMED_IN_WARNING).map(([tokenId, text]) => `${tokenId} ${JSON.stringify(text)}`)
+  const named = excluded.slice(0, NAMED_IN_WARNING).map(([tokenId, text]) => `${tokenId} ${JSON.stringify(text.slice(0, 80))}`)
   const list = `${named.join(', ')}${excluded.length > NAMED_IN_WARNING ? ', ...' : ''}`
   return [
     `the tokenizer has ${excluded.length} token(s) beyond the ${rows} rows of the model's embedding: ${list}. ` +

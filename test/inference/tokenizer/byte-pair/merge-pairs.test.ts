@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { mergePairs, type PairTable } from '../../../../src/inference/tokenizer/byte-pair/merge-pairs.ts'
+import { mergeTable } from '../../../../src/inference/tokenizer/byte-pair/pair-tables.ts'
 
 const SYMBOLS = 3
 /** Merges of random earlier tokens: merge m makes token SYMBOLS + m. */
@@ -32,5 +33,22 @@ it('merges as the plain definition does', () => {
       expect(mergePairs(symbols, table)).toEqual(mergePlainly(symbols, table))
     }),
     { numRuns: 1000 }
+  )
+})
+
+it('finds the merges of a list and no others, also where ids have holes', () => {
+  const letters = ['a', 'b', 'c', 'd']
+  const tokens = [...letters, ...letters.flatMap(left => letters.map(right => left + right))]
+  const ids = fc.uniqueArray(fc.nat(60), { minLength: tokens.length, maxLength: tokens.length })
+  const merges = fc.subarray(letters.flatMap(left => letters.map(right => `${left} ${right}`)))
+  fc.assert(
+    fc.property(ids, merges, (idOf, lines) => {
+      const table = mergeTable(lines, new Map(tokens.map((token, at) => [token, idOf[at] ?? -1])))
+      for (const [left, leftText] of tokens.entries()) {
+        for (const [right, rightText] of tokens.entries()) {
+          expect(table.find(idOf[left] ?? -1, idOf[right] ?? -1)).toBe(lines.indexOf(`${leftText} ${rightText}`))
+        }
+      }
+    })
   )
 })

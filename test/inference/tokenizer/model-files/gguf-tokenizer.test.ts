@@ -23,6 +23,13 @@ it('starts every text with the start token if the file says so', () => {
   expect(tokenizerFromGguf(metadata).encode('ab')).toEqual([0, 5])
 })
 
+it('warns of a start token that does not exist, and starts no text with it', () => {
+  const metadata = new Map([...METADATA, ['tokenizer.ggml.add_bos_token', true] as const, ['tokenizer.ggml.bos_token_id', 99] as const])
+  const tokenizer = tokenizerFromGguf(metadata)
+  expect(tokenizer.encode('ab')).toEqual([5])
+  expect(tokenizer.warnings).toEqual([expect.stringContaining('the start token 99, but the model has 11 tokens')])
+})
+
 it.each([
   { pre: 'llama-bpe', added: undefined, tokenIds: [0, 5] },
   { pre: 'llama-bpe', added: false, tokenIds: [5] },
@@ -57,6 +64,8 @@ it.each([
   ['tokenizer.ggml.model', 'bert'],
   ['tokenizer.ggml.pre', 'unheard-of'],
   ['tokenizer.ggml.tokens', [1, 2]],
+  ['tokenizer.ggml.scores', ['high']],
+  ['tokenizer.ggml.token_type', [[3]]],
   ['tokenizer.ggml.eos_token_id', -5]
 ])('refuses %s = %j by name', (key, value) => {
   const open = (): unknown => tokenizerFromGguf(new Map([...METADATA, [key, value] as const]))
