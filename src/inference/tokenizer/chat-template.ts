@@ -3,10 +3,10 @@ import { ServiceError } from '../contract/errors.ts'
 import type { ChatFacts, Conversation, ToolCallFormat } from '../contract/text-port.ts'
 import type { ChatSource } from './model-files/chat-source.ts'
 
-/** A conversation comes in a body of at most a megabyte; no template makes so much of it. */
+/** Far above what a template renders from a request body of at most a megabyte. */
 const MAX_RENDERED_CHARS = 4_194_304
 
-/** A model's chat templates, each parsed when it is first used. */
+/** A model's chat templates, parsed on first use. */
 export class ChatTemplate {
   readonly #source: ChatSource
   readonly #parsed = new Map<string, Template>()
@@ -23,8 +23,8 @@ export class ChatTemplate {
   }
 
   /**
-   * @throws {ServiceError} `invalid_request` without a template, when it refuses the conversation, and when it writes
-   *   too much
+   * @throws {ServiceError} `invalid_request` when there is no template, when it rejects the conversation, and when its
+   *   output is too long
    */
   render({ messages, tools, addGenerationPrompt, settings }: Conversation): string {
     const { template, toolTemplate, startToken, endToken, padToken } = this.#source
@@ -42,17 +42,17 @@ export class ChatTemplate {
         add_generation_prompt: addGenerationPrompt
       })
     } catch (cause) {
-      throw refusal(`the model's chat template refused them: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
+      throw refusal(`the model's chat template rejected them: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
     }
     if (text.length > MAX_RENDERED_CHARS)
-      throw refusal(`the model's chat template made more than ${MAX_RENDERED_CHARS} characters of them.`)
+      throw refusal(`the model's chat template rendered ${text.length} characters, at most ${MAX_RENDERED_CHARS} are allowed.`)
     return text
   }
 
   #parse(template: string): Template {
     const known = this.#parsed.get(template)
     if (known !== undefined) return known
-    // Jinja2 reads all line ends of a template (not those of what it is given) as \n: `newline_sequence` of its lexer.
+    // Jinja2 normalizes the line ends of a template, but not those of its values: `newline_sequence` of its lexer.
     const parsed = new Template(template.replaceAll(/\r\n?/g, '\n'))
     this.#parsed.set(template, parsed)
     return parsed

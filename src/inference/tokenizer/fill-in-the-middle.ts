@@ -3,8 +3,8 @@ import type { TextSource } from './model-files/text-source.ts'
 import type { Tokenizer } from './tokenizer.ts'
 
 /**
- * Before the text, before what follows the gap, before what fills it. Sources: the models' own tokenizers (Qwen,
- * StarCoder, CodeGemma, DeepSeek, Granite).
+ * Tokens that precede the prefix, the suffix and the middle. Sources: the models' tokenizers (Qwen, StarCoder,
+ * CodeGemma, DeepSeek, Granite).
  */
 const KNOWN_TOKENS: readonly (readonly [prefix: string, suffix: string, middle: string])[] = [
   ['<|fim_prefix|>', '<|fim_suffix|>', '<|fim_middle|>'],
@@ -14,13 +14,13 @@ const KNOWN_TOKENS: readonly (readonly [prefix: string, suffix: string, middle: 
   ['<PRE>', '<SUF>', '<MID>']
 ]
 
-/** Keys of a GGUF file; the last ones are older. Source: ggml's GGUF specification and llama.cpp, `llama-vocab.cpp`. */
+/** Keys of a GGUF file, the current ones first. Source: ggml's GGUF specification and llama.cpp, `llama-vocab.cpp`. */
 const GGUF_NAMES: readonly (readonly [prefix: string, suffix: string, middle: string])[] = [
   ['fim_pre', 'fim_suf', 'fim_mid'],
   ['prefix', 'suffix', 'middle']
 ]
 
-/** The tokens with which a model was taught to fill a gap; null where it was not. */
+/** The tokens with which a model was trained to fill in the middle; null when it was not. */
 export function fillInTheMiddleOf(source: TextSource, tokenizer: Tokenizer): FillInTheMiddle | null {
   const named = source.kind === 'gguf' ? GGUF_NAMES.map(names => names.map(name => tokenIdAt(source.metadata, name, tokenizer))) : []
   const known = KNOWN_TOKENS.map(tokens => tokens.map(token => tokenIdOf(tokenizer, token)))
@@ -35,7 +35,7 @@ function tokenIdAt(metadata: ReadonlyMap<string, unknown>, name: string, { vocab
   return typeof tokenId === 'number' && tokenId >= 0 && tokenId < vocabularySize ? tokenId : null
 }
 
-/** Of a token that is found whole in a text. */
+/** Null unless the tokenizer encodes the text as a single token. */
 function tokenIdOf(tokenizer: Tokenizer, token: string): number | null {
   const [tokenId, ...others] = tokenizer.encode(token, { addSpecialTokens: false })
   return tokenId !== undefined && others.length === 0 ? tokenId : null

@@ -2,7 +2,7 @@ import type { TokenText } from '../contract/token-text.ts'
 
 const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** A token's own text for `logprobs`; one that is not whole UTF-8 is written `bytes:\xe2\x80`, as OpenAI does. */
+/** The text of a token for `logprobs`; incomplete UTF-8 is written as `bytes:\xe2\x80`, as in OpenAI's API. */
 export function tokenLabel(text: TokenText, tokenId: number): string {
   const bytes = text.bytes(tokenId)
   try {

@@ -1,3 +1,8 @@
+/**
+ * The specification of sampling: each filter and draw as plainly as possible, by sorting, with Math.exp, without
+ * shortcuts. Property tests compare the optimized implementations in src/inference/sampling with it; where they differ,
+ * this file is right. A new sampling parameter is added here first.
+ */
 import { PLAIN_SAMPLING, type SamplingParams } from '../../../src/inference/contract/sampling.ts'
 
 export const NEUTRAL: SamplingParams = { ...PLAIN_SAMPLING, temperature: 1 }
@@ -10,8 +15,8 @@ export interface WeightedToken {
   readonly weight: number
 }
 
-/** The definition, by sorting, with Math.exp, and nothing skipped: the tokens that may be drawn, likeliest first. */
-export function naiveCandidates(logits: readonly number[], params: FilterParams): WeightedToken[] {
+/** Candidates: the tokens that remain after all filters, most likely first. */
+export function specifiedCandidates(logits: readonly number[], params: FilterParams): WeightedToken[] {
   const max = Math.max(...logits.filter(logit => !Number.isNaN(logit)))
   let tokens = logits
     .map((logit, id) => ({ id, logit, weight: Number.isNaN(logit) ? 0 : Math.exp((logit - max) / params.temperature) }))
@@ -25,9 +30,9 @@ export function naiveCandidates(logits: readonly number[], params: FilterParams)
 
 function mostTypical(tokens: readonly WeightedToken[], typicalP: number): WeightedToken[] {
   const total = weigh(tokens)
-  const surprise = ({ weight }: WeightedToken): number => -Math.log(weight / total)
-  const expected = tokens.reduce((sum, token) => sum + (token.weight / total) * surprise(token), 0)
-  const distance = (token: WeightedToken): number => Math.abs(surprise(token) - expected)
+  const surprisal = ({ weight }: WeightedToken): number => -Math.log(weight / total)
+  const expected = tokens.reduce((sum, token) => sum + (token.weight / total) * surprisal(token), 0)
+  const distance = (token: WeightedToken): number => Math.abs(surprisal(token) - expected)
   return firstThatWeigh(
     tokens.toSorted((a, b) => distance(a) - distance(b) || a.id - b.id),
     typicalP
@@ -49,8 +54,8 @@ export function weigh(tokens: readonly WeightedToken[]): number {
   return tokens.reduce((sum, { weight }) => sum + weight, 0)
 }
 
-/** Inverse CDF in the order of ids. `margin`: how near, as a share of the whole, the noise came to another answer. */
-export function naiveDraw(tokens: readonly WeightedToken[], noise: number): { readonly id: number; readonly margin: number } {
+/** The draw after a filter: inverse CDF in the order of ids. `margin`: distance of the noise from another result. */
+export function specifiedDraw(tokens: readonly WeightedToken[], noise: number): { readonly id: number; readonly margin: number } {
   const byId = [...tokens].sort((a, b) => a.id - b.id)
   const total = weigh(tokens)
   let before = 0
@@ -63,10 +68,10 @@ export function naiveDraw(tokens: readonly WeightedToken[], noise: number): { re
 }
 
 /**
- * The draw of tokens that no rank or share has cut: by rejection, from bounds that fall in steps of a sixteenth of a
- * halving, in the order of ids. `margin`: how near the noise came to another answer.
+ * The draw without top_k, typical_p and top_p: rejection sampling from upper bounds, which are the weights rounded up
+ * to the next sixteenth of a halving, in the order of ids. `margin`: distance of the noise from another result.
  */
-export function naiveRejection(
+export function specifiedRejection(
   tokens: readonly WeightedToken[],
   temperature: number,
   noise: (attempt: number) => readonly [number, number]
@@ -79,7 +84,7 @@ export function naiveRejection(
   let margin = 1
   for (let attempt = 0; ; attempt++) {
     const [index, acceptance] = noise(attempt)
-    const drawn = naiveDraw(bounds, index)
+    const drawn = specifiedDraw(bounds, index)
     const weight = tokens.find(({ id }) => id === drawn.id)?.weight ?? 0
     const bound = bounds.find(({ id }) => id === drawn.id)?.weight ?? 1
     margin = Math.min(margin, drawn.margin, Math.abs(acceptance - weight / bound))

@@ -12,11 +12,11 @@ export interface ByteLevelParts extends TokenTable, Pick<VocabularyParts, 'vocab
 }
 
 const UTF8 = new TextEncoder()
-/** Every character beyond ASCII has at least one. */
+/** The UTF-8 encoding of every non-ASCII character has at least one of these. */
 const CONTINUATION_BYTES = Array.from({ length: 0x40 }, (_, at) => 0x80 + at)
 
 /**
- * Byte-level BPE as GPT-2 introduced it: a vocabulary that writes bytes as characters, and an ordered list of merges.
+ * Byte-level BPE as in GPT-2: a vocabulary that writes bytes as characters, and an ordered list of merges.
  */
 export function byteLevelTokenizer(parts: ByteLevelParts): Tokenizer {
   const { tokens, split, literals } = parts
@@ -30,7 +30,7 @@ export function byteLevelTokenizer(parts: ByteLevelParts): Tokenizer {
     },
     bound: byteLevelBound(tokens, literals, split.normalization !== undefined),
     words: text => splitWords(text, split),
-    // A byte without a token is no part of the text, as the models' own tokenizers have it.
+    // A byte without a token is dropped, as in the reference tokenizers.
     symbols: word => Array.from(byteLevelText(word), character => ids.get(character) ?? -1).filter(tokenId => tokenId >= 0),
     pairs: mergeTable(parts.merges, ids),
     ...(split.keepsWholeWords && { wholeWord: word => ids.get(byteLevelText(word)) })
@@ -38,8 +38,8 @@ export function byteLevelTokenizer(parts: ByteLevelParts): Tokenizer {
 }
 
 /**
- * A byte without a token vanishes. A character beyond ASCII stays as long as its continuation bytes, one or more for
- * each UTF-16 unit, do.
+ * A byte without a token is dropped. A non-ASCII character is kept as long as its continuation bytes are, of which it
+ * has at least one per UTF-16 unit.
  */
 function byteLevelBound(tokens: ByteLevelParts['tokens'], literals: ReadonlyMap<string, number>, normalizes: boolean): TokenCountBound {
   const texts = Array.from(tokens, token => Buffer.from(byteLevelBytes(token ?? '')).toString('latin1'))

@@ -15,14 +15,14 @@ function byteCharacters(): string[] {
   })
 }
 
-/** A text's UTF-8 bytes, each as its character. */
+/** The UTF-8 bytes of a text, each as its byte-level character. */
 export function byteLevelText(text: string): string {
   let characters = ''
   for (const byte of UTF8.encode(text)) characters += CHARACTERS[byte]
   return characters
 }
 
-/** The bytes that a byte-level token stands for; characters outside the alphabet stand for themselves. */
+/** The bytes of a byte-level token; characters outside the alphabet are encoded as UTF-8. */
 export function byteLevelBytes(token: string): Uint8Array {
   const bytes: number[] = []
   for (const character of token) {
@@ -33,7 +33,7 @@ export function byteLevelBytes(token: string): Uint8Array {
   return Uint8Array.from(bytes)
 }
 
-/** The bytes that a SentencePiece token stands for: `▁` is a space, `<0xE2>` a byte. */
+/** The bytes of a SentencePiece token: `▁` is a space, `<0xE2>` a byte. */
 export function sentencePieceBytes(token: string): Uint8Array {
   const byte = /^<0x([0-9A-Fa-f]{2})>$/.exec(token)?.[1]
   return byte === undefined ? UTF8.encode(token.replaceAll('▁', ' ')) : Uint8Array.of(Number.parseInt(byte, 16))

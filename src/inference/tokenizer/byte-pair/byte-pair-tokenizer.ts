@@ -6,23 +6,23 @@ import { SpecialTokens } from './special-tokens.ts'
 
 export interface BytePairParts extends VocabularyParts {
   readonly bound: TokenCountBound
-  /** Before every text. */
+  /** Prepended to every text. */
   readonly startTokenIds: readonly number[]
-  /** Tokens that are found whole in a text, before all else. */
+  /** Tokens that are matched literally in a text, before it is split into words. */
   readonly literals: ReadonlyMap<string, number>
-  /** The words of a text without literals: no token reaches over their borders. */
+  /** Splits a text without literals into words; no token spans two words. */
   readonly words: (text: string) => Iterable<string>
-  /** The ids that a word starts as, before any merge. */
+  /** The initial ids of a word, before any merge. */
   readonly symbols: (word: string) => number[]
   readonly pairs: PairTable
-  /** Some vocabularies look for the whole word before they merge. */
+  /** Some vocabularies look up the whole word before they merge. */
   readonly wholeWord?: (word: string) => number | undefined
 }
 
 const CACHED_WORD_CHARS = 64
 const CACHED_WORDS = 20_000
 
-/** Byte-pair encoding, exact and in n log n for whatever text. */
+/** Byte-pair encoding, exact, in O(n log n) for any text. */
 export class BytePairTokenizer extends Vocabulary implements Tokenizer {
   readonly bound: TokenCountBound
   readonly #parts: BytePairParts
@@ -42,7 +42,7 @@ export class BytePairTokenizer extends Vocabulary implements Tokenizer {
 
   encode(text: string, { addSpecialTokens = true }: { readonly addSpecialTokens?: boolean } = {}): number[] {
     const ids = addSpecialTokens ? [...this.#startTokenIds] : []
-    // Unpaired surrogates are no text: they become U+FFFD, as UTF-8 encoders write them.
+    // Unpaired surrogates become U+FFFD, as in UTF-8 encoders.
     for (const section of this.#literals.split(text.toWellFormed())) {
       if (typeof section === 'number') ids.push(section)
       else for (const word of this.#parts.words(section)) for (const tokenId of this.#encodeWord(word)) ids.push(tokenId)
@@ -68,8 +68,8 @@ function unknownStart(tokenId: number, vocabularySize: number): string {
 }
 
 /**
- * V8 makes a longer slice a view: as a key of the cache it would keep the whole text that it was cut from, a megabyte
- * for one word.
+ * V8 implements longer slices as views: as a key of the cache, a slice would retain the whole text that it was cut
+ * from, up to a megabyte for one word.
  */
 function unslicedCopy(word: string): string {
   return Buffer.from(word, 'utf16le').toString('utf16le')

@@ -1,4 +1,4 @@
-/** Which neighbours may become one token, and in which order. A `merge` is a number of the table's own; -1 is none. */
+/** Which adjacent tokens may merge, and in which order. A `merge` is an index of the table; -1 means none. */
 export interface PairTable {
   find(leftId: number, rightId: number): number
   /** Lower ranks merge first; a whole number. */
@@ -7,10 +7,10 @@ export interface PairTable {
 }
 
 /**
- * Byte-pair encoding of one word: the neighbours of lowest rank become one, the leftmost first, until none may.
+ * Byte-pair encoding of one word: repeatedly merges the adjacent pair of lowest rank, the leftmost first.
  *
- * A heap of candidates makes it n log n. The plain loop, which looks at all pairs before each merge, is quadratic: one
- * word of 100,000 letters would hold the thread for minutes.
+ * A heap of candidate pairs makes it O(n log n). The plain loop, which scans all pairs before each merge, is quadratic:
+ * one word of 100,000 letters would block the thread for minutes.
  */
 export function mergePairs(symbols: readonly number[], pairs: PairTable): number[] {
   const length = symbols.length
@@ -50,7 +50,7 @@ export function mergePairs(symbols: readonly number[], pairs: PairTable): number
   return merged
 }
 
-/** Numbers of 0 and up, the least first. */
+/** A binary min-heap of non-negative numbers. */
 class Heap {
   readonly #keys: Float64Array
   #size = 0

@@ -2,12 +2,12 @@ import { ServiceError } from '../../contract/errors.ts'
 import type { PairTable } from './merge-pairs.ts'
 
 /**
- * Merges as GPT-2's files write them: `left right`, the first line first.
+ * Merges in the format of GPT-2's files: lines of `left right`, in order of rank.
  *
  * @throws {ServiceError} `unavailable` when a line names tokens that the vocabulary lacks
  */
 export function mergeTable(merges: readonly string[], ids: ReadonlyMap<string, number>): PairTable {
-  // More than every id: ids may have holes, and then exceed the number of tokens.
+  // Above every id: ids may have holes and then exceed the number of tokens.
   const stride = ids.values().reduce((most, tokenId) => Math.max(most, tokenId + 1), 1)
   const mergeOf = new Map<number, number>()
   const merged = Int32Array.from(merges, (line, merge) => {
@@ -28,8 +28,8 @@ export function mergeTable(merges: readonly string[], ids: ReadonlyMap<string, n
 }
 
 /**
- * tiktoken's rule: any two tokens merge whose bytes together are a token, the lowest id first. `texts` write bytes as
- * characters.
+ * tiktoken's rule: two tokens merge when their concatenated bytes are a token; the lowest id merges first. `texts` have
+ * one character per byte.
  */
 export function rankTable(texts: readonly (string | undefined)[], ranks: ReadonlyMap<string, number>): PairTable {
   return {
@@ -39,7 +39,7 @@ export function rankTable(texts: readonly (string | undefined)[], ranks: Readonl
   }
 }
 
-/** SentencePiece's rule: any two tokens merge whose texts together are a token, the highest score first. */
+/** SentencePiece's rule: two tokens merge when their concatenated text is a token; the highest score merges first. */
 export function scoreTable(
   tokens: readonly (string | undefined)[],
   scores: ArrayLike<number>,

@@ -1,20 +1,19 @@
 /**
- * Finds tokens that are written out in a text, such as `<|im_start|>`: the leftmost first, of those that begin at the
- * same place the longest.
+ * Matches tokens that occur literally in a text, such as `<|im_start|>`: leftmost-longest, without overlaps.
  *
- * A search in the sorted list of tokens, as some vocabularies have thousands of them: the cost grows with the logarithm
- * of their number, where an alternation of a regular expression tries one after the other.
+ * Searches a sorted list, because some vocabularies have thousands of literals: the cost is logarithmic in their
+ * number, where an alternation in a regular expression tries each in turn.
  */
 export class SpecialTokens {
   readonly #ids: ReadonlyMap<string, number>
   /** Ascending by UTF-16 units. */
   readonly #tokens: readonly string[]
-  /** Matches the first unit of each token. */
+  /** Matches any first unit of a token. */
   readonly #starts: RegExp
 
   constructor(ids: ReadonlyMap<string, number>) {
     this.#ids = ids
-    // Half of a surrogate pair never occurs in a text.
+    // A well-formed text never contains half of a surrogate pair.
     this.#tokens = [...ids.keys()].filter(token => token !== '' && token.isWellFormed()).sort()
     const units = new Set(this.#tokens.map(token => token.charCodeAt(0)))
     this.#starts = new RegExp(`[${Array.from(units, unit => `\\u${unit.toString(16).padStart(4, '0')}`).join('')}]`, 'g')
@@ -42,13 +41,13 @@ export class SpecialTokens {
     if (start < text.length) yield text.slice(start)
   }
 
-  /** The next place at which a token may begin; -1 when there is none. */
+  /** Index of the next unit at which a token may begin; -1 when there is none. */
   #nextStart(text: string, from: number): number {
     this.#starts.lastIndex = from
     return this.#starts.exec(text)?.index ?? -1
   }
 
-  /** The longest token that the text has at `at`: unit by unit, the range of tokens that begin so becomes narrower. */
+  /** The longest token that begins at `at`: each unit narrows the range of tokens with the prefix read so far. */
   #longestAt(text: string, at: number): string | null {
     let longest: string | null = null
     let low = 0
@@ -67,7 +66,7 @@ export class SpecialTokens {
     return longest
   }
 
-  /** Of the tokens from `low` to `high`, which agree up to `depth`, the first whose unit there is at least `unit`. */
+  /** Index of the first token in [low, high), which share a prefix of `depth` units, whose next unit is >= `unit`. */
   #firstNotBelow(unit: number, depth: number, low: number, high: number): number {
     let [from, to] = [low, high]
     while (from < to) {

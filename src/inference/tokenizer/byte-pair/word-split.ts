@@ -1,19 +1,19 @@
 import { ServiceError } from '../../contract/errors.ts'
 
-/** How a text falls into words. */
+/** How a text is split into words. */
 export interface WordSplit {
   /**
-   * Applied one after the other, each to the pieces of the one before. What lies between two matches is a piece too.
+   * Applied in order, each to the pieces of the previous one. Text between two matches is a piece too.
    */
   readonly patterns: readonly RegExp[]
   readonly normalization?: 'NFC'
-  /** A word that is itself a token stays whole. */
+  /** A word that is itself a token is not split further. */
   readonly keepsWholeWords?: true
 }
 
 /**
- * The pattern as Rust and tiktoken read it: their `\s` is Unicode's White_Space, JavaScript's has U+FEFF and lacks
- * U+0085. Inside a class and outside, `\p{White_Space}` stands where `\s` stood.
+ * The pattern with the semantics of Rust and tiktoken: their `\s` is Unicode's White_Space; JavaScript's includes
+ * U+FEFF and lacks U+0085. `\s` is replaced by `\p{White_Space}`, inside and outside of classes.
  */
 function unicodeSpaces(pattern: string): string {
   return pattern.replaceAll(/\\[\s\S]/g, pair => (pair === '\\s' ? '\\p{White_Space}' : pair === '\\S' ? '\\P{White_Space}' : pair))
@@ -32,7 +32,7 @@ const GPT2: WordSplit = { patterns: [wordPattern(GPT2_WORDS)] }
 const GPT2_SINGLE_DIGITS: WordSplit = { patterns: [wordPattern(SINGLE_DIGITS), wordPattern(GPT2_WORDS)] }
 const LLAMA3: WordSplit = { patterns: [wordPattern(LLAMA3_WORDS)], keepsWholeWords: true }
 
-/** For each name that GGUF files use in `tokenizer.ggml.pre`; as the models' own tokenizer.json files say. */
+/** By the value of `tokenizer.ggml.pre` in GGUF files. Source: the models' tokenizer.json files. */
 const WORD_SPLITS: ReadonlyMap<string, WordSplit> = new Map([
   ['default', GPT2],
   ['gpt-2', GPT2],
@@ -46,11 +46,14 @@ const WORD_SPLITS: ReadonlyMap<string, WordSplit> = new Map([
   ['qwen2', { patterns: [wordPattern(QWEN2_WORDS)], normalization: 'NFC' }]
 ])
 
-/** @throws {ServiceError} `unavailable` for a name that is not in the table: a guess would give wrong ids in silence */
+/** @throws {ServiceError} `unavailable` for a name that is not in the table: a guess would silently give wrong ids */
 export function wordSplitOf(name: string): WordSplit {
   const known = WORD_SPLITS.get(name)
   if (known !== undefined) return known
-  throw new ServiceError('unavailable', `tokenizer.ggml.pre is ${JSON.stringify(name)}: served are ${[...WORD_SPLITS.keys()].join(', ')}`)
+  throw new ServiceError(
+    'unavailable',
+    `tokenizer.ggml.pre is ${JSON.stringify(name)}, supported are ${[...WORD_SPLITS.keys()].join(', ')}`
+  )
 }
 
 export function* splitWords(text: string, { patterns, normalization }: WordSplit): Generator<string> {

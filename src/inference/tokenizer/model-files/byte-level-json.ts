@@ -19,7 +19,7 @@ const Template = z.object({
   special_tokens: z.record(z.string(), z.object({ ids: z.array(z.int()) }))
 })
 const PostStep = z.discriminatedUnion('type', [z.object({ type: z.literal('ByteLevel') }), Template])
-/** Published files have up to five. */
+/** Published files have at most five. */
 const MAX_STEPS = 64
 const steps = <Item extends z.ZodType>(item: Item, list: string) =>
   z.union([
@@ -29,7 +29,7 @@ const steps = <Item extends z.ZodType>(item: Item, list: string) =>
       .transform(sequence => sequence[list] as z.output<Item>[])
   ])
 
-/** A tokenizer.json of the kind that our own byte-level BPE runs; others are left to @huggingface/tokenizers. */
+/** A tokenizer.json that `byteLevelTokenizer` supports; @huggingface/tokenizers runs the others. */
 const ByteLevelJson = z.object({
   model: z.object({
     type: z.literal('BPE').default('BPE'),
@@ -60,7 +60,7 @@ const ByteLevelJson = z.object({
 })
 type ByteLevelJson = z.infer<typeof ByteLevelJson>
 
-/** Null for a tokenizer.json that is not byte-level BPE, or asks for steps that ours does not have. */
+/** Null for a tokenizer.json that is not byte-level BPE, or has unsupported steps. */
 export function byteLevelOfJson(json: unknown): (TokenTable & { readonly split: WordSplit }) | null {
   const { data } = ByteLevelJson.safeParse(json)
   if (data === undefined || !data.pre_tokenizer.some(step => step.type === 'ByteLevel')) return null
@@ -80,7 +80,7 @@ export function byteLevelOfJson(json: unknown): (TokenTable & { readonly split: 
   }
 }
 
-/** Null when a pattern is beyond JavaScript's regular expressions. */
+/** Null when a pattern is not a valid regular expression of JavaScript. */
 function patternsOf({ pre_tokenizer }: ByteLevelJson): RegExp[] | null {
   try {
     return pre_tokenizer.flatMap(step => {

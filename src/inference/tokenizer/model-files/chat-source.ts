@@ -3,11 +3,11 @@ import { z } from 'zod'
 import { ServiceError } from '../../contract/errors.ts'
 import { readJson, readText } from './folder-files.ts'
 
-/** What a model's files say of conversations. */
+/** A model's chat templates and the tokens that they use. */
 export interface ChatSource {
-  /** null: none. */
+  /** Null when there is none. */
   readonly template: string | null
-  /** Some models have another one for conversations with tools. */
+  /** Some models have a separate template for conversations with tools. */
   readonly toolTemplate: string | null
   readonly startToken: string | null
   readonly endToken: string | null
@@ -24,7 +24,7 @@ const TokenizerConfig = z.looseObject({
 })
 
 /**
- * A checkpoint folder: tokenizer_config.json, and chat_template.jinja, which counts where both have a template.
+ * Reads a checkpoint folder: tokenizer_config.json, and chat_template.jinja, which takes precedence.
  *
  * @throws {ServiceError} `unavailable` when a file is malformed
  */
@@ -44,8 +44,7 @@ export async function chatSourceOfFolder(folder: string): Promise<ChatSource> {
 }
 
 /**
- * The keys of a GGUF file, whose vocabulary was read already. Source: ggml's GGUF specification, and llama.cpp's
- * converter for named templates.
+ * Reads the keys of a GGUF file. Source: ggml's GGUF specification, and llama.cpp's converter for named templates.
  */
 export function chatSourceOfGguf(metadata: ReadonlyMap<string, unknown>): ChatSource {
   const text = (key: string): string | null => asText(metadata.get(key))

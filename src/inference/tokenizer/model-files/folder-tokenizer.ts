@@ -17,7 +17,7 @@ const TokenizerConfig = z.looseObject({
   eos_token: z.union([z.string(), z.looseObject({ content: z.string() }).transform(token => token.content)]).nullish()
 })
 
-/** Tokens of each encoding, special ones included; gpt2 and r50k_base are the same. */
+/** Tokens of each encoding, special ones included; gpt2 and r50k_base are equal. */
 const VOCABULARY_SIZES: Readonly<Record<TiktokenEncodingName, number>> = {
   gpt2: 50_257,
   r50k_base: 50_257,
@@ -27,10 +27,11 @@ const VOCABULARY_SIZES: Readonly<Record<TiktokenEncodingName, number>> = {
 }
 
 /**
- * The tokenizer of a checkpoint folder: tokenizer.json, or vocab.json and merges.txt as GPT-2 has them, or the encoding
- * whose size it has. End tokens are those of generation_config.json, config.json and tokenizer_config.json together.
+ * The tokenizer of a checkpoint folder: tokenizer.json, or else GPT-2's vocab.json and merges.txt, or else the tiktoken
+ * encoding with the vocabulary size of config.json. End tokens are the union of those in generation_config.json,
+ * config.json and tokenizer_config.json.
  *
- * @param embeddingRows  tokens beyond them are left out; by default as many as config.json says
+ * @param embeddingRows  tokens beyond them are excluded; by default `vocab_size` of config.json
  * @throws {ServiceError} `unavailable` when the files are missing or malformed
  */
 export async function tokenizerFromFolder(folder: string, embeddingRows?: number): Promise<Tokenizer> {
@@ -57,7 +58,7 @@ export async function tokenizerFromFolder(folder: string, embeddingRows?: number
   ]
   const common = {
     statedEnds,
-    // Ids that pad the embedding have no token, and are never drawn.
+    // Ids that pad the embedding have no token and are never sampled.
     vocabularySize: tokens.reduce((size, [tokenId]) => (tokenId < rows ? Math.max(size, tokenId + 1) : size), 0),
     warnings: excludedTokensWarning([...new Map(tokens)], rows)
   }
@@ -75,7 +76,7 @@ function listOf(ids: number | readonly number[] | null | undefined): readonly nu
   return [ids ?? []].flat()
 }
 
-/** GPT-2's own files, older than tokenizer.json. */
+/** The files of GPT-2, which predate tokenizer.json. */
 async function fromMerges(folder: string): Promise<object | null> {
   const [vocab, merges] = await Promise.all([readJson(join(folder, 'vocab.json')), readText(join(folder, 'merges.txt'))])
   if (vocab === null || merges === null) return null
@@ -91,13 +92,13 @@ async function fromMerges(folder: string): Promise<object | null> {
   }
 }
 
-/** Weights published without a tokenizer, in a vocabulary that everybody knows. */
+/** Weights that were published without a tokenizer and use a tiktoken encoding. */
 async function fromEncoding(folder: string, { vocab_size }: z.infer<typeof Config>, statedEnds: readonly StatedEnds[]): Promise<Tokenizer> {
   const encoding = TIKTOKEN_ENCODINGS.find(name => VOCABULARY_SIZES[name] === vocab_size)
   if (encoding !== undefined) return tokenizerFromTiktoken(encoding, statedEnds)
   throw new ServiceError(
     'unavailable',
-    `${folder} has no tokenizer.json and not both of vocab.json and merges.txt, and no known encoding has ${vocab_size ?? 'an unknown number of'} tokens`
+    `${folder} has neither tokenizer.json nor both vocab.json and merges.txt, and no tiktoken encoding has ${vocab_size ?? 'an unknown number of'} tokens`
   )
 }
 

@@ -24,20 +24,21 @@ const Metadata = z.object({
 })
 
 const MISSING_PRE =
-  "the file has no tokenizer.ggml.pre: how its model splits a text into words is not known, and GPT-2's way is assumed. " +
-  'With the wrong one the quality of all texts suffers; convert the model again with a current llama.cpp.'
+  "the file has no tokenizer.ggml.pre: the model's pre-tokenizer is unknown, and GPT-2's is assumed. " +
+  'A wrong pre-tokenizer degrades the quality of all outputs; convert the model again with a current llama.cpp.'
 
 /**
- * Llama 3's files, which begin every text with the start token though few say so. Source: llama.cpp, `llama-vocab.cpp`.
+ * Pre-tokenizers of Llama 3, which imply a start token: few of these files have `add_bos_token`. Source: llama.cpp,
+ * `llama-vocab.cpp`.
  */
 const PRES_WITH_START: readonly string[] = ['llama-bpe', 'llama3', 'llama-v3']
 
 /**
- * `tokenizer.ggml.token_type` of ids that stand for nothing, such as `[PAD49152]`. Source: ggml's GGUF specification.
+ * `tokenizer.ggml.token_type` of unused ids, such as `[PAD49152]`. Source: ggml's GGUF specification.
  */
 const UNUSED = 5
 
-/** A vocabulary as a GGUF file holds it. */
+/** The vocabulary of a GGUF file. */
 export interface GgufVocabulary {
   readonly model: 'gpt2' | 'llama'
   readonly pre: string
@@ -52,7 +53,7 @@ export interface GgufVocabulary {
   readonly warnings: readonly string[]
 }
 
-/** @throws {ServiceError} `unavailable` when keys are missing, malformed or of a kind that we do not know */
+/** @throws {ServiceError} `unavailable` when keys are missing, malformed or of an unsupported kind */
 export function parseGgufVocabulary(metadata: ReadonlyMap<string, unknown>): GgufVocabulary {
   const { data, error } = Metadata.safeParse(Object.fromEntries([...metadata].filter(([key]) => key.startsWith('tokenizer.ggml.'))))
   if (error !== undefined) throw new ServiceError('unavailable', `the file's tokenizer cannot be read: ${z.prettifyError(error)}`)

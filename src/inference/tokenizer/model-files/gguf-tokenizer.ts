@@ -9,7 +9,7 @@ import { type GgufVocabulary, parseGgufVocabulary } from './gguf-metadata-schema
 import { excludedTokensWarning, withinEmbedding } from './within-embedding.ts'
 
 /**
- * `tokenizer.ggml.token_type` of `<unk>`, of control tokens, such as `<|im_end|>`, and of tokens that users define.
+ * Values of `tokenizer.ggml.token_type`: `<unk>`, control tokens such as `<|im_end|>`, and user-defined tokens.
  * Source: ggml's GGUF specification.
  */
 const UNKNOWN = 2
@@ -22,8 +22,8 @@ const UTF8 = new TextEncoder()
  * The tokenizer inside a GGUF file: byte-level BPE (`gpt2`) or SentencePiece (`llama`).
  *
  * @param metadata       the file's key/value pairs; those of `tokenizer.ggml.` are read
- * @param embeddingRows  tokens beyond them are left out
- * @throws {ServiceError} `unavailable` when they are missing, malformed or of a kind that we do not know
+ * @param embeddingRows  tokens beyond them are excluded
+ * @throws {ServiceError} `unavailable` when they are missing, malformed or of an unsupported kind
  */
 export function tokenizerFromGguf(metadata: ReadonlyMap<string, unknown>, embeddingRows: number = Number.POSITIVE_INFINITY): Tokenizer {
   const vocabulary = parseGgufVocabulary(metadata)
@@ -44,7 +44,7 @@ function sentencePiece({ scores, addsSpacePrefix }: GgufVocabulary, parts: Retur
       const token = tokens[tokenId] ?? ''
       return parts.literals.get(token) === tokenId ? UTF8.encode(token) : sentencePieceBytes(token)
     },
-    // Characters without a token are written as bytes; where even those have none, they vanish.
+    // Characters without a token are encoded as bytes; bytes without a token are dropped.
     bound: tokenCountBound({
       tokens: tokens.flatMap(token => (token === undefined ? [] : [token, token.replaceAll('▁', ' ')])),
       mayDrop: unit => byteIds.includes(-1) && (unit >= 0x80 || !ids.has(String.fromCharCode(unit).replace(' ', '▁'))),
@@ -73,7 +73,7 @@ function common({ tokens, merges, types, startTokenIds, statedEnds, warnings }: 
   const named = tokens.flatMap((token, tokenId) => (token === undefined ? [] : [[tokenId, token] as const]))
   return {
     ...table,
-    // Ids that pad the embedding have no token, and are never drawn.
+    // Ids that pad the embedding have no token and are never sampled.
     vocabularySize: table.tokens.findLastIndex(token => token !== undefined) + 1,
     statedEnds,
     warnings: [...warnings, ...excludedTokensWarning(named, embeddingRows)]

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { ServiceError } from '../../contract/errors.ts'
 import { mergeNames } from './within-embedding.ts'
 
-/** Ids by token. Not `z.record`, which drops the key `__proto__`: a token may be written so. */
+/** Ids by token. Not `z.record`, which drops the key `__proto__`: that may be a token. */
 export const Vocab = z.custom<Readonly<Record<string, number>>>(
   value => typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(Number.isSafeInteger),
   'expected an object of token ids'
@@ -11,11 +11,11 @@ const AddedToken = z.looseObject({ id: z.int(), content: z.string() })
 const Merge = z.union([z.string(), z.tuple([z.string(), z.string()])])
 const Piece = z.tuple([z.string(), z.number()]).rest(z.unknown())
 
-/** What all kinds of tokenizer.json have in common, as far as we read it. */
+/** The fields that all kinds of tokenizer.json have in common. */
 const HubJson = z.looseObject({
   model: z.looseObject({
     type: z.string().optional(),
-    /** By token; Unigram has a list, whose indexes are the ids. */
+    /** Ids by token; for Unigram a list, whose indices are the ids. */
     vocab: z.union([Vocab, z.array(Piece)]).optional(),
     merges: z.array(Merge).nullish()
   }),
@@ -24,7 +24,7 @@ const HubJson = z.looseObject({
 })
 export type HubJson = z.infer<typeof HubJson>
 
-/** Above every published vocabulary (1,000,000 tokens): tables by id stay small. */
+/** Bounds tables that are indexed by id. The largest published vocabularies have 1,000,000 tokens. */
 const MAX_TOKEN_ID = 2 ** 22 - 1
 
 /**
@@ -51,7 +51,7 @@ export function hubTokens({ model, added_tokens }: HubJson): readonly (readonly 
   return [...own, ...(added_tokens ?? []).map(({ id, content }) => [id, content] as const)]
 }
 
-/** The same without the tokens from `rows` on. */
+/** A copy without the tokens whose id is `rows` or more. */
 export function hubJsonWithin(json: HubJson, rows: number): HubJson {
   const excluded = new Set(hubTokens(json).flatMap(([tokenId, text]) => (tokenId < rows ? [] : [text])))
   if (excluded.size === 0) return json

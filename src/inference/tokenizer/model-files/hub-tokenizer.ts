@@ -9,15 +9,15 @@ export interface HubTokenizerParts extends Pick<VocabularyParts, 'vocabularySize
   readonly tokenizer: object
   /** The content of a tokenizer_config.json. */
   readonly config: object
-  /** How tokens write bytes. */
+  /** How tokens represent bytes. */
   readonly alphabet: 'byte-level' | 'sentence-piece'
 }
 
 const UTF8 = new TextEncoder()
 
-/** A tokenizer.json, run by @huggingface/tokenizers. */
+/** A tokenizer.json that is run by @huggingface/tokenizers. */
 export class HubJsonTokenizer extends Vocabulary implements Tokenizer {
-  /** Its normalizers may drop any part of a text, and one token for the unknown may stand for a whole word. */
+  /** Null: normalizers may drop any part of a text, and one unknown token may replace a whole word. */
   readonly bound = null
   readonly #hub: HubTokenizer
 
@@ -40,14 +40,14 @@ export class HubJsonTokenizer extends Vocabulary implements Tokenizer {
   }
 
   encode(text: string, { addSpecialTokens = true }: { readonly addSpecialTokens?: boolean } = {}): number[] {
-    // Unpaired surrogates are no text: they become U+FFFD, as UTF-8 encoders write them.
+    // Unpaired surrogates become U+FFFD, as in UTF-8 encoders.
     const { ids } = this.#hub.encode(text.toWellFormed(), { add_special_tokens: addSpecialTokens })
-    // A start token beyond the embedding is left out, as such tokens are everywhere.
+    // The post-processor may add ids beyond the embedding; they are excluded.
     return ids.filter((tokenId: number) => tokenId >= 0 && tokenId < this.vocabularySize)
   }
 }
 
-/** The library checks little: a malformed file surfaces as any error, here or in the first encoding. */
+/** The library validates little: a malformed file causes an arbitrary error, here or in the first encoding. */
 function openHubTokenizer({ tokenizer, config }: HubTokenizerParts): HubTokenizer {
   try {
     const hub = new HubTokenizer(tokenizer, config)

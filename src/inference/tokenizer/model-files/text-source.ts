@@ -4,7 +4,7 @@ import { type ChatSource, chatSourceOfFolder, chatSourceOfGguf } from './chat-so
 import { tokenizerFromFolder } from './folder-tokenizer.ts'
 import { tokenizerFromGguf } from './gguf-tokenizer.ts'
 
-/** Where a model's tokenizer comes from, and how many rows the model's embedding has; crosses to a thread. */
+/** Where a model's tokenizer is read from, and the rows of the model's embedding. Plain data, sent to a thread. */
 export type WeightsTextSource = (
   | { readonly kind: 'gguf'; readonly metadata: ReadonlyMap<string, unknown> }
   | { readonly kind: 'folder'; readonly path: string }

@@ -1,8 +1,8 @@
-/** What a byte-pair vocabulary is made of. */
+/** The tables of a byte-pair vocabulary. */
 export interface TokenTable {
   /** By id; holes are ids without a token. */
   readonly tokens: readonly (string | undefined)[]
-  /** `left right`, the first to merge first. */
+  /** Lines of `left right`, in order of rank. */
   readonly merges: readonly string[]
   readonly literals: ReadonlyMap<string, number>
   readonly specialIds: ReadonlySet<number>
@@ -12,8 +12,8 @@ export interface TokenTable {
 const NAMED_IN_WARNING = 3
 
 /**
- * The tokens for which the model has an embedding. The others are left out: a text that writes one is encoded as if it
- * were not there.
+ * Keeps the tokens for which the model has an embedding. A text that contains another one is encoded as if that token
+ * did not exist.
  *
  * @param rows  of the embedding
  */
@@ -32,7 +32,7 @@ export function withinEmbedding<Table extends TokenTable>(table: Table, rows: nu
   }
 }
 
-/** A sentence for the operator where tokens lie beyond the embedding; none where all are within it. */
+/** A warning for the operator when tokens are beyond the embedding; empty otherwise. */
 export function excludedTokensWarning(tokens: readonly (readonly [tokenId: number, text: string])[], rows: number): readonly string[] {
   const excluded = tokens.filter(([tokenId]) => tokenId >= rows)
   if (excluded.length === 0) return []
@@ -40,11 +40,11 @@ export function excludedTokensWarning(tokens: readonly (readonly [tokenId: numbe
   const list = `${named.join(', ')}${excluded.length > NAMED_IN_WARNING ? ', ...' : ''}`
   return [
     `the tokenizer has ${excluded.length} token(s) beyond the ${rows} rows of the model's embedding: ${list}. ` +
-      'They are excluded: texts that write them are encoded as plain text. The tokenizer may be of another model.'
+      'They are excluded and encoded as plain text. The tokenizer may belong to another model.'
   ]
 }
 
-/** Whether a merge takes or makes one of these tokens. */
+/** Whether one of these tokens is an operand or the result of a merge. */
 export function mergeNames(line: string, tokens: ReadonlySet<string | undefined>): boolean {
   const space = line.indexOf(' ', 1)
   const [left, right] = [line.slice(0, space), line.slice(space + 1)]

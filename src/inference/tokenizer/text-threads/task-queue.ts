@@ -1,22 +1,22 @@
 import { ServiceError } from '../../contract/errors.ts'
 
-/** Something that waits. Sizes are in UTF-16 units. */
+/** The size of a queued task, in UTF-16 units. */
 export interface Sized {
-  /** How much text it is. */
+  /** Text of the task. */
   readonly units: number
-  /** How much text its request has brought up to here: of one that brings much, little has the precedence. */
+  /** Text of its request so far, this task included. Tasks of small requests have precedence. */
   readonly requestUnits: number
 }
 
 export interface QueueBounds {
   readonly tasks: number
-  /** A single task may be larger: it is taken when nothing else waits. */
+  /** A single larger task is accepted when the queue is empty. */
   readonly units: number
 }
 
 /** Each size class has four times the units of the one below: 256 and less, 1,024 and less, and so on. */
 const SMALLEST_CLASS_UNITS = 256
-/** One turn in so many goes to the task that has waited longest, so that a flood of small ones starves nothing. */
+/** Every fourth turn takes the oldest task, so that small tasks cannot starve large ones. */
 const FAIR_TURN = 4
 
 interface Entry<Task> {
@@ -25,12 +25,12 @@ interface Entry<Task> {
 }
 
 /**
- * A bounded queue that gives tasks of small requests the precedence over those of large ones; those of one size class
- * come in their order.
+ * A bounded priority queue: tasks of small requests come before those of large ones, and within a size class in order
+ * of arrival.
  */
 export class TaskQueue<Task extends Sized> {
   readonly #bounds: QueueBounds
-  /** By size class, the smallest first; sets keep the order of arrival and lose a member in constant time. */
+  /** By size class, ascending. Sets keep the order of arrival and delete in constant time. */
   readonly #classes: Set<Entry<Task>>[] = []
   readonly #entries = new Map<Task, Entry<Task>>()
   #units = 0
@@ -44,8 +44,7 @@ export class TaskQueue<Task extends Sized> {
   /** @throws {ServiceError} `queue_full` */
   add(task: Task): void {
     const isFull = this.#entries.size >= this.#bounds.tasks || this.#units + task.units > this.#bounds.units
-    if (isFull && this.#entries.size > 0)
-      throw new ServiceError('queue_full', 'Too many texts wait to be tokenized. Please try again later.')
+    if (isFull && this.#entries.size > 0) throw new ServiceError('queue_full', 'The tokenizer queue is full. Please try again later.')
     const entry = { task, arrival: this.#arrivals++ }
     this.#entries.set(task, entry)
     this.#units += task.units
@@ -54,7 +53,7 @@ export class TaskQueue<Task extends Sized> {
     this.#classes[index]?.add(entry)
   }
 
-  /** @returns whether it was waiting */
+  /** @returns whether it was queued */
   remove(task: Task): boolean {
     const entry = this.#entries.get(task)
     if (entry === undefined) return false

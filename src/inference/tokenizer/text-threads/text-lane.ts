@@ -6,9 +6,9 @@ import { TextWorker } from './text-worker.ts'
 
 export interface LaneOptions {
   readonly bounds: QueueBounds
-  /** A chat template that loops has to be stopped. */
+  /** Time limit of a chat template, which may loop for ever. */
   readonly templateLimitMs: number
-  /** The same for whatever else a thread does. */
+  /** Time limit of all other tasks. */
   readonly taskLimitMs: number
 }
 
@@ -18,13 +18,13 @@ interface Waiting extends Sized {
 }
 
 const PROBE: TextTask = { kind: 'encode', text: 'a', addSpecialTokens: false }
-/** After a probe that failed. */
+/** Delay after a failed probe. */
 const NEXT_PROBE_MS = 1000
 
 /**
- * A bounded queue of text tasks and the thread that works it off, which starts with the first task unless it is given.
- * A thread that dies takes the task in its hands with it; the others go to its successor. A task that fails by no fault
- * of its client's is followed by a probe, which says whether texts can still be processed.
+ * A bounded queue of text tasks and the thread that processes them. The thread starts with the first task unless one is
+ * passed in. When a thread exits, its current task fails, and a new thread processes the others. A failure that the
+ * client did not cause is followed by a probe, which determines whether texts can still be processed.
  */
 export class TextLane {
   readonly #source: TextSource
@@ -43,13 +43,13 @@ export class TextLane {
     this.#queue = new TaskQueue(options.bounds)
   }
 
-  /** False while texts cannot be processed: the last probe failed. */
+  /** False while texts cannot be processed, i.e. the last probe failed. */
   get isHealthy(): boolean {
     return this.#isHealthy
   }
 
   /**
-   * @throws {ServiceError} `queue_full`; what the task throws; `unavailable` when the thread dies
+   * @throws {ServiceError} `queue_full`; any error of the task; `unavailable` when the thread exits
    */
   async run(task: TextTask, size: Sized, signal: AbortSignal | undefined): Promise<TextResult> {
     if (this.#isClosed) throw closed()
@@ -60,7 +60,7 @@ export class TextLane {
       if (this.#queue.remove(waiting)) waiting.answer.reject(signal?.reason)
     }
     signal?.addEventListener('abort', leave, { once: true })
-    void this.#workOff()
+    void this.#drain()
     try {
       return await waiting.answer.promise
     } finally {
@@ -74,21 +74,21 @@ export class TextLane {
     await this.#worker?.close()
   }
 
-  async #workOff(): Promise<void> {
+  async #drain(): Promise<void> {
     if (this.#isBusy) return
     this.#isBusy = true
     for (let next = this.#queue.take(); next !== null; next = this.#queue.take()) await this.#process(next)
     this.#isBusy = false
   }
 
-  /** Never throws: whatever goes wrong belongs to the task, and the next one has its turn. */
+  /** Never throws: an error rejects its task, and the next task runs. */
   async #process({ task, answer }: Waiting): Promise<void> {
     try {
       if (this.#worker === null || this.#worker.isDead) this.#worker = new TextWorker(this.#source)
       answer.resolve(await this.#worker.work(task, this.#limitOf(task)))
     } catch (error) {
       answer.reject(error)
-      if (!isClientsFault(error)) void this.#probe()
+      if (!isClientError(error)) void this.#probe()
     }
   }
 
@@ -98,7 +98,7 @@ export class TextLane {
     return { ms: taskLimitMs, error: () => tooSlow(taskLimitMs) }
   }
 
-  /** Until one succeeds, a probe a second. */
+  /** Repeats every second until a probe succeeds. */
   async #probe(): Promise<void> {
     if (this.#isProbing || this.#isClosed) return
     this.#isProbing = true
@@ -114,7 +114,7 @@ export class TextLane {
   }
 }
 
-function isClientsFault(error: unknown): boolean {
+function isClientError(error: unknown): boolean {
   return error instanceof ServiceError && error.code === 'invalid_request'
 }
 
@@ -123,10 +123,10 @@ function closed(): ServiceError {
 }
 
 function templateTooSlow(limitMs: number): ServiceError {
-  const message = `Invalid 'messages': the model's chat template was not done with them after ${limitMs / 1000} seconds.`
+  const message = `Invalid 'messages': the model's chat template took longer than ${limitMs / 1000} seconds.`
   return new ServiceError('invalid_request', message, { param: 'messages' })
 }
 
 function tooSlow(limitMs: number): ServiceError {
-  return new ServiceError('invalid_request', `The text takes more than ${limitMs / 1000} seconds to process. Please make it shorter.`)
+  return new ServiceError('invalid_request', `The text took longer than ${limitMs / 1000} seconds to process. Please shorten it.`)
 }

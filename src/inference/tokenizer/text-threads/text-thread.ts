@@ -4,14 +4,14 @@ import { invariant } from '../../contract/invariant.ts'
 import type { TextSource } from '../model-files/text-source.ts'
 import { type LoadedText, openTextWork, type TextResult, type TextTask } from './text-work.ts'
 
-/** Once what the thread opened, then one answer for each task, in their order. */
+/** Messages of the thread: first `ready` or `unusable`, then one answer per task, in order. */
 export type TextAnswer =
   | ({ readonly kind: 'ready' } & LoadedText)
   | { readonly kind: 'unusable'; readonly failure: Failure }
   | { readonly kind: 'done'; readonly result: TextResult }
   | { readonly kind: 'refused'; readonly failure: Failure }
 
-invariant(parentPort !== null, 'text-thread.ts is the entry of a thread')
+invariant(parentPort !== null, 'text-thread.ts is the entry point of a thread')
 const port = parentPort
 const answer = (message: TextAnswer, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer)
 
@@ -30,7 +30,7 @@ try {
       answer({ kind: 'refused', failure: failureOf(error, 'the tokenizer failed: ') })
     }
   })
-  port.on('messageerror', error => answer({ kind: 'refused', failure: failureOf(error, 'the text cannot be read: ') }))
+  port.on('messageerror', error => answer({ kind: 'refused', failure: failureOf(error, 'the text cannot be deserialized: ') }))
   answer({ kind: 'ready', vocabularySize, facts, bound })
 } catch (error) {
   answer({ kind: 'unusable', failure: failureOf(error) })

@@ -6,13 +6,14 @@ import type { TokenCountBound } from '../token-count-bound.ts'
 import { tokenLabel } from '../token-label.ts'
 import type { Tokenizer } from '../tokenizer.ts'
 
-/** One piece of text work; crosses to a thread. */
+/** One unit of text work, sent to a thread. */
 export type TextTask =
   | { readonly kind: 'encode'; readonly text: string; readonly addSpecialTokens: boolean }
   | { readonly kind: 'decode'; readonly tokenIds: readonly number[]; readonly skipSpecialTokens: boolean }
   | { readonly kind: 'labels'; readonly tokenIds: readonly number[] }
   /**
-   * The conversation is JSON: a megabyte of small objects is cloned ten times as slowly as it is written and parsed.
+   * The conversation is JSON: structured cloning of a megabyte of small objects takes ten times as long as serializing
+   * and parsing it.
    */
   | { readonly kind: 'chat'; readonly conversation: string }
 
@@ -21,7 +22,7 @@ export type TextResult =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'labels'; readonly labels: readonly string[] }
 
-/** What is known of a source once it is read. Plain data. */
+/** Facts about a loaded source. Plain data. */
 export interface LoadedText {
   readonly vocabularySize: number
   readonly facts: TextFacts

@@ -5,10 +5,10 @@ import type { TextSource } from '../model-files/text-source.ts'
 import type { TextAnswer } from './text-thread.ts'
 import type { LoadedText, TextResult, TextTask } from './text-work.ts'
 
-/** A vocabulary is read in a second; from a disk that hangs, never. */
+/** Loading takes about a second; reading from a disk that hangs takes for ever. */
 const OPEN_LIMIT_MS = 120_000
 
-/** One thread, from its start to its death, with at most one task at a time. */
+/** One thread, from start to exit, that runs at most one task at a time. */
 export class TextWorker {
   /** Rejected with a ServiceError `unavailable` when the source cannot be read. */
   readonly opened: Promise<LoadedText>
@@ -22,14 +22,14 @@ export class TextWorker {
     this.opened = this.#opening.promise
     this.opened.catch(() => {})
     this.#worker = new Worker(new URL('./text-thread.ts', import.meta.url), { workerData: source, execArgv: [] })
-    const tooLate = () => this.#kill(new ServiceError('unavailable', `the tokenizer was not there after ${OPEN_LIMIT_MS / 1000} seconds`))
+    const tooLate = () => this.#kill(new ServiceError('unavailable', `the tokenizer was not loaded within ${OPEN_LIMIT_MS / 1000} seconds`))
     this.#openLimit = setTimeout(tooLate, OPEN_LIMIT_MS)
     this.#worker.on('message', (answer: TextAnswer) => this.#onMessage(answer))
     this.#worker.on('messageerror', cause =>
-      this.#kill(new ServiceError('unavailable', 'the tokenizer thread cannot be understood', { cause }))
+      this.#kill(new ServiceError('unavailable', 'a message of the tokenizer thread cannot be deserialized', { cause }))
     )
     this.#worker.on('error', cause => this.#die(new ServiceError('unavailable', 'the tokenizer thread failed', { cause })))
-    this.#worker.on('exit', () => this.#die(new ServiceError('unavailable', 'the tokenizer thread ended')))
+    this.#worker.on('exit', () => this.#die(new ServiceError('unavailable', 'the tokenizer thread exited')))
   }
 
   get isDead(): boolean {
@@ -37,14 +37,14 @@ export class TextWorker {
   }
 
   /**
-   * @param limit  kills the thread and rejects with `error` if the task is not done in `ms`
-   * @throws {ServiceError} what the task throws, or `unavailable` when the thread dies
-   * @throws {Error}        when the task cannot be handed over; the thread is then free for the next one
+   * @param limit  terminates the thread and rejects with `error` when the task takes longer than `ms`
+   * @throws {ServiceError} any error of the task, or `unavailable` when the thread exits
+   * @throws {Error}        when the task cannot be serialized; the thread is then free for the next one
    */
   async work(task: TextTask, limit: { readonly ms: number; readonly error: () => ServiceError }): Promise<TextResult> {
     await this.opened
-    invariant(this.#task === null, 'a tokenizer thread has one task at a time')
-    if (this.#isDead) throw new ServiceError('unavailable', 'the tokenizer thread ended')
+    invariant(this.#task === null, 'a tokenizer thread runs one task at a time')
+    if (this.#isDead) throw new ServiceError('unavailable', 'the tokenizer thread exited')
     this.#worker.postMessage(task)
     const pending = Promise.withResolvers<TextResult>()
     this.#task = pending
@@ -83,7 +83,7 @@ export class TextWorker {
     }
   }
 
-  /** An idle thread keeps no process alive. */
+  /** An idle thread does not keep the process alive. */
   #rest(): void {
     this.#task = null
     this.#worker.unref()

@@ -7,24 +7,22 @@ import type { LoadedText, TextResult, TextTask } from './text-work.ts'
 import { TextWorker } from './text-worker.ts'
 
 /**
- * A template writes a conversation of a megabyte in a fraction of a second, and a megabyte of any text becomes ids in a
- * few seconds.
+ * Rendering a conversation of a megabyte takes a fraction of a second, encoding a megabyte of any text a few seconds.
  */
 const LANE: LaneOptions = { bounds: { tasks: 16_384, units: 16_777_216 }, templateLimitMs: 5000, taskLimitMs: 60_000 }
-/** What one request may bring and still go with the short texts: a quarter of a second on a slow machine. */
+/** Up to this total a request uses the lane of short texts: a quarter of a second on a slow machine. */
 const SHORT_UNITS = 65_536
-/** A template does more for a message than to copy it. */
+/** Estimated cost of rendering a message in addition to copying its text. */
 const MESSAGE_UNITS = 200
 const UNITS_PER_TOKEN = 4
 /**
- * Tokens whose labels come from the thread in one piece: strings are costly to receive, and the event loop does nothing
- * else meanwhile.
+ * Tokens whose labels are received from the thread in one message: deserializing strings blocks the event loop.
  */
 const LABELLED_TOKENS = 8192
 
 /**
- * A tokenizer on threads of its own: no text, however hostile, holds up the event loop, and none that is long holds up
- * those that are short, which have a thread to themselves. The thread for long texts starts with the first of them.
+ * A tokenizer on separate threads: no text, however hostile, blocks the event loop. Short texts have their own thread,
+ * so that long texts do not delay them. The thread of long texts starts with the first one.
  *
  * @throws {ServiceError} `unavailable` when the tokenizer cannot be read
  */
@@ -39,7 +37,7 @@ class ThreadedTextPort implements TextPort {
   readonly #bound: TokenCountBound | null
   readonly #short: TextLane
   readonly #long: TextLane
-  /** Units that each request has brought so far. */
+  /** Units of each request so far. */
   readonly #unitsOf = new WeakMap<AbortSignal, number>()
 
   constructor(source: TextSource, worker: TextWorker, { vocabularySize, facts, bound }: LoadedText, options: LaneOptions) {
@@ -59,14 +57,14 @@ class ThreadedTextPort implements TextPort {
   }
 
   async encode(text: string, { addSpecialTokens = true, signal }: EncodeOptions = {}): Promise<readonly number[]> {
-    const result = await this.#ask({ kind: 'encode', text, addSpecialTokens }, text.length, signal)
-    invariant(result.kind === 'ids', 'encoding gives ids')
+    const result = await this.#run({ kind: 'encode', text, addSpecialTokens }, text.length, signal)
+    invariant(result.kind === 'ids', 'encoding returns ids')
     return toArray(result.tokenIds)
   }
 
   async decode(tokenIds: readonly number[], { skipSpecialTokens, signal }: DecodeOptions): Promise<string> {
-    const result = await this.#ask({ kind: 'decode', tokenIds, skipSpecialTokens }, UNITS_PER_TOKEN * tokenIds.length, signal)
-    invariant(result.kind === 'text', 'decoding gives text')
+    const result = await this.#run({ kind: 'decode', tokenIds, skipSpecialTokens }, UNITS_PER_TOKEN * tokenIds.length, signal)
+    invariant(result.kind === 'text', 'decoding returns text')
     return result.text
   }
 
@@ -74,8 +72,8 @@ class ThreadedTextPort implements TextPort {
     const labels: string[] = []
     for (let at = 0; at < tokenIds.length; at += LABELLED_TOKENS) {
       const piece = tokenIds.slice(at, at + LABELLED_TOKENS)
-      const result = await this.#ask({ kind: 'labels', tokenIds: piece }, UNITS_PER_TOKEN * piece.length, signal)
-      invariant(result.kind === 'labels', 'labels were asked for')
+      const result = await this.#run({ kind: 'labels', tokenIds: piece }, UNITS_PER_TOKEN * piece.length, signal)
+      invariant(result.kind === 'labels', 'the task returns labels')
       labels.push(...result.labels)
     }
     return labels
@@ -84,8 +82,8 @@ class ThreadedTextPort implements TextPort {
   async renderChat(conversation: Conversation, { signal }: TextWait = {}): Promise<string> {
     const task: TextTask = { kind: 'chat', conversation: JSON.stringify(conversation) }
     const units = task.conversation.length + MESSAGE_UNITS * conversation.messages.length
-    const result = await this.#ask(task, units, signal)
-    invariant(result.kind === 'text', 'a template gives text')
+    const result = await this.#run(task, units, signal)
+    invariant(result.kind === 'text', 'a template returns text')
     return result.text
   }
 
@@ -93,8 +91,8 @@ class ThreadedTextPort implements TextPort {
     await Promise.all([this.#short.close(), this.#long.close()])
   }
 
-  /** A request of many short texts is a long one: its signal tells which texts belong together. */
-  async #ask(task: TextTask, units: number, signal: AbortSignal | undefined): Promise<TextResult> {
+  /** Many short texts of one request count as a long one. The signal identifies the request. */
+  async #run(task: TextTask, units: number, signal: AbortSignal | undefined): Promise<TextResult> {
     const requestUnits = units + (signal === undefined ? 0 : (this.#unitsOf.get(signal) ?? 0))
     if (signal !== undefined) this.#unitsOf.set(signal, requestUnits)
     const lane = requestUnits <= SHORT_UNITS ? this.#short : this.#long
@@ -102,7 +100,7 @@ class ThreadedTextPort implements TextPort {
   }
 }
 
-/** A plain loop: `Array.from` walks an iterator, which holds the event loop several times as long for a million ids. */
+/** A plain loop: `Array.from` uses an iterator, which takes several times as long for a million ids. */
 function toArray(tokenIds: Int32Array): number[] {
   const numbers = new Array<number>(tokenIds.length)
   for (let at = 0; at < tokenIds.length; at++) numbers[at] = tokenIds[at] ?? 0

@@ -2,15 +2,15 @@ import { ModelFileError } from '../model-file-error.ts'
 import { fromBfloat16, fromFloat16 } from './half-floats.ts'
 import { integerLayout, unpackIntegerBlocks } from './integer-blocks.ts'
 
-/** Whether we can read the numbers of a tensor type. */
+/** Whether `dequantize` supports a tensor type. */
 export function canDequantize(typeName: string): boolean {
   return typeName === 'F32' || typeName === 'F16' || typeName === 'BF16' || integerLayout(typeName) !== null
 }
 
 /**
- * Whole blocks of a tensor type as float32, rounded where ggml rounds: equal to its own dequantization bit by bit.
+ * Converts whole blocks of a tensor type to float32, bit-identical to ggml's dequantization.
  *
- * @throws {ModelFileError} a type that we do not read
+ * @throws {ModelFileError} an unsupported type
  */
 export function dequantize(typeName: string, bytes: Uint8Array): Float32Array {
   switch (typeName) {
@@ -28,7 +28,7 @@ export function dequantize(typeName: string, bytes: Uint8Array): Float32Array {
   const values = new Float32Array(codes.length)
   for (let block = 0; block < scales.length; block++) {
     const scale = scales[block] ?? 0
-    // -0 is what leaves every float as it is, -0 too.
+    // Adding -0 leaves every float unchanged, -0 included.
     const offset = offsets?.[block] ?? -0
     const end = (block + 1) * blockElements
     for (let i = block * blockElements; i < end; i++) values[i] = Math.fround(scale * (codes[i] ?? 0)) + offset

@@ -8,7 +8,7 @@ export interface EightBitBlocks {
   readonly zeroPoints: Uint8Array
 }
 
-/** How a type lies in 8 bits: elements per scale, and whether zero points differ from 128. */
+/** The 8-bit layout of a type: elements per scale, and whether zero points differ from 128. */
 export interface EightBitLayout {
   readonly blockElements: 16 | 32
   readonly hasZeroPoints: boolean
@@ -25,12 +25,11 @@ export function eightBitLayout(typeName: string): EightBitLayout {
 }
 
 /**
- * Whole blocks of a tensor type in 8 bits. Types of whole numbers times a scale (Q4_0, Q5_0, Q6_K, Q8_0) keep their
- * values exactly; those with an offset (Q4_1, Q5_1, Q4_K, Q5_K) nearly (`fitAffine`); floats are rounded as Q8_0 rounds
- * them.
+ * Converts whole blocks of a tensor type to 8 bits. Exact for integers times a scale (Q4_0, Q5_0, Q6_K, Q8_0);
+ * approximate for types with an offset (Q4_1, Q5_1, Q4_K, Q5_K; see `fitAffine`); floats are rounded as in Q8_0.
  *
- * @param blockElements  elements per scale in the result; divides the type's own
- * @throws {ModelFileError} a type that we do not read
+ * @param blockElements  elements per scale in the result; divides those of the type
+ * @throws {ModelFileError} an unsupported type
  */
 export function toEightBit(typeName: string, bytes: Uint8Array, blockElements: number): EightBitBlocks {
   const blocks = unpackIntegerBlocks(typeName, bytes)
@@ -66,15 +65,15 @@ interface AffineFit {
 }
 
 /**
- * The levels `code × scale + offset`, code 0..maxCode, on an 8-bit grid of spacing scale / step.
+ * Fits the levels `code × scale + offset`, code 0..maxCode, to an 8-bit grid of spacing scale / step.
  *
- * The steps between levels stay exact; only the common offset must be a multiple of the spacing. Of all steps for which
- * the levels fit into 8 bits, the one whose grid comes nearest to the offset wins: for 16 levels it misses by 0.004
- * scales on average, 0.029 at most. Measured on SmolLM2-135M in Q4_1 against float32: KL 0.0036; rounding each level to
+ * Distances between levels stay exact; only the common offset is rounded to a multiple of the spacing. Of all steps for
+ * which the levels fit into 8 bits, the one with the smallest rounding error is chosen: for 16 levels 0.004 scales on
+ * average, 0.029 at most. Measured on SmolLM2-135M in Q4_1 against float32: KL 0.0036; when each level is rounded to
  * the finest grid instead: 0.0156.
  */
 export function fitAffine(scale: number, offset: number, maxCode: number): AffineFit {
-  // All levels equal: one code above its zero point, or none.
+  // All levels are equal: one code above the zero point, or the zero point.
   if (scale === 0) return { step: 0, shift: offset === 0 ? 0 : 1, scale: offset, zeroPoint: 0 }
   const ratio = offset / scale
   let best: AffineFit | null = null
@@ -89,7 +88,7 @@ export function fitAffine(scale: number, offset: number, maxCode: number): Affin
   return best ?? fitFarOffset(scale, offset, maxCode)
 }
 
-/** Zero and these levels do not fit on one grid of such a spacing: each level is rounded to a 255th of the largest. */
+/** For levels that do not fit on such a grid together with zero: rounds each to a 255th of the largest. */
 function fitFarOffset(scale: number, offset: number, maxCode: number): AffineFit {
   const end = offset + scale * maxCode
   const spacing = (Math.abs(end) > Math.abs(offset) ? end : offset) / 255
@@ -110,7 +109,7 @@ function roundFloats(values: Float32Array): EightBitBlocks {
   return out
 }
 
-/** The same values under smaller blocks: each scale and zero point is repeated. */
+/** The same values in smaller blocks: repeats each scale and zero point. */
 function split(blocks: EightBitBlocks, from: number, to: number): EightBitBlocks {
   if (from === to) return blocks
   const times = from / to

@@ -1,36 +1,35 @@
 import { float16At } from './half-floats.ts'
 
-/** Quantized weights with every level laid bare: value = code × scale + offset, scale and offset per block. */
+/** Unpacked quantized weights: value = code × scale + offset, with scale and offset per block. */
 export interface IntegerBlocks {
   readonly blockElements: 16 | 32
   /** Small signed integers, one per element. */
   readonly codes: Int8Array
-  /** Codes lie in 0..maxCode where there are offsets. */
+  /** With offsets, codes are in 0..maxCode. */
   readonly maxCode: number
   /** One per block. */
   readonly scales: Float32Array
-  /** One per block; null where all are 0. */
+  /** One per block; null when all are 0. */
   readonly offsets: Float32Array | null
 }
 
-/** How one quantized type unpacks. */
+/** The block layout of one quantized type. */
 interface Layout {
-  /** Bytes of the file's block. */
+  /** Bytes per block in the file. */
   readonly bytes: number
-  /** Elements of the file's block. */
+  /** Elements per block in the file. */
   readonly elements: number
   readonly blockElements: 16 | 32
   readonly maxCode: number
   readonly hasOffsets: boolean
   /**
-   * Unpacks the file's block that starts at byte `at` to element `to`; block `to / blockElements` is the first that it
-   * fills.
+   * Unpacks the file's block at byte `at` into elements from `to`; the first block written is `to / blockElements`.
    */
   unpack(bytes: Uint8Array, at: number, to: number, out: { codes: Int8Array; scales: Float32Array; offsets: Float32Array }): void
 }
 
 /**
- * Types that are whole numbers times a scale, per block of 16 or 32. Source: ggml, ggml-common.h (structures) and
+ * Types of integers times a scale, in blocks of 16 or 32. Source: ggml, ggml-common.h (structures) and
  * ggml-quants.c (`dequantize_row_*`). Low nibbles are the first half of a block.
  */
 const LAYOUTS: Readonly<Record<string, Layout>> = {
@@ -93,12 +92,12 @@ const LAYOUTS: Readonly<Record<string, Layout>> = {
   }
 }
 
-/** null for types that are no whole numbers, or that we do not unpack. */
+/** Null for floating-point and unsupported types. */
 export function integerLayout(typeName: string): Pick<Layout, 'blockElements' | 'hasOffsets'> | null {
   return LAYOUTS[typeName] ?? null
 }
 
-/** Unpacks whole blocks of a type that `integerLayout` knows. */
+/** Unpacks whole blocks; null for types without an `integerLayout`. */
 export function unpackIntegerBlocks(typeName: string, bytes: Uint8Array): IntegerBlocks | null {
   const layout = LAYOUTS[typeName]
   if (layout === undefined) return null
@@ -117,7 +116,7 @@ function simple(bytes: number, maxCode: number, hasOffsets: boolean, unpack: Lay
   return { bytes, elements: 32, blockElements: 32, maxCode, hasOffsets, unpack }
 }
 
-/** `count` bytes: first all low nibbles, then all high ones. */
+/** Unpacks `count` bytes: first all low nibbles, then all high ones. */
 function nibbles(bytes: Uint8Array, at: number, count: number, codes: Int8Array, to: number, shift: number): void {
   for (let i = 0; i < count; i++) {
     const pair = bytes[at + i] ?? 0
@@ -126,7 +125,7 @@ function nibbles(bytes: Uint8Array, at: number, count: number, codes: Int8Array,
   }
 }
 
-/** 32 bits, least significant first: the fifth bit of each code. */
+/** Adds the fifth bit of each code from 32 bits, least significant first. */
 function addFifthBits(bytes: Uint8Array, at: number, codes: Int8Array, to: number): void {
   for (let i = 0; i < 32; i++) {
     const bit = ((bytes[at + (i >> 3)] ?? 0) >> (i & 7)) & 1

@@ -5,7 +5,7 @@ import { invariant } from '../../../../src/inference/contract/invariant.ts'
 import { BytePairTokenizer } from '../../../../src/inference/tokenizer/byte-pair/byte-pair-tokenizer.ts'
 import { tokenCountBound } from '../../../../src/inference/tokenizer/token-count-bound.ts'
 
-/** Each letter is a token, and every word of a text is looked up alone. */
+/** Each letter is a token; words are separated by spaces. */
 const openTokenizer = (): BytePairTokenizer =>
   new BytePairTokenizer({
     vocabularySize: 256,
@@ -29,7 +29,7 @@ function heapBytes(): number {
   return process.memoryUsage().heapUsed
 }
 
-it('remembers words without the texts that they came from', () => {
+it('caches words without retaining the texts that they were cut from', () => {
   const tokenizer = openTokenizer()
   const megabyteWith = (word: string): string => Buffer.from(`${'the '.repeat(250_000)}${word}`).toString()
   tokenizer.encode(megabyteWith('warm-up'))

@@ -4,7 +4,7 @@ import { mergePairs, type PairTable } from '../../../../src/inference/tokenizer/
 import { mergeTable } from '../../../../src/inference/tokenizer/byte-pair/pair-tables.ts'
 
 const SYMBOLS = 3
-/** Merges of random earlier tokens: merge m makes token SYMBOLS + m. */
+/** Merges of random earlier tokens; merge m results in token SYMBOLS + m. */
 const tableOf = (choices: readonly (readonly [number, number])[]): PairTable => {
   const pairs = choices.map(([left, right], merge) => [left % (SYMBOLS + merge), right % (SYMBOLS + merge)] as const)
   return {
@@ -14,7 +14,7 @@ const tableOf = (choices: readonly (readonly [number, number])[]): PairTable => 
   }
 }
 
-/** The definition: look at all pairs before each merge. */
+/** The definition: scan all pairs before each merge. */
 function mergePlainly(symbols: readonly number[], pairs: PairTable): number[] {
   const ids = [...symbols]
   for (;;) {
@@ -25,7 +25,7 @@ function mergePlainly(symbols: readonly number[], pairs: PairTable): number[] {
   }
 }
 
-it('merges as the plain definition does', () => {
+it('merges as defined', () => {
   const choices = fc.array(fc.tuple(fc.nat(20), fc.nat(20)), { maxLength: 20 })
   fc.assert(
     fc.property(fc.array(fc.nat(SYMBOLS - 1), { maxLength: 40 }), choices, (symbols, choice) => {
@@ -36,7 +36,7 @@ it('merges as the plain definition does', () => {
   )
 })
 
-it('finds the merges of a list and no others, also where ids have holes', () => {
+it('finds exactly the merges of the list, also when ids have holes', () => {
   const letters = ['a', 'b', 'c', 'd']
   const tokens = [...letters, ...letters.flatMap(left => letters.map(right => left + right))]
   const ids = fc.uniqueArray(fc.nat(60), { minLength: tokens.length, maxLength: tokens.length })

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { SpecialTokens } from '../../../../src/inference/tokenizer/byte-pair/special-tokens.ts'
 
-/** The definition: at each place, all tokens are tried, the longest first. */
+/** The definition: at each position all tokens are tried, the longest first. */
 function splitPlainly(text: string, tokens: readonly string[]): (number | string)[] {
   const found: (number | string)[] = []
   let start = 0
@@ -23,7 +23,7 @@ function splitPlainly(text: string, tokens: readonly string[]): (number | string
 
 const letters = fc.constantFrom('a', 'b', '<', '|', '\\', ']', '^', '\n', '\u2028', 'é', '😀', '😃')
 
-it('finds the leftmost token, there the longest, as the plain definition does', () => {
+it('finds leftmost-longest tokens as defined', () => {
   const tokens = fc.uniqueArray(fc.string({ unit: letters, maxLength: 4 }), { maxLength: 12 })
   fc.assert(
     fc.property(tokens, fc.string({ unit: letters, maxLength: 30 }), (literals, text) => {
@@ -44,7 +44,7 @@ it('does not find half of a surrogate pair', () => {
   expect([...special.split('x😀')]).toEqual(['x😀'])
 })
 
-it('takes tokens of any number and length', () => {
+it('supports any number and length of tokens', () => {
   const tokens = new Map(Array.from({ length: 200_000 }, (_, tokenId) => [`<${tokenId}>`, tokenId]))
   const long = 'a'.repeat(20_000_000)
   const special = new SpecialTokens(new Map([...tokens, [long, 200_000]]))

@@ -26,12 +26,12 @@ it('reads named templates', async () => {
   expect(source).toMatchObject({ template: 'one', toolTemplate: 'two' })
 })
 
-it('takes chat_template.jinja before all', async () => {
+it('prefers chat_template.jinja', async () => {
   const files = { 'tokenizer_config.json': JSON.stringify({ chat_template: 'one' }), 'chat_template.jinja': 'file' }
   expect(await chatSourceOfFolder(await folderOf(files))).toMatchObject({ template: 'file', toolTemplate: null })
 })
 
-it('finds nothing in an empty folder, and refuses a malformed file', async () => {
+it('has no template in an empty folder, and refuses a malformed file', async () => {
   expect(await chatSourceOfFolder(await folderOf({}))).toMatchObject({ template: null, startToken: null })
   await expect(chatSourceOfFolder(await folderOf({ 'tokenizer_config.json': '{"chat_template": 5}' }))).rejects.toMatchObject({
     code: 'unavailable'

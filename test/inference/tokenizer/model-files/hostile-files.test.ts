@@ -63,19 +63,15 @@ function model(changes: Readonly<Record<string, Json>>) {
 const nested = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels)
 
 const HOSTILE: readonly (readonly [reason: string, json: unknown, message: RegExp])[] = [
-  [
-    'an id beyond every vocabulary',
-    model({ vocab: { a: 0, b: 1, ab: 4_294_967_290 } }),
-    /token "ab" has the id 4294967290, must be from 0/
-  ],
-  ['an added id beyond every vocabulary', { ...BYTE_LEVEL, added_tokens: [added(2 ** 31, '<s>')] }, /token "<s>" has the id 2147483648/],
+  ['an id above the bound', model({ vocab: { a: 0, b: 1, ab: 4_294_967_290 } }), /token "ab" has the id 4294967290, must be from 0/],
+  ['an added id above the bound', { ...BYTE_LEVEL, added_tokens: [added(2 ** 31, '<s>')] }, /token "<s>" has the id 2147483648/],
   ['a negative id', model({ vocab: { a: -1, b: 1, ab: 2 } }), /token "a" has the id -1, must be from 0/],
   ['an empty vocabulary', { ...model({ vocab: {}, merges: [] }), added_tokens: [] }, /no tokens/],
   ['a merge of tokens that do not exist', model({ merges: ['a b', 'ab ab'] }), /merge 1 of the tokenizer, "ab ab"/],
-  ['two tokens of one id, which a merge needs', model({ vocab: { a: 0, b: 0, ab: 0 } }), /merge 0 of the tokenizer/],
-  ['nesting without end', JSON.stringify(BYTE_LEVEL).replace('"version":', `"x":${nested(100_000)},"version":`), /nested deeper than 64/],
+  ['two tokens with one id, which a merge needs', model({ vocab: { a: 0, b: 0, ab: 0 } }), /merge 0 of the tokenizer/],
+  ['deep nesting', JSON.stringify(BYTE_LEVEL).replace('"version":', `"x":${nested(100_000)},"version":`), /nested deeper than 64/],
   ['a list', [], /tokenizer\.json cannot be read/],
-  ['what the library does not know', { ...BYTE_LEVEL, pre_tokenizer: { type: 'Nope' } }, /tokenizer\.json cannot be used: /]
+  ['a step that the library does not support', { ...BYTE_LEVEL, pre_tokenizer: { type: 'Nope' } }, /tokenizer\.json cannot be used: /]
 ]
 
 describe('a tokenizer.json', () => {
@@ -89,14 +85,14 @@ describe('a tokenizer.json', () => {
     expect(await open({ ...BYTE_LEVEL, pre_tokenizer: { type: 'Sequence', pretokenizers } })).toBeInstanceOf(HubJsonTokenizer)
   })
 
-  it('may name tokens as every object names its properties', async () => {
+  it('may contain tokens that are properties of every object', async () => {
     const text = JSON.stringify(model({ vocab: { a: 0, b: 1, ab: 2, constructor: 5 } })).replace('"ab":2', '"ab":2,"__proto__":4')
     const tokenizer = await open(text)
     expect([4, 5].map(tokenId => Buffer.from(tokenizer.bytes(tokenId)).toString())).toEqual(['__proto__', 'constructor'])
     expect(Object.hasOwn(Object.prototype, 'a')).toBe(false)
   })
 
-  it.each([-7, 999_999])('that begins texts with the token %i, which does not exist, begins them with none and warns', async tokenId => {
+  it.each([-7, 999_999])('with the start token %i, which does not exist, causes a warning, and the token is not used', async tokenId => {
     const tokenizer = await open({ ...BYTE_LEVEL, post_processor: startsWith([3, tokenId]) })
     expect(tokenizer.encode('ab')).toEqual([3, 2])
     expect(tokenizer.warnings).toEqual([expect.stringContaining(`the start token ${tokenId}`)])
@@ -131,7 +127,7 @@ describe('a tokenizer.json', () => {
   it.each([
     ['byte-level', BYTE_LEVEL],
     ['Unigram', UNIGRAM]
-  ] as const)('of the kind %s, however damaged, is refused or gives ids that exist', async (_, whole) => {
+  ] as const)('of the kind %s, however damaged, is refused or gives existing ids', async (_, whole) => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(fc.nat(), value), { minLength: 1, maxLength: 3 }), async damages => {
         const json = damages.reduce<Json>((damaged, [at, replacement]) => replaceNode(damaged, at, replacement), whole)
@@ -147,7 +143,7 @@ describe('a tokenizer.json', () => {
 })
 
 describe('the other files', () => {
-  it('are bounded in what they make the operator read', async () => {
+  it('cause warnings of bounded length', async () => {
     const many = Array.from({ length: 100_000 }, (_, index) => 10 + index)
     const { warnings } = await open(BYTE_LEVEL, {
       'config.json': { eos_token_id: many },
@@ -157,7 +153,7 @@ describe('the other files', () => {
     expect(warnings).toEqual([expect.stringContaining('names the end token 10, 11, 12')])
   })
 
-  it.each(['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja'])('are refused where %s is no regular file', async name => {
+  it.each(['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja'])('are refused when %s is not a regular file', async name => {
     const read = name === 'tokenizer.json' ? tokenizerFromFolder : chatSourceOfFolder
     for (const make of [() => mkdir(join(folder, name)), () => symlink('/dev/null', join(folder, name))]) {
       await make()
@@ -182,7 +178,7 @@ function refusal(error: unknown): null {
   return null
 }
 
-/** The library has no promise for what a damaged step does to a text, but to end. */
+/** With a damaged step, the library may fail on a text, but it must terminate. */
 function encoded(encode: () => number[]): number[] {
   try {
     return encode()
@@ -192,7 +188,7 @@ function encoded(encode: () => number[]): number[] {
   }
 }
 
-/** The value at one place of a document, counted in the order of reading, replaced by another. */
+/** Replaces one node of a document, by its index in depth-first order. */
 function replaceNode(json: Json, at: number, replacement: Json): Json {
   let left = at % countNodes(json)
   const walk = (node: Json): Json => {

@@ -18,22 +18,22 @@ const METADATA = new Map<string, unknown>([
 ])
 const tokenizer = tokenizerFromGguf(METADATA)
 
-it('starts a text with its start token and a space, and merges by score', () => {
+it('prepends the start token and a space, and merges by score', () => {
   expect(tokenizer.encode('ab a')).toEqual([1, id('▁ab'), id('▁a')])
 })
 
-it('writes characters without a token as bytes, and says them back', () => {
+it('encodes characters without a token as bytes, and decodes them', () => {
   const tokenIds = tokenizer.encode('a🙂')
   expect(tokenIds).toEqual([1, id('▁a'), ...[0xf0, 0x9f, 0x99, 0x82].map(byte => id(BYTES[byte] ?? ''))])
   const decoder = tokenizer.decoder({ skipSpecial: true })
   expect(tokenIds.map(tokenId => decoder.push(tokenId)).join('') + decoder.flush()).toBe(' a🙂')
 })
 
-it('adds no space where the file says so', () => {
+it('prepends no space if add_space_prefix is false', () => {
   expect(tokenizerFromGguf(new Map([...METADATA, ['tokenizer.ggml.add_space_prefix', false] as const])).encode('ab')).toEqual([1, id('ab')])
 })
 
-it('knows the unknown token as a control token', () => {
+it('treats the unknown token as a control token', () => {
   expect(tokenizer.encode('<unk>a')).toEqual([1, id('<unk>'), id('▁a')])
   expect(tokenizer.isSpecial(id('<unk>'))).toBe(true)
 })

@@ -33,7 +33,7 @@ it("gives the ids of the Rust tokenizers library in the default model's vocabula
   for (const { text, tokenIds } of fixture.cases) expect(tokenizer.encode(text), JSON.stringify(text)).toEqual(tokenIds)
 })
 
-it('says the text back, control tokens included', () => {
+it('decodes to the original text, control tokens included', () => {
   for (const { text, tokenIds } of fixture.cases) {
     const decoder = tokenizer.decoder({ skipSpecial: false })
     expect(tokenIds.map(tokenId => decoder.push(tokenId)).join('') + decoder.flush()).toBe(text)

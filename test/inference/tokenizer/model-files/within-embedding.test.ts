@@ -35,8 +35,8 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-/** The fixture with two more tokens, and its size without them. A prefix space is beyond our own byte-level BPE. */
-async function widenedFolder(isOurs: boolean): Promise<number> {
+/** Adds two tokens to the fixture; returns its size without them. Only the library supports `lstrip`. */
+async function widenedFolder(isByteLevel: boolean): Promise<number> {
   const json = JSON.parse(await readFile(join(folder, 'tokenizer.json'), 'utf8'))
   const size = Math.max(...Object.values<number>(json.model.vocab), ...json.added_tokens.map(({ id }: { id: number }) => id)) + 1
   json.added_tokens.push(
@@ -45,7 +45,7 @@ async function widenedFolder(isOurs: boolean): Promise<number> {
       content,
       special: true,
       normalized: false,
-      lstrip: !isOurs,
+      lstrip: !isByteLevel,
       rstrip: false,
       single_word: false
     }))
@@ -55,11 +55,11 @@ async function widenedFolder(isOurs: boolean): Promise<number> {
   return size
 }
 
-const SPELT = fc.array(fc.constantFrom('a', 'b', 'c', 'ab', '<|x|>', '<|y|>', ' ', '€'), { maxLength: 12 }).map(parts => parts.join(''))
+const TEXTS = fc.array(fc.constantFrom('a', 'b', 'c', 'ab', '<|x|>', '<|y|>', ' ', '€'), { maxLength: 12 }).map(parts => parts.join(''))
 
 function expectIdsWithin(tokenizer: Tokenizer, rows: number): void {
   fc.assert(
-    fc.property(SPELT, text => {
+    fc.property(TEXTS, text => {
       expect(tokenizer.encode(text).filter(tokenId => tokenId >= rows)).toEqual([])
     })
   )
@@ -67,20 +67,20 @@ function expectIdsWithin(tokenizer: Tokenizer, rows: number): void {
   expect(tokenizer.endTokenIds.filter(tokenId => tokenId >= rows)).toEqual([])
 }
 
-it.each(['gpt2', 'llama'] as const)('makes no id beyond the embedding, however few rows it has (%s)', model => {
+it.each(['gpt2', 'llama'] as const)('encodes to no id beyond the embedding, for any number of rows (%s)', model => {
   for (let rows = 1; rows <= LETTERS.length; rows++) expectIdsWithin(tokenizerFromGguf(gguf(model), rows), rows)
 })
 
 it.each([
-  ['our byte-level BPE', true],
+  ['byteLevelTokenizer', true],
   ['@huggingface/tokenizers', false]
-] as const)('makes no id beyond the embedding of a checkpoint (%s)', async (_, isOurs) => {
-  const rows = await widenedFolder(isOurs)
+] as const)('encodes to no id beyond the embedding of a checkpoint (%s)', async (_, isByteLevel) => {
+  const rows = await widenedFolder(isByteLevel)
   const tokenizer = await tokenizerFromFolder(folder, rows)
   expectIdsWithin(tokenizer, rows)
   const without = await tokenizerFromFolder(BYTE_LEVEL)
   fc.assert(
-    fc.property(SPELT, text => {
+    fc.property(TEXTS, text => {
       expect(tokenizer.encode(text)).toEqual(without.encode(text))
     })
   )
@@ -90,22 +90,22 @@ it.each([
   ])
 })
 
-it('warns of nothing where tokenizer and embedding agree, or the embedding is padded', () => {
+it('has no warning when tokenizer and embedding agree, or the embedding is padded', () => {
   for (const rows of [LETTERS.length, LETTERS.length + 100]) {
     const tokenizer = tokenizerFromGguf(gguf('gpt2'), rows)
     expect(tokenizer.warnings).toEqual([])
-    expect(tokenizer.vocabularySize, 'what pads it is never drawn').toBe(LETTERS.length)
+    expect(tokenizer.vocabularySize, 'padding is never sampled').toBe(LETTERS.length)
   }
 })
 
-it('takes ids that pad the vocabulary for no tokens', () => {
+it('excludes ids that pad the vocabulary', () => {
   const tokens = [...LETTERS, '[PAD9]', '[PAD10]']
   const tokenizer = tokenizerFromGguf(gguf('gpt2', tokens), tokens.length)
   expect(tokenizer.vocabularySize).toBe(LETTERS.length)
   expect(tokenizer.bytes(9)).toHaveLength(0)
 })
 
-it('fills no gap with tokens that the model does not have', async () => {
+it('does not use excluded tokens to fill in the middle', async () => {
   const { facts } = await openTextWork({ kind: 'gguf', metadata: gguf('gpt2'), embeddingRows: LETTERS.length })
   expect(facts.fillInTheMiddle).toBeNull()
 })

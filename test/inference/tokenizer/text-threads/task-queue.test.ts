@@ -5,7 +5,7 @@ import { type Sized, TaskQueue } from '../../../../src/inference/tokenizer/text-
 const BOUNDS = { tasks: 8, units: 4000 }
 const sized = (units: number, requestUnits = units): Sized => ({ units, requestUnits })
 
-it('holds no more than its bounds, and gives each task out once or not at all', () => {
+it('never exceeds its bounds, and returns each task at most once', () => {
   const step = fc.oneof(fc.nat(3000), fc.constantFrom('take' as const, 'remove' as const))
   fc.assert(
     fc.property(fc.array(step), steps => {
@@ -33,14 +33,14 @@ it('holds no more than its bounds, and gives each task out once or not at all', 
   )
 })
 
-it('takes small tasks before large ones, and those of one size in their order', () => {
+it('takes small tasks before large ones, and those of one size class in order of arrival', () => {
   const queue = new TaskQueue<Sized>({ tasks: 100, units: 1e9 })
   const [huge, large, small, alsoSmall] = [sized(1_000_000), sized(20_000), sized(10), sized(0)]
   for (const task of [huge, large, small, alsoSmall]) queue.add(task)
   expect([queue.take(), queue.take(), queue.take()]).toEqual([small, alsoSmall, large])
 })
 
-it('takes what a request brings first before what it has brought more of', () => {
+it('takes tasks of small requests before those of requests that have already added much text', () => {
   const queue = new TaskQueue<Sized>({ tasks: 1000, units: 1e9 })
   for (let at = 1; at <= 256; at++) queue.add(sized(250, 250 * at))
   const word = sized(2)
@@ -48,7 +48,7 @@ it('takes what a request brings first before what it has brought more of', () =>
   expect([queue.take()?.requestUnits, queue.take()]).toEqual([250, word])
 })
 
-it('starves no task, however many smaller ones keep coming', () => {
+it('starves no task, however many smaller ones are added', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 1e6 }), { maxLength: 10 }), units => {
       const queue = new TaskQueue<Sized>({ tasks: 100, units: 1e9 })
@@ -62,7 +62,7 @@ it('starves no task, however many smaller ones keep coming', () => {
   )
 })
 
-it('takes a task larger than its bounds when nothing else waits', () => {
+it('accepts a task larger than its bounds when it is empty', () => {
   const queue = new TaskQueue<Sized>(BOUNDS)
   const large = sized(1e9)
   queue.add(large)

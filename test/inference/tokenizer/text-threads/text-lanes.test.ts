@@ -26,7 +26,7 @@ async function opened(source: TextSource, options: Parameters<typeof openTextPor
   return port
 }
 
-/** What has become of a promise so far. */
+/** Reports whether a promise is settled. */
 function watch(promise: Promise<unknown>) {
   const state = { isSettled: false, done: promise.then(settle, settle) }
   function settle() {
@@ -35,7 +35,7 @@ function watch(promise: Promise<unknown>) {
   return state
 }
 
-/** Makes the hand-over of a task to a thread fail where `fails` says so. */
+/** Makes `postMessage` throw for tasks whose text matches `fails`. */
 function failPosts(fails: (text: unknown) => boolean): void {
   const post = Worker.prototype.postMessage
   vi.spyOn(Worker.prototype, 'postMessage').mockImplementation(function (this: Worker, task: unknown) {
@@ -44,7 +44,7 @@ function failPosts(fails: (text: unknown) => boolean): void {
   })
 }
 
-it('goes on with the next text when some cannot be handed to the thread', async () => {
+it('continues with the next text when some cannot be sent to the thread', async () => {
   const port = await opened(WORDS)
   failPosts(text => text === 'x')
   const answers = ['x', 'x', 'hi', 'x', 'hi'].map(async text => {
@@ -56,7 +56,7 @@ it('goes on with the next text when some cannot be handed to the thread', async 
   expect(port.isHealthy).toBe(true)
 })
 
-it('is unhealthy while no text can be handed to the thread', async () => {
+it('is unhealthy while no text can be sent to the thread', async () => {
   const port = await opened(WORDS)
   failPosts(() => true)
   await expect(port.encode('x')).rejects.toThrow('call stack')
@@ -84,13 +84,13 @@ it('is unhealthy while texts cannot be processed, and healthy again when they ca
   expect(await port.encode('hi')).toEqual(tokenIds)
 })
 
-it('stays healthy when clients send what their template cannot write', async () => {
+it('stays healthy when the template rejects a conversation', async () => {
   const port = await opened({ ...WORDS, chatTemplate: "{{ raise_exception('no') }}" })
   await expect(port.renderChat(CONVERSATION)).rejects.toMatchObject({ code: 'invalid_request' })
   expect(port.isHealthy).toBe(true)
 })
 
-it('answers short texts while a long one holds its thread', async () => {
+it('processes short texts while a long one blocks its thread', async () => {
   const port = await opened(WORDS)
   const long = watch(port.renderChat(LONG_CONVERSATION))
   const alsoLong = watch(port.encode('x'.repeat(70_000)))
@@ -101,41 +101,41 @@ it('answers short texts while a long one holds its thread', async () => {
   await Promise.all([long.done, alsoLong.done])
 })
 
-it('counts the short texts of one request together, so that many of them are a long text', async () => {
+it('treats many short texts of one request as a long text', async () => {
   const port = await opened(WORDS)
-  const held = watch(port.renderChat(LONG_CONVERSATION))
+  const blocking = watch(port.renderChat(LONG_CONVERSATION))
   const { signal } = new AbortController()
   const many = Array.from({ length: 10 }, () => watch(port.encode('x'.repeat(20_000), { signal })))
   await many[2]?.done
   expect(await port.encode('x'.repeat(20_000), { signal: new AbortController().signal })).toHaveLength(20_000)
   expect(many.map(({ isSettled }) => isSettled)).toEqual([true, true, true, false, false, false, false, false, false, false])
   await port.close()
-  await Promise.all([held.done, ...many.map(({ done }) => done)])
+  await Promise.all([blocking.done, ...many.map(({ done }) => done)])
 })
 
 it.each([
   { bound: 'texts', bounds: { tasks: 3, units: 1e9 }, words: 'hi' },
   { bound: 'characters', bounds: { tasks: 1000, units: 300 }, words: 'x'.repeat(100) }
 ])(
-  'refuses a text with 503 and Retry-After when as many $bound wait as may, and takes it when there is room',
+  'refuses a text with 503 and Retry-After when the queue is full ($bound), and accepts it when there is capacity',
   async ({ bounds, words }) => {
     const text = await opened(WORDS, { ...NO_LIMIT, bounds })
     const app = testApp({ text })
-    const held = watch(text.renderChat(CONVERSATION))
-    const gone = new AbortController()
-    const first = watch(text.encode(words, { signal: gone.signal }))
+    const blocking = watch(text.renderChat(CONVERSATION))
+    const cancelled = new AbortController()
+    const first = watch(text.encode(words, { signal: cancelled.signal }))
     const waiting = [first, watch(text.encode(words)), watch(text.encode(words))]
-    const ask = async () => await app.inject({ method: 'POST', url: '/tokenize', payload: { prompt: words } })
-    const refused = await ask()
+    const tokenize = async () => await app.inject({ method: 'POST', url: '/tokenize', payload: { prompt: words } })
+    const refused = await tokenize()
     expect(refused.statusCode).toBe(503)
     expect(refused.headers).toMatchObject({ 'retry-after': '1', 'x-should-retry': 'true' })
     expect(refused.json().error.code).toBe('server_is_overloaded')
-    gone.abort()
+    cancelled.abort()
     await first.done
     const taken = watch(text.encode(words))
     await expect(text.encode(words)).rejects.toMatchObject({ code: 'queue_full' })
     expect(taken.isSettled).toBe(false)
     await text.close()
-    await Promise.all([held.done, taken.done, ...waiting.map(({ done }) => done)])
+    await Promise.all([blocking.done, taken.done, ...waiting.map(({ done }) => done)])
   }
 )

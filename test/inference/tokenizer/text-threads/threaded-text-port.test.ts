@@ -6,7 +6,7 @@ import type { TextPort } from '../../../../src/inference/contract/text-port.ts'
 import type { TextSource } from '../../../../src/inference/tokenizer/model-files/text-source.ts'
 import { openTextPort } from '../../../../src/inference/tokenizer/text-threads/threaded-text-port.ts'
 
-/** Every byte a token, and one merge, so that long words have merges to make. */
+/** A token for each byte, and one merge, so that long words need merging. */
 const BYTES = Array.from({ length: 256 }, (_, byte) => {
   const isPrintable = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae
   return isPrintable ? String.fromCharCode(byte) : null
@@ -45,22 +45,22 @@ it.each(HOSTILE)('encodes $name off the event loop', async ({ text, tokens }) =>
   const tokenIds = await port.encode(text)
   delay.disable()
   expect(tokenIds).toHaveLength(tokens)
-  // The thread takes up to seconds; the loop that waits for it must not. Far above what it takes, as other tests share
-  // the cores.
+  // The thread takes up to seconds; the event loop must not be blocked. A generous limit, as other tests share the
+  // cores.
   expect(delay.max / 1e6).toBeLessThan(500)
 })
 
-it('answers in the order of the questions, each with its own text', async () => {
+it('resolves concurrent requests each with its own result', async () => {
   const texts = Array.from({ length: 50 }, (_, index) => 'b'.repeat(index))
   const answers = await Promise.all(texts.map(text => port.encode(text)))
   expect(answers.map(tokenIds => tokenIds.length)).toEqual(texts.map(text => text.length))
 })
 
-it('refuses to open on metadata that is no tokenizer', async () => {
+it('refuses metadata without a tokenizer', async () => {
   await expect(openTextPort({ kind: 'gguf', metadata: new Map() })).rejects.toThrow('tokenizer.ggml.model')
 })
 
-it('starts another thread when one dies: the text in its hands is lost, and no other', async () => {
+it('restarts a thread that exits: only its current text fails', async () => {
   const posts = vi.spyOn(Worker.prototype, 'postMessage')
   const fragile = await openTextPort({ ...WORDS, chatTemplate: ENDLESS }, { templateLimitMs: 600_000 })
   const lost = fragile.renderChat(CONVERSATION)
@@ -74,7 +74,7 @@ it('starts another thread when one dies: the text in its hands is lost, and no o
   await fragile.close()
 })
 
-it('drops the text of a caller that has gone, if it has not begun', async () => {
+it('drops a queued text whose signal is aborted', async () => {
   const posts = vi.spyOn(Worker.prototype, 'postMessage')
   const gone = new AbortController()
   const first = port.encode('first')
@@ -88,7 +88,7 @@ it('drops the text of a caller that has gone, if it has not begun', async () => 
   expect(texts).toEqual(['first', 'third'])
 })
 
-it('stops a template that does not end, and goes on with the next in line', async () => {
+it('stops a template that does not terminate, and continues with the next task', async () => {
   const stuck = await openTextPort({ ...WORDS, chatTemplate: ENDLESS }, { templateLimitMs: 50 })
   const lost = stuck.renderChat(CONVERSATION)
   const next = stuck.encode('hi')
@@ -97,7 +97,7 @@ it('stops a template that does not end, and goes on with the next in line', asyn
   await stuck.close()
 })
 
-it('gives back the text of the ids, and what each token is called', async () => {
+it('returns the text of ids, and the label of each token', async () => {
   const text = 'naïve 水 aaa'
   const tokenIds = await port.encode(text)
   expect(await port.decode(tokenIds, { skipSpecialTokens: false })).toBe(text)
@@ -106,7 +106,7 @@ it('gives back the text of the ids, and what each token is called', async () => 
   expect(await port.decode([9999], { skipSpecialTokens: false })).toBe('')
 })
 
-it('answers nothing after it is closed', async () => {
+it('rejects everything after it is closed', async () => {
   const closed = await openTextPort(WORDS)
   const lost = closed.encode('x')
   await Promise.all([closed.close(), expect(lost).rejects.toMatchObject({ code: 'unavailable' })])

@@ -17,11 +17,11 @@ const CASES: Case[] = JSON.parse(readFileSync(new URL('dequantized.json', import
   })
 )
 
-it.each(CASES)('reads $type as ggml does, bit by bit', ({ type, bytes, values }) => {
+it.each(CASES)('dequantizes $type bit-identically to ggml', ({ type, bytes, values }) => {
   expect([...dequantize(type, bytes)]).toEqual([...values])
 })
 
-it.each(CASES.filter(({ type }) => /^Q/.test(type)))('keeps the values of $type in 8 bits', ({ type, bytes, values }) => {
+it.each(CASES.filter(({ type }) => /^Q/.test(type)))('preserves the values of $type in 8 bits', ({ type, bytes, values }) => {
   const { blockElements, hasZeroPoints } = eightBitLayout(type)
   for (const size of new Set([blockElements, 16])) {
     const { codes, scales, zeroPoints } = toEightBit(type, bytes, size)
@@ -30,12 +30,12 @@ it.each(CASES.filter(({ type }) => /^Q/.test(type)))('keeps the values of $type 
       const block = Math.floor(i / size)
       const kept = ((codes[i] ?? 0) - (zeroPoints[block] ?? 0)) * (scales[block] ?? 0)
       const largest = Math.max(...values.subarray(block * size, (block + 1) * size).map(Math.abs))
-      // With an offset: within half of the finest grid that holds the block and zero.
+      // With an offset: within half a step of the finest grid that contains the block and zero.
       expect(Math.abs(kept - value)).toBeLessThanOrEqual(hasZeroPoints ? largest / 255 : 1e-6 * largest)
     }
   }
 })
 
-it('names a type that it cannot read', () => {
+it('refuses an unsupported type by name', () => {
   expect(() => dequantize('IQ2_XXS', new Uint8Array(66))).toThrow('weights of type IQ2_XXS are not supported')
 })

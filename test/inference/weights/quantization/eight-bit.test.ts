@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { fitAffine, toEightBit } from '../../../../src/inference/weights/quantization/eight-bit.ts'
 
-/** Values of all levels after the fit. */
+/** The values of all levels after the fit. */
 function levels(scale: number, offset: number, maxCode: number): number[] {
   const fit = fitAffine(scale, offset, maxCode)
   expect(fit.zeroPoint).toBeGreaterThanOrEqual(0)
@@ -15,7 +15,7 @@ function levels(scale: number, offset: number, maxCode: number): number[] {
   })
 }
 
-it('holds every affine block in 8 bits, no level off by more than a 255th of what it spans with zero', () => {
+it('fits every affine block into 8 bits with an error of at most a 255th of its range including zero', () => {
   const scale = fc.double({ min: 1e-6, max: 10, noNaN: true })
   const offset = fc.double({ min: -1000, max: 1000, noNaN: true })
   fc.assert(
@@ -29,7 +29,7 @@ it('holds every affine block in 8 bits, no level off by more than a 255th of wha
   )
 })
 
-it('keeps the distance between levels exactly wherever zero is among them', () => {
+it('preserves the distances between levels exactly when their range includes zero', () => {
   fc.assert(
     fc.property(fc.double({ min: 1e-6, max: 10, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true }), (scale, part) => {
       const values = levels(scale, -15 * scale * part, 15)
@@ -38,7 +38,7 @@ it('keeps the distance between levels exactly wherever zero is among them', () =
   )
 })
 
-it('misses the offset of a 16-level block by 0.004 scales on average', () => {
+it('rounds the offset of a 16-level block by 0.004 scales on average', () => {
   let sum = 0
   const count = 10_000
   for (let i = 0; i < count; i++) {
@@ -49,12 +49,12 @@ it('misses the offset of a 16-level block by 0.004 scales on average', () => {
   expect(sum / count).toBeLessThan(0.005)
 })
 
-it('holds a block whose levels are all equal', () => {
+it('represents a block whose levels are all equal', () => {
   expect(levels(0, -0.25, 15)).toEqual(Array(16).fill(-0.25))
   expect(levels(0, 0, 15)).toEqual(Array(16).fill(0))
 })
 
-it('rounds floats to 255ths of twice the largest, and zero stays zero', () => {
+it('rounds floats to 127ths of the largest, and keeps zero exact', () => {
   const values = Float32Array.from({ length: 64 }, (_, i) => (i < 32 ? Math.sin(i) : 0))
   const { codes, scales, zeroPoints } = toEightBit('F32', new Uint8Array(values.buffer), 32)
   for (const [i, value] of values.entries()) {
