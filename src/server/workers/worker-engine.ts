@@ -9,7 +9,7 @@ import { attendsInTiles } from '../../inference/runtime/attention-kernel.ts'
 import { runtimeVersions } from '../../inference/runtime/native/ort-library.ts'
 import { openModelRunner } from '../../inference/runtime/onnx-model-runner.ts'
 import { createSimulatedEngine } from '../../inference/simulated/simulated-engine.ts'
-import { openTokenizer } from '../../inference/tokenizer/sources/text-source.ts'
+import { openTokenizer } from '../../inference/tokenizer/model-files/text-source.ts'
 import { textSourceOf } from '../text-source.ts'
 
 const Simulated = z.strictObject({
