@@ -136,8 +136,8 @@ class SimulatedEngine implements Engine {
       this.#jobs.delete(job.request.id)
     }
     this.#complete.clear()
-    if (moved.size > 0) this.#listener.advanced(Array.from(moved, job => job.request.id))
-    this.#listener.events(events)
+    if (moved.size > 0) this.#listener.emit({ kind: 'advanced', requestIds: idsOf(moved) })
+    this.#listener.emit({ kind: 'events', events })
     this.#emitRunning()
     return this.#jobs.size > 0
   }
@@ -149,6 +149,10 @@ class SimulatedEngine implements Engine {
     for (const job of this.#waiting.values().take(free)) running.add(job)
     if (running.size === this.#running.size && running.isSubsetOf(this.#running)) return
     this.#running = running
-    this.#listener.running(Array.from(running, job => job.request.id))
+    this.#listener.emit({ kind: 'running', requestIds: idsOf(running) })
   }
+}
+
+function idsOf(jobs: ReadonlySet<SimulatedJob>): string[] {
+  return Array.from(jobs, job => job.request.id)
 }

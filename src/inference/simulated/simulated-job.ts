@@ -1,7 +1,7 @@
 import type { FinishedEvent, GeneratedTokenEvent, LoggedEvent, PromptEvent } from '../contract/events.ts'
 import { type History, readHistory } from '../contract/history.ts'
 import { rankChoices } from '../contract/ranking.ts'
-import { choiceCount, type GenerationRequest } from '../contract/request.ts'
+import { choiceCount, type GenerationRequest, promptTokensOf } from '../contract/request.ts'
 import { toTimings } from '../contract/request-timestamps.ts'
 import { promptEvents } from './prompt-text.ts'
 import { SimulatedChoice } from './simulated-choice.ts'
@@ -70,7 +70,7 @@ export class SimulatedJob {
     return {
       kind: 'finished',
       usage: {
-        promptTokens: this.request.prompts.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0),
+        promptTokens: promptTokensOf(this.request),
         completionTokens: this.#scores.reduce((sum, { tokens }) => sum + tokens, 0) * this.request.standsFor,
         cachedTokens: 0
       },

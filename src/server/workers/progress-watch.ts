@@ -1,16 +1,15 @@
-import type { Progress } from '../../queue/worker/job-runner.ts'
+import type { EngineProgress } from '../../inference/contract/engine.ts'
 
 /**
- * Tells a worker that works from one that only lives: a hung native call leaves its event loop free, and a stopped
- * process says nothing at all. A heartbeat proves progress when a step has ended since the last one, or when there is
- * nothing to do.
+ * Tells a working worker from one that hangs: a hanging native call leaves the event loop free, and a stopped process
+ * sends nothing. A heartbeat proves progress when a step has completed since the last one, or when there is no work.
  */
 export class ProgressWatch {
   readonly #nowMs: () => number
   #stepsDone = 0
   #provedAtMs: number
 
-  /** @param nowMs  a clock that never jumps */
+  /** @param nowMs  a monotonic clock */
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs
     this.#provedAtMs = nowMs()
@@ -21,7 +20,7 @@ export class ProgressWatch {
     return this.#nowMs() - this.#provedAtMs
   }
 
-  onHeartbeat(progress: Pick<Progress, 'stepsDone' | 'activeRequests'>): void {
+  onHeartbeat(progress: Pick<EngineProgress, 'stepsDone' | 'activeRequests'>): void {
     if (progress.stepsDone !== this.#stepsDone || progress.activeRequests === 0) this.prove()
     this.#stepsDone = progress.stepsDone
   }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { ProgressWatch } from '../../../src/server/workers/progress-watch.ts'
 
 describe('a progress watch', () => {
-  it('takes steps for progress, and having nothing to do, but not a heartbeat alone', () => {
+  it('counts a step as progress, and having no work, but not a heartbeat alone', () => {
     let nowMs = 0
     const watch = new ProgressWatch(() => nowMs)
     const ageAfter = (stepsDone: number, activeRequests: number): number => {
