@@ -1,7 +1,9 @@
 import type { EngineListener } from '../contract/engine.ts'
 import type { Job } from './request/job.ts'
 
-/** Emits which requests are in the current run and which have advanced, so that a crash is attributed to the right ones. */
+/**
+ * Emits which requests are in the current run and which have advanced, so that a crash is attributed to the right ones.
+ */
 export class RunReporter {
   readonly #listener: EngineListener
   #running: ReadonlySet<Job> = new Set()

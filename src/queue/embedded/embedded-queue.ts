@@ -177,7 +177,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
 
   #start(job: Job, worker: WorkerRecord): void {
     this.#waitQueue.remove(job)
-    job.log.standAt(null)
+    job.log.setPosition(null)
     job.firstStartMs ??= performance.now()
     worker.start(job)
   }
@@ -265,7 +265,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
 
   #changed(): void {
     this.#waitQueue.jobs.forEach((job, index) => {
-      job.log.standAt(this.#queued(index + 1))
+      job.log.setPosition(this.#queued(index + 1))
     })
     if (this.#jobs.size === 0) for (const notify of this.#idleListeners) notify()
   }

@@ -3,7 +3,9 @@ import { isTerminal, type LoggedEvent } from '../../inference/contract/events.ts
 import { invariant } from '../../inference/contract/invariant.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
 
-/** The worker's side of a queue: passes requests to the engine and the engine's signals to the queue, with heartbeats. */
+/**
+ * The worker's side of a queue: passes requests to the engine and the engine's signals to the queue, with heartbeats.
+ */
 export class JobRunner implements EngineListener {
   readonly #uplink: EngineListener
   readonly #heartbeatMs: number

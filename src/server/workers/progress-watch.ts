@@ -7,6 +7,8 @@ import type { EngineProgress } from '../../inference/contract/engine.ts'
 export class ProgressWatch {
   readonly #nowMs: () => number
   #stepsDone = 0
+  #timer: NodeJS.Timeout | undefined
+  #recheck: NodeJS.Immediate | undefined
   #provedAtMs: number
 
   /** @param nowMs  a monotonic clock */
@@ -27,5 +29,26 @@ export class ProgressWatch {
 
   prove(): void {
     this.#provedAtMs = this.#nowMs()
+  }
+
+  /** Calls `onOverdue` at each check that finds no proof within `limitMs()`. */
+  start(checkMs: number, limitMs: () => number, onOverdue: () => void): void {
+    let lastCheckMs = this.#nowMs()
+    this.#timer = setInterval(() => {
+      const nowMs = this.#nowMs()
+      // This process itself was stopped, and its workers perhaps too: the next check decides.
+      const wasStopped = nowMs - lastCheckMs > 2 * checkMs + 100
+      lastCheckMs = nowMs
+      if (wasStopped || this.ageMs <= limitMs()) return
+      // Timers fire before messages that have arrived are read, and a heartbeat may be among them.
+      this.#recheck = setImmediate(() => {
+        if (this.ageMs > limitMs()) onOverdue()
+      })
+    }, checkMs).unref()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+    clearImmediate(this.#recheck)
   }
 }

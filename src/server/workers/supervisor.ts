@@ -41,7 +41,9 @@ const STALL_MS = 10_000
 export class Supervisor {
   /** Resolves with the description of the first engine that is ready. */
   readonly ready: Promise<EngineDescription>
-  /** Resolves, with one line for the log, when no worker is left and none will be started: the model cannot be loaded. */
+  /**
+   * Resolves, with one line for the log, when no worker is left and none will be started: the model cannot be loaded.
+   */
   readonly fatal: Promise<string>
   readonly #options: SupervisorOptions
   readonly #children = new Map<number, WorkerChild>()

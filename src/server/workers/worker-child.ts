@@ -162,9 +162,9 @@ export class WorkerChild {
   }
 
   async #waitForDeath(): Promise<WorkerDeath> {
-    const watch = this.#watchProgress()
+    this.#killIfHung()
     const cause = await endOf(this.#process)
-    clearInterval(watch)
+    this.#progress.stop()
     if (this.#exitTimer !== null) clearTimeout(this.#exitTimer)
     const orphaned = this.#keepSoundCache(cause)
     this.#state = 'dead'
@@ -257,27 +257,13 @@ export class WorkerChild {
     this.#process.send(message, () => {})
   }
 
-  #watchProgress(): NodeJS.Timeout {
+  #killIfHung(): void {
     const { stepTimeoutMs, loadTimeoutMs, log } = this.#options
-    const checkMs = Math.min(1000, stepTimeoutMs / 4)
-    let lastCheckMs = performance.now()
-    return setInterval(() => {
-      const nowMs = performance.now()
-      // This process itself was stopped, and its workers perhaps too: check again later.
-      const wasStopped = nowMs - lastCheckMs > 2 * checkMs + 100
-      lastCheckMs = nowMs
-      const isOverdue = (): boolean => this.progressAgeMs > (this.#readyAtMs === null ? loadTimeoutMs : stepTimeoutMs)
-      if (wasStopped || !isOverdue()) return
-      // Timers fire before messages that have arrived are read: a heartbeat among them counts.
-      setImmediate(() => {
-        if (this.#state === 'dead' || !isOverdue()) return
-        log.error(
-          { workerPid: this.pid, state: this.#state, progressAgeMs: Math.round(this.progressAgeMs) },
-          'a worker hangs and is killed'
-        )
-        this.#kill()
-      })
-    }, checkMs).unref()
+    const limitMs = (): number => (this.#readyAtMs === null ? loadTimeoutMs : stepTimeoutMs)
+    this.#progress.start(Math.min(1000, stepTimeoutMs / 4), limitMs, () => {
+      log.error({ workerPid: this.pid, state: this.#state, progressAgeMs: Math.round(this.progressAgeMs) }, 'a worker hangs and is killed')
+      this.#kill()
+    })
   }
 }
 
@@ -294,7 +280,7 @@ async function endOf(child: ChildProcess): Promise<string> {
     child.once('disconnect', resolve)
     if (child.pid === undefined) resolve()
   })
-  // A worker that has closed its channel cannot be reached any more.
+  // A worker that has closed its channel can no longer be reached.
   void disconnected.then(() => child.kill('SIGKILL'))
   const [cause] = await Promise.all([exited, disconnected])
   return cause

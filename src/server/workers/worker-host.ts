@@ -134,7 +134,7 @@ function post(message: WorkerMessage): void {
   void send(message)
 }
 
-/** Resolves when this message, and so all before it, has been written to the channel, or cannot be any more. */
+/** Resolves when this message, and so all before it, has been written to the channel, or can no longer be. */
 function send(message: WorkerMessage): Promise<void> {
   return new Promise(resolve => {
     if (process.connected) process.send?.(message, undefined, undefined, () => resolve())

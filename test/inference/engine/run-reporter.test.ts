@@ -60,7 +60,7 @@ it('does not report a request as advanced that the run failed', async () => {
   await harness.engine.close()
 })
 
-it('tells of a request that cannot be taken before it ends the process', async () => {
+it('reports a request that cannot be accepted before it ends the process', async () => {
   const harness = new EngineHarness()
   harness.engine.submit(request('neighbour', [5, 6, 7], { ignoreEos: true, maxNewTokens: 200 }))
   await harness.until(() => harness.events('neighbour').length > 3)
