@@ -14,14 +14,16 @@ const SILENT = { line: () => {}, problem: () => {}, progress: () => ({ update: (
 const served = await loadServedModel(readServeConfig([], {}), SILENT)
 let ended: (requestId: string) => void = () => {}
 const engine = await createEngine(served.engine, {
-  events: events => {
-    for (const { requestId, event } of events) {
+  emit: signal => {
+    if (signal.kind !== 'events') return
+    for (const { requestId, event } of signal.events) {
       if (event.kind === 'failed') throw new Error(event.failure.message)
       if (event.kind === 'finished') ended(requestId)
     }
   },
-  running: () => {},
-  advanced: () => {}
+  onCrash: error => {
+    throw error
+  }
 })
 
 process.on('disconnect', () => void engine.close().then(() => process.exit(0)))

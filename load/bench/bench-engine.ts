@@ -44,14 +44,13 @@ export async function measureEngine(
     recovery: 'exact',
     now: Date.now,
     listener: {
-      events: events => {
-        for (const { event } of events) {
+      emit: signal => {
+        if (signal.kind !== 'events') return
+        for (const { event } of signal.events) {
           if (event.kind === 'failed') reject(new Error(event.failure.message))
           if (event.kind === 'finished' && --running === 0) resolve()
         }
-      },
-      running: () => {},
-      advanced: () => {}
+      }
     },
     onCrash: reject
   })

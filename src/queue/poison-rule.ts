@@ -1,44 +1,47 @@
-/** How the death of its worker met a request. */
+/** The death of a worker, as it concerns one of its requests. */
 export interface WorkerDeath {
-  /** It took part in the run that the worker did not survive. */
+  /** The request was in the run during which the worker died. */
   readonly wasInRun: boolean
-  /** Something of it was computed since its last start; what is computed again counts. */
+  /** Something of the request was computed since it was started on this worker, again or for the first time. */
   readonly hadAdvanced: boolean
-  /** It ran as a suspect, and nothing else did. */
+  /** The request ran as a suspect, alone on the worker. */
   readonly wasAlone: boolean
-  /** What its log held. */
+  /** Length of its log. */
   readonly logEntries: number
 }
 
-/** What the deaths of its workers have left against a request. */
+/** The record of a request over all deaths of its workers. */
 export interface DeathRecord {
-  /** Deaths that count against it. */
+  /** Deaths that count against the request. */
   readonly counted: number
-  /** Deaths in a row that it was in the fatal run of while its log grew by nothing. */
+  /** Deaths in a row with the request in the fatal run, without growth of its log. */
   readonly fruitless: number
-  /** Deaths in a row that its worker died before any run of it, while its log grew by nothing. */
+  /** Deaths in a row before any run of the request, without growth of its log. */
   readonly unstarted: number
-  /** What its log held at the last of these. */
+  /** Length of the log at the last of these deaths. */
   readonly logEntries: number
 }
 
-/** What becomes of it: it is run again, run again with nothing beside it, or failed. */
+/** Whether the request is run again, run again alone, or failed. */
 export type DeathVerdict = 'again' | 'alone' | 'poisoned'
 
 export const CLEAN_RECORD: DeathRecord = { counted: 0, fruitless: 0, unstarted: 0, logEntries: -1 }
 
-/** Counted deaths that make a request a suspect. */
+/** A request with this many counted deaths is a suspect. */
 const DEATHS_OF_A_SUSPECT = 2
 
-/** From which death on, in a row without growth of the log, deaths count that do not at first. */
+/** In a row of deaths without growth of the log, deaths from this one on count that did not count before. */
 export const FRUITLESS_DEATHS_THAT_COUNT = 10
 
 /**
- * Which request kills workers? A death counts against a request only if it was in the fatal run and had not come a step
- * further since it was started: who only shared a batch with the culprit soon has. One that kills at a later position
- * comes that far again each time; it is told by its log, which grows no more: of deaths in its runs at the same log,
- * the tenth and all after it count too. So do, counted for themselves, deaths before any run of it: no request is
- * retried without end. Two counted deaths make a suspect, and only dying alone proves it.
+ * Decides which request kills workers.
+ *
+ * - A death counts against a request if it was in the fatal run and had not advanced since it was started: a request
+ *   that only shared a batch with the culprit soon advances.
+ * - A request that kills at a later position advances to it each time, but its log does not grow: the tenth and all
+ *   later deaths in its runs at the same length of the log count.
+ * - Deaths before any run of the request count in the same way, separately. So no request is retried without end.
+ * - Two counted deaths make a request a suspect, which runs alone. A counted death of a suspect proves it.
  */
 export function judgeDeath(before: DeathRecord, death: WorkerDeath): { readonly record: DeathRecord; readonly verdict: DeathVerdict } {
   const { wasInRun, hadAdvanced, wasAlone, logEntries } = death
@@ -55,5 +58,5 @@ function verdictOn({ counted }: DeathRecord): DeathVerdict {
   return counted >= DEATHS_OF_A_SUSPECT ? 'alone' : 'again'
 }
 
-/** What a client is told. */
-export const POISONED_MESSAGE = 'every worker that computed this request died of it, the last one while it computed nothing else'
+/** The error message that the client gets. */
+export const POISONED_MESSAGE = 'every worker that computed this request crashed, the last one while it computed no other request'

@@ -3,100 +3,97 @@ import { eventLoopTurn } from '../inference/contract/event-loop.ts'
 import type { LogEntry, QueuedEvent, TerminalEvent } from '../inference/contract/events.ts'
 import type { GenerationRequest } from '../inference/contract/request.ts'
 
-/** Where a waiting request stands: told again on every change, never logged, hence without an ordinal. */
+/** The position of a waiting request. Sent on every change and never logged, hence without an ordinal. */
 export interface QueuedNotice {
   readonly ordinal: null
   readonly event: QueuedEvent
 }
 
-/** What a reader of a request gets; `event` is a `TokenEvent`, and an ordinal is what a reader resumes from. */
+/** An item of a stream; `event` is a `TokenEvent`, and a reader resumes after the last ordinal that it has read. */
 export type QueueEvent = LogEntry | QueuedNotice
 
 /** Requests that have not ended. */
 export interface QueueDepth {
-  /** Not yet given to a worker. */
+  /** Not on a worker. */
   readonly waiting: number
   readonly running: number
 }
 
-/** What is known of a request at one moment, without its log. */
+/** The state of a request, without its log. */
 export interface RequestSnapshot {
   readonly delivery: DeliveryPolicy
-  /** Its place in the line, as `queued` tells it; null when it does not wait (any more). */
+  /** Its position; null when the request does not wait. */
   readonly queued: QueuedEvent | null
-  /** Ordinal of the log's last entry; 0 for none. */
+  /** Ordinal of the last log entry; 0 for none. */
   readonly last: number
-  /** That entry, if it is the end. */
+  /** The last event, if it is terminal. */
   readonly end: TerminalEvent | null
-  /** The store has just come back: there may have been more entries, and then they are being written again. */
+  /** The store was unreachable until now and may have lost entries, which are then being written again. */
   readonly mayGrowBack?: boolean
 }
 
 /**
- * The way from a route to a worker and back, whatever lies between (memory and IPC, or Redis).
+ * The port between routes and workers. The implementations use memory and IPC, or Redis.
  *
- * Laws, held by one conformance suite: a request that was submitted ends in exactly one terminal event; ordinals are 1,
- * 2, 3 … without gaps; whoever reads from an ordinal sees all that follow, once and in order; after a cancel nothing is
- * added.
+ * Laws, tested by one conformance suite: a submitted request ends in exactly one terminal event; ordinals are 1, 2, 3 …
+ * without gaps; a reader that starts after an ordinal gets every later entry once and in order; no entry follows a
+ * cancel's.
  */
 export interface GenerationQueue {
   /**
-   * Resolves when the request is admitted: from then on it ends, whatever happens, in one terminal event.
+   * Resolves when the request is admitted. It will end in exactly one terminal event.
    *
-   * @returns the id to read: the request's own, or, where its idempotency key was used before with the same digest,
-   *          that of the request that has not failed or been cancelled
-   * @throws {ServiceError} `queue_full` when as many wait as may wait; `unavailable` when draining, when no worker will
-   *          ever come, or when the queue's store is away; `idempotency_mismatch`
+   * @returns the id to read: that of the request, or that of an earlier request with the same idempotency key and
+   *          digest which has neither failed nor been cancelled
+   * @throws {ServiceError} `queue_full`; `unavailable` when draining, when no worker will ever join, or when the store
+   *          is unreachable; `idempotency_mismatch`
    */
   submit(request: GenerationRequest): Promise<string>
 
-  /** @throws {ServiceError} `not_found` when there is no such request, or its log has been dropped; `unavailable` */
+  /** @throws {ServiceError} `not_found` when the request is unknown or its log has been dropped; `unavailable` */
   deliveryPolicy(requestId: string): Promise<DeliveryPolicy>
 
-  /** @throws {ServiceError} as `delivery policy` */
+  /** @throws {ServiceError} as `deliveryPolicy` */
   snapshot(requestId: string): Promise<RequestSnapshot>
 
   /**
-   * Entries that follow an ordinal in the log as it is now: not all, but as many as are read in one piece, and none
-   * behind its last. Who asks is no reader of the request.
+   * A page of the current log: the entries after an ordinal, as many as are read at once; empty at the end of the log.
+   * The call does not count as a reader of the request.
    *
-   * @throws {ServiceError} as `delivery policy`
+   * @throws {ServiceError} as `deliveryPolicy`
    */
   entries(requestId: string, afterOrdinal: number): Promise<readonly LogEntry[]>
 
   /**
-   * The request's events with an ordinal above `afterOrdinal` (0 for all), told apart by `event.kind`; while it waits,
-   * its position too. A batch is never empty and holds what came since the last, as far as it is read in one piece: a
-   * slow reader gets few and large ones. Ends after the terminal event, and without an error once `signal` aborts. Any
-   * number of readers, at any time until the log is dropped. Not reading on is no cancel: who loses interest calls
-   * `cancel`. What is read by nobody ends as its delivery policy's `onDisconnect` says.
+   * The request's events with an ordinal above `afterOrdinal` (0 for all) and, while it waits, its positions. A batch
+   * is never empty and contains the events since the last one, as many as are read at once: a slow reader gets few and
+   * large batches. Ends after the terminal event, and without an error once `signal` aborts. Any number of readers can
+   * read, at any time until the log is dropped. A reader that stops does not cancel the request; `onDisconnect` of the
+   * delivery policy determines what happens to a request without readers.
    *
-   * @throws {ServiceError} `not_found` at the first `next()` when there is no such request, or its log has been dropped
+   * @throws {ServiceError} `not_found` at the first `next()` when the request is unknown or its log has been dropped
    */
   events(requestId: string, afterOrdinal: number, signal: AbortSignal): AsyncIterable<readonly QueueEvent[]>
 
   /**
-   * Ends the request with `failed`, code `cancelled`, and frees its rows before the next step. A no-op when it has
-   * ended or is not known.
+   * Ends the request with `failed`, code `cancelled`, and frees its rows before the next step. A no-op when the request
+   * has ended or is unknown.
    */
   cancel(requestId: string): Promise<void>
 
-  /** 1 is next; null when the request does not wait (any more). */
+  /** 1 is next; null when the request does not wait. */
   position(requestId: string): Promise<number | null>
 
   depth(): Promise<QueueDepth>
 
   /**
-   * Admits nothing from now on; resolves when every request has ended.
-   * What has not ended when `signal` aborts fails with `unavailable`.
+   * Admits no request from now on; resolves when every request has ended. Requests that have not ended when `signal`
+   * aborts fail with `unavailable`.
    */
   drain(signal: AbortSignal): Promise<void>
 }
 
-/**
- * The log of a request behind an ordinal and up to another, piece by piece; each comes in a turn of the event loop of
- * its own.
- */
+/** The log of a request after one ordinal and up to another, in pages; each is read in a turn of the event loop. */
 export async function* pagesOf(
   queue: Pick<GenerationQueue, 'entries'>,
   requestId: string,

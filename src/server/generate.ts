@@ -38,11 +38,10 @@ export async function generate(options: GenerateOptions): Promise<Generated> {
     const request = toRequest(config, await served.text.encode(prompt), served)
     const stream = Promise.withResolvers<Generated>()
     const engine = await createEngine(served.engine, {
-      events: events => {
-        for (const { event } of events) take(event)
+      emit: signal => {
+        if (signal.kind === 'events') for (const { event } of signal.events) take(event)
       },
-      running: () => {},
-      advanced: () => {}
+      onCrash: stream.reject
     })
     const take = follow(request, options, engine, stream)
     if (!signal.aborted) engine.submit(request)

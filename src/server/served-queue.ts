@@ -8,9 +8,9 @@ import { QUEUE_BOARD_PATH } from './app.ts'
 import { ExitError } from './config/exit-error.ts'
 import type { ServeConfig } from './config/serve-config.ts'
 import type { Logger } from './logger.ts'
-import type { ChildPool } from './workers/child-pool.ts'
 import { joinRedis } from './workers/join-redis.ts'
 import { EXIT_GRACE_MS } from './workers/redis-pool.ts'
+import type { ChildPool } from './workers/worker-child.ts'
 
 /** Prompt tokens of all that wait: what they cost in memory. */
 const WAITING_TOKENS = 4_000_000

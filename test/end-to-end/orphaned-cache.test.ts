@@ -44,7 +44,7 @@ describe.runIf(IS_LINUX).each([
     invariant(pid !== undefined && pid > 0, 'a worker has a pid')
     process.kill(pid, 'SIGKILL')
     const answers = await Promise.all(streams)
-    const goneOn = server.log().filter(line => line.msg === 'a worker goes on where a dead one left off')
+    const goneOn = server.log().filter(line => line.msg === 'a worker continues requests from the cache of a dead one')
     expect(goneOn.reduce((sum, line) => sum + Number(line['requests']), 0)).toBeGreaterThanOrEqual(least)
     for (const [index, answer] of answers.entries()) expect(answer, `body ${index}`).toEqual(expected[index])
   }, 240_000)

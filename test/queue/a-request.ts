@@ -4,7 +4,7 @@ import { PLAIN_SAMPLING } from '../../src/inference/contract/sampling.ts'
 
 let made = 0
 
-/** A valid request of three tokens with an id of its own; the test names what matters to it. */
+/** A valid request of three tokens with a unique id; the test sets the fields that it depends on. */
 export function aRequest(overrides: Partial<GenerationRequest> = {}): GenerationRequest {
   return {
     ...PLAIN_REQUEST,

@@ -18,17 +18,17 @@ async function hung(worker: RigWorker): Promise<void> {
   await expect.poll(() => worker.engine.isHanging, { timeout: 10_000, interval: 2 }).toBe(true)
 }
 
-/** The log that the same request has where no worker dies. */
+/** The log of the same request when no worker dies. */
 async function undisturbed(queue: GenerationQueue, request: GenerationRequest): Promise<LogEntry[]> {
   const twin = { ...request, id: `${request.id}-undisturbed` }
   await queue.submit(twin)
   return readAll(queue, twin.id)
 }
 
-/** What every queue must hold when workers die. */
+/** Laws of every queue when workers die. */
 export function describeDeaths(rigOf: RigWith): void {
   describe('a worker that dies', () => {
-    it('loses nothing: whatever it ran goes on elsewhere, and every log is that of an undisturbed run', async () => {
+    it('loses nothing: its requests continue on another worker, and every log is that of an undisturbed run', async () => {
       await using rig = await rigOf()
       const requests = [1, 2, 3].map(choicesPerPrompt => aRequest({ choicesPerPrompt, maxNewTokens: 200 * choicesPerPrompt }))
       const first = await rig.startWorker(6)
@@ -42,14 +42,14 @@ export function describeDeaths(rigOf: RigWith): void {
       expect(firstDifference(await Promise.all(logs), expected)).toBeNull()
     })
 
-    it('may do so at any moment, and its successor too', async () => {
+    it('loses nothing at any moment, and neither does its successor', async () => {
       const plan = fc.record({
         slots: fc.integer({ min: 1, max: 4 }),
         requests: fc.array(fc.record({ choicesPerPrompt: fc.integer({ min: 1, max: 4 }), maxNewTokens: fc.integer({ min: 1, max: 40 }) }), {
           minLength: 1,
           maxLength: 5
         }),
-        /** Turns of the event loop that each worker lives; a third death might make a request `poisoned`. */
+        /** Turns of the event loop before each worker dies; a third death might make a request `poisoned`. */
         lives: fc.array(fc.integer({ min: 0, max: 60 }), { minLength: 1, maxLength: 2 })
       })
       await fc.assert(
@@ -73,7 +73,7 @@ export function describeDeaths(rigOf: RigWith): void {
       )
     })
 
-    it('leaves what it ran to be served before all that wait, in its order', async () => {
+    it('has its requests served before all waiting ones, in their order', async () => {
       await using rig = await rigOf()
       const worker = await rig.startWorker(2)
       const requests = [10_000, 10_000, 1].map(maxNewTokens => aRequest({ maxNewTokens }))
@@ -85,7 +85,7 @@ export function describeDeaths(rigOf: RigWith): void {
       expect(await Promise.all(requests.map(({ id }) => rig.queue.position(id)))).toEqual([1, 2, 3])
     })
 
-    it('is a pause to the reader and nothing else: no place in the line is told again', async () => {
+    it('is only a pause for readers: they get no position again', async () => {
       await using rig = await rigOf()
       const worker = await rig.startWorker(1)
       const request = aRequest({ maxNewTokens: 500 })
@@ -98,7 +98,7 @@ export function describeDeaths(rigOf: RigWith): void {
       expect(kinds.slice(kinds.indexOf('started')).filter(kind => kind === 'queued')).toEqual([])
     })
 
-    it('brings nothing back that was cancelled', async () => {
+    it('does not revive a request that was cancelled', async () => {
       await using rig = await rigOf()
       const worker = await rig.startWorker(1)
       const [cancelled, next] = [aRequest({ prompts: held }), aRequest()]
@@ -114,7 +114,7 @@ export function describeDeaths(rigOf: RigWith): void {
       expect(await readAll(rig.queue, cancelled.id)).toEqual(entries)
     })
 
-    it('is replaced by its neighbour', async () => {
+    it('is replaced by another worker', async () => {
       await using rig = await rigOf()
       const [one, other] = [await rig.startWorker(2), await rig.startWorker(2)]
       const requests = Array.from({ length: 4 }, () => aRequest({ maxNewTokens: 300 }))
@@ -127,7 +127,7 @@ export function describeDeaths(rigOf: RigWith): void {
       expect(other.engine.rows).toBe(0)
     })
 
-    it('does not end a drain: what it ran ends elsewhere', async () => {
+    it('does not end a drain: its requests end on another worker', async () => {
       await using rig = await rigOf()
       const worker = await rig.startWorker(1)
       const request = aRequest({ maxNewTokens: 500 })
@@ -142,7 +142,7 @@ export function describeDeaths(rigOf: RigWith): void {
   })
 
   describe('a request that kills workers', () => {
-    it('fails with `poisoned` when it has died alone, and takes nobody with it', async () => {
+    it('fails with `poisoned` after it has run alone, and fails no other request', async () => {
       await using rig = await rigOf()
       const poison = aRequest({ prompts: poisonous })
       const healthy = [aRequest({ maxNewTokens: 300 }), aRequest({ maxNewTokens: 300 })]
@@ -160,7 +160,7 @@ export function describeDeaths(rigOf: RigWith): void {
       }
     })
 
-    it('fails with `poisoned` also where no worker ever comes to a run of it', async () => {
+    it('fails with `poisoned` also if no worker ever begins a run of it', async () => {
       await using rig = await rigOf()
       const poison = aRequest({ prompts: [{ tokenIds: [TRICKS.ignore] }] })
       await rig.queue.submit(poison)
@@ -174,7 +174,7 @@ export function describeDeaths(rigOf: RigWith): void {
       expect(entry?.event).toMatchObject({ kind: 'failed', failure: { code: 'poisoned' } })
     }, 60_000)
 
-    it('does not keep the others from another worker while it is tried again', async () => {
+    it('does not keep other requests from another worker while it is retried', async () => {
       await using rig = await rigOf()
       const poison = aRequest({ prompts: poisonous })
       await rig.queue.submit(poison)

@@ -12,13 +12,13 @@ const held = [{ tokenIds: [TRICKS.hold] }]
 const idempotency = { key: 'key', digest: 'digest' }
 const never = new AbortController().signal
 
-function ticketed(delivery: Partial<DeliveryPolicy>, overrides: Partial<GenerationRequest> = {}): GenerationRequest {
+function withPolicy(delivery: Partial<DeliveryPolicy>, overrides: Partial<GenerationRequest> = {}): GenerationRequest {
   return aRequest({ ...overrides, delivery: { ...PLAIN_DELIVERY, ...delivery } })
 }
 
 /**
- * `finished`, the code of the failure, or null while it goes on; `not_found` when the log is gone. Does not count as
- * reading.
+ * `finished`, the code of the failure, or null before the end; `not_found` when the log has been dropped. Does not
+ * count as a reader.
  */
 async function endNow(queue: GenerationQueue, requestId: string): Promise<string | null> {
   try {
@@ -29,13 +29,13 @@ async function endNow(queue: GenerationQueue, requestId: string): Promise<string
   }
 }
 
-/** What every queue must make of delivery policies. */
+/** Laws of every queue about delivery policies. */
 export function describeDelivery(rigOf: RigWith): void {
-  describe('a ticket', () => {
-    it('is kept as it was given, while the request waits, runs and has ended', async () => {
+  describe('a delivery policy', () => {
+    it('is unchanged while the request waits, runs and has ended', async () => {
       await using rig = await rigOf()
       const delivery: DeliveryPolicy = {
-        owner: 'somebody',
+        owner: 'an owner',
         onDisconnect: 'run',
         deadlineAtMs: Date.now() + 3_600_000,
         priority: 3,
@@ -51,7 +51,7 @@ export function describeDelivery(rigOf: RigWith): void {
       await expect(rig.queue.deliveryPolicy('cmpl-unknown')).rejects.toMatchObject({ code: 'not_found' })
     })
 
-    it('is part of a snapshot, with the place in the line and how far its log has come', async () => {
+    it('is part of a snapshot, with the position and the length of the log', async () => {
       await using rig = await rigOf()
       const request = aRequest()
       await rig.queue.submit(request)
@@ -73,7 +73,7 @@ export function describeDelivery(rigOf: RigWith): void {
       await expect(rig.queue.snapshot('cmpl-unknown')).rejects.toMatchObject({ code: 'not_found' })
     })
 
-    it('lets its log be read in pieces by who is no reader, from any entry', async () => {
+    it('allows its log to be read in pages, from any entry, without counting as a reader', async () => {
       await using rig = await rigOf()
       const request = aRequest({ maxNewTokens: 40 })
       await rig.queue.submit(request)
@@ -88,69 +88,69 @@ export function describeDelivery(rigOf: RigWith): void {
       await expect(rig.queue.entries('cmpl-unknown', 0)).rejects.toMatchObject({ code: 'not_found' })
     })
 
-    it('goes with the log: soon after the end of a plain request, later for one whose reader may come back', async () => {
+    it('is dropped with the log: soon after the end of a plain request, later for one whose reader may reconnect', async () => {
       await using rig = await rigOf({ slots: 1, retentionMs: 50 })
-      const plain = ticketed({ idempotency })
-      const others = (['grace', 'run'] as const).map(onDisconnect => ticketed({ onDisconnect }))
+      const plain = withPolicy({ idempotency })
+      const others = (['grace', 'run'] as const).map(onDisconnect => withPolicy({ onDisconnect }))
       for (const request of [...others, plain]) await rig.queue.submit(request)
       for (const request of [...others, plain]) await readUntil(rig.queue, request.id, 'finished').catch(() => {})
       await expect.poll(() => endNow(rig.queue, plain.id), { timeout: 10_000 }).toBe('not_found')
       await expect(rig.queue.deliveryPolicy(plain.id)).rejects.toMatchObject({ code: 'not_found' })
       expect(await Promise.all(others.map(request => endNow(rig.queue, request.id)))).toEqual(['finished', 'finished'])
-      const again = ticketed({ idempotency })
+      const again = withPolicy({ idempotency })
       expect(await rig.queue.submit(again)).toBe(again.id)
     })
   })
 
   describe('an idempotency key', () => {
-    it('gives a retry the running request, and the finished one, even while the line is full', async () => {
+    it('maps a retry to the running or finished request, even while the queue is full', async () => {
       await using rig = await rigOf({ waitingLimit: 1 })
-      const first = ticketed({ idempotency })
+      const first = withPolicy({ idempotency })
       expect(await rig.queue.submit(first)).toBe(first.id)
-      expect(await rig.queue.submit(ticketed({ idempotency }))).toBe(first.id)
+      expect(await rig.queue.submit(withPolicy({ idempotency }))).toBe(first.id)
       await rig.startWorker(1)
       expect(await endOf(rig.queue, first.id)).toBe('finished')
-      expect(await rig.queue.submit(ticketed({ idempotency }))).toBe(first.id)
+      expect(await rig.queue.submit(withPolicy({ idempotency }))).toBe(first.id)
     })
 
-    it('lets exactly one of several retries at the same time run', async () => {
+    it('runs exactly one of several concurrent retries', async () => {
       await using rig = await rigOf({ slots: 4 })
-      const retries = Array.from({ length: 8 }, () => ticketed({ idempotency }, { prompts: held }))
+      const retries = Array.from({ length: 8 }, () => withPolicy({ idempotency }, { prompts: held }))
       const ids = new Set(await Promise.all(retries.map(request => rig.queue.submit(request))))
       expect(ids.size).toBe(1)
       for (const id of ids) await readUntil(rig.queue, id, 'token')
       expect(await rig.queue.depth()).toEqual({ waiting: 0, running: 1 })
     })
 
-    it('is refused for something else', async () => {
+    it('is rejected with another body', async () => {
       await using rig = await rigOf()
-      await rig.queue.submit(ticketed({ idempotency }))
-      const other = ticketed({ idempotency: { ...idempotency, digest: 'another' } })
+      await rig.queue.submit(withPolicy({ idempotency }))
+      const other = withPolicy({ idempotency: { ...idempotency, digest: 'another' } })
       await expect(rig.queue.submit(other)).rejects.toMatchObject({ code: 'idempotency_mismatch' })
       await expect(rig.queue.deliveryPolicy(other.id)).rejects.toMatchObject({ code: 'not_found' })
       expect(await rig.queue.depth()).toEqual({ waiting: 1, running: 0 })
     })
 
-    it('is of one owner', async () => {
+    it('is scoped to one owner', async () => {
       await using rig = await rigOf()
-      const requests = ['one', 'other'].map(owner => ticketed({ owner, idempotency }))
+      const requests = ['one', 'other'].map(owner => withPolicy({ owner, idempotency }))
       expect(await Promise.all(requests.map(request => rig.queue.submit(request)))).toEqual(requests.map(({ id }) => id))
     })
 
-    it('is free again when its request was cancelled', async () => {
+    it('can be used again after its request was cancelled', async () => {
       await using rig = await rigOf()
-      const [cancelled, again] = [ticketed({ idempotency }), ticketed({ idempotency })]
+      const [cancelled, again] = [withPolicy({ idempotency }), withPolicy({ idempotency })]
       await rig.queue.submit(cancelled)
       await rig.queue.cancel(cancelled.id)
       expect(await rig.queue.submit(again)).toBe(again.id)
-      expect(await rig.queue.submit(ticketed({ idempotency }))).toBe(again.id)
+      expect(await rig.queue.submit(withPolicy({ idempotency }))).toBe(again.id)
     })
   })
 
   describe('a priority', () => {
-    it('brings a request forward in the line: lower first, then in the order of arrival', async () => {
+    it('orders waiting requests: lower first, then in the order of arrival', async () => {
       await using rig = await rigOf()
-      const requests = [0, 5, -1, 0, 5].map(priority => ticketed({ priority }))
+      const requests = [0, 5, -1, 0, 5].map(priority => withPolicy({ priority }))
       for (const request of requests) await rig.queue.submit(request)
       expect(await Promise.all(requests.map(({ id }) => rig.queue.position(id)))).toEqual([2, 4, 1, 3, 5])
       const order: number[] = []
@@ -164,7 +164,7 @@ export function describeDelivery(rigOf: RigWith): void {
     })
   })
 
-  it('tells who waits when it is likely to start, once it knows how long requests take', async () => {
+  it('estimates when a waiting request will start, once a request has ended', async () => {
     await using rig = await rigOf({ slots: 1 })
     const [finished, running, waiting] = [aRequest(), aRequest({ prompts: held }), aRequest()]
     await rig.queue.submit(finished)
@@ -174,19 +174,22 @@ export function describeDelivery(rigOf: RigWith): void {
     expect(received?.event).toEqual({ kind: 'queued', position: 1, etaMs: expect.any(Number) })
   })
 
-  describe('a request that nobody reads', () => {
-    it.each(['cancel', 'grace'] as const)('is cancelled after a while, and its rows go to the next: %s', async onDisconnect => {
-      await using rig = await rigOf({ slots: 1, resumeGraceMs: 100 })
-      const [unread, next] = [ticketed({ onDisconnect }, { prompts: held }), aRequest()]
-      await rig.queue.submit(unread)
-      await rig.queue.submit(next)
-      expect(await endOf(rig.queue, next.id)).toBe('finished')
-      expect(await endNow(rig.queue, unread.id)).toBe('cancelled')
-    })
+  describe('a request without readers', () => {
+    it.each(['cancel', 'grace'] as const)(
+      'is cancelled after the grace period, and its rows go to the next request: %s',
+      async onDisconnect => {
+        await using rig = await rigOf({ slots: 1, resumeGraceMs: 100 })
+        const [unread, next] = [withPolicy({ onDisconnect }, { prompts: held }), aRequest()]
+        await rig.queue.submit(unread)
+        await rig.queue.submit(next)
+        expect(await endOf(rig.queue, next.id)).toBe('finished')
+        expect(await endNow(rig.queue, unread.id)).toBe('cancelled')
+      }
+    )
 
-    it('goes on while somebody reads it, and for a while after the last reader has left', async () => {
+    it('continues while it has a reader, and for the grace period after the last one has left', async () => {
       await using rig = await rigOf({ slots: 2, resumeGraceMs: 100 })
-      const [read, unread] = [1, 2].map(() => ticketed({ onDisconnect: 'grace' }, { prompts: held })) as [
+      const [read, unread] = [1, 2].map(() => withPolicy({ onDisconnect: 'grace' }, { prompts: held })) as [
         GenerationRequest,
         GenerationRequest
       ]
@@ -203,9 +206,9 @@ export function describeDelivery(rigOf: RigWith): void {
       await expect.poll(() => endNow(rig.queue, read.id), { timeout: 10_000 }).toBe('cancelled')
     })
 
-    it('runs to its end if it was submitted for that', async () => {
+    it('runs to its end if its policy is `run`', async () => {
       await using rig = await rigOf({ slots: 2, resumeGraceMs: 50 })
-      const [background, plain] = [ticketed({ onDisconnect: 'run' }, { prompts: held }), aRequest({ prompts: held })]
+      const [background, plain] = [withPolicy({ onDisconnect: 'run' }, { prompts: held }), aRequest({ prompts: held })]
       await rig.queue.submit(background)
       await rig.queue.submit(plain)
       await expect.poll(() => endNow(rig.queue, plain.id), { timeout: 10_000 }).toBe('cancelled')
@@ -214,9 +217,9 @@ export function describeDelivery(rigOf: RigWith): void {
   })
 
   describe('a deadline', () => {
-    it('ends a running request: what was said stays, and its rows go to the next', async () => {
+    it('ends a running request: its log is kept, and its rows go to the next request', async () => {
       await using rig = await rigOf({ slots: 1 })
-      const late = ticketed({ deadlineAtMs: Date.now() + 300 }, { prompts: held })
+      const late = withPolicy({ deadlineAtMs: Date.now() + 300 }, { prompts: held })
       const next = aRequest()
       await rig.queue.submit(late)
       await rig.queue.submit(next)
@@ -228,16 +231,16 @@ export function describeDelivery(rigOf: RigWith): void {
 
     it('ends a waiting request without a start', async () => {
       await using rig = await rigOf()
-      const late = ticketed({ deadlineAtMs: Date.now() + 50 })
+      const late = withPolicy({ deadlineAtMs: Date.now() + 50 })
       await rig.queue.submit(late)
       expect((await readAll(rig.queue, late.id)).map(({ event }) => event.kind)).toEqual(['failed'])
       expect(await endNow(rig.queue, late.id)).toBe('deadline_exceeded')
       expect(await rig.queue.depth()).toEqual({ waiting: 0, running: 0 })
     })
 
-    it('that is far away ends nothing', async () => {
+    it('that is far in the future ends nothing', async () => {
       await using rig = await rigOf({ slots: 1 })
-      const request = ticketed({ deadlineAtMs: Date.now() + 100 * 365 * 86_400_000 })
+      const request = withPolicy({ deadlineAtMs: Date.now() + 100 * 365 * 86_400_000 })
       await rig.queue.submit(request)
       expect(await endOf(rig.queue, request.id)).toBe('finished')
       await rig.queue.drain(never)

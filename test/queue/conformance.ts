@@ -11,7 +11,7 @@ import { type OpenRig, rigWith } from './rig.ts'
 const held = [{ tokenIds: [TRICKS.hold] }]
 const never = new AbortController().signal
 
-/** What every queue must hold, whatever carries it. */
+/** Laws of every queue, whatever its store. */
 export function describeQueue(openRig: OpenRig): void {
   const rigOf = rigWith(openRig)
   describeDelivery(rigOf)
@@ -28,7 +28,7 @@ export function describeQueue(openRig: OpenRig): void {
       expect(entries.filter(entry => entry.event.kind === 'token')).toHaveLength(6)
     })
 
-    it('is the same for a reader that comes after the end', async () => {
+    it('is the same for a reader that starts after the end', async () => {
       await using rig = await rigOf({ slots: 1 })
       const request = aRequest()
       await rig.queue.submit(request)
@@ -36,7 +36,7 @@ export function describeQueue(openRig: OpenRig): void {
       expect(await readAll(rig.queue, request.id)).toEqual(live)
     })
 
-    it('shows whoever comes with an ordinal all that follows it, during the run and after', async () => {
+    it('delivers to a reader all entries after its ordinal, during the run and after it', async () => {
       await using rig = await rigOf({ slots: 1 })
       const request = aRequest({ maxNewTokens: 20 })
       await rig.queue.submit(request)
@@ -49,7 +49,7 @@ export function describeQueue(openRig: OpenRig): void {
       expect(late).toEqual(live)
     })
 
-    it('comes to a slow reader in few batches', async () => {
+    it('is delivered to a slow reader in few batches', async () => {
       await using rig = await rigOf({ slots: 1 })
       const request = aRequest({ maxNewTokens: 50 })
       await rig.queue.submit(request)
@@ -59,7 +59,7 @@ export function describeQueue(openRig: OpenRig): void {
       expect(batches.length).toBeLessThan(5)
     })
 
-    it('lets a reader go without an error when its signal aborts', async () => {
+    it('ends without an error for a reader whose signal aborts', async () => {
       await using rig = await rigOf({ slots: 1 })
       const request = aRequest({ prompts: held })
       await rig.queue.submit(request)
@@ -71,14 +71,14 @@ export function describeQueue(openRig: OpenRig): void {
       expect(await collect(rig.queue.events(request.id, 0, leaving.signal))).toEqual([])
     })
 
-    it('of a request that nobody submitted is not found', async () => {
+    it('of an unknown request is not found', async () => {
       await using rig = await rigOf()
       await expect(readAll(rig.queue, 'cmpl-unknown')).rejects.toMatchObject({ code: 'not_found' })
     })
   })
 
   describe('waiting', () => {
-    it('tells each request its position whenever it changes, and no more once it has started', async () => {
+    it('sends each request its position whenever it changes, until it has started', async () => {
       await using rig = await rigOf({ slots: 1 })
       const [first, second, third] = [aRequest({ prompts: held }), aRequest({ prompts: held }), aRequest()]
       for (const request of [first, second, third]) await rig.queue.submit(request)
@@ -95,7 +95,7 @@ export function describeQueue(openRig: OpenRig): void {
       expect(await rig.queue.position(third.id)).toBeNull()
     })
 
-    it('is for a worker, too: what was submitted before there was one is run in order', async () => {
+    it('lasts until there is a worker: requests submitted before are run in order', async () => {
       await using rig = await rigOf()
       const requests = Array.from({ length: 5 }, () => aRequest())
       for (const request of requests) await rig.queue.submit(request)
@@ -110,7 +110,7 @@ export function describeQueue(openRig: OpenRig): void {
       expect(order).toEqual(requests.map(request => request.id))
     })
 
-    it('is refused beyond the limit, and what waits already is not lost', async () => {
+    it('is refused beyond the limit, and no waiting request is lost', async () => {
       await using rig = await rigOf({ waitingLimit: 3 })
       const requests = Array.from({ length: 3 }, () => aRequest())
       for (const request of requests) await rig.queue.submit(request)
@@ -129,7 +129,7 @@ export function describeQueue(openRig: OpenRig): void {
       await expect.poll(() => rig.queue.depth()).toEqual({ waiting: 0, running: 2 })
     })
 
-    it('ends for a request with more choices than there are rows, and nobody overtakes it', async () => {
+    it('ends for a request with more choices than there are rows, and no request overtakes it', async () => {
       await using rig = await rigOf({ slots: 2 })
       const [running, wide, narrow] = [aRequest({ prompts: held }), aRequest({ choicesPerPrompt: 5 }), aRequest()]
       for (const request of [running, wide, narrow]) await rig.queue.submit(request)
@@ -141,7 +141,7 @@ export function describeQueue(openRig: OpenRig): void {
   })
 
   describe('a cancel', () => {
-    it('ends a running request, after which nothing is added and its rows go to the next', async () => {
+    it('ends a running request: no entry follows, and its rows go to the next request', async () => {
       await using rig = await rigOf({ slots: 1 })
       const [running, next] = [aRequest({ maxNewTokens: 1_000_000 }), aRequest()]
       await rig.queue.submit(running)
@@ -163,7 +163,7 @@ export function describeQueue(openRig: OpenRig): void {
       await expect.poll(() => rig.queue.depth()).toEqual({ waiting: 0, running: 0 })
     })
 
-    it('of what has ended, or never was, changes nothing', async () => {
+    it('of an ended or unknown request changes nothing', async () => {
       await using rig = await rigOf({ slots: 1 })
       const request = aRequest()
       await rig.queue.submit(request)
@@ -175,7 +175,7 @@ export function describeQueue(openRig: OpenRig): void {
   })
 
   describe('a drain', () => {
-    it('finishes what waits and what runs, and admits nothing', async () => {
+    it('finishes waiting and running requests, and admits none', async () => {
       await using rig = await rigOf({ slots: 1 })
       const requests = Array.from({ length: 3 }, () => aRequest())
       for (const request of requests) await rig.queue.submit(request)
@@ -186,7 +186,7 @@ export function describeQueue(openRig: OpenRig): void {
       expect(await Promise.all(requests.map(request => endOf(rig.queue, request.id)))).toEqual(requests.map(() => 'finished'))
     })
 
-    it('ends what is left at its deadline', async () => {
+    it('ends the remaining requests at its deadline', async () => {
       await using rig = await rigOf({ slots: 1 })
       const requests = [aRequest({ prompts: held }), aRequest()]
       for (const request of requests) await rig.queue.submit(request)
@@ -197,13 +197,13 @@ export function describeQueue(openRig: OpenRig): void {
       expect(await Promise.all(requests.map(request => endOf(rig.queue, request.id)))).toEqual(['unavailable', 'unavailable'])
     })
 
-    it('of an idle queue is done at once', async () => {
+    it('of an idle queue resolves at once', async () => {
       await using rig = await rigOf()
       await rig.queue.drain(never)
     })
   })
 
-  it('ends every request that it admits in exactly one terminal event, whatever is cancelled and when', async () => {
+  it('ends every admitted request in exactly one terminal event, whatever is cancelled and when', async () => {
     const plan = fc.array(
       fc.record({ choices: fc.integer({ min: 1, max: 5 }), tokens: fc.integer({ min: 1, max: 4 }), cancelled: fc.boolean() }),
       { maxLength: 12 }

@@ -1,18 +1,21 @@
 import type { Engine, EngineDescription, EngineListener } from '../../src/inference/contract/engine.ts'
 import type { LoggedEvent } from '../../src/inference/contract/events.ts'
+import { InvariantError } from '../../src/inference/contract/invariant.ts'
 import { choiceCount, type GenerationRequest } from '../../src/inference/contract/request.ts'
 import { type EngineStatistics, ZERO_COUNTERS, ZERO_GAUGES } from '../../src/inference/contract/statistics.ts'
 
 /** First token ids of prompts that make the engine misbehave. */
 export const TRICKS = {
-  /** Starts, makes one token, and then waits to be cancelled. */
+  /** Emits one token, and then waits to be cancelled. */
   hold: 100,
-  /** Its first step never ends. */
+  /** The first step never ends. */
   hang: 101,
-  /** Its first step ends the process, as a crash in native code does. */
+  /** The first step ends the process, as a crash in native code does. */
   crash: 102,
-  /** It is taken, and no run is ever for it. */
-  ignore: 103
+  /** It is accepted, and no run ever computes it. */
+  ignore: 103,
+  /** The first step fails with a bug of the engine. */
+  bug: 104
 } as const
 
 export interface FakeEngineOptions {
@@ -20,6 +23,7 @@ export interface FakeEngineOptions {
   /** 0: as fast as the event loop goes. */
   readonly stepMs: number
   readonly listener: EngineListener
+  readonly onCrash?: (error: unknown) => void
 }
 
 interface FakeJob {
@@ -33,7 +37,7 @@ interface FakeJob {
   made: number
 }
 
-/** A batch engine without a model: each step makes one token of each choice that has a row. */
+/** A batch engine without a model: each step emits one token of each choice that has a row. */
 export class FakeEngine implements Engine {
   readonly description: EngineDescription
   readonly #options: FakeEngineOptions
@@ -59,12 +63,12 @@ export class FakeEngine implements Engine {
     }
   }
 
-  /** It is in a step that will never end. */
+  /** The current step never ends. */
   get isHanging(): boolean {
     return this.#isHanging
   }
 
-  /** Rows that are taken. */
+  /** Rows in use. */
   get rows(): number {
     return [...this.#jobs.values()].reduce((sum, job) => sum + job.rows.size, 0)
   }
@@ -99,7 +103,7 @@ export class FakeEngine implements Engine {
       while (waiting.length > 0 && this.rows < this.#options.slots) rows.set(...(waiting.shift() ?? [0, 0]))
     }
     const batch = [...this.#jobs.values()].filter(job => job.rows.size > 0 && trickOf(job) !== TRICKS.ignore)
-    this.#emit(batch)
+    this.#emitRunning(batch)
     if (batch.length === 0) return
     this.#isStepping = true
     this.stepStartedAtMs = Date.now()
@@ -107,17 +111,21 @@ export class FakeEngine implements Engine {
     this.#isHanging = tricks.includes(TRICKS.hang)
     if (this.#isHanging) return
     if (tricks.includes(TRICKS.crash)) process.kill(process.pid, 'SIGSEGV')
+    if (tricks.includes(TRICKS.bug)) {
+      this.#options.onCrash?.(new InvariantError('a row has two owners'))
+      return
+    }
     const next = (): void => this.#step(batch)
     if (this.#options.stepMs === 0) setImmediate(next)
     else setTimeout(next, this.#options.stepMs)
   }
 
-  /** Whom the next run computes for, where it is not whom the last did. */
-  #emit(batch: readonly FakeJob[]): void {
+  /** Emits the requests of the next run, if they are not those of the last one. */
+  #emitRunning(batch: readonly FakeJob[]): void {
     const requestIds = batch.map(({ request }) => request.id)
     if (requestIds.join() === this.#received.join()) return
     this.#received = requestIds
-    this.#options.listener.running(requestIds)
+    this.#options.listener.emit({ kind: 'running', requestIds })
   }
 
   #step(batch: readonly FakeJob[]): void {
@@ -126,10 +134,11 @@ export class FakeEngine implements Engine {
     this.stepsDone++
     const live = batch.filter(job => this.#jobs.get(job.request.id) === job)
     const events = live.flatMap(job => this.#advance(job).map(event => ({ requestId: job.request.id, event })))
-    if (events.length > 0) this.#options.listener.events(events)
+    if (events.length > 0) this.#options.listener.emit({ kind: 'events', events })
     const advanced = live.filter(job => !job.hasAdvanced)
     for (const job of advanced) job.hasAdvanced = true
-    if (advanced.length > 0) this.#options.listener.advanced(advanced.map(({ request }) => request.id))
+    const requestIds = advanced.map(({ request }) => request.id)
+    if (requestIds.length > 0) this.#options.listener.emit({ kind: 'advanced', requestIds })
     this.#schedule()
   }
 

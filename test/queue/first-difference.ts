@@ -1,4 +1,4 @@
-/** What to hold against null: where two values differ as JSON, without the whole of either. */
+/** The place where two values differ as JSON, for a short failure message; null where they are equal. */
 export function firstDifference(seen: unknown, expected: unknown): string | null {
   const [one, other] = [JSON.stringify(seen), JSON.stringify(expected)]
   if (one === other) return null

@@ -1,13 +1,13 @@
 import type { LogEntry, TokenEvent } from '../../src/inference/contract/events.ts'
 import type { GenerationQueue, QueueEvent } from '../../src/queue/queue.ts'
 
-/** Reads a request to its end, positions in the line left out. */
+/** Reads a request to its end, without positions. */
 export async function readAll(queue: GenerationQueue, requestId: string, afterOrdinal = 0): Promise<LogEntry[]> {
   const batches = await collect(queue.events(requestId, afterOrdinal, new AbortController().signal))
   return batches.flat().filter((event): event is LogEntry => event.ordinal !== null)
 }
 
-/** Reads until an event of this kind, and leaves. */
+/** Reads until an event of this kind, then stops. */
 export async function readUntil(queue: GenerationQueue, requestId: string, kind: TokenEvent['kind']): Promise<QueueEvent[]> {
   const seen: QueueEvent[] = []
   for await (const batch of queue.events(requestId, 0, new AbortController().signal)) {

@@ -3,28 +3,28 @@ import type { FakeEngine } from './fake-engine.ts'
 
 /** A worker around a `FakeEngine`, in this process. */
 export interface RigWorker {
-  /** To look at, not to work with. */
+  /** For assertions only. */
   readonly engine: FakeEngine
   /**
-   * It dies as of SIGKILL: what it has said arrives, nothing more does. The queue may find out later, in its own way.
+   * Ends the worker as SIGKILL does: only signals that it has already emitted arrive. The queue may notice it later.
    */
   kill(): Promise<void>
 }
 
-/** One queue under test, and whatever store it needs; nothing of it outlives it. */
+/** One queue under test with its store, which is removed with it. */
 export interface QueueRig extends AsyncDisposable {
   readonly queue: GenerationQueue
-  /** The worker takes requests when this resolves. */
+  /** Resolves when the worker gets requests. */
   startWorker(slots: number): Promise<RigWorker>
 }
 
 export interface RigOptions {
   readonly waitingLimit: number
-  /** How long a request goes on without a reader. */
+  /** How long a request continues without a reader. */
   readonly resumeGraceMs: number
-  /** How long the log of a plain request lives after its end. */
+  /** How long the log of a plain request is kept after its end. */
   readonly retentionMs: number
-  /** The same of others. */
+  /** The same for other requests. */
   readonly streamRetentionMs: number
 }
 
@@ -33,7 +33,7 @@ export type OpenRig = (options: RigOptions) => Promise<QueueRig>
 
 const PATIENT: RigOptions = { waitingLimit: 100, resumeGraceMs: 60_000, retentionMs: 60_000, streamRetentionMs: 60_000 }
 
-/** What a suite asks for: with `slots`, one worker is there. */
+/** Opens a queue for a suite; with `slots`, it has one worker. */
 export type RigWith = (options?: Partial<RigOptions> & { readonly slots?: number }) => Promise<QueueRig>
 
 export function rigWith(openRig: OpenRig): RigWith {

@@ -25,7 +25,7 @@ async function open() {
     cancel: id => calls.cancelled.resolve(id)
   })
   const emit = (request: GenerationRequest, ...texts: readonly string[]) =>
-    handle.deliver(emitted(request, texts).map(event => ({ requestId: request.id, event })))
+    handle.emit({ kind: 'events', events: emitted(request, texts).map(event => ({ requestId: request.id, event })) })
   app = testApp({ queue })
   await app.listen({ port: 0, host: '127.0.0.1' })
   const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}/v1/completions`

@@ -5,19 +5,40 @@ import type { EngineStatistics } from './statistics.ts'
 /** Events of one step, of all its requests: one delivery per step, in order within each request. */
 export type StepEvents = readonly { readonly requestId: string; readonly event: LoggedEvent }[]
 
-/** Signals of an engine. No listener throws or waits. */
-export interface EngineListener {
+/** The progress of an engine at one moment. */
+export interface EngineProgress {
+  /** Native runs completed since the start. */
+  readonly stepsDone: number
+  /** Unix milliseconds at which the current native run began; null between runs. */
+  readonly stepStartedAtMs: number | null
+  /** Requests that have not ended. While this is not 0, `stepsDone` must grow. */
+  readonly activeRequests: number
+  readonly statistics: EngineStatistics
+}
+
+/**
+ * Everything that a worker reports. The hops between engine and queue forward signals as they are; only the ends switch
+ * on `kind`. Plain data: crosses IPC.
+ */
+export type EngineSignal =
   /** Once per step, with all its events. */
-  readonly events: (events: StepEvents) => void
+  | { readonly kind: 'events'; readonly events: StepEvents }
   /**
-   * Before a run for other requests than the previous run, and with none before the engine waits, so that a crash is
-   * attributed to the right requests.
+   * The requests of the next run, if they are not those of the previous run; none before the engine waits. A crash is
+   * attributed to the requests of the latest signal.
    */
-  readonly running: (requestIds: readonly string[]) => void
-  /** After the first run that computed something of these requests since they were submitted here. */
-  readonly advanced: (requestIds: readonly string[]) => void
-  /** Choices of these requests continue in rows that a killed process left: nothing of them is computed again. */
-  readonly adopted?: (requestIds: readonly string[]) => void
+  | { readonly kind: 'running'; readonly requestIds: readonly string[] }
+  /** After the first run that computed something of these requests since they were submitted to this engine. */
+  | { readonly kind: 'advanced'; readonly requestIds: readonly string[] }
+  /** Choices of these requests continue in rows of a killed process: no position of them is computed again. */
+  | { readonly kind: 'adopted'; readonly requestIds: readonly string[] }
+  /** At regular intervals. Emitted by the process around the engine. */
+  | { readonly kind: 'heartbeat'; readonly progress: EngineProgress }
+
+/** One hop on the way of the signals. */
+export interface EngineListener {
+  /** Signals arrive in the order of the calls. Neither throws nor waits. */
+  emit(signal: EngineSignal): void
 }
 
 /** The loaded model and the engine’s limits. Plain data: crosses IPC. */
@@ -37,11 +58,11 @@ export interface EngineDescription {
   readonly cacheBudgetBytes: number
 }
 
-/** Requests in, events out; the one owner of all rows. */
+/** Accepts requests and emits their events. The one owner of all rows of the batch. */
 export interface Engine {
   readonly description: EngineDescription
 
-  /** Steps completed since the start: proof of progress. */
+  /** Steps completed since the start. */
   readonly stepsDone: number
 
   /** Unix milliseconds at which the current native run began; null between runs. */
@@ -52,15 +73,15 @@ export interface Engine {
   /**
    * Accepts a request. Every accepted request ends in exactly one terminal event, unless it is cancelled.
    *
-   * @param history  events that the request's log holds already, in order, without a terminal event; empty for a new
-   *                 request. The engine continues after them and repeats none; with the same engine and request, log
-   *                 and continuation are those of an undisturbed run.
+   * @param history  events that the request's log already contains, in order, without a terminal event; empty for a
+   *                 new request. The engine continues after them and repeats none; with the same engine and request,
+   *                 log and continuation are those of an undisturbed run.
    */
   submit(request: GenerationRequest, history?: readonly LoggedEvent[]): void
 
   /**
    * Moves the cache into this file, so that it outlives the process. Rows that an earlier process left there are
-   * continued when their requests are submitted. To be called before the first request.
+   * continued when their requests are submitted. Must be called before the first request.
    *
    * @param descriptor  open in this process; from `createCacheFile`
    */
@@ -68,7 +89,7 @@ export interface Engine {
 
   /**
    * Makes the rows in the cache file of a killed process of the same kind available: requests submitted from now on
-   * continue from copies of them, as far as that process's successor has not dropped them yet.
+   * continue from copies of them, unless that process's successor has dropped them.
    *
    * @param descriptor  open in this process; not the one of `useCacheFile`
    */
@@ -77,6 +98,6 @@ export interface Engine {
   /** Frees the request's rows before the next step; no event of it follows. Idempotent; unknown ids are ignored. */
   cancel(requestId: string): void
 
-  /** Ends the current step, drops what is left, frees native memory. */
+  /** Ends the current step, drops all requests, frees native memory. */
   close(): Promise<void>
 }

@@ -52,7 +52,7 @@ export class BatchEngine implements Engine {
       reusePrefixes: options.reusePrefixes
     })
     this.#resumed = new ResumedSequences(this.#rows, options.persistentCache)
-    this.#events = new EventBuffer(listener.events)
+    this.#events = new EventBuffer(events => listener.emit({ kind: 'events', events }))
     const parts = { options, rows: this.#rows, resumed: this.#resumed, jobs: this.#jobs, metrics: this.#metrics, events: this.#events }
     this.#scheduler = new BatchScheduler(parts)
     this.#loop = this.#serve().catch(options.onCrash)

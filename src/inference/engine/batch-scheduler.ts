@@ -85,7 +85,7 @@ export class BatchScheduler {
           batch = this.#toBatch(plan)
       }
     }
-    if (adopted.size > 0) options.listener.adopted?.([...adopted])
+    if (adopted.size > 0) options.listener.emit({ kind: 'adopted', requestIds: [...adopted] })
     return batch
   }
 

@@ -2,28 +2,27 @@ import type { EngineListener } from '../contract/engine.ts'
 import type { Job } from './request/job.ts'
 
 /**
- * Reports which requests are in the current run and which have advanced, so that a crash is attributed to the right
- * ones.
+ * Emits which requests are in the current run and which have advanced, so that a crash is attributed to the right ones.
  */
 export class RunReporter {
-  readonly #listener: Pick<EngineListener, 'running' | 'advanced'>
+  readonly #listener: EngineListener
   #running: ReadonlySet<Job> = new Set()
 
-  constructor(listener: Pick<EngineListener, 'running' | 'advanced'>) {
+  constructor(listener: EngineListener) {
     this.#listener = listener
   }
 
-  /** @param jobs  of the run that begins, one for each of its rows; none before the engine waits */
+  /** @param jobs  of the next run, one for each of its rows; none before the engine waits */
   before(jobs: readonly Job[]): void {
     const running = new Set(jobs)
     if (running.size === this.#running.size && running.isSubsetOf(this.#running)) return
     this.#running = running
-    this.#listener.running(Array.from(running, job => job.request.id))
+    this.#emitRunning(Array.from(running, job => job.request.id))
   }
 
-  /** This request could not even be taken: the death that follows counts against it and no other. */
+  /** This request could not be accepted: the crash that follows counts against it and no other. */
   blame(requestId: string): void {
-    this.#listener.running([requestId])
+    this.#emitRunning([requestId])
   }
 
   /** The run has succeeded. */
@@ -34,6 +33,10 @@ export class RunReporter {
       job.hasAdvanced = true
       advanced.add(job.request.id)
     }
-    if (advanced.size > 0) this.#listener.advanced([...advanced])
+    if (advanced.size > 0) this.#listener.emit({ kind: 'advanced', requestIds: [...advanced] })
+  }
+
+  #emitRunning(requestIds: readonly string[]): void {
+    this.#listener.emit({ kind: 'running', requestIds })
   }
 }

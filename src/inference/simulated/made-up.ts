@@ -3,12 +3,12 @@ import type { GenerationRequest } from '../contract/request.ts'
 import { isGreedy } from '../contract/sampling.ts'
 import { SIMULATED_VOCABULARY_SIZE, simulatedLabel, wordToken } from './vocabulary.ts'
 
-/** Odd, so that steps of it visit the whole vocabulary before an id comes again. */
+/** Odd, so that multiples of it reach every id of the vocabulary before one is repeated. */
 const RANK_STRIDE = 37
 
 /**
- * What a choice's tokens depend on, as one 32-bit number: prompt, seed and choice; at temperature 0 the prompt alone,
- * as for a greedy model.
+ * A 32-bit hash of everything that a choice's tokens depend on: prompt, seed and choice; at temperature 0 the prompt
+ * alone, as for a greedy model.
  */
 export function textKey(request: GenerationRequest, promptTokenIds: readonly number[], choice: number): number {
   let key = mix(0, promptTokenIds.length)
@@ -23,8 +23,8 @@ export function tokenAt(key: number, position: number): number {
 }
 
 /**
- * A score that looks like one. Token and position say which rank the token has among the alternatives, 0 to 3; the rank
- * gives the log-probability, so that the token's value is the same float wherever it is listed.
+ * A plausible score. Token and position determine the token's rank among the alternatives, 0 to 3; the rank determines
+ * the log-probability, so that the token has the same value wherever it is listed.
  */
 export function scoreAt(tokenId: number, position: number, topCount: number, textOffset: number): TokenScore {
   const rank = mix(tokenId, position) % 4

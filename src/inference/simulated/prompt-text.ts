@@ -4,8 +4,8 @@ import { scoreAt } from './made-up.ts'
 import { simulatedBytes } from './vocabulary.ts'
 
 /**
- * The text that each token of a prompt releases; half characters wait for the token that completes them, the last one
- * for the end.
+ * The text that each token of a prompt completes. An incomplete character is held back until the token that completes
+ * it, or the last token.
  */
 function releasedTexts(tokenIds: readonly number[]): string[] {
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
@@ -17,7 +17,7 @@ export function promptCodePoints(tokenIds: readonly number[]): number {
   return codePoints(releasedTexts(tokenIds).join(''))
 }
 
-/** A prompt told with `echo`. */
+/** The events of a prompt that is echoed. */
 export function promptEvents(promptIndex: number, tokenIds: readonly number[], topLogprobs: number | null): PromptEvent[] {
   const texts = releasedTexts(tokenIds)
   const scores = topLogprobs === null ? null : promptScores(tokenIds, texts, topLogprobs)

@@ -5,7 +5,7 @@ import { scoreAt, textKey, tokenAt } from './made-up.ts'
 import { codePoints, promptCodePoints } from './prompt-text.ts'
 import { simulatedLabel } from './vocabulary.ts'
 
-/** One choice of a request: what it says next. */
+/** One choice of a request, as a generator of its tokens. */
 export class SimulatedChoice {
   readonly promptIndex: number
   /** Among all choices of the request. */
@@ -14,7 +14,7 @@ export class SimulatedChoice {
   readonly #stops: StopStrings
   readonly #key: number
   #position = 0
-  /** Code points before the next token's text; meaningful only if scores were asked for. */
+  /** Code points before the next token's text. Meaningful only if scores are requested. */
   #textOffset = 0
 
   constructor(request: GenerationRequest, promptIndex: number, index: number) {

@@ -9,20 +9,19 @@ import { StepTimer } from './step-timer.ts'
 import { SIMULATED_VOCABULARY_SIZE } from './vocabulary.ts'
 
 export interface SimulatedEngineOptions {
-  /** Choices that say a token per step; the others wait in the order of arrival. */
+  /** Choices that emit a token per step; the others wait in the order of arrival. */
   readonly slots: number
   readonly contextLength: number
-  /** Length of a step; 0 is as fast as the event loop turns. */
+  /** Length of a step; 0: one step per turn of the event loop. */
   readonly stepMs: number
   readonly listener: EngineListener
 }
 
 /**
- * An engine without a model, for load and fault tests of everything around it. What a choice says is a pure function of
- * prompt, seed, choice and position, so a request that was interrupted says the same again. No end token is ever drawn:
- * choices run to `maxNewTokens` or a stop string. Of the sampling parameters it obeys the seed, whether the temperature
- * is 0, and `minNewTokens`; it ignores filters, penalties, bias, allowed and banned tokens, and so too `stopTokenIds`
- * and `scoredTokenIds`.
+ * An engine without a model, for load and fault tests of everything around it. A token is a pure function of prompt,
+ * seed, choice and position, so an interrupted request gets the same tokens again. There is no end token: choices end
+ * at `maxNewTokens` or at a stop string. Of the sampling parameters, the seed, temperature 0 and `minNewTokens` have an
+ * effect; filters, penalties, bias, allowed and banned tokens, `stopTokenIds` and `scoredTokenIds` are ignored.
  */
 export function createSimulatedEngine(options: SimulatedEngineOptions): Engine {
   return new SimulatedEngine(options)
@@ -37,7 +36,7 @@ class SimulatedEngine implements Engine {
   readonly #jobs = new Map<string, SimulatedJob>()
   readonly #waiting = new Map<SimulatedChoice, SimulatedJob>()
   readonly #active = new Map<SimulatedChoice, SimulatedJob>()
-  /** Requests that had said everything but their end. */
+  /** Requests whose history lacks only the terminal event. */
   readonly #complete = new Set<SimulatedJob>()
   #running: ReadonlySet<SimulatedJob> = new Set()
   #isClosed = false
@@ -68,7 +67,7 @@ class SimulatedEngine implements Engine {
     return this.#timer.startedAtMs
   }
 
-  /** It has neither cache nor prefill. */
+  /** The gauges of cache and prefill stay 0. */
   get statistics(): EngineStatistics {
     const decodeMs = this.#timer.stepsDone * this.#stepMs
     return {
@@ -106,7 +105,7 @@ class SimulatedEngine implements Engine {
     for (const requestId of [...this.#jobs.keys()]) this.cancel(requestId)
   }
 
-  /** @returns whether there is more to do */
+  /** @returns whether there are requests left */
   #step(): boolean {
     const nowMs = Date.now()
     const events: { requestId: string; event: LoggedEvent }[] = []
@@ -136,19 +135,23 @@ class SimulatedEngine implements Engine {
       this.#jobs.delete(job.request.id)
     }
     this.#complete.clear()
-    if (moved.size > 0) this.#listener.advanced(Array.from(moved, job => job.request.id))
-    this.#listener.events(events)
+    if (moved.size > 0) this.#listener.emit({ kind: 'advanced', requestIds: idsOf(moved) })
+    this.#listener.emit({ kind: 'events', events })
     this.#emitRunning()
     return this.#jobs.size > 0
   }
 
-  /** The step that is waited for is for those with a slot, and those that get one at its end. */
+  /** The next step computes the choices with a slot, and those that get a free one. */
   #emitRunning(): void {
     const running = new Set(this.#active.values())
     const free = this.#slots - this.#active.size
     for (const job of this.#waiting.values().take(free)) running.add(job)
     if (running.size === this.#running.size && running.isSubsetOf(this.#running)) return
     this.#running = running
-    this.#listener.running(Array.from(running, job => job.request.id))
+    this.#listener.emit({ kind: 'running', requestIds: idsOf(running) })
   }
+}
+
+function idsOf(jobs: ReadonlySet<SimulatedJob>): string[] {
+  return Array.from(jobs, job => job.request.id)
 }

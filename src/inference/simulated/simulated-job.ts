@@ -1,30 +1,30 @@
 import type { FinishedEvent, GeneratedTokenEvent, LoggedEvent, PromptEvent } from '../contract/events.ts'
 import { type History, readHistory, toTimings } from '../contract/history.ts'
 import { rankChoices } from '../contract/ranking.ts'
-import { choiceCount, type GenerationRequest } from '../contract/request.ts'
+import { choiceCount, type GenerationRequest, promptTokensOf } from '../contract/request.ts'
 import { promptEvents } from './prompt-text.ts'
 import { SimulatedChoice } from './simulated-choice.ts'
 
-/** A request in the simulated engine: its choices, and what it has said so far. */
+/** A request in the simulated engine: its choices and its progress. */
 export class SimulatedJob {
   readonly request: GenerationRequest
   /**
-   * Those with more to say, in the order in which they want a slot. Without new tokens one stands for all choices of a
-   * prompt.
+   * Choices that have not ended, in the order in which they get a slot. Without new tokens, one represents all choices
+   * of a prompt.
    */
   readonly choices: readonly SimulatedChoice[]
-  /** A step since it came here has moved it. */
+  /** A step has computed something of the request since it was submitted to this engine. */
   hasAdvanced = false
   readonly #history: History
-  /** Prompts told since it came here. */
+  /** Prompts that this engine has emitted. */
   readonly #emittedPrompts = new Set<number>()
   #open: number
-  /** Of each choice. */
+  /** By choice. */
   readonly #scores: { tokens: number; logprob: number }[]
   #startedAtMs: number | null
   #firstTokenAtMs: number | null
 
-  /** @param events  what was said of it before it came here */
+  /** @param events  the history of the request */
   constructor(request: GenerationRequest, events: readonly LoggedEvent[]) {
     const { choicesPerPrompt, maxNewTokens } = request
     this.request = request
@@ -35,11 +35,11 @@ export class SimulatedJob {
     this.choices = Array.from({ length: choiceCount(request) }, (_, choice) => choice)
       .filter(choice => maxNewTokens > 0 || choice % choicesPerPrompt === 0)
       .map(choice => new SimulatedChoice(request, Math.floor(choice / choicesPerPrompt), choice))
-      .filter(choice => !this.#goBehind(choice, this.#history.tokenIds[choice.index]?.length ?? 0))
+      .filter(choice => !this.#replay(choice, this.#history.tokenIds[choice.index]?.length ?? 0))
     this.#open = this.choices.length
   }
 
-  /** A choice gets its slot. */
+  /** Starts a choice. @returns the events that precede its tokens */
   begin(choice: SimulatedChoice, nowMs: number): LoggedEvent[] {
     const isFirst = this.#startedAtMs === null && !this.#history.isStarted
     const events: LoggedEvent[] = isFirst ? [{ kind: 'started', atMs: nowMs }] : []
@@ -50,7 +50,8 @@ export class SimulatedJob {
   }
 
   /**
-   * One step of a choice; null where no token is wanted at all. The choice has ended if that is null or has an `end`.
+   * One step of a choice. @returns null if the request generates no tokens. The choice has ended if this is null or has
+   * an `end`.
    */
   step(choice: SimulatedChoice, nowMs: number): GeneratedTokenEvent | null {
     const token = this.request.maxNewTokens === 0 ? null : choice.next()
@@ -69,7 +70,7 @@ export class SimulatedJob {
     return {
       kind: 'finished',
       usage: {
-        promptTokens: this.request.prompts.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0),
+        promptTokens: promptTokensOf(this.request),
         completionTokens: this.#scores.reduce((sum, { tokens }) => sum + tokens, 0) * this.request.standsFor,
         cachedTokens: 0
       },
@@ -78,8 +79,8 @@ export class SimulatedJob {
     }
   }
 
-  /** Says again to itself what a choice has said. @returns whether that was all */
-  #goBehind(choice: SimulatedChoice, emitted: number): boolean {
+  /** Advances a choice past the tokens of the history. @returns whether the choice has ended */
+  #replay(choice: SimulatedChoice, emitted: number): boolean {
     let hasEnded = false
     for (let position = 0; position < emitted; position++) {
       const token = choice.next()
@@ -96,7 +97,7 @@ export class SimulatedJob {
     score.logprob += token.score?.logprob ?? 0
   }
 
-  /** Events are cut at the same places each time: those told are the first. */
+  /** The events of a prompt that follow the history. A prompt is always cut at the same positions. */
   #pendingPrompt(promptIndex: number): PromptEvent[] {
     const tokenIds = this.request.prompts[promptIndex]?.tokenIds ?? []
     let emitted = this.#history.emittedPromptTokens[promptIndex] ?? 0

@@ -1,14 +1,14 @@
-/** Calls at a steady pace while there is work, and never otherwise: the one timer of the simulated engine. */
+/** Calls `step` at a steady pace while there is work. The only timer of the simulated engine. */
 export class StepTimer {
   readonly #stepMs: number
   readonly #step: () => boolean
   #cancelNext: (() => void) | null = null
-  /** Where the pace says that the next step ends, in milliseconds of the monotonic clock. */
+  /** When the next step should end, in milliseconds of the monotonic clock. */
   #dueMs = 0
   #startedAtMs: number | null = null
   #stepsDone = 0
 
-  /** @param step returns whether another one is wanted */
+  /** @param step  returns whether there is more work */
   constructor(stepMs: number, step: () => boolean) {
     this.#stepMs = stepMs
     this.#step = step
@@ -18,19 +18,19 @@ export class StepTimer {
     return this.#stepsDone
   }
 
-  /** Unix milliseconds at which the step that is being waited for began. */
+  /** Unix milliseconds at which the current step began; null without work. */
   get startedAtMs(): number | null {
     return this.#startedAtMs
   }
 
-  /** There is work from now on. */
+  /** Starts the steps. A no-op while they run. */
   run(): void {
     if (this.#cancelNext !== null) return
     this.#dueMs = performance.now() + this.#stepMs
     this.#wait()
   }
 
-  /** There is none any more. */
+  /** Stops the steps. */
   rest(): void {
     this.#cancelNext?.()
     this.#cancelNext = null
@@ -52,13 +52,13 @@ export class StepTimer {
     this.#stepsDone++
     const firing = this.#cancelNext
     const hasMore = this.#step()
-    // The step may have ended all work itself, and begun new.
+    // The step may have stopped the timer, and may have started it again.
     if (this.#cancelNext !== firing) return
     if (!hasMore) {
       this.rest()
       return
     }
-    // A late step shortens the next one, so that the pace is kept; whole steps that were missed are not made up for.
+    // A late step shortens the next one, so that the pace is kept. Missed steps are not repeated.
     this.#dueMs = Math.max(this.#dueMs + this.#stepMs, performance.now())
     this.#wait()
   }

@@ -1,25 +1,25 @@
 import type { DeliveryPolicy } from '../../inference/contract/delivery-policy.ts'
-import type { StepEvents } from '../../inference/contract/engine.ts'
+import type { EngineSignal, StepEvents } from '../../inference/contract/engine.ts'
 import { type ErrorCode, ServiceError } from '../../inference/contract/errors.ts'
 import { isTerminal, type LogEntry, type LoggedEvent, type QueuedEvent } from '../../inference/contract/events.ts'
-import type { GenerationRequest } from '../../inference/contract/request.ts'
+import { type GenerationRequest, promptTokensOf } from '../../inference/contract/request.ts'
 import { LogStore, type LogStoreOptions } from '../log/log-store.ts'
 import { CLEAN_RECORD, judgeDeath, POISONED_MESSAGE } from '../poison-rule.ts'
 import type { GenerationQueue, QueueDepth, QueueEvent, RequestSnapshot } from '../queue.ts'
 import { StartEstimate } from '../start-estimate.ts'
+import type { WorkerHandle, WorkerLink, WorkerPool } from '../worker-pool.ts'
 import type { Job } from './job.ts'
 import { Lease } from './lease.ts'
-import { promptTokensOf, WaitQueue } from './wait-queue.ts'
-import type { WorkerHandle, WorkerLink, WorkerPool } from './worker-pool.ts'
+import { WaitQueue } from './wait-queue.ts'
 import { WorkerRecord } from './worker-record.ts'
 import { WorkerSelection } from './worker-selection.ts'
 
 export interface EmbeddedQueueOptions extends LogStoreOptions {
-  /** Requests that may wait. */
+  /** How many requests may wait. */
   readonly waitingLimit: number
-  /** Prompt tokens of all that wait; one request alone may exceed it. */
+  /** Prompt tokens of all waiting requests; a single request may exceed it. */
   readonly waitingTokenLimit: number
-  /** How long a request goes on without a reader, unless its delivery policy says that it runs by itself. */
+  /** How long a request continues without a reader, unless its policy on disconnect is `run`. */
   readonly resumeGraceMs: number
 }
 
@@ -32,9 +32,7 @@ const DEFAULTS: EmbeddedQueueOptions = {
   retainedTokens: 1_000_000
 }
 
-/**
- * The queue in the memory of the API process: requests wait here, workers take a worker, logs are read from the store.
- */
+/** The queue in the memory of the API process. */
 export class EmbeddedQueue implements GenerationQueue, WorkerPool {
   readonly #options: EmbeddedQueueOptions
   readonly #waitQueue = new WaitQueue()
@@ -46,7 +44,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
   #arrivals = 0
   #handedOn = 0
   readonly #idleListeners = new Set<() => void>()
-  /** Why nothing is admitted any more. */
+  /** Why no request is admitted any more; null while requests are admitted. */
   #refusal: string | null = null
 
   constructor(options: Partial<EmbeddedQueueOptions> = {}) {
@@ -113,7 +111,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
     return job === undefined ? null : this.#waitQueue.position(job)
   }
 
-  /** How many times a request lost its worker and was kept for another, since the start. */
+  /** How many times a request lost its worker and was queued again, since the start. */
   get handedOn(): number {
     return this.#handedOn
   }
@@ -134,9 +132,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
     this.#workers.add(worker)
     this.#dispatch()
     return {
-      deliver: events => this.#deliver(worker, events),
-      running: requestIds => worker.recordRun(requestIds),
-      advanced: requestIds => worker.recordAdvance(requestIds),
+      emit: signal => this.#onSignal(worker, signal),
       retire: () => this.#retire(worker),
       leave: replace => this.#leave(worker, replace)
     }
@@ -152,13 +148,16 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
     const { waitingLimit, waitingTokenLimit } = this.#options
     const { length, promptTokens } = this.#waitQueue
     if (length === 0 && this.#workers.workerFor(request, null) !== null) return
-    if (length >= waitingLimit) throw new ServiceError('queue_full', `${length} requests are waiting, and no more than ${waitingLimit} may`)
+    if (length >= waitingLimit) throw new ServiceError('queue_full', `${length} requests are waiting, which is the limit (${waitingLimit})`)
     if (length > 0 && promptTokens + promptTokensOf(request) > waitingTokenLimit) {
-      throw new ServiceError('queue_full', `${promptTokens} prompt tokens are waiting, and no more than ${waitingTokenLimit} may`)
+      throw new ServiceError(
+        'queue_full',
+        `${promptTokens} prompt tokens are waiting, and this request would exceed the limit of ${waitingTokenLimit}`
+      )
     }
   }
 
-  /** Gives out what fits, then tells the rest where it stands. */
+  /** Starts every request that fits, then updates the positions of the others. */
   #dispatch(): void {
     this.#dispatchSuspect()
     for (let head = this.#waitQueue.head; head !== undefined; head = this.#waitQueue.head) {
@@ -173,14 +172,33 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
     const { suspect } = this.#waitQueue
     const worker = suspect === undefined ? null : this.#workers.idleWorker()
     if (suspect !== undefined && worker !== null) this.#start(suspect, worker)
-    if (suspect === undefined || worker !== null) this.#workers.keepNone()
+    if (suspect === undefined || worker !== null) this.#workers.releaseReserved()
   }
 
   #start(job: Job, worker: WorkerRecord): void {
     this.#waitQueue.remove(job)
-    job.log.standAt(null)
+    job.log.setPosition(null)
     job.firstStartMs ??= performance.now()
     worker.start(job)
+  }
+
+  #onSignal(worker: WorkerRecord, signal: EngineSignal): void {
+    switch (signal.kind) {
+      case 'events':
+        this.#deliver(worker, signal.events)
+        break
+      case 'running':
+        worker.recordRun(signal.requestIds)
+        break
+      case 'advanced':
+        worker.recordAdvance(signal.requestIds)
+        break
+      case 'adopted':
+      case 'heartbeat':
+        break
+      default:
+        signal satisfies never
+    }
   }
 
   #deliver(worker: WorkerRecord, events: StepEvents): void {
@@ -218,7 +236,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
     this.#dispatch()
   }
 
-  /** Ends a request from our side, waiting or running, and gives its slot to the next. */
+  /** Ends a waiting or running request, and starts requests that fit into its rows. */
   #end(job: Job, code: ErrorCode, message: string): void {
     this.#close(job, code, message)
     this.#dispatch()
@@ -247,12 +265,12 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
 
   #changed(): void {
     this.#waitQueue.jobs.forEach((job, index) => {
-      job.log.standAt(this.#queued(index + 1))
+      job.log.setPosition(this.#queued(index + 1))
     })
     if (this.#jobs.size === 0) for (const notify of this.#idleListeners) notify()
   }
 
-  /** Resolves when nothing waits or runs, or when `signal` aborts. */
+  /** Resolves when every request has ended, or when `signal` aborts. */
   async #idle(signal: AbortSignal): Promise<void> {
     if (this.#jobs.size === 0 || signal.aborted) return
     const { promise, resolve } = Promise.withResolvers<void>()

@@ -3,10 +3,11 @@ import type { TokenLog } from '../log/token-log.ts'
 import type { DeathRecord } from '../poison-rule.ts'
 import type { Lease } from './lease.ts'
 
-/** What a running request may ask of where it runs. */
+/** The worker of a running request. */
 export interface JobHolder {
-  /** It does not run here any more: it has ended, or the worker has. */
+  /** The request or the worker has ended: its rows are free. */
   release(job: Job): void
+  /** Releases the request and cancels it on the worker. */
   cancel(job: Job): void
 }
 
@@ -15,17 +16,17 @@ export interface Job {
   readonly request: GenerationRequest
   readonly log: TokenLog
   readonly lease: Lease
-  /** Counts requests as they come. */
+  /** Number of requests admitted before. */
   readonly arrival: number
-  /** Where it runs; null while it waits. */
+  /** null while the request waits. */
   worker: JobHolder | null
-  /** Of the worker that ran it last. */
+  /** Of the worker that ran the request last. */
   workerIndex: number | null
-  /** By a clock that never jumps; null before its first start. */
+  /** By a monotonic clock; null before the first start. */
   firstStartMs: number | null
-  /** A worker that ran it has died: it waits before all that were never started. */
+  /** Its worker has died: the request waits before all that were never started. */
   isReturned: boolean
   deaths: DeathRecord
-  /** To be run alone. */
+  /** The request must run alone. */
   isSuspect: boolean
 }

@@ -1,10 +1,10 @@
 import type { DeliveryPolicy } from '../../inference/contract/delivery-policy.ts'
 import type { ErrorCode } from '../../inference/contract/errors.ts'
 
-/** Timers cannot wait longer (24 days). */
+/** The longest delay of a timer (24 days). */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
-/** How long a request may go on: until its deadline, and, unless it is to run by itself, while somebody reads it. */
+/** Ends a request at its deadline and, unless its policy is `run`, when it has had no reader for a while. */
 export class Lease {
   readonly #delivery: DeliveryPolicy
   readonly #graceMs: number
@@ -14,7 +14,7 @@ export class Lease {
   #graceTimer: NodeJS.Timeout | undefined
   #deadlineTimer: NodeJS.Timeout | undefined
 
-  /** @param end  called once, when the lease runs out; never within a call of ours */
+  /** @param end  called once, when the lease expires; never within a call of this class */
   constructor(delivery: DeliveryPolicy, graceMs: number, end: (code: ErrorCode, message: string) => void) {
     this.#delivery = delivery
     this.#graceMs = graceMs
@@ -23,13 +23,11 @@ export class Lease {
     this.#awaitDeadline()
   }
 
-  /** A reader has come. */
   addReader(): void {
     this.#readers++
     clearTimeout(this.#graceTimer)
   }
 
-  /** A reader has left. */
   removeReader(): void {
     this.#readers--
     this.#awaitReader()
@@ -44,7 +42,7 @@ export class Lease {
 
   #awaitReader(): void {
     if (this.#isOver || this.#readers > 0 || this.#delivery.onDisconnect === 'run') return
-    this.#graceTimer = setTimeout(() => this.#end('cancelled', 'nobody read the request any more'), this.#graceMs).unref()
+    this.#graceTimer = setTimeout(() => this.#end('cancelled', 'the request has had no reader for too long'), this.#graceMs).unref()
   }
 
   #awaitDeadline(): void {

@@ -1,9 +1,9 @@
-import type { GenerationRequest } from '../../inference/contract/request.ts'
+import { promptTokensOf } from '../../inference/contract/request.ts'
 import type { Job } from './job.ts'
 
 /**
- * Who waits: first those that a dead worker ran, then by priority, then in the order of arrival.
- * A request that is too wide for the free rows holds up those behind it, so that it is never starved.
+ * Waiting requests: first those whose worker died, then by priority, then in the order of arrival.
+ * A request with more choices than there are free rows blocks those after it, so that it never starves.
  */
 export class WaitQueue {
   readonly #jobs: Job[] = []
@@ -13,7 +13,7 @@ export class WaitQueue {
     return this.#jobs.length
   }
 
-  /** Over all prompts that wait: what the line costs in memory. */
+  /** Over all waiting requests, as a measure of memory. */
   get promptTokens(): number {
     return this.#promptTokens
   }
@@ -22,12 +22,12 @@ export class WaitQueue {
     return this.#jobs
   }
 
-  /** The next that may share a worker. */
+  /** The next request that may share a worker. */
   get head(): Job | undefined {
     return this.#jobs.find(job => !job.isSuspect)
   }
 
-  /** The next that must run alone. */
+  /** The next request that must run alone. */
   get suspect(): Job | undefined {
     return this.#jobs.find(job => job.isSuspect)
   }
@@ -45,7 +45,7 @@ export class WaitQueue {
     this.#promptTokens -= promptTokensOf(job.request)
   }
 
-  /** 1 is next; null when it is not in the line. */
+  /** 1 is next; null when the request does not wait. */
   position(job: Job): number | null {
     const index = this.#jobs.indexOf(job)
     return index < 0 ? null : index + 1
@@ -55,8 +55,4 @@ export class WaitQueue {
 function order(one: Job, other: Job): number {
   if (one.isReturned !== other.isReturned) return one.isReturned ? -1 : 1
   return one.request.delivery.priority - other.request.delivery.priority || one.arrival - other.arrival
-}
-
-export function promptTokensOf(request: GenerationRequest): number {
-  return request.prompts.reduce((sum, prompt) => sum + prompt.tokenIds.length, 0)
 }

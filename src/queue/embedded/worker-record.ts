@@ -1,9 +1,9 @@
 import { choiceCount, type GenerationRequest } from '../../inference/contract/request.ts'
 import type { WorkerDeath } from '../poison-rule.ts'
+import type { WorkerLink } from '../worker-pool.ts'
 import type { Job, JobHolder } from './job.ts'
-import type { WorkerLink } from './worker-pool.ts'
 
-/** The queue's book of one worker: which requests it runs, how far they are, and how many of its rows are free. */
+/** The queue's record of one worker: the requests it runs, which of them have advanced, and its free rows. */
 export class WorkerRecord implements JobHolder {
   readonly #link: WorkerLink
   readonly #jobs = new Map<string, { readonly job: Job; readonly rows: number }>()
@@ -38,17 +38,16 @@ export class WorkerRecord implements JobHolder {
     return this.#isRetired
   }
 
-  /** Nothing may join what it runs. */
+  /** The worker must get no other request meanwhile. */
   get runsSuspect(): boolean {
     return this.jobs.some(job => job.isSuspect)
   }
 
-  /** What it runs by this id. */
   find(requestId: string): Job | undefined {
     return this.#jobs.get(requestId)?.job
   }
 
-  /** A request with more choices than the worker has rows needs all of them, and runs in waves. */
+  /** A request with more choices than the worker has rows needs all rows, and runs in waves. */
   canTake(request: GenerationRequest): boolean {
     return !this.#isRetired && !this.runsSuspect && this.#weight(request) <= this.#freeRows
   }
@@ -78,7 +77,7 @@ export class WorkerRecord implements JobHolder {
     this.release(job)
   }
 
-  /** A run begins, or a rest. */
+  /** @param requestIds  of the run that begins; none before the worker waits */
   recordRun(requestIds: readonly string[]): void {
     this.#inRun = requestIds
   }
@@ -87,12 +86,12 @@ export class WorkerRecord implements JobHolder {
     for (const requestId of requestIds) if (this.#jobs.has(requestId)) this.#advanced.add(requestId)
   }
 
-  /** How its end would meet a request that it runs. */
+  /** The death of this worker, as it counts for one of its requests. */
   deathOf({ request: { id }, isSuspect, log }: Job): WorkerDeath {
     return { wasInRun: this.#inRun.includes(id), hadAdvanced: this.#advanced.has(id), wasAlone: isSuspect, logEntries: log.last }
   }
 
-  /** Takes nothing from now on. */
+  /** The worker gets no more requests. */
   retire(): void {
     this.#isRetired = true
   }

@@ -4,13 +4,13 @@ import { invariant } from '../../inference/contract/invariant.ts'
 import { TokenLog } from './token-log.ts'
 
 export interface LogStoreOptions {
-  /** How long the log of a plain request (`onDisconnect: 'cancel'`) can be read after its end. */
+  /** How long the log of a plain request (`onDisconnect: 'cancel'`) is kept after its end. */
   readonly retentionMs: number
-  /** The same of all others: their readers may come back. */
+  /** The same for all other requests, whose readers may reconnect. */
   readonly streamRetentionMs: number
   /**
-   * Tokens and alternatives in ended logs, all together; beyond it some go before their time, plain ones first, but
-   * never the one that has just ended. 1,000 take about 0.2 MB.
+   * Tokens and alternatives in all ended logs together. Beyond this limit logs are dropped early, those of plain
+   * requests first, but never the one that has just ended. 1,000 take about 0.2 MB.
    */
   readonly retainedTokens: number
 }
@@ -21,17 +21,18 @@ export interface StoredLog {
 }
 
 /**
- * The logs of all requests with their delivery policies and idempotency keys: live ones as long as they live, ended
- * ones for a while.
+ * The logs of all requests that have not ended or ended a short time ago, with their delivery policies and idempotency
+ * keys.
  */
 export class LogStore {
   readonly #options: LogStoreOptions
   readonly #byId = new Map<string, StoredLog>()
   /** Request ids by owner and idempotency key. */
   readonly #claims = new Map<string, string>()
-  /** Ended logs that nobody is likely to come back to, and the others; oldest first, each with the timer of its end. */
+  /** Ended logs of plain requests, oldest first, with the timers that drop them. */
   readonly #plain = new Map<string, NodeJS.Timeout>()
-  readonly #kept = new Map<string, NodeJS.Timeout>()
+  /** Ended logs of all other requests. */
+  readonly #resumable = new Map<string, NodeJS.Timeout>()
   #endedTokens = 0
 
   constructor(options: LogStoreOptions) {
@@ -55,7 +56,7 @@ export class LogStore {
   }
 
   /**
-   * The request that the delivery policy's idempotency key stands for; null when it is free, or its request has failed
+   * The request with the delivery policy's idempotency key; null when the key is unused, or when its request has failed
    * or was cancelled.
    *
    * @throws {ServiceError} `idempotency_mismatch`
@@ -71,16 +72,16 @@ export class LogStore {
     return log.hasFailed ? null : requestId
   }
 
-  /** The log has its terminal event: from now on it is kept for a while only. */
+  /** Starts the retention time of a log that has its terminal event. */
   retain(requestId: string): void {
     const { log, delivery } = this.find(requestId)
     const { retentionMs, streamRetentionMs, retainedTokens } = this.#options
     const isPlain = delivery.onDisconnect === 'cancel'
     const timer = setTimeout(() => this.#drop(requestId), isPlain ? retentionMs : streamRetentionMs).unref()
     if (isPlain) this.#plain.set(requestId, timer)
-    else this.#kept.set(requestId, timer)
+    else this.#resumable.set(requestId, timer)
     this.#endedTokens += log.tokens
-    for (const ended of [this.#plain, this.#kept]) {
+    for (const ended of [this.#plain, this.#resumable]) {
       for (const oldest of ended.keys()) {
         if (this.#endedTokens <= retainedTokens) return
         if (oldest !== requestId) this.#drop(oldest)
@@ -88,12 +89,12 @@ export class LogStore {
     }
   }
 
-  /** Readers that hold the log read it to its end all the same. */
+  /** Readers that have opened the log before can still read it to its end. */
   #drop(requestId: string): void {
     const { log, delivery } = this.find(requestId)
-    clearTimeout(this.#plain.get(requestId) ?? this.#kept.get(requestId))
+    clearTimeout(this.#plain.get(requestId) ?? this.#resumable.get(requestId))
     this.#plain.delete(requestId)
-    this.#kept.delete(requestId)
+    this.#resumable.delete(requestId)
     this.#endedTokens -= log.tokens
     this.#byId.delete(requestId)
     const claim = claimOf(delivery)
@@ -101,7 +102,7 @@ export class LogStore {
   }
 }
 
-/** Keys of different owners never meet. */
+/** Keys of different owners are different claims. */
 function claimOf({ owner, idempotency }: DeliveryPolicy): string | null {
   return idempotency === null ? null : JSON.stringify([owner, idempotency.key])
 }

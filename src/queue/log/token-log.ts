@@ -3,10 +3,10 @@ import { invariant } from '../../inference/contract/invariant.ts'
 import type { QueueEvent } from '../queue.ts'
 import { Notifier } from './notifier.ts'
 
-/** Of one batch: whoever reads it does so in one turn of the event loop. */
+/** Limit of a batch: a reader processes a batch in one turn of the event loop. */
 const BATCH_ENTRIES = 1000
 
-/** All that happened to one request, in order; and, while it waits, where it stands. */
+/** All events of one request, in order, and its position while it waits. */
 export class TokenLog {
   readonly #entries: LogEntry[] = []
   readonly #notifiers = new Set<Notifier>()
@@ -26,7 +26,7 @@ export class TokenLog {
     return this.#entries
   }
 
-  /** Ordinal of the last entry. */
+  /** Ordinal of the last entry; 0 for none. */
   get last(): number {
     return this.#entries.length
   }
@@ -36,19 +36,19 @@ export class TokenLog {
     return event !== undefined && isTerminal(event) ? event : null
   }
 
-  /** What follows an ordinal, as many as are read in one piece. */
+  /** The batch of entries that follow an ordinal. */
   after(ordinal: number): readonly LogEntry[] {
     return this.#entries.slice(ordinal, ordinal + BATCH_ENTRIES)
   }
 
-  /** What it weighs in memory: tokens and alternatives, with their texts. */
+  /** Number of tokens and alternatives, as a measure of memory. */
   get tokens(): number {
     return this.#tokens
   }
 
-  /** @throws {InvariantError} when something follows the terminal event */
+  /** @throws {InvariantError} the log has a terminal event */
   append(event: LoggedEvent): void {
-    invariant(!this.#hasEnded, `a ${event.kind} event follows the end of a log`)
+    invariant(!this.#hasEnded, `a ${event.kind} event follows the terminal event of a log`)
     this.#entries.push({ ordinal: this.#entries.length + 1, event })
     this.#tokens += tokensIn(event)
     this.#hasEnded = isTerminal(event)
@@ -56,17 +56,17 @@ export class TokenLog {
     this.#notify()
   }
 
-  /** Readers are told where it waits whenever its position changes, until the first entry; null: it waits no more. */
-  standAt(queued: QueuedEvent | null): void {
-    invariant(!this.#hasEnded, 'a request that ended does not wait')
+  /** Sends the position to readers when it changes, until the first entry. null: the request does not wait. */
+  setPosition(queued: QueuedEvent | null): void {
+    invariant(!this.#hasEnded, 'a request that has ended has no position')
     if (this.#entries.length > 0 || queued?.position === this.#queued?.position) return
     this.#queued = queued
     if (queued !== null) this.#notify()
   }
 
   /**
-   * Entries with an ordinal above `afterOrdinal`, and positions while there are none; ends with the log, or when
-   * `signal` aborts.
+   * Entries with an ordinal above `afterOrdinal`, and positions while there are no entries. Ends after the terminal
+   * event, or when `signal` aborts.
    */
   async *read(afterOrdinal: number, signal: AbortSignal): AsyncGenerator<readonly QueueEvent[], void, undefined> {
     const notifier = new Notifier()

@@ -1,67 +1,44 @@
-import type { Engine, EngineListener, StepEvents } from '../../inference/contract/engine.ts'
+import type { Engine, EngineListener, EngineSignal, StepEvents } from '../../inference/contract/engine.ts'
 import { isTerminal, type LoggedEvent } from '../../inference/contract/events.ts'
 import { invariant } from '../../inference/contract/invariant.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
-import type { EngineStatistics } from '../../inference/contract/statistics.ts'
-
-/** What a worker proves that it lives and works with. */
-export interface Progress {
-  /** Native runs completed since the start. */
-  readonly stepsDone: number
-  /** Unix milliseconds at which the current one began; null between runs. */
-  readonly stepStartedAtMs: number | null
-  /** Requests that have not ended. While there are some, steps must advance. */
-  readonly activeRequests: number
-  readonly statistics: EngineStatistics
-}
-
-/** The worker's way to the queue. Calls arrive in order; none of them throws or waits. */
-export interface Uplink {
-  events(events: StepEvents): void
-  /** As the engine tells it. */
-  running(requestIds: readonly string[]): void
-  /** As the engine tells it. */
-  advanced(requestIds: readonly string[]): void
-  /** As the engine tells it. */
-  adopted?(requestIds: readonly string[]): void
-  heartbeat(progress: Progress): void
-}
 
 /**
- * Worker side of the queue: hands requests to the engine and the engine's events back, one message per step as a rule.
+ * The worker's side of a queue: passes requests to the engine and the engine's signals to the queue, with heartbeats.
  */
-export class JobRunner {
-  readonly #uplink: Uplink
+export class JobRunner implements EngineListener {
+  readonly #uplink: EngineListener
   readonly #heartbeatMs: number
   readonly #active = new Set<string>()
   #engine: Engine | null = null
   #heart: NodeJS.Timeout | null = null
   #becameIdle: () => void = () => {}
 
-  constructor(uplink: Uplink, heartbeatMs: number) {
+  /** @param uplink  the next hop towards the queue */
+  constructor(uplink: EngineListener, heartbeatMs: number) {
     this.#uplink = uplink
     this.#heartbeatMs = heartbeatMs
   }
 
-  /** From here on requests may come. */
+  /** Starts to accept requests and to send heartbeats. */
   serve(engine: Engine): void {
     this.#engine = engine
     this.#beat()
     this.#heart = setInterval(() => this.#beat(), this.#heartbeatMs)
   }
 
-  /** As the engine's; nothing where its cache dies with it. */
+  /** See `Engine.useCacheFile`. A no-op for an engine whose cache ends with its process. */
   useCacheFile(descriptor: number): void {
     this.#engine?.useCacheFile?.(descriptor)
   }
 
-  /** As the engine's; nothing where its cache dies with it. */
+  /** See `Engine.attachOrphanedCache`. A no-op for an engine whose cache ends with its process. */
   attachOrphanedCache(descriptor: number): void {
     this.#engine?.attachOrphanedCache?.(descriptor)
   }
 
   start(request: GenerationRequest, history: readonly LoggedEvent[]): void {
-    invariant(this.#engine !== null, 'a request came before the model was loaded')
+    invariant(this.#engine !== null, 'a request was started before the model was loaded')
     this.#active.add(request.id)
     this.#engine.submit(request, history)
   }
@@ -71,15 +48,13 @@ export class JobRunner {
     this.#checkIdle()
   }
 
-  /** To be given to the engine. */
-  readonly listener: EngineListener = {
-    events: events => this.#onEvents(events),
-    running: requestIds => this.#uplink.running(requestIds),
-    advanced: requestIds => this.#uplink.advanced(requestIds),
-    adopted: requestIds => this.#uplink.adopted?.(requestIds)
+  /** The listener of the engine: as a rule one message per step. */
+  emit(signal: EngineSignal): void {
+    if (signal.kind === 'events') this.#emitEvents(signal.events)
+    else this.#uplink.emit(signal)
   }
 
-  /** Lets all requests end, then closes the engine. The queue must have stopped giving out requests. */
+  /** Waits until all requests have ended, then closes the engine. The queue must have stopped to dispatch requests. */
   async drain(): Promise<void> {
     if (this.#active.size > 0) {
       await new Promise<void>(resolve => {
@@ -90,8 +65,8 @@ export class JobRunner {
     if (this.#heart !== null) clearInterval(this.#heart)
   }
 
-  #onEvents(events: StepEvents): void {
-    for (const message of inMessages(events)) this.#uplink.events(message)
+  #emitEvents(events: StepEvents): void {
+    for (const message of inMessages(events)) this.#uplink.emit({ kind: 'events', events: message })
     for (const { requestId, event } of events) {
       if (isTerminal(event)) this.#active.delete(requestId)
     }
@@ -103,15 +78,15 @@ export class JobRunner {
   }
 
   #beat(): void {
-    invariant(this.#engine !== null, 'a heart beats without an engine')
+    invariant(this.#engine !== null, 'a heartbeat is due without an engine')
     const { stepsDone, stepStartedAtMs, statistics } = this.#engine
-    this.#uplink.heartbeat({ stepsDone, stepStartedAtMs, activeRequests: this.#active.size, statistics })
+    this.#uplink.emit({ kind: 'heartbeat', progress: { stepsDone, stepStartedAtMs, activeRequests: this.#active.size, statistics } })
   }
 }
 
 /**
- * The scores of a piece of a prompt are a message of their own: whoever gets messages parses each in one turn of its
- * event loop. All else that a step said stays together, so that a log is cut between steps where a worker dies.
+ * Each scored piece of a prompt is a message of its own, because the receiver parses a message in one turn of its event
+ * loop. All other events of a step stay together, so that a worker's death cuts a log between steps.
  */
 function* inMessages(events: StepEvents): Generator<StepEvents, void> {
   let from = 0

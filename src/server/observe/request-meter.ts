@@ -1,5 +1,5 @@
 import { isTerminal, type LoggedEvent, type Timings } from '../../inference/contract/events.ts'
-import { choiceCount, type GenerationRequest } from '../../inference/contract/request.ts'
+import { choiceCount, type GenerationRequest, promptTokensOf } from '../../inference/contract/request.ts'
 import type { QueueEvent } from '../../queue/queue.ts'
 import type { RequestMetrics } from './request-metrics.ts'
 
@@ -49,7 +49,7 @@ export class RequestMeter {
   #countTokens(event: Extract<LoggedEvent, { kind: 'token' | 'finished' }>): void {
     if (!this.#promptIsRead) {
       this.#promptIsRead = true
-      this.#metrics.readPrompt(this.#request.prompts.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0))
+      this.#metrics.readPrompt(promptTokensOf(this.#request))
     }
     const known = event.kind === 'token' ? this.#generated + 1 : event.usage.completionTokens
     this.#metrics.generated(Math.max(0, known - this.#generated))

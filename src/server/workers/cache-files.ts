@@ -2,8 +2,8 @@ import { createCacheFile } from '../../inference/runtime/memory/cache-file.ts'
 import type { EngineOptions } from './worker-engine.ts'
 
 /**
- * One for each seat; none where the engine has no cache, or the system no such files: what a dead worker ran is then
- * computed again.
+ * One file for each worker index; none where the engine has no cache or the system has no such files: the requests of a
+ * dead worker are then computed again.
  */
 export function cacheFilesFor(engine: EngineOptions, workers: number): readonly number[] {
   if (engine.engine === 'simulated') return []

@@ -7,14 +7,14 @@ import type { Logger } from '../logger.ts'
 import { RedisPool } from './redis-pool.ts'
 import type { RedisWorkerSettings } from './redis-worker-settings.ts'
 
-/** Within this, Redis answers, or it is away. */
+/** Redis is unreachable if it does not answer within this time. */
 const REDIS_ANSWERS_MS = 5000
 
 /**
- * The pool of a queue in Redis, for this model.
+ * Opens the pool of a queue in Redis for this model.
  *
- * @param modelHash  null where there is no model to agree on
- * @throws {ExitError} with one line that says why this Redis cannot be used, or that another model is served there
+ * @param modelHash  null where no model is served
+ * @throws {ExitError} this Redis cannot be used, or serves another model; the message is one line
  */
 export async function joinRedis(
   settings: Omit<RedisWorkerSettings, 'workerId'>,
@@ -22,7 +22,7 @@ export async function joinRedis(
   log: Logger
 ): Promise<{ readonly address: RedisAddress; readonly pool: RedisPool }> {
   const address = parseRedisUrl(settings.endpoint.url)
-  invariant(address !== null, 'an address of Redis that was not checked')
+  invariant(address !== null, 'a Redis URL was not validated')
   await reachRedis(address)
   const pool = new RedisPool(settings, log)
   if (modelHash !== null) await agreeOnModel(pool, modelHash, address)
@@ -38,9 +38,9 @@ async function reachRedis(address: RedisAddress): Promise<void> {
 }
 
 /**
- * All who share a queue serve one model: the first who comes says which.
+ * All processes that share a queue serve one model; the first one determines it.
  *
- * @throws {ExitError} Redis has gone, or another model is served there
+ * @throws {ExitError} Redis has become unreachable, or serves another model
  */
 async function agreeOnModel(pool: RedisPool, modelHash: string, address: RedisAddress): Promise<void> {
   const silence = AbortSignal.timeout(REDIS_ANSWERS_MS)

@@ -1,20 +1,20 @@
 import { randomUUID } from 'node:crypto'
-import type { WorkerHandle } from '../../queue/embedded/worker-pool.ts'
 import type { ScriptedRedis } from '../../queue/redis/connection/commands.ts'
 import { shardKeys } from '../../queue/redis/connection/keys.ts'
 import { claimModel } from '../../queue/redis/connection/model-guard.ts'
 import { HandBackDesk } from '../../queue/redis/requests/hand-back.ts'
+import type { WorkerHandle } from '../../queue/worker-pool.ts'
 import type { Logger } from '../logger.ts'
-import type { ChildLink, ChildPool } from './child-pool.ts'
 import { connectTo } from './redis-worker-link.ts'
 import type { RedisWorkerSettings } from './redis-worker-settings.ts'
+import type { ChildLink, ChildPool } from './worker-child.ts'
 
-/** Workers give back by themselves what does not end in time; those that have not left so much later are killed. */
+/** Workers hand back requests that do not end in time. One that has not exited this long after that is killed. */
 export const EXIT_GRACE_MS = 3000
-/** Handing back takes milliseconds, unless Redis is away: then the dead worker's locks run out. */
+/** Handing back takes milliseconds, unless Redis is unreachable: then the dead worker's locks expire instead. */
 const CLOSE_MS = 2000
 
-/** Seats worker processes at a queue in Redis, and hands back at once what one of them held when it died. */
+/** Joins worker processes to a queue in Redis, and hands back the requests of a worker as soon as it has died. */
 export class RedisPool implements ChildPool {
   readonly #settings: Omit<RedisWorkerSettings, 'workerId'>
   readonly #log: Logger
@@ -26,7 +26,7 @@ export class RedisPool implements ChildPool {
   constructor(settings: Omit<RedisWorkerSettings, 'workerId'>, log: Logger) {
     this.#settings = settings
     this.#log = log
-    // Its workers complain of what they miss; one voice more would say the same.
+    // Errors of the connection are not logged: the workers log the same ones.
     this.#redis = connectTo(settings.endpoint, 'patient', () => {})
     this.#desk = new HandBackDesk(this.#redis, shardKeys(settings.endpoint))
   }
@@ -40,10 +40,8 @@ export class RedisPool implements ChildPool {
     const workerId = randomUUID()
     link.joinRedis({ ...this.#settings, workerId })
     return {
-      // Whatever it has to say, it says to Redis.
-      deliver: () => {},
-      running: () => {},
-      advanced: () => {},
+      // The worker writes its signals to Redis.
+      emit: () => {},
       retire: () => {},
       leave: (replace, isDismissed = false) => {
         replace?.()
@@ -52,15 +50,15 @@ export class RedisPool implements ChildPool {
     }
   }
 
-  /** How many times a request lost its worker and was kept for another, since the start. */
+  /** How many times a request lost its worker and was handed back, since the start. */
   get handedOn(): number {
     return this.#handedOn
   }
 
-  /** Other workers of the queue go on. */
+  /** A no-op: the queue may have other workers. */
   giveUp(): void {}
 
-  /** Waits, not for long, until all has been handed back. */
+  /** Waits, for a limited time, until all requests have been handed back. */
   async close(): Promise<void> {
     await Promise.race([Promise.all(this.#pending), new Promise(resolve => setTimeout(resolve, CLOSE_MS).unref())])
     this.#redis.disconnect()
@@ -72,9 +70,9 @@ export class RedisPool implements ChildPool {
       .then(
         requests => {
           this.#handedOn += requests
-          if (requests > 0) this.#log.info({ workerId, requests }, 'what a worker had was handed back')
+          if (requests > 0) this.#log.info({ workerId, requests }, 'the requests of a worker were handed back')
         },
-        error => this.#log.error({ workerId, err: error }, 'what a worker had could not be handed back')
+        error => this.#log.error({ workerId, err: error }, 'the requests of a worker could not be handed back')
       )
       .finally(() => this.#pending.delete(done))
     this.#pending.add(done)

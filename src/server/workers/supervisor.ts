@@ -1,14 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { EngineDescription } from '../../inference/contract/engine.ts'
 import { type EngineStatistics, sumOfCounters, ZERO_COUNTERS, ZERO_GAUGES } from '../../inference/contract/statistics.ts'
-import type { BackoffOptions } from './restart-backoff.ts'
-import { RestartBackoff } from './restart-backoff.ts'
 import { WorkerChild, type WorkerChildOptions, type WorkerDeath, type WorkerState } from './worker-child.ts'
 
+export interface BackoffOptions {
+  readonly firstMs: number
+  readonly maxMs: number
+  /** The delay starts again at `firstMs` after a worker that was ready for this long. */
+  readonly healthyMs: number
+}
+
 export interface SupervisorOptions extends WorkerChildOptions {
-  /** Workers that are given requests. */
+  /** Workers that get requests. */
   readonly workers: number
-  /** Workers beyond those, which load the model and wait to take the seat of one that dies. */
+  /** Additional workers, which load the model and wait to replace one that dies. */
   readonly spareWorkers: number
   readonly backoff: BackoffOptions
 }
@@ -19,7 +24,7 @@ export const SUPERVISOR_DEFAULTS = {
   loadTimeoutMs: 600_000
 } as const
 
-/** What /health says of a worker. */
+/** A worker as `/health` reports it. */
 export interface WorkerReport {
   readonly pid: number | null
   readonly state: WorkerState
@@ -27,17 +32,17 @@ export interface WorkerReport {
   readonly lastProgressAtMs: number
 }
 
-/** Deaths while loading, in a row, after which a worker that was never ready is given up: 5 take about 3 s. */
+/** A worker that was never ready is given up after this many deaths in a row while loading: 5 take about 3 s. */
 const LOADING_DEATHS = 5
-/** Without progress for this long, or half the step timeout, a server with work is not healthy. */
+/** A server with work is unhealthy without progress for this long, or for half the step timeout if that is shorter. */
 const STALL_MS = 10_000
 
-/** Keeps workers alive: starts them, starts dead ones again, ends them in good order or at once. */
+/** Starts workers, restarts dead ones, and stops them gracefully or at once. */
 export class Supervisor {
-  /** Resolves with the model of the first worker that is ready. */
+  /** Resolves with the description of the first engine that is ready. */
   readonly ready: Promise<EngineDescription>
   /**
-   * Resolves, with one line for people, when no worker runs and none will be started again: the model cannot be loaded.
+   * Resolves, with one line for the log, when no worker is left and none will be started: the model cannot be loaded.
    */
   readonly fatal: Promise<string>
   readonly #options: SupervisorOptions
@@ -48,7 +53,7 @@ export class Supervisor {
   readonly #becameFatal = Promise.withResolvers<string>()
   #keptWorkers = 0
   #deathCount = 0
-  /** What workers that have died had done. */
+  /** Summed over workers that have died. */
   #countersOfExited = ZERO_COUNTERS
   readonly #living = new Set<WorkerChild>()
 
@@ -71,32 +76,32 @@ export class Supervisor {
     }))
   }
 
-  /** Of each worker; what those did that have died is the last one, so that sums only grow. */
+  /** One entry per worker, and one for all workers that have died, so that sums are monotonic. */
   get statistics(): readonly EngineStatistics[] {
     return [...Array.from(this.#living, ({ statistics }) => statistics), { gauges: ZERO_GAUGES, counters: this.#countersOfExited }]
   }
 
-  /** Workers that have died, other than by the end of the supervisor. */
+  /** Workers that have died, except those that the supervisor stopped. */
   get deathCount(): number {
     return this.#deathCount
   }
 
-  /** Whether a request would be worked on now. */
+  /** Whether a worker would start a request now. */
   get isReady(): boolean {
     return [...this.#children.values()].some(child => child.state === 'ready')
   }
 
-  /** Whether some worker has a loaded model and, if it has work, makes progress. */
+  /** Whether at least one worker has a loaded model and, if it has work, makes progress. */
   get isHealthy(): boolean {
     const stallMs = Math.min(STALL_MS, this.#options.stepTimeoutMs / 2)
     return [...this.#children.values()].some(child => child.hasModel && child.progressAgeMs <= stallMs)
   }
 
   /**
-   * Ends all workers when what they run has ended; kills those that are left when `signal` aborts. Resolves when none
-   * is left.
+   * Ends each worker when its requests have ended; kills the remaining ones when `signal` aborts. Resolves when no
+   * process is left.
    *
-   * @param withinMs  what they took from Redis and does not end within this time, they give back
+   * @param withinMs  requests from Redis that do not end within this time are handed back
    */
   async stop(signal: AbortSignal, withinMs = 0): Promise<void> {
     this.#stopping.abort()
@@ -108,21 +113,21 @@ export class Supervisor {
     signal.removeEventListener('abort', kill)
   }
 
-  /** Ends all workers at once, and for good. */
+  /** Ends all workers at once. None is started again. */
   kill(): void {
     this.#stopping.abort()
     for (const child of this.#children.values()) child.dismiss()
   }
 
-  /** A spare takes the seat of a worker that died; where there is none, the others may take what that one left. */
-  #replace(left: number | null): void {
+  /** Without a spare, the other workers attach the orphaned cache. */
+  #replace(orphaned: number | null): void {
     this.#activateSpares()
     const children = [...this.#children.values()]
-    if (left === null || children.some(({ workerIndex }) => workerIndex === left)) return
-    for (const child of children) child.attachOrphanedCache(left)
+    if (orphaned === null || children.some(({ workerIndex }) => workerIndex === orphaned)) return
+    for (const child of children) child.attachOrphanedCache(orphaned)
   }
 
-  /** Spares take the seats that are free: a cache is only ever one worker's. */
+  /** Gives free worker indices to spares. An index, and so a cache file, belongs to one worker at a time. */
   #activateSpares(): void {
     if (this.#stopping.signal.aborted) return
     const children = [...this.#children.values()]
@@ -134,7 +139,7 @@ export class Supervisor {
     for (const [index, workerIndex] of free.entries()) spares[index]?.activate(workerIndex)
   }
 
-  /** One worker after the other in the same slot, until the supervisor stops or the slot is given up. */
+  /** Runs one worker after the other, until the supervisor stops or the workers are given up. */
   async #keep(index: number): Promise<void> {
     const { backoff: backoffOptions, log, pool } = this.#options
     const { signal } = this.#stopping
@@ -143,7 +148,7 @@ export class Supervisor {
     let loadingDeaths = 0
     this.#keptWorkers++
     while (!signal.aborted) {
-      const child = new WorkerChild(this.#options, left => this.#replace(left))
+      const child = new WorkerChild(this.#options, orphaned => this.#replace(orphaned))
       this.#children.set(index, child)
       this.#living.add(child)
       void child.ready.then(description => {
@@ -161,7 +166,7 @@ export class Supervisor {
       if (verdict !== null) {
         log.error({ workerPid: child.pid, cause: death.cause }, `a worker cannot start: ${verdict}`)
         if (--this.#keptWorkers > 0) return
-        // Clients read this one: no path, no detail.
+        // Clients see this message: it contains neither paths nor details.
         pool.giveUp('the model could not be loaded')
         this.#becameFatal.resolve(verdict)
         return
@@ -175,4 +180,21 @@ export class Supervisor {
 
 function hopeless(death: WorkerDeath): string {
   return `the worker died ${LOADING_DEATHS} times while it loaded the model (${death.cause})`
+}
+
+/** The delay before a dead worker is restarted. It doubles with each early death. */
+export class RestartBackoff {
+  readonly #options: BackoffOptions
+  #earlyDeaths = 0
+
+  constructor(options: BackoffOptions) {
+    this.#options = options
+  }
+
+  /** @param readyMs  how long the dead worker had been ready */
+  nextDelayMs(readyMs: number): number {
+    const { firstMs, maxMs, healthyMs } = this.#options
+    if (readyMs >= healthyMs) this.#earlyDeaths = 0
+    return Math.min(maxMs, firstMs * 2 ** this.#earlyDeaths++)
+  }
 }

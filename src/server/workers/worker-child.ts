@@ -1,57 +1,66 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { ftruncateSync } from 'node:fs'
-import type { EngineDescription } from '../../inference/contract/engine.ts'
+import type { EngineDescription, EngineSignal } from '../../inference/contract/engine.ts'
 import { type EngineStatistics, ZERO_COUNTERS, ZERO_GAUGES } from '../../inference/contract/statistics.ts'
-import type { WorkerHandle } from '../../queue/embedded/worker-pool.ts'
+import type { WorkerHandle, WorkerLink, WorkerPool } from '../../queue/worker-pool.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { modelProcessEnvironment } from '../config/model-process-environment.ts'
 import type { Logger } from '../logger.ts'
-import type { ChildPool } from './child-pool.ts'
 import { ProgressWatch } from './progress-watch.ts'
+import type { RedisWorkerSettings } from './redis-worker-settings.ts'
 import { FIRST_CACHE_DESCRIPTOR, type ParentMessage, parseWorkerMessage, type WorkerMessage } from './worker-protocol.ts'
 
-/** `spare`: has the model and waits for a seat. `ready`: has a seat at the queue. */
+/** `spare`: the model is loaded, and the worker waits for a worker index. `ready`: it has joined the queue. */
 export type WorkerState = 'loading' | 'spare' | 'ready' | 'draining' | 'dead'
+
+/** A worker process with a loaded model, as it joins a queue. */
+export interface ChildLink extends WorkerLink {
+  /** From now on the worker claims its requests from Redis. */
+  joinRedis(settings: RedisWorkerSettings): void
+}
+
+/** The queue that the worker processes of a supervisor join. */
+export type ChildPool = WorkerPool<ChildLink>
 
 export interface WorkerChildOptions {
   /** A module that calls `hostWorker`. */
   readonly entry: URL
-  /** Its one argument. */
+  /** Its only argument. */
   readonly argument: string
   readonly pool: ChildPool
   readonly log: Logger
   /**
-   * Of each seat, the file that its cache lies in, so that it outlives the worker; fewer where a cache dies with its
-   * worker.
+   * Descriptors by worker index: each file contains a worker's cache, which so outlives the process. Fewer than workers
+   * where caches end with their processes.
    */
   readonly cacheFiles: readonly number[]
-  /** A worker is killed when it takes longer than this to load. */
+  /** A worker that takes longer than this to load is killed. */
   readonly loadTimeoutMs: number
-  /** A worker is killed when it has work and no step of it ends for this long, or says nothing for this long. */
+  /** A worker is killed when it has work and completes no step for this long, or sends no heartbeat for this long. */
   readonly stepTimeoutMs: number
 }
 
 export interface WorkerDeath {
-  /** How long it had been ready; null when it never was. */
+  /** How long the worker had been ready; null when it never was. */
   readonly readyMs: number | null
-  /** What it said, if it could not start and will never. */
+  /** Why it could not start, if a retry would not help. */
   readonly fatal: string | null
-  /** One line for people: `signal SIGKILL`, `exit code 1`. */
+  /** One line for the log: `signal SIGKILL`, `exit code 1`. */
   readonly cause: string
 }
 
 const KILLED = 'signal SIGKILL'
-/** A worker that has announced its end has this long to exit; native code can hold up an exit for ever. */
+/** Time to exit for a worker that has announced its end: native code can hang in an exit. */
 const EXIT_MS = 1000
 
 /** One worker process, from its start to its end. */
 export class WorkerChild {
-  /** When the process is gone and all that it sent has been read: its seat is empty then. */
+  /** Resolves when the process has ended and all its messages have been read: its worker index is free then. */
   readonly death: Promise<WorkerDeath>
-  /** When the model is loaded: it is a spare then. Stays open for a worker that dies before. */
+  /** Resolves when the model is loaded: the worker is a spare then. Stays pending for a worker that dies before. */
   readonly ready: Promise<EngineDescription>
   readonly #options: WorkerChildOptions
-  readonly #onDeath: (left: number | null) => void
+  readonly #onDeath: (orphaned: number | null) => void
   readonly #process: ChildProcess
   readonly #progress = new ProgressWatch(() => performance.now())
   readonly #becameReady = Promise.withResolvers<EngineDescription>()
@@ -62,16 +71,17 @@ export class WorkerChild {
   #slots = 0
   #readyAtMs: number | null = null
   #fatal: string | null = null
-  /** Set once it has announced its end: kills it if it does not exit. */
+  #crash: string | null = null
+  /** Kills the process if it does not exit. Set once the worker has announced its end. */
   #exitTimer: NodeJS.Timeout | null = null
   #statistics: EngineStatistics = { gauges: ZERO_GAUGES, counters: ZERO_COUNTERS }
 
   /**
-   * @param onDeath  called when its seat is free, the first time before what it ran is given to others: a spare that
-   *                 sits down then goes on with it. Is told the seat whose cache holds what it ran; null where there is
-   *                 none, or in doubt
+   * @param onDeath  called when the worker index is free: first before the worker's requests are dispatched to others,
+   *                 so that a spare that is activated in it can get them, and once more after that. `orphaned` is the
+   *                 worker index if its cache is sound, and null otherwise
    */
-  constructor(options: WorkerChildOptions, onDeath: (left: number | null) => void) {
+  constructor(options: WorkerChildOptions, onDeath: (orphaned: number | null) => void) {
     this.#options = options
     this.#onDeath = onDeath
     this.#process = fork(options.entry, [options.argument], {
@@ -82,7 +92,7 @@ export class WorkerChild {
     })
     this.#process.on('message', raw => this.#onMessage(raw))
     this.ready = this.#becameReady.promise
-    this.death = this.#live()
+    this.death = this.#waitForDeath()
   }
 
   get pid(): number | null {
@@ -93,7 +103,7 @@ export class WorkerChild {
     return this.#state
   }
 
-  /** Which seat it has; null for none, or none any more. */
+  /** null while it has none, and once it is dead. */
   get workerIndex(): number | null {
     return this.#state === 'dead' ? null : this.#workerIndex
   }
@@ -102,17 +112,17 @@ export class WorkerChild {
     return this.#readyAtMs !== null && this.#state !== 'dead'
   }
 
-  /** Milliseconds since it last proved progress. */
+  /** Milliseconds since the last proof of progress. */
   get progressAgeMs(): number {
     return this.#progress.ageMs
   }
 
-  /** As of its last heartbeat. */
+  /** As of the last heartbeat. */
   get statistics(): EngineStatistics {
     return this.#statistics
   }
 
-  /** From now on it is given requests. A no-op unless it is a spare. */
+  /** Joins the queue. A no-op unless the worker is a spare. */
   activate(workerIndex: number): void {
     if (this.#state !== 'spare') return
     this.#state = 'ready'
@@ -128,15 +138,12 @@ export class WorkerChild {
     })
   }
 
-  /**
-   * The worker of another seat was killed, and what it ran may come here: its cache has it. A no-op unless it has a
-   * seat.
-   */
+  /** Makes the cache of a killed worker available to this one, which may get its requests. A no-op unless `ready`. */
   attachOrphanedCache(workerIndex: number): void {
     if (this.#state === 'ready') this.#send({ kind: 'attachOrphanedCache', descriptor: FIRST_CACHE_DESCRIPTOR + workerIndex })
   }
 
-  /** Ends the process as soon as what it runs has ended, or has been given back. */
+  /** Ends the process as soon as its requests have ended or have been handed back. */
   drain(withinMs: number): void {
     if (this.#state === 'dead') return
     this.#state = 'draining'
@@ -144,7 +151,7 @@ export class WorkerChild {
     this.#send({ kind: 'drain', withinMs })
   }
 
-  /** Ends the process at once, and through no fault of what it runs. */
+  /** Ends the process at once. This death counts against no request. */
   dismiss(): void {
     this.#isDismissed = true
     this.#kill()
@@ -154,22 +161,23 @@ export class WorkerChild {
     this.#process.kill('SIGKILL')
   }
 
-  async #live(): Promise<WorkerDeath> {
-    const watch = this.#watchProgress()
+  async #waitForDeath(): Promise<WorkerDeath> {
+    this.#killIfHung()
     const cause = await endOf(this.#process)
-    clearInterval(watch)
+    this.#progress.stop()
     if (this.#exitTimer !== null) clearTimeout(this.#exitTimer)
-    const left = this.#keepSoundCache(cause)
+    const orphaned = this.#keepSoundCache(cause)
     this.#state = 'dead'
-    this.#handle?.leave(() => this.#onDeath(left), this.#isDismissed)
+    this.#handle?.leave(() => this.#onDeath(orphaned), this.#isDismissed)
     this.#onDeath(null)
-    return { readyMs: this.#readyAtMs === null ? null : performance.now() - this.#readyAtMs, fatal: this.#fatal, cause }
+    const readyMs = this.#readyAtMs === null ? null : performance.now() - this.#readyAtMs
+    return { readyMs, fatal: this.#fatal, cause: this.#crash ?? cause }
   }
 
   /**
-   * Who was killed from outside left a sound cache; whoever fell may have written anywhere, and who went left nothing
-   * of use.
-   * @returns its seat if it is sound
+   * A worker that was killed from outside leaves a sound cache. One that crashed may have written anywhere, and one
+   * that drained leaves nothing of use: their caches are emptied.
+   * @returns the worker index, if its cache is sound
    */
   #keepSoundCache(cause: string): number | null {
     const workerIndex = this.#workerIndex
@@ -182,37 +190,28 @@ export class WorkerChild {
 
   #onMessage(raw: unknown): void {
     try {
-      this.#take(parseWorkerMessage(raw))
+      this.#dispatch(parseWorkerMessage(raw))
     } catch (error) {
       this.#options.log.error({ workerPid: this.pid, err: error }, 'a worker broke the protocol and is killed')
       this.#kill()
     }
   }
 
-  #take(message: WorkerMessage): void {
+  #dispatch(message: WorkerMessage): void {
     switch (message.kind) {
-      case 'events':
-        this.#progress.prove()
-        this.#handle?.deliver(message.events)
-        break
-      case 'heartbeat':
-        this.#progress.onHeartbeat(message.progress)
-        this.#statistics = message.progress.statistics
-        break
-      case 'running':
-        this.#handle?.running(message.requestIds)
-        break
-      case 'advanced':
-        this.#handle?.advanced(message.requestIds)
-        break
-      case 'adopted':
-        this.#options.log.info({ workerPid: this.pid, requests: message.requestIds.length }, 'a worker goes on where a dead one left off')
+      case 'signal':
+        this.#observe(message.signal)
+        this.#handle?.emit(message.signal)
         break
       case 'ready':
-        this.#beReady(message.description)
+        this.#onReady(message.description)
         break
       case 'fatal':
         this.#fatal = message.message
+        this.#expectExit()
+        break
+      case 'crashed':
+        this.#crash = `crash: ${message.message}`
         this.#expectExit()
         break
       case 'drained':
@@ -223,14 +222,27 @@ export class WorkerChild {
     }
   }
 
+  /** The supervisor's view of a signal. */
+  #observe(signal: EngineSignal): void {
+    if (signal.kind === 'events') this.#progress.prove()
+    if (signal.kind === 'heartbeat') {
+      this.#progress.onHeartbeat(signal.progress)
+      this.#statistics = signal.progress.statistics
+    }
+    if (signal.kind === 'adopted') {
+      const fields = { workerPid: this.pid, requests: signal.requestIds.length }
+      this.#options.log.info(fields, 'a worker continues requests from the cache of a dead one')
+    }
+  }
+
   #expectExit(): void {
     this.#exitTimer ??= setTimeout(() => {
-      this.#options.log.warn({ workerPid: this.pid, state: this.#state }, 'a worker hangs in its exit and is killed')
+      this.#options.log.warn({ workerPid: this.pid, state: this.#state }, 'a worker does not exit and is killed')
       this.#kill()
     }, EXIT_MS)
   }
 
-  #beReady(description: EngineDescription): void {
+  #onReady(description: EngineDescription): void {
     this.#progress.prove()
     this.#readyAtMs = performance.now()
     this.#slots = description.slots
@@ -240,33 +252,26 @@ export class WorkerChild {
     this.#becameReady.resolve(description)
   }
 
-  /** To a worker that is gone the message is lost; its seat tells the rest. */
+  /** A message to a process that has ended is lost; `death` handles the rest. */
   #send(message: ParentMessage): void {
     this.#process.send(message, () => {})
   }
 
-  #watchProgress(): NodeJS.Timeout {
+  #killIfHung(): void {
     const { stepTimeoutMs, loadTimeoutMs, log } = this.#options
-    const checkMs = Math.min(1000, stepTimeoutMs / 4)
-    let lastCheckMs = performance.now()
-    return setInterval(() => {
-      const nowMs = performance.now()
-      // When this process itself stood still, heartbeats wait unread: judge the next time.
-      const stoodStill = nowMs - lastCheckMs > 2 * checkMs + 100
-      lastCheckMs = nowMs
-      const limitMs = this.#readyAtMs === null ? loadTimeoutMs : stepTimeoutMs
-      if (stoodStill || this.progressAgeMs <= limitMs) return
+    const limitMs = (): number => (this.#readyAtMs === null ? loadTimeoutMs : stepTimeoutMs)
+    this.#progress.start(Math.min(1000, stepTimeoutMs / 4), limitMs, () => {
       log.error({ workerPid: this.pid, state: this.#state, progressAgeMs: Math.round(this.progressAgeMs) }, 'a worker hangs and is killed')
       this.#kill()
-    }, checkMs).unref()
+    })
   }
 }
 
-/** Resolves when the process has ended and its channel is read to the end, so that no word of it comes later. */
+/** Resolves when the process has ended and its channel has been read to the end, so that no message follows. */
 async function endOf(child: ChildProcess): Promise<string> {
   const exited = new Promise<string>(resolve => {
     child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`))
-    // Without a pid it never started; other errors (a signal that could not be sent) change nothing.
+    // A process without a pid never started; other errors (a signal that could not be sent) change nothing.
     child.on('error', error => {
       if (child.pid === undefined) resolve(error.message)
     })
@@ -275,7 +280,7 @@ async function endOf(child: ChildProcess): Promise<string> {
     child.once('disconnect', resolve)
     if (child.pid === undefined) resolve()
   })
-  // A worker that closed its channel cannot be reached any more.
+  // A worker that has closed its channel can no longer be reached.
   void disconnected.then(() => child.kill('SIGKILL'))
   const [cause] = await Promise.all([exited, disconnected])
   return cause

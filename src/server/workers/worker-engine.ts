@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import type { Engine, EngineListener } from '../../inference/contract/engine.ts'
-import { ServiceError } from '../../inference/contract/errors.ts'
 import { BLOCK_TOKENS } from '../../inference/contract/model-runner.ts'
 import { BatchEngine } from '../../inference/engine/batch-engine.ts'
 import { probeDeterminism } from '../../inference/engine/determinism-probe.ts'
@@ -23,7 +22,7 @@ const Onnx = z.strictObject({
   engine: z.literal('onnx'),
   model: PreparedModel,
   slots: z.int().min(1),
-  /** At most the model's own, and what the cache's budget holds. */
+  /** At most the model's context length, and at most what the cache budget holds. */
   contextLength: z.int().min(2),
   threads: z.int().min(1),
   spinning: z.boolean(),
@@ -31,28 +30,31 @@ const Onnx = z.strictObject({
   cacheBudgetBytes: z.number()
 })
 
-/** What a worker needs to know to build its engine: plain data, sent by the server. */
+/** Everything a worker needs to build its engine. Plain data, sent by the server. */
 export const EngineOptions = z.discriminatedUnion('engine', [Simulated, Onnx])
 export type EngineOptions = z.infer<typeof EngineOptions>
 
 /**
- * Shorter chunks would make running streams wait less and cost more; longer ones prefill a few per cent faster
+ * Shorter chunks make running streams wait less and cost more; longer chunks prefill a few per cent faster
  * (docs/performance.md).
  */
 const CHUNK_TOKENS = 64
 const LONE_CHUNK_TOKENS = 128
 
-/**
- * @throws {ServiceError} when the model cannot be loaded, and could not be the next time: its message is shown to
- *   people
- */
-export async function createEngine(options: EngineOptions, listener: EngineListener): Promise<Engine> {
-  return options.engine === 'simulated' ? createSimulatedEngine({ ...options, listener }) : createBatchEngine(options, listener)
+/** The process around an engine. */
+export interface EngineHost extends EngineListener {
+  /** A bug has ended the engine. The process must not use it any more. */
+  onCrash(error: unknown): void
 }
 
-async function createBatchEngine(options: z.infer<typeof Onnx>, listener: EngineListener): Promise<Engine> {
+/** @throws {ServiceError} when the model cannot be loaded and a retry would not help; its message is shown to users */
+export async function createEngine(options: EngineOptions, host: EngineHost): Promise<Engine> {
+  return options.engine === 'simulated' ? createSimulatedEngine({ ...options, listener: host }) : createBatchEngine(options, host)
+}
+
+async function createBatchEngine(options: z.infer<typeof Onnx>, host: EngineHost): Promise<Engine> {
   const { model } = options
-  // The probe, and a dummy row where one is needed, take two.
+  // The probe needs two, and so does a dummy row where one is needed.
   const slots = Math.max(2, options.slots)
   const blocks = Math.floor(options.cacheBudgetBytes / model.cacheBytesPerToken / BLOCK_TOKENS)
   const [runner, text] = await Promise.all([
@@ -84,13 +86,7 @@ async function createBatchEngine(options: z.infer<typeof Onnx>, listener: Engine
     },
     recovery: options.recovery,
     now: Date.now,
-    listener,
-    onCrash: endProcess
+    listener: host,
+    onCrash: error => host.onCrash(error)
   })
-}
-
-/** Our own bug: the supervisor ends what the worker had, and starts another. */
-function endProcess(error: unknown): void {
-  console.error(error instanceof ServiceError ? error.message : error)
-  process.exit(1)
 }

@@ -1,56 +1,62 @@
-import type { Engine, EngineDescription, EngineListener } from '../../inference/contract/engine.ts'
+import type { Engine, EngineDescription, EngineSignal } from '../../inference/contract/engine.ts'
 import { ServiceError } from '../../inference/contract/errors.ts'
 import { invariant } from '../../inference/contract/invariant.ts'
-import { JobRunner, type Uplink } from '../../queue/worker/job-runner.ts'
+import { JobRunner } from '../../queue/worker/job-runner.ts'
 import type { RedisWorkerLink } from './redis-worker-link.ts'
 import type { RedisWorkerSettings } from './redis-worker-settings.ts'
+import type { EngineHost } from './worker-engine.ts'
 import { type ParentMessage, parseParentMessage, type WorkerMessage } from './worker-protocol.ts'
 
-export type BuildEngine = (listener: EngineListener) => Promise<Engine>
+export type BuildEngine = (host: EngineHost) => Promise<Engine>
+
+/** Whether the parent needs the signal of a worker whose queue is in Redis: it supervises and does not keep logs. */
+const IS_FOR_SUPERVISOR: Readonly<Record<EngineSignal['kind'], boolean>> = {
+  events: false,
+  running: false,
+  advanced: false,
+  adopted: true,
+  heartbeat: true
+}
 
 /**
- * The life of a worker process: load, serve, drain on its parent's word. It is given requests by its parent, or told
- * where in Redis it finds them. Signals that reach the whole group are the parent's affair.
+ * The life of a worker process: load the model, serve, drain when the parent requests it. The worker gets its requests
+ * from the parent or from a queue in Redis. Signals that reach the whole process group are handled by the parent.
  */
 export async function hostWorker(heartbeatMs: number, buildEngine: BuildEngine): Promise<void> {
-  await new WorkerHost(heartbeatMs).live(buildEngine)
+  await new WorkerHost(heartbeatMs).run(buildEngine)
 }
 
 class WorkerHost {
   readonly #runner: JobRunner
   #description: EngineDescription | null = null
-  /** Set once it works for a queue in Redis. */
+  /** Set once the worker uses a queue in Redis. */
   #redisLink: RedisWorkerLink | null = null
   #redisJoin: Promise<void> = Promise.resolve()
   #isLeaving = false
 
   constructor(heartbeatMs: number) {
-    const uplink: Uplink = {
-      events: events => (this.#redisLink === null ? post({ kind: 'events', events }) : this.#redisLink.events(events)),
-      running: requestIds => (this.#redisLink === null ? post({ kind: 'running', requestIds }) : this.#redisLink.running(requestIds)),
-      advanced: requestIds => (this.#redisLink === null ? post({ kind: 'advanced', requestIds }) : this.#redisLink.advanced(requestIds)),
-      adopted: requestIds => post({ kind: 'adopted', requestIds }),
-      heartbeat: progress => {
-        this.#redisLink?.heartbeat(progress)
-        post({ kind: 'heartbeat', progress })
-      }
-    }
-    this.#runner = new JobRunner(uplink, heartbeatMs)
+    this.#runner = new JobRunner({ emit: signal => this.#emit(signal) }, heartbeatMs)
   }
 
-  async live(buildEngine: BuildEngine): Promise<void> {
+  async run(buildEngine: BuildEngine): Promise<void> {
     process.on('SIGINT', () => {})
     process.on('SIGTERM', () => {})
-    process.on('disconnect', () => this.#loseParent())
+    process.on('disconnect', () => this.#onDisconnect())
+    process.on('uncaughtException', error => void crash(error))
     process.on('message', raw => this.#dispatch(parseParentMessage(raw)))
     try {
-      const engine = await buildEngine(this.#runner.listener)
+      const engine = await buildEngine({ emit: signal => this.#runner.emit(signal), onCrash: error => void crash(error) })
       this.#description = engine.description
       post({ kind: 'ready', description: engine.description })
       this.#runner.serve(engine)
     } catch (error) {
-      await dieOf(error)
+      await failToStart(error)
     }
+  }
+
+  #emit(signal: EngineSignal): void {
+    this.#redisLink?.emit(signal)
+    if (this.#redisLink === null || IS_FOR_SUPERVISOR[signal.kind]) post({ kind: 'signal', signal })
   }
 
   #dispatch(message: ParentMessage): void {
@@ -68,7 +74,7 @@ class WorkerHost {
         this.#runner.cancel(message.requestId)
         break
       case 'joinRedis':
-        this.#redisJoin = this.#joinRedis(message.settings).catch(dieOf)
+        this.#redisJoin = this.#joinRedis(message.settings).catch(failToStart)
         break
       case 'drain':
         void this.#leave(message.withinMs)
@@ -79,15 +85,15 @@ class WorkerHost {
   }
 
   async #joinRedis(settings: RedisWorkerSettings): Promise<void> {
-    invariant(this.#description !== null, 'a seat was given before the model was loaded')
-    // Who is given requests by its parent needs none of this.
+    invariant(this.#description !== null, 'a worker joined Redis before its model was loaded')
+    // A worker of the embedded queue does not load the Redis client.
     const { RedisWorkerLink } = await import('./redis-worker-link.ts')
     this.#redisLink = new RedisWorkerLink(settings)
     await this.#redisLink.open(this.#runner, this.#description)
   }
 
-  /** At a queue of others, what runs can still be finished. */
-  #loseParent(): void {
+  /** Requests of a queue in Redis can still be finished without the parent. */
+  #onDisconnect(): void {
     if (this.#redisLink !== null) void this.#leave(this.#redisLink.drainMs)
     else endAtOnce()
   }
@@ -103,15 +109,22 @@ class WorkerHost {
   }
 }
 
-async function dieOf(error: unknown): Promise<void> {
+async function failToStart(error: unknown): Promise<void> {
   if (!(error instanceof ServiceError)) console.error(error)
   await send({ kind: 'fatal', message: firstLine(error) })
   endAtOnce()
 }
 
+/** A bug: the parent does not trust this process's cache, and starts another worker. */
+async function crash(error: unknown): Promise<void> {
+  console.error(error instanceof ServiceError ? error.message : error)
+  await send({ kind: 'crashed', message: firstLine(error) })
+  endAtOnce()
+}
+
 /**
- * An orderly exit would wait for native calls in flight (a model that still loads, a run), and then for what the
- * libraries do at their end.
+ * An orderly exit would wait for native calls in flight (a model that is being loaded, a run), and then for the exit
+ * handlers of the libraries.
  */
 function endAtOnce(): void {
   process.kill(process.pid, 'SIGKILL')
@@ -121,7 +134,7 @@ function post(message: WorkerMessage): void {
   void send(message)
 }
 
-/** Resolves when this message, and so all before it, has left the process, or cannot any more. */
+/** Resolves when this message, and so all before it, has been written to the channel, or can no longer be. */
 function send(message: WorkerMessage): Promise<void> {
   return new Promise(resolve => {
     if (process.connected) process.send?.(message, undefined, undefined, () => resolve())

@@ -1,54 +1,51 @@
 import { z } from 'zod'
-import type { EngineDescription, StepEvents } from '../../inference/contract/engine.ts'
+import type { EngineDescription, EngineSignal } from '../../inference/contract/engine.ts'
 import type { LoggedEvent } from '../../inference/contract/events.ts'
 import { InvariantError } from '../../inference/contract/invariant.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
 import type { EngineStatistics } from '../../inference/contract/statistics.ts'
 import { PreparedModel } from '../../inference/model/prepared-model.ts'
-import type { Progress } from '../../queue/worker/job-runner.ts'
 import { RedisWorkerSettings } from './redis-worker-settings.ts'
 
-/** Parent to worker. Both ends are ours: what does not fit is a bug. */
+/** Parent to worker. A message that does not parse is a bug: both ends are this program. */
 export type ParentMessage =
   | { readonly kind: 'start'; readonly request: GenerationRequest; readonly history: readonly LoggedEvent[] }
-  /** The worker has a seat: its cache lies in this file of those that it was given. Comes before the first `start`. */
+  /** The worker keeps its cache in this file. Sent before the first `start`. */
   | { readonly kind: 'useCacheFile'; readonly descriptor: number }
-  /** What a killed worker was working on lies in this file: its requests may come here. */
+  /** The cache of a killed worker is in this file, and some of its requests may be started here. */
   | { readonly kind: 'attachOrphanedCache'; readonly descriptor: number }
   | { readonly kind: 'cancel'; readonly requestId: string }
-  /** To a worker that finds its requests in Redis. */
+  /** The worker claims its requests from a queue in Redis. */
   | { readonly kind: 'joinRedis'; readonly settings: RedisWorkerSettings }
-  /** Ends when what it runs has ended; what it took from Redis and does not end within this time, it gives back. */
+  /** The worker exits when its requests have ended. Requests from Redis that do not end in time are handed back. */
   | { readonly kind: 'drain'; readonly withinMs: number }
 
 /** Worker to parent. */
 export type WorkerMessage =
   | { readonly kind: 'ready'; readonly description: EngineDescription }
-  | { readonly kind: 'events'; readonly events: StepEvents }
-  | { readonly kind: 'heartbeat'; readonly progress: Progress }
-  | { readonly kind: 'running'; readonly requestIds: readonly string[] }
-  | { readonly kind: 'advanced'; readonly requestIds: readonly string[] }
-  | { readonly kind: 'adopted'; readonly requestIds: readonly string[] }
-  /** The engine cannot be built, and would not be the next time either. */
+  | { readonly kind: 'signal'; readonly signal: EngineSignal }
+  /** The engine cannot be built, and a retry would not help. The worker ends itself. */
   | { readonly kind: 'fatal'; readonly message: string }
-  /** The last word of a worker that was told to drain: all that it had has been said. */
+  /** A bug. The worker ends itself; its cache may be corrupt. */
+  | { readonly kind: 'crashed'; readonly message: string }
+  /** The last message of a worker that has drained. */
   | { readonly kind: 'drained' }
 
 /**
- * Descriptors of a worker: 0 to 2 are the usual ones, 3 is the way to the parent, from here on the cache files of all
- * seats.
+ * Descriptors of a worker: 0 to 2 are the standard streams, 3 is the channel to the parent, and from here on they are
+ * the cache files of all worker indices.
  */
 export const FIRST_CACHE_DESCRIPTOR = 4
 
-/** Requests were parsed at the HTTP border and may hold 100,000 ids: their outline is enough. */
+/** Checks the outline only: the request was parsed at the HTTP border, and may contain 100,000 ids. */
 const RequestOutline = z.custom<GenerationRequest>(
   value => isRecord(value) && typeof value['id'] === 'string' && Array.isArray(value['prompts']) && isRecord(value['sampling'])
 )
 
-/** Written by an engine of ours. */
+/** Checks the outline only: the event was written by an engine of this program. */
 const EventOutline = z.custom<LoggedEvent>(value => isRecord(value) && typeof value['kind'] === 'string')
 
-/** Measured by an engine of ours. */
+/** Checks the outline only, for the same reason. */
 const StatisticsOutline = z.custom<EngineStatistics>(value => isRecord(value) && isRecord(value['gauges']) && isRecord(value['counters']))
 
 const ParentMessage = z.discriminatedUnion('kind', [
@@ -69,8 +66,8 @@ const Description = z.strictObject({
   cacheBudgetBytes: z.number()
 }) satisfies z.ZodType<EngineDescription>
 
-const WorkerMessage = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('ready'), description: Description }),
+/** All kinds but `events`, which `isEvents` accepts. */
+const Signal = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('heartbeat'),
     progress: z.strictObject({
@@ -82,8 +79,14 @@ const WorkerMessage = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('running'), requestIds: z.array(z.string()) }),
   z.strictObject({ kind: z.literal('advanced'), requestIds: z.array(z.string()) }),
-  z.strictObject({ kind: z.literal('adopted'), requestIds: z.array(z.string()) }),
+  z.strictObject({ kind: z.literal('adopted'), requestIds: z.array(z.string()) })
+])
+
+const WorkerMessage = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('ready'), description: Description }),
+  z.strictObject({ kind: z.literal('signal'), signal: Signal }),
   z.strictObject({ kind: z.literal('fatal'), message: z.string() }),
+  z.strictObject({ kind: z.literal('crashed'), message: z.string() }),
   z.strictObject({ kind: z.literal('drained') })
 ])
 
@@ -97,10 +100,11 @@ export function parseWorkerMessage(raw: unknown): WorkerMessage {
   return isEvents(raw) ? raw : parse(WorkerMessage, raw)
 }
 
-/** One per step: a look at the outline must do. */
-function isEvents(raw: unknown): raw is Extract<WorkerMessage, { kind: 'events' }> {
-  if (!isRecord(raw) || raw['kind'] !== 'events' || !Array.isArray(raw['events'])) return false
-  return raw['events'].every(step => isRecord(step) && typeof step['requestId'] === 'string' && isRecord(step['event']))
+/** Checks the outline only, without zod: there is one such message per step. */
+function isEvents(raw: unknown): raw is Extract<WorkerMessage, { kind: 'signal' }> {
+  const signal = isRecord(raw) && raw['kind'] === 'signal' ? raw['signal'] : null
+  if (!isRecord(signal) || signal['kind'] !== 'events' || !Array.isArray(signal['events'])) return false
+  return signal['events'].every(step => isRecord(step) && typeof step['requestId'] === 'string' && isRecord(step['event']))
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -110,6 +114,6 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 function parse<Message>(schema: z.ZodType<Message>, raw: unknown): Message {
   const { data, error } = schema.safeParse(raw)
   if (error !== undefined)
-    throw new InvariantError(`an unknown message between server and worker: ${z.prettifyError(error)}`, { cause: error })
+    throw new InvariantError(`a message between server and worker does not parse: ${z.prettifyError(error)}`, { cause: error })
   return data as Message
 }

@@ -1,4 +1,4 @@
-import type { StepEvents } from '../../../src/inference/contract/engine.ts'
+import type { EngineSignal, StepEvents } from '../../../src/inference/contract/engine.ts'
 import { isTerminal, type LoggedEvent } from '../../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
 import { PLAIN_SAMPLING } from '../../../src/inference/contract/sampling.ts'
@@ -62,12 +62,7 @@ export class EngineHarness {
       },
       recovery: options.recovery ?? 'exact',
       now: options.now ?? (() => 0),
-      listener: {
-        events: events => this.#onEvents(events),
-        running: requestIds => void this.accessLog.push({ kind: 'running', requestIds, steps: this.runner.steps.length }),
-        adopted: requestIds => void this.adopted.push(requestIds),
-        advanced: requestIds => void this.accessLog.push({ kind: 'advanced', requestIds, steps: this.runner.steps.length })
-      },
+      listener: { emit: signal => this.#onSignal(signal) },
       onCrash: crash
     })
   }
@@ -99,6 +94,25 @@ export class EngineHarness {
   async run(generation: GenerationRequest, history: readonly LoggedEvent[] = []): Promise<readonly LoggedEvent[]> {
     this.engine.submit(generation, history)
     return this.ended(generation.id)
+  }
+
+  #onSignal(signal: EngineSignal): void {
+    switch (signal.kind) {
+      case 'events':
+        this.#onEvents(signal.events)
+        break
+      case 'running':
+      case 'advanced':
+        this.accessLog.push({ ...signal, steps: this.runner.steps.length })
+        break
+      case 'adopted':
+        this.adopted.push(signal.requestIds)
+        break
+      case 'heartbeat':
+        break
+      default:
+        signal satisfies never
+    }
   }
 
   #onEvents(events: StepEvents): void {

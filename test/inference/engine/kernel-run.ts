@@ -64,17 +64,16 @@ export async function runOnKernels(
     recovery: 'exact',
     now: () => 0,
     listener: {
-      events: events => {
-        if (left <= 0) return
+      emit: signal => {
+        if (signal.kind !== 'events' || left <= 0) return
+        const { events } = signal
         left -= events.length
         if (left <= 0) resolve()
         for (const { requestId, event } of events) {
           emitted.get(requestId)?.push(event)
           if (isTerminal(event) && --running === 0) resolve()
         }
-      },
-      running: () => {},
-      advanced: () => {}
+      }
     },
     onCrash: reject
   })

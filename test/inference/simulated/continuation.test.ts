@@ -17,14 +17,14 @@ const generation = fc.record({
   echo: fc.boolean()
 })
 
-/** Without durations, and choice by choice: a log may be cut within a step. */
+/** Without durations and ordered by choice, because a log may be cut within a step. */
 function settled(events: Awaited<ReturnType<typeof alone>>): unknown {
   const ended = events.map(timeless)
   const index = (event: (typeof ended)[number]): number => (event.kind === 'token' ? event.choice : event.kind === 'finished' ? 1000 : -1)
   return ended.sort((a, b) => index(a) - index(b))
 }
 
-it('goes on behind any cut of a log with exactly the rest of it', async () => {
+it('continues after any cut of a log with exactly the rest of it', async () => {
   await fc.assert(
     fc.asyncProperty(generation, async plan => {
       const one = request('r', plan)
@@ -40,7 +40,7 @@ it('goes on behind any cut of a log with exactly the rest of it', async () => {
   )
 })
 
-it('times a request from its first start and its first token, whoever was at it then', async () => {
+it('times a request from its first start and its first token, in whichever engine they were', async () => {
   const one = request('r', { admittedAtMs: Date.now(), choicesPerPrompt: 2, maxNewTokens: 3 })
   const log = await alone(one)
   for (let cut = 0; cut < log.length; cut++) {
@@ -56,7 +56,7 @@ it('times a request from its first start and its first token, whoever was at it 
   }
 })
 
-it('tells of a long prompt only what was not told', async () => {
+it('emits of a long prompt only the pieces that are not in the log', async () => {
   const one = request('r', { prompts: [{ tokenIds: encodeSimulated('水🌊'.repeat(200)) }], echo: true, promptLogprobs: 1, maxNewTokens: 1 })
   const log = await alone(one)
   for (let cut = 0; cut < log.length; cut++) {
@@ -67,7 +67,7 @@ it('tells of a long prompt only what was not told', async () => {
   }
 })
 
-it('tells whom steps are for, and once of each request that a step has moved it', async () => {
+it('emits the requests of each step, and once per request that it has advanced', async () => {
   const harness = new SimulatedHarness({ slots: 2 })
   await harness.run(request('wide', { choicesPerPrompt: 2, maxNewTokens: 2 }), request('late', { maxNewTokens: 3 }))
   expect(harness.received).toEqual([
@@ -84,14 +84,14 @@ it('tells whom steps are for, and once of each request that a step has moved it'
   ])
 })
 
-it('tells that nobody runs once the last is cancelled', async () => {
+it('emits that no request runs once the last is cancelled', async () => {
   const harness = new SimulatedHarness()
   harness.engine.submit(request('gone'))
   harness.engine.cancel('gone')
   expect(harness.received).toEqual(['running gone', 'running '])
 })
 
-it('tells of a request that goes on as of a new one', async () => {
+it('emits the same signals for a request with a history as for a new one', async () => {
   const one = request('r')
   const log = await alone(one)
   const harness = new SimulatedHarness()

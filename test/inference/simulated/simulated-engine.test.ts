@@ -34,7 +34,7 @@ describe('slots', () => {
 })
 
 describe('a request', () => {
-  it('starts, says its tokens and finishes with its usage, in this order', async () => {
+  it('emits its start, its tokens and its end with the usage, in this order', async () => {
     const harness = new SimulatedHarness()
     await harness.run(request('a', { prompts: [{ tokenIds: [1, 2, 3] }, { tokenIds: [4] }], choicesPerPrompt: 2, maxNewTokens: 3 }))
     const kinds = harness.events('a').map(event => event.kind)
@@ -42,13 +42,13 @@ describe('a request', () => {
     expect(harness.events('a').at(-1)).toMatchObject({ usage: { promptTokens: 4, completionTokens: 12, cachedTokens: 0 } })
   })
 
-  it('without new tokens tells its prompts and finishes', async () => {
+  it('without new tokens emits its prompts and finishes', async () => {
     const harness = new SimulatedHarness()
     await harness.run(request('a', { prompts: [{ tokenIds: [65] }, { tokenIds: [66] }], choicesPerPrompt: 5, maxNewTokens: 0, echo: true }))
     expect(harness.events('a').map(event => (event.kind === 'prompt' ? event.text : event.kind))).toEqual(['started', 'A', 'B', 'finished'])
   })
 
-  it('may be submitted or cancelled while a step is told', async () => {
+  it('may be submitted or cancelled while a step is emitted', async () => {
     const harness = new SimulatedHarness()
     harness.engine.submit(request('first', { maxNewTokens: 100 }))
     await harness.until(() => {
@@ -60,7 +60,7 @@ describe('a request', () => {
     expect([harness.tokens('first').length, harness.tokens('second').length]).toEqual([1, 8])
   })
 
-  it('is taken once, and not after the end of the engine', async () => {
+  it('is accepted once, and not after the engine is closed', async () => {
     const harness = new SimulatedHarness()
     harness.engine.submit(request('a'))
     expect(() => harness.engine.submit(request('a'))).toThrow(InvariantError)
@@ -83,7 +83,7 @@ describe('the pace', () => {
     expect([harness.tokens('a').length, harness.tokens('b').length]).toEqual([3, 3])
   })
 
-  it('shows which step runs, and rests without work', () => {
+  it('reports the current step, and stops without work', () => {
     const harness = new SimulatedHarness({ stepMs: 20 })
     const { engine } = harness
     expect([engine.stepsDone, engine.stepStartedAtMs]).toEqual([0, null])

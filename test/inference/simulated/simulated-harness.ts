@@ -1,4 +1,4 @@
-import type { Engine, StepEvents } from '../../../src/inference/contract/engine.ts'
+import type { Engine, EngineSignal, StepEvents } from '../../../src/inference/contract/engine.ts'
 import { type GeneratedTokenEvent, isTerminal, type LoggedEvent } from '../../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
 import { PLAIN_SAMPLING } from '../../../src/inference/contract/sampling.ts'
@@ -11,11 +11,11 @@ export function request(id: string, changes: Partial<GenerationRequest> = {}): G
   return aRequest({ id, prompts: [{ tokenIds: encodeSimulated('once upon') }], maxNewTokens: 8, sampling, ...changes })
 }
 
-/** An engine and everything that it has said. */
+/** An engine and everything that it has emitted. */
 export class SimulatedHarness {
   readonly steps: StepEvents[] = []
   readonly engine: Engine
-  /** What was told of steps, in order. */
+  /** All signals, in order: `step`, or the kind and the request ids. */
   readonly received: string[] = []
   /** Called after each step. */
   onStep: () => void = () => {}
@@ -25,16 +25,18 @@ export class SimulatedHarness {
       slots: options.slots ?? 8,
       contextLength: 4096,
       stepMs: options.stepMs ?? 0,
-      listener: {
-        events: events => {
-          this.steps.push(events)
-          this.received.push('step')
-          this.onStep()
-        },
-        running: requestIds => void this.received.push(`running ${requestIds.join(' ')}`),
-        advanced: requestIds => void this.received.push(`advanced ${requestIds.join(' ')}`)
-      }
+      listener: { emit: signal => this.#onSignal(signal) }
     })
+  }
+
+  #onSignal(signal: EngineSignal): void {
+    if (signal.kind === 'events') {
+      this.steps.push(signal.events)
+      this.received.push('step')
+      this.onStep()
+    } else if (signal.kind !== 'heartbeat') {
+      this.received.push(`${signal.kind} ${signal.requestIds.join(' ')}`)
+    }
   }
 
   events(requestId: string): LoggedEvent[] {
@@ -57,14 +59,14 @@ export class SimulatedHarness {
     })
   }
 
-  /** Submits and waits for the end of all. */
+  /** Submits the requests and waits until all have ended. */
   async run(...requests: readonly GenerationRequest[]): Promise<void> {
     for (const one of requests) this.engine.submit(one)
     await this.until(() => requests.every(({ id }) => this.isOver(id)))
   }
 }
 
-/** Everything that a request alone in an engine of its own says. */
+/** All events of a request that has an engine to itself. */
 export async function alone(one: GenerationRequest): Promise<LoggedEvent[]> {
   const harness = new SimulatedHarness({ slots: 128 })
   await harness.run(one)

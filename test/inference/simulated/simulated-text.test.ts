@@ -22,7 +22,7 @@ async function emit(changes: Partial<GenerationRequest>): Promise<string> {
   return textOf(harness.tokens('a'))
 }
 
-it('says the same alone and among others, whoever has a slot first', async () => {
+it('generates the same text alone and among others, in whatever order they get slots', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(generation, { minLength: 1, maxLength: 5 }), fc.integer({ min: 1, max: 4 }), async (plans, slots) => {
       const requests = plans.map((plan, index) => request(`r${index}`, plan))
@@ -34,7 +34,7 @@ it('says the same alone and among others, whoever has a slot first', async () =>
   )
 })
 
-it('says the same again, and something else for another prompt, seed or choice', async () => {
+it('repeats the text, and generates another one for another prompt, seed or choice', async () => {
   const { sampling } = request('a')
   const first = await emit({ maxNewTokens: 20 })
   expect(await emit({ maxNewTokens: 20 })).toBe(first)
@@ -45,12 +45,12 @@ it('says the same again, and something else for another prompt, seed or choice',
   expect([textOf(harness.tokens('n'), 0), textOf(harness.tokens('n'), 1)]).toEqual([first, expect.not.stringMatching(first)])
 })
 
-it('does not heed the seed at temperature 0', async () => {
+it('ignores the seed at temperature 0', async () => {
   const { sampling } = request('a')
   expect(await emit({ sampling: { ...sampling, temperature: 0, seed: 1 } })).toBe(await emit({ sampling: { ...sampling, temperature: 0 } }))
 })
 
-it('says the texts of its tokens up to the stop string', async () => {
+it('emits the texts of its tokens up to the stop string', async () => {
   await fc.assert(
     fc.asyncProperty(generation, async plan => {
       const harness = new SimulatedHarness()
@@ -70,7 +70,7 @@ it('says the texts of its tokens up to the stop string', async () => {
   )
 })
 
-it('tells the prompt in pieces that give it back, with as many scores as tokens', async () => {
+it('emits the prompt in pieces that concatenate to it, with as many scores as tokens', async () => {
   const text = '水🌊'.repeat(200)
   const events = await alone(
     request('a', { prompts: [{ tokenIds: encodeSimulated(text) }], echo: true, topLogprobs: 2, promptLogprobs: 2, choicesPerPrompt: 2 })
@@ -106,7 +106,7 @@ it('gives a token the same score wherever it is listed, argmax first, no token t
   }
 })
 
-/** Without durations, which neighbours do change, and by choice, because they change the order of choices. */
+/** Without durations and ordered by choice: other requests change both. */
 function settled(events: Awaited<ReturnType<typeof alone>>): unknown {
   const ended = events.map(timeless)
   const index = (event: (typeof ended)[number]): number => {

@@ -1,19 +1,20 @@
 import { describe, expect, it } from 'vitest'
 import { PLAIN_DELIVERY } from '../../../src/inference/contract/delivery-policy.ts'
+import type { StepEvents } from '../../../src/inference/contract/engine.ts'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
 import { EmbeddedQueue } from '../../../src/queue/embedded/embedded-queue.ts'
-import type { WorkerHandle } from '../../../src/queue/embedded/worker-pool.ts'
 import { FRUITLESS_DEATHS_THAT_COUNT } from '../../../src/queue/poison-rule.ts'
+import type { WorkerHandle } from '../../../src/queue/worker-pool.ts'
 import { aRequest } from '../a-request.ts'
 import { aToken, theEnd } from '../events.ts'
 import { endOf, readAll } from '../read-all.ts'
 
-/** A worker that writes down what it is told and says nothing of its own. */
+/** A worker that records its messages and emits nothing by itself. */
 interface SilentWorker {
-  readonly worker: WorkerHandle
+  readonly worker: WorkerHandle & { emitEvents(events: StepEvents): void }
   readonly started: GenerationRequest[]
-  /** What each was started with, by id. */
+  /** The history that each request was started with, by id. */
   readonly histories: Map<string, readonly LoggedEvent[]>
   readonly cancelled: string[]
 }
@@ -22,7 +23,7 @@ function joinSilent(queue: EmbeddedQueue, slots: number, workerIndex?: number): 
   const started: GenerationRequest[] = []
   const histories = new Map<string, readonly LoggedEvent[]>()
   const cancelled: string[] = []
-  const worker = queue.join({
+  const handle = queue.join({
     slots,
     ...(workerIndex !== undefined && { workerIndex }),
     start: (request, history) => {
@@ -31,12 +32,13 @@ function joinSilent(queue: EmbeddedQueue, slots: number, workerIndex?: number): 
     },
     cancel: requestId => cancelled.push(requestId)
   })
+  const worker = { ...handle, emitEvents: (events: StepEvents) => handle.emit({ kind: 'events', events }) }
   return { worker, started, histories, cancelled }
 }
 
-/** The worker dies in a run of these, before anything of them is computed. */
+/** The worker dies in a run of these requests, before anything of them is computed. */
 function dieOf({ worker }: SilentWorker, ...requests: GenerationRequest[]): void {
-  worker.running(requests.map(({ id }) => id))
+  worker.emit({ kind: 'running', requestIds: requests.map(({ id }) => id) })
   worker.leave()
 }
 
@@ -51,11 +53,11 @@ describe('a worker at the embedded queue', () => {
     const requests = [aRequest({ choicesPerPrompt: 3 }), aRequest(), aRequest()]
     for (const request of requests) await queue.submit(request)
     expect(worker.started).toEqual(requests.slice(0, 2))
-    worker.worker.deliver([{ requestId: requests[0]?.id ?? '', event: failure('engine_failure') }])
+    worker.worker.emitEvents([{ requestId: requests[0]?.id ?? '', event: failure('engine_failure') }])
     expect(worker.started).toEqual(requests)
   })
 
-  it('is preferred when it has more free rows than its neighbours', async () => {
+  it('is preferred when it has more free rows than the others', async () => {
     const queue = new EmbeddedQueue()
     const [small, large] = [joinSilent(queue, 2), joinSilent(queue, 3)]
     for (let count = 0; count < 5; count++) await queue.submit(aRequest())
@@ -64,12 +66,12 @@ describe('a worker at the embedded queue', () => {
     expect(await queue.depth()).toEqual({ waiting: 1, running: 5 })
   })
 
-  it('leaves what it ran to whoever takes its place, in its leaving or later, before others that have more room', async () => {
+  it('leaves its requests to a successor with its index, which joins during or after its leaving, before others with more free rows', async () => {
     const queue = new EmbeddedQueue()
     const [first, other] = [joinSilent(queue, 3, 0), joinSilent(queue, 9, 1)]
     const requests = Array.from({ length: 9 }, () => aRequest())
     for (const request of requests) await queue.submit(request)
-    other.worker.deliver(other.started.map(({ id }) => ({ requestId: id, event: failure('engine_failure') })))
+    other.worker.emitEvents(other.started.map(({ id }) => ({ requestId: id, event: failure('engine_failure') })))
     const ran = [...first.started]
     expect(ran.length).toBeGreaterThan(0)
     let spare = first
@@ -83,55 +85,55 @@ describe('a worker at the embedded queue', () => {
     expect([joinSilent(queue, 3, 0).started, joinSilent(queue, 9, 1).started]).toEqual([ran, []])
   })
 
-  it('takes a request out of the line: its readers are told no position while the worker is silent', async () => {
+  it('removes a request from the wait queue: its readers get no position while the worker is silent', async () => {
     const queue = new EmbeddedQueue()
     const request = aRequest()
     await queue.submit(request)
     const { worker } = joinSilent(queue, 1)
     const next = queue.events(request.id, 0, new AbortController().signal).next()
-    worker.deliver([{ requestId: request.id, event: { kind: 'started' } }])
+    worker.emitEvents([{ requestId: request.id, event: { kind: 'started' } }])
     expect((await next).value).toEqual([{ ordinal: 1, event: { kind: 'started' } }])
   })
 
-  it('that dies leaves its requests to the next, in their order and before all others, with what they have said', async () => {
+  it('that dies leaves its requests to the next one, in their order and before all others, with their logs', async () => {
     const queue = new EmbeddedQueue()
     const lost = joinSilent(queue, 2)
     const requests = [aRequest(), aRequest(), aRequest({ delivery: { ...PLAIN_DELIVERY, priority: -1 } })]
     const [first, second, waiting] = requests as [GenerationRequest, GenerationRequest, GenerationRequest]
     for (const request of requests) await queue.submit(request)
     const emitted: LoggedEvent[] = [{ kind: 'started' }, aToken(0)]
-    lost.worker.deliver(emitted.map(event => ({ requestId: second.id, event })))
+    lost.worker.emitEvents(emitted.map(event => ({ requestId: second.id, event })))
     lost.worker.leave()
     expect(await queue.depth()).toEqual({ waiting: 3, running: 0 })
     const next = joinSilent(queue, 3)
     expect(next.started).toEqual([first, second, waiting])
     expect([first, second, waiting].map(({ id }) => next.histories.get(id))).toEqual([[], emitted, []])
-    next.worker.deliver([aToken(1), theEnd].map(event => ({ requestId: second.id, event })))
+    next.worker.emitEvents([aToken(1), theEnd].map(event => ({ requestId: second.id, event })))
     expect((await readAll(queue, second.id)).map(({ event }) => event)).toEqual([...emitted, aToken(1), theEnd])
   })
 
-  it('that is dead is not heard any more, not even about what runs elsewhere now', async () => {
+  it('that is dead is ignored, also about requests that run on another worker now', async () => {
     const queue = new EmbeddedQueue()
     const dead = joinSilent(queue, 1)
     const request = aRequest()
     await queue.submit(request)
     dead.worker.leave()
     const next = joinSilent(queue, 1)
-    dead.worker.deliver([{ requestId: request.id, event: aToken(0) }])
-    next.worker.deliver([{ requestId: request.id, event: theEnd }])
-    dead.worker.deliver([{ requestId: request.id, event: theEnd }])
+    dead.worker.emitEvents([{ requestId: request.id, event: aToken(0) }])
+    next.worker.emitEvents([{ requestId: request.id, event: theEnd }])
+    dead.worker.emitEvents([{ requestId: request.id, event: theEnd }])
     expect((await readAll(queue, request.id)).map(({ event }) => event)).toEqual([theEnd])
   })
 
-  it('is not heard about requests that it does not run, or not any more', async () => {
+  it('is ignored about requests that it does not run, or no longer runs', async () => {
     const queue = new EmbeddedQueue()
     const [worker, other] = [joinSilent(queue, 1), joinSilent(queue, 1)]
     const request = aRequest()
     await queue.submit(request)
-    other.worker.deliver([{ requestId: request.id, event: { kind: 'started' } }])
+    other.worker.emitEvents([{ requestId: request.id, event: { kind: 'started' } }])
     await queue.cancel(request.id)
     expect(worker.cancelled).toEqual([request.id])
-    worker.worker.deliver([
+    worker.worker.emitEvents([
       { requestId: request.id, event: { kind: 'started' } },
       { requestId: 'cmpl-unknown', event: failure('engine_failure') }
     ])
@@ -139,14 +141,14 @@ describe('a worker at the embedded queue', () => {
     expect(await readAll(queue, request.id)).toMatchObject([{ ordinal: 1, event: { failure: { code: 'cancelled' } } }])
   })
 
-  it('gets nothing more once it is retired, but ends what it runs', async () => {
+  it('gets no more requests once it is retired, but finishes those that it runs', async () => {
     const queue = new EmbeddedQueue()
     const worker = joinSilent(queue, 2)
     const [running, waiting] = [aRequest(), aRequest()]
     await queue.submit(running)
     worker.worker.retire()
     await queue.submit(waiting)
-    worker.worker.deliver([{ requestId: running.id, event: failure('engine_failure') }])
+    worker.worker.emitEvents([{ requestId: running.id, event: failure('engine_failure') }])
     expect(await endOf(queue, running.id)).toBe('engine_failure')
     expect(worker.started).toEqual([running])
     expect(await queue.position(waiting.id)).toBe(1)
@@ -154,7 +156,7 @@ describe('a worker at the embedded queue', () => {
 })
 
 describe('the embedded queue', () => {
-  it('fails what waits, and admits nothing, once no worker will ever come', async () => {
+  it('fails waiting requests and admits none once no worker will ever join', async () => {
     const queue = new EmbeddedQueue()
     const request = aRequest()
     await queue.submit(request)
@@ -163,7 +165,7 @@ describe('the embedded queue', () => {
     await expect(queue.submit(aRequest())).rejects.toMatchObject({ code: 'unavailable', message: 'the model file is broken' })
   })
 
-  it('bounds the prompt tokens that wait, but lets one request alone be longer', async () => {
+  it('bounds the prompt tokens of waiting requests, except for a single request', async () => {
     const queue = new EmbeddedQueue({ waitingTokenLimit: 10 })
     await queue.submit(aRequest({ prompts: [{ tokenIds: Array(11).fill(1) }] }))
     await expect(queue.submit(aRequest())).rejects.toMatchObject({ code: 'queue_full' })
@@ -175,7 +177,7 @@ describe('the embedded queue', () => {
 })
 
 describe('a request in whose runs workers die', () => {
-  it('runs alone after two deaths, and fails with `poisoned` when it dies alone; its neighbour never does', async () => {
+  it('runs alone after two deaths, and fails with `poisoned` when its worker dies again; other requests never do', async () => {
     const queue = new EmbeddedQueue()
     const [poison, healthy, late] = [aRequest(), aRequest(), aRequest()]
     await queue.submit(poison)
@@ -183,7 +185,7 @@ describe('a request in whose runs workers die', () => {
     for (let count = 0; count < 2; count++) {
       const worker = joinSilent(queue, 3)
       expect(worker.started).toEqual([poison, healthy])
-      worker.worker.advanced([healthy.id])
+      worker.worker.emit({ kind: 'advanced', requestIds: [healthy.id] })
       dieOf(worker, poison, healthy)
     }
     await queue.submit(late)
@@ -194,23 +196,23 @@ describe('a request in whose runs workers die', () => {
     expect(joinSilent(queue, 3).started).toEqual([healthy, late])
   })
 
-  it('is not blamed for deaths between runs, in runs of others, or after something of it was computed', async () => {
+  it('is not blamed for deaths between runs, in runs of others, or after it has advanced', async () => {
     const queue = new EmbeddedQueue()
     const request = aRequest()
     await queue.submit(request)
     for (let count = 0; count < 9; count++) {
       const worker = joinSilent(queue, 2)
-      if (count % 3 === 0) worker.worker.running([])
-      if (count % 3 === 1) worker.worker.running(['cmpl-other'])
-      if (count % 3 === 2) worker.worker.advanced([request.id])
-      if (count % 3 === 2) worker.worker.running([request.id])
+      if (count % 3 === 0) worker.worker.emit({ kind: 'running', requestIds: [] })
+      if (count % 3 === 1) worker.worker.emit({ kind: 'running', requestIds: ['cmpl-other'] })
+      if (count % 3 === 2) worker.worker.emit({ kind: 'advanced', requestIds: [request.id] })
+      if (count % 3 === 2) worker.worker.emit({ kind: 'running', requestIds: [request.id] })
       worker.worker.leave()
     }
     await queue.submit(aRequest())
     expect(joinSilent(queue, 2).started).toHaveLength(2)
   })
 
-  it('fails with `poisoned` too when it kills at a later token, which each worker reaches again', async () => {
+  it('fails with `poisoned` too when it kills at a later token, which every worker reaches again', async () => {
     const queue = new EmbeddedQueue()
     const [poison, innocent] = [aRequest({ maxNewTokens: 99 }), aRequest({ maxNewTokens: 99 })]
     await queue.submit(poison)
@@ -218,22 +220,22 @@ describe('a request in whose runs workers die', () => {
     for (let death = 0; death <= FRUITLESS_DEATHS_THAT_COUNT; death++) {
       const worker = joinSilent(queue, 2)
       expect(worker.started).toEqual([poison, innocent])
-      worker.worker.running([poison.id, innocent.id])
-      worker.worker.advanced([poison.id, innocent.id])
-      if (death === 0) worker.worker.deliver([{ requestId: poison.id, event: aToken(0) }])
-      worker.worker.deliver([{ requestId: innocent.id, event: aToken(death) }])
+      worker.worker.emit({ kind: 'running', requestIds: [poison.id, innocent.id] })
+      worker.worker.emit({ kind: 'advanced', requestIds: [poison.id, innocent.id] })
+      if (death === 0) worker.worker.emitEvents([{ requestId: poison.id, event: aToken(0) }])
+      worker.worker.emitEvents([{ requestId: innocent.id, event: aToken(death) }])
       worker.worker.leave()
     }
     const alone = joinSilent(queue, 2)
     expect(alone.started).toEqual([poison])
-    alone.worker.running([poison.id])
-    alone.worker.advanced([poison.id])
+    alone.worker.emit({ kind: 'running', requestIds: [poison.id] })
+    alone.worker.emit({ kind: 'advanced', requestIds: [poison.id] })
     alone.worker.leave()
     expect(await endOf(queue, poison.id)).toBe('poisoned')
     expect(joinSilent(queue, 2).started).toEqual([innocent])
   })
 
-  it('is cleared where it shared its deaths: the suspects run one at a time, and who ends is served', async () => {
+  it('is cleared where it shared its deaths: suspects run one at a time, and an innocent one finishes', async () => {
     const queue = new EmbeddedQueue()
     const [innocent, poison] = [aRequest(), aRequest()]
     await queue.submit(innocent)
@@ -241,14 +243,14 @@ describe('a request in whose runs workers die', () => {
     for (let count = 0; count < 2; count++) dieOf(joinSilent(queue, 2), innocent, poison)
     const worker = joinSilent(queue, 2)
     expect(worker.started).toEqual([innocent])
-    worker.worker.deliver([{ requestId: innocent.id, event: theEnd }])
+    worker.worker.emitEvents([{ requestId: innocent.id, event: theEnd }])
     expect(worker.started).toEqual([innocent, poison])
     dieOf(worker, poison)
     expect(await endOf(queue, innocent.id)).toBe('finished')
     expect(await endOf(queue, poison.id)).toBe('poisoned')
   })
 
-  it('waits for a seat without neighbours, which is kept from others, while they go on at another worker', async () => {
+  it('waits for a worker that is reserved for it, while other requests continue on another worker', async () => {
     const queue = new EmbeddedQueue()
     const suspect = aRequest()
     await queue.submit(suspect)
@@ -262,14 +264,14 @@ describe('a request in whose runs workers die', () => {
     for (const request of later) await queue.submit(request)
     expect(large.started.at(-1)).toBe(later[0])
     expect(small.started).toHaveLength(1)
-    small.worker.deliver([{ requestId: small.started[0]?.id ?? '', event: theEnd }])
+    small.worker.emitEvents([{ requestId: small.started[0]?.id ?? '', event: theEnd }])
     expect(small.started.at(-1)).toBe(suspect)
     expect(await queue.depth()).toEqual({ waiting: 1, running: 4 })
-    small.worker.deliver([{ requestId: suspect.id, event: theEnd }])
+    small.worker.emitEvents([{ requestId: suspect.id, event: theEnd }])
     expect(small.started.at(-1)).toBe(later[1])
   })
 
-  it('that is cancelled while a seat is kept for it leaves the seat to others', async () => {
+  it('that is cancelled while a worker is reserved for it releases that worker', async () => {
     const queue = new EmbeddedQueue()
     const suspect = aRequest()
     await queue.submit(suspect)

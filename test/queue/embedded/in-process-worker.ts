@@ -1,11 +1,11 @@
-import type { WorkerPool } from '../../../src/queue/embedded/worker-pool.ts'
 import { JobRunner } from '../../../src/queue/worker/job-runner.ts'
+import type { WorkerPool } from '../../../src/queue/worker-pool.ts'
 import { FakeEngine } from '../fake-engine.ts'
 import type { RigWorker } from '../rig.ts'
 
 /**
- * A worker without a process: a real `JobRunner` and a `FakeEngine` behind a link whose messages arrive a turn later,
- * as IPC's do.
+ * A worker without a process: a real `JobRunner` and a `FakeEngine`, connected by a link whose messages arrive one turn
+ * of the event loop later, as over IPC.
  */
 export function joinInProcess(pool: WorkerPool, slots: number): RigWorker {
   let isDead = false
@@ -13,16 +13,8 @@ export function joinInProcess(pool: WorkerPool, slots: number): RigWorker {
     if (!isDead) setImmediate(message)
   }
   const receive = (message: () => void): unknown => setImmediate(() => isDead || message())
-  const runner = new JobRunner(
-    {
-      events: events => send(() => worker.deliver(events)),
-      running: requestIds => send(() => worker.running(requestIds)),
-      advanced: requestIds => send(() => worker.advanced(requestIds)),
-      heartbeat: () => {}
-    },
-    1_000_000
-  )
-  const engine = new FakeEngine({ slots, stepMs: 0, listener: runner.listener })
+  const runner = new JobRunner({ emit: signal => send(() => worker.emit(signal)) }, 1_000_000)
+  const engine = new FakeEngine({ slots, stepMs: 0, listener: runner })
   runner.serve(engine)
   const worker = pool.join({
     slots,

@@ -13,7 +13,7 @@ describe('a lease', () => {
   beforeEach(() => void vi.useFakeTimers())
   afterEach(() => void vi.useRealTimers())
 
-  it('runs out when the grace has passed since the last of several readers left', () => {
+  it('expires when the grace period has passed since the last of several readers left', () => {
     const { lease: held, ends } = lease({ onDisconnect: 'grace' })
     vi.advanceTimersByTime(999)
     held.addReader()
@@ -27,7 +27,7 @@ describe('a lease', () => {
     expect(ends).toEqual(['cancelled'])
   })
 
-  it('runs out at the deadline to the millisecond, read or not, however far it is', () => {
+  it('expires at the deadline to the millisecond, with or without readers, however far it is', () => {
     const { lease: held, ends } = lease({ onDisconnect: 'run', deadlineAtMs: Date.now() + 60 * DAY_MS })
     held.addReader()
     vi.advanceTimersByTime(60 * DAY_MS - 1)
@@ -36,7 +36,7 @@ describe('a lease', () => {
     expect(ends).toEqual(['deadline_exceeded'])
   })
 
-  it('of a request that has ended never runs out, even if a reader leaves later', () => {
+  it('of a request that has ended never expires, even if a reader leaves later', () => {
     const { lease: held, ends } = lease({ onDisconnect: 'cancel', deadlineAtMs: Date.now() + 10 })
     held.addReader()
     held.close()

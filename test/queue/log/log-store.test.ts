@@ -8,7 +8,7 @@ import { aToken, theEnd } from '../events.ts'
 const OPTIONS = { retentionMs: 60_000, streamRetentionMs: 600_000, retainedTokens: 100 }
 const FAILED: LoggedEvent = { kind: 'failed', failure: { code: 'engine_failure', message: 'broken', param: null } }
 
-/** Puts a whole log on the store: some tokens and an end. */
+/** Adds a complete log to the store: tokens and a terminal event. */
 function shelve(
   store: LogStore,
   id: string,
@@ -28,11 +28,11 @@ function has(store: LogStore, id: string): boolean {
   }
 }
 
-describe('the log shelf', () => {
+describe('the log store', () => {
   beforeEach(() => void vi.useFakeTimers())
   afterEach(() => void vi.useRealTimers())
 
-  it('keeps a log for the retention time after its end, and a live one for ever', () => {
+  it('keeps a log for the retention time after its end, and until then without limit', () => {
     const store = new LogStore(OPTIONS)
     store.open('live', PLAIN_DELIVERY)
     vi.advanceTimersByTime(600_000)
@@ -44,7 +44,7 @@ describe('the log shelf', () => {
     expect(has(store, 'live')).toBe(true)
   })
 
-  it.each(['grace', 'run'] as const)('keeps the log of a reader that may come back longer: %s', onDisconnect => {
+  it.each(['grace', 'run'] as const)('keeps the log of a request whose reader may reconnect longer: %s', onDisconnect => {
     const store = new LogStore(OPTIONS)
     shelve(store, 'ended', { onDisconnect })
     vi.advanceTimersByTime(599_999)
@@ -53,7 +53,7 @@ describe('the log shelf', () => {
     expect(has(store, 'ended')).toBe(false)
   })
 
-  it('drops ended logs early when all together grow too large: plain ones first, the oldest first, never a live one', () => {
+  it('drops ended logs early beyond the limit of tokens: plain ones first, the oldest first, never one that has not ended', () => {
     const store = new LogStore({ ...OPTIONS, retainedTokens: 10 })
     const live = store.open('live', PLAIN_DELIVERY)
     for (let position = 0; position < 20; position++) live.append(aToken(position))
@@ -67,7 +67,7 @@ describe('the log shelf', () => {
     expect(['live', 'large'].filter(id => has(store, id))).toEqual(['live'])
   })
 
-  it('keeps the log that has just ended, though it alone is too much, until another ends', () => {
+  it('keeps the log that has just ended until another ends, even if it alone exceeds the limit', () => {
     const store = new LogStore(OPTIONS)
     shelve(store, 'huge', { tokens: 100 })
     expect(has(store, 'huge')).toBe(true)
@@ -75,7 +75,7 @@ describe('the log shelf', () => {
     expect(['huge', 'next'].filter(id => has(store, id))).toEqual(['next'])
   })
 
-  it('weighs alternatives and the tokens of prompts', () => {
+  it('counts alternatives and the tokens of prompts', () => {
     const log = new LogStore(OPTIONS).open('scored', PLAIN_DELIVERY)
     const alternative = { tokenId: 1, text: 'a', logprob: -1 }
     const score = { ...alternative, top: [alternative, alternative], textOffset: 0 }
@@ -84,13 +84,13 @@ describe('the log shelf', () => {
     expect(log.tokens).toBe(6 + 3)
   })
 
-  it('refuses a second log of the same id', () => {
+  it('rejects a second log with the same id', () => {
     const store = new LogStore(OPTIONS)
     store.open('twice', PLAIN_DELIVERY)
     expect(() => store.open('twice', PLAIN_DELIVERY)).toThrow(InvariantError)
   })
 
-  it('forgets an idempotency key with its log, but not one that a later request has taken', () => {
+  it('drops an idempotency key with its log, unless a later request uses the key', () => {
     const store = new LogStore(OPTIONS)
     const idempotency = { key: 'k', digest: 'd' }
     const delivery = { ...PLAIN_DELIVERY, idempotency }

@@ -6,7 +6,7 @@ import { TokenLog } from '../../../src/queue/log/token-log.ts'
 import type { QueueEvent } from '../../../src/queue/queue.ts'
 import { aToken, theEnd } from '../events.ts'
 
-/** What the log must be: a list of events, and readers that have seen a part of it. */
+/** The specification of the log: a list of events, and readers that have read a part of it. */
 interface Model {
   readonly events: LoggedEvent[]
   readonly readers: {
@@ -54,7 +54,9 @@ class Open implements LogCommand {
   }
 }
 
-/** Asks for the next batch; it may come at once or only with a later append, but then it is exactly what followed. */
+/**
+ * Requests the next batch. It arrives at once or with a later append, and contains exactly the events that followed.
+ */
 class Pull implements LogCommand {
   readonly index: number
   constructor(index: number) {
@@ -94,7 +96,7 @@ function waitingAt(position: number): QueuedEvent {
 }
 
 describe('a token log', () => {
-  it('gives every reader, from any ordinal, what follows: once, in order, without gaps', async () => {
+  it('delivers to every reader, from any ordinal, all later events: once, in order, without gaps', async () => {
     const commands = fc.commands(
       [
         fc.integer({ min: 0, max: 9 }).map(roll => new Append(roll === 9)),
@@ -124,39 +126,39 @@ describe('a token log', () => {
     )
   })
 
-  it('takes nothing after its terminal event', () => {
+  it('rejects events after its terminal event', () => {
     const log = new TokenLog()
     log.append(theEnd)
     expect(() => log.append(aToken(0))).toThrow(InvariantError)
     expect(() => log.append(theEnd)).toThrow(InvariantError)
   })
 
-  it('skips positions that changed again before the reader came back', async () => {
+  it('skips positions that changed again before the reader read them', async () => {
     const log = new TokenLog()
-    log.standAt(waitingAt(3))
+    log.setPosition(waitingAt(3))
     const reader = log.read(0, new AbortController().signal)
     expect((await reader.next()).value).toEqual([{ ordinal: null, event: waitingAt(3) }])
-    log.standAt(waitingAt(2))
-    log.standAt(waitingAt(1))
+    log.setPosition(waitingAt(2))
+    log.setPosition(waitingAt(1))
     expect((await reader.next()).value).toEqual([{ ordinal: null, event: waitingAt(1) }])
     log.append(theEnd)
     expect((await reader.next()).value).toEqual([{ ordinal: 1, event: theEnd }])
     expect((await reader.next()).done).toBe(true)
   })
 
-  it('tells no position any more once it has an entry, to a reader that is ahead of it either', async () => {
+  it('sends no position once it has an entry, also to a reader with a later ordinal', async () => {
     const log = new TokenLog()
-    log.standAt(waitingAt(1))
+    log.setPosition(waitingAt(1))
     log.append(aToken(0))
     const next = log.read(1, new AbortController().signal).next()
     log.append(theEnd)
     expect((await next).value).toEqual([{ ordinal: 2, event: theEnd }])
   })
 
-  it('tells no position to the reader of a request that waits again, behind what it has said', async () => {
+  it('sends no position of a request that waits again and has entries', async () => {
     const log = new TokenLog()
     log.append(aToken(0))
-    log.standAt(waitingAt(1))
+    log.setPosition(waitingAt(1))
     const next = log.read(1, new AbortController().signal).next()
     log.append(theEnd)
     expect((await next).value).toEqual([{ ordinal: 2, event: theEnd }])

@@ -28,7 +28,7 @@ export async function openWorker({ redis, subscriber, shards, slots, stepMs }: W
     }
   })
   const runner = new JobRunner(worker, 50)
-  const engine = new FakeEngine({ slots, stepMs, listener: runner.listener })
+  const engine = new FakeEngine({ slots, stepMs, listener: runner })
   runner.serve(engine)
   await worker.open(runner, engine.description)
   return { worker, engine, workerId }

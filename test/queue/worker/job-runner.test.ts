@@ -1,21 +1,24 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { StepEvents } from '../../../src/inference/contract/engine.ts'
+import type { EngineProgress, EngineSignal, StepEvents } from '../../../src/inference/contract/engine.ts'
 import type { LoggedEvent, TokenScore } from '../../../src/inference/contract/events.ts'
-import { JobRunner, type Progress } from '../../../src/queue/worker/job-runner.ts'
+import { JobRunner } from '../../../src/queue/worker/job-runner.ts'
 import { aRequest } from '../a-request.ts'
 import { aToken } from '../events.ts'
 import { FakeEngine, TRICKS } from '../fake-engine.ts'
 
-function worker(): { runner: JobRunner; engine: FakeEngine; messages: StepEvents[]; beats: Progress[] } {
+function worker(): { runner: JobRunner; engine: FakeEngine; signals: EngineSignal[]; messages: StepEvents[]; beats: EngineProgress[] } {
+  const signals: EngineSignal[] = []
   const messages: StepEvents[] = []
-  const beats: Progress[] = []
-  const runner = new JobRunner(
-    { events: events => messages.push(events), running: () => {}, advanced: () => {}, heartbeat: progress => beats.push(progress) },
-    500
-  )
-  const engine = new FakeEngine({ slots: 4, stepMs: 10, listener: runner.listener })
+  const beats: EngineProgress[] = []
+  const emit = (signal: EngineSignal): void => {
+    signals.push(signal)
+    if (signal.kind === 'events') messages.push(signal.events)
+    if (signal.kind === 'heartbeat') beats.push(signal.progress)
+  }
+  const runner = new JobRunner({ emit }, 500)
+  const engine = new FakeEngine({ slots: 4, stepMs: 10, listener: runner })
   runner.serve(engine)
-  return { runner, engine, messages, beats }
+  return { runner, engine, signals, messages, beats }
 }
 
 describe('a job runner', () => {
@@ -30,19 +33,32 @@ describe('a job runner', () => {
     expect(messages[2]?.map(({ event }) => event.kind)).toEqual(['token', 'token', 'token'])
   })
 
-  it('sends each scored piece of a prompt apart, in the order of the step, and the rest of the step together', () => {
+  it('forwards every other signal as it is, in order with the events', () => {
+    const { runner, signals } = worker()
+    const emitted: EngineSignal[] = [
+      { kind: 'running', requestIds: ['x', 'y'] },
+      { kind: 'adopted', requestIds: ['y'] },
+      { kind: 'advanced', requestIds: ['x'] },
+      { kind: 'events', events: [{ requestId: 'x', event: aToken(0) }] },
+      { kind: 'running', requestIds: [] }
+    ]
+    for (const signal of emitted) runner.emit(signal)
+    expect(signals.slice(1)).toEqual(emitted)
+  })
+
+  it('sends each scored piece of a prompt in a message of its own, in order, and the other events of the step together', () => {
     const { runner, messages } = worker()
     const piece = (scores: TokenScore[] | null): LoggedEvent => ({ kind: 'prompt', promptIndex: 0, tokenIds: [1], text: 'a', scores })
     const emitted = [aToken(0), aToken(1), piece([]), piece([]), piece(null), aToken(2), piece([])].map(event => ({
       requestId: 'x',
       event
     }))
-    runner.listener.events(emitted)
+    runner.emit({ kind: 'events', events: emitted })
     expect(messages.flat()).toEqual(emitted)
     expect(messages.map(message => message.length)).toEqual([2, 1, 1, 2, 1])
   })
 
-  it('tells with each heartbeat how far it is and how much it has to do', () => {
+  it('reports its progress and its number of requests with each heartbeat', () => {
     const { runner, beats } = worker()
     runner.start(aRequest({ maxNewTokens: 10 }), [])
     vi.advanceTimersByTime(50)
@@ -54,7 +70,7 @@ describe('a job runner', () => {
     ])
   })
 
-  it('drains when the last request has ended, closes the engine and beats no more', async () => {
+  it('drains when the last request has ended, closes the engine and sends no more heartbeats', async () => {
     const { runner, engine, beats } = worker()
     const close = vi.spyOn(engine, 'close')
     const held = aRequest({ prompts: [{ tokenIds: [TRICKS.hold] }] })
@@ -72,6 +88,6 @@ describe('a job runner', () => {
   })
 
   it('drains at once while the model is still being loaded', async () => {
-    await new JobRunner({ events: () => {}, running: () => {}, advanced: () => {}, heartbeat: () => {} }, 500).drain()
+    await new JobRunner({ emit: () => {} }, 500).drain()
   })
 })

@@ -7,10 +7,10 @@ import type { FakeWorkerOptions } from './start-workers.ts'
 /** Entry of a worker process around a `FakeEngine`. */
 const { slots, stepMs, heartbeatMs, loading }: FakeWorkerOptions = JSON.parse(process.argv[2] ?? '')
 
-await hostWorker(heartbeatMs, async listener => {
+await hostWorker(heartbeatMs, async host => {
   if (loading === 'fails') throw new ServiceError('unavailable', 'the model file is broken\nat its third byte')
   if (loading === 'fails in a native call') {
-    pbkdf2('', '', 2 ** 31 - 1, 64, 'sha512', () => {})
+    startNativeCall()
     throw new ServiceError('unavailable', 'the tokenizer is broken')
   }
   if (loading === 'stays') {
@@ -19,5 +19,21 @@ await hostWorker(heartbeatMs, async listener => {
   }
   if (loading === 'dies') process.kill(process.pid, 'SIGKILL')
   if (loading === 'hangs') await new Promise(() => {})
-  return new FakeEngine({ slots, stepMs, listener })
+  if (loading === 'works in a native call' || loading === 'throws in a native call') startNativeCall()
+  // An error that nobody catches, as of a message handler.
+  const onCrash = (error: unknown): void =>
+    void setImmediate(() => {
+      throw error
+    })
+  return new FakeEngine({
+    slots,
+    stepMs,
+    listener: host,
+    onCrash: loading === 'throws in a native call' ? onCrash : error => host.onCrash(error)
+  })
 })
+
+/** A thread of the pool computes for minutes: an exit of the process would wait for it. */
+function startNativeCall(): void {
+  pbkdf2('', '', 2 ** 31 - 1, 64, 'sha512', () => {})
+}

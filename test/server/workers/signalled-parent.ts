@@ -3,7 +3,7 @@ import { aRequest } from '../../queue/a-request.ts'
 import { endOf, readUntil } from '../../queue/read-all.ts'
 import { startWorkers } from './start-workers.ts'
 
-/** A server without a wire: runs one request, tells its workers' pids once that streams, and its end. */
+/** A server without HTTP: runs one request, sends its workers' pids once that streams, and then how it ended. */
 const workers = startWorkers({ stepMs: 20 }, { workers: 2 })
 handleShutdown({
   drainMs: 20_000,

@@ -8,10 +8,18 @@ export interface FakeWorkerOptions {
   readonly stepMs: number
   readonly heartbeatMs: number
   /**
-   * `fails in a native call`: while a thread of the pool computes for minutes. `stays`: announces its end and does not
-   * end.
+   * `in a native call`: while a thread of the pool computes for minutes. `throws`: a bug of the engine becomes an
+   * uncaught exception. `stays`: announces its end and does not exit.
    */
-  readonly loading: 'works' | 'fails' | 'fails in a native call' | 'stays' | 'dies' | 'hangs'
+  readonly loading:
+    | 'works'
+    | 'works in a native call'
+    | 'throws in a native call'
+    | 'fails'
+    | 'fails in a native call'
+    | 'stays'
+    | 'dies'
+    | 'hangs'
 }
 
 export interface Workers extends AsyncDisposable {
@@ -19,18 +27,22 @@ export interface Workers extends AsyncDisposable {
   readonly supervisor: Supervisor
   /** Messages of the log, in order. */
   readonly logged: string[]
+  /** Causes of deaths in the log, in order. */
+  readonly causes: string[]
   /** Resolves when a message with this text has been logged `times` times, counted from the start. */
   hasLogged(text: string, times?: number): Promise<void>
   pids(): number[]
 }
 
-/** An embedded queue with real worker processes around fake engines; none of them outlives it. */
+/** An embedded queue with real worker processes around fake engines, which end with it. */
 export function startWorkers(worker: Partial<FakeWorkerOptions> = {}, options: Partial<SupervisorOptions> = {}): Workers {
   const queue = new EmbeddedQueue()
   const logged: string[] = []
   const listeners = new Set<() => void>()
-  const write = (_fields: object, message: string): void => {
+  const causes: string[] = []
+  const write = (fields: object, message: string): void => {
     logged.push(message)
+    if ('cause' in fields) causes.push(String(fields.cause))
     for (const listener of listeners) listener()
   }
   const log: Logger = { info: write, warn: write, error: write }
@@ -53,6 +65,7 @@ export function startWorkers(worker: Partial<FakeWorkerOptions> = {}, options: P
     queue,
     supervisor,
     logged,
+    causes,
     async hasLogged(text, times = 1) {
       const isThere = (): boolean => logged.filter(message => message.includes(text)).length >= times
       while (!isThere()) {
@@ -70,7 +83,7 @@ export function startWorkers(worker: Partial<FakeWorkerOptions> = {}, options: P
   }
 }
 
-/** A zombie is dead: nobody may be there to reap an orphan. */
+/** A zombie counts as dead: an orphan may have no parent to reap it. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)

@@ -2,7 +2,7 @@ import type { FinishedEvent, GeneratedTokenEvent, StartedEvent } from '../../con
 import { type History, toTimings } from '../../contract/history.ts'
 import { invariant } from '../../contract/invariant.ts'
 import { rankChoices } from '../../contract/ranking.ts'
-import { choiceCount, type GenerationRequest } from '../../contract/request.ts'
+import { choiceCount, type GenerationRequest, promptTokensOf } from '../../contract/request.ts'
 
 /** Usage, timings and open choices of one request. */
 export class Job {
@@ -74,7 +74,7 @@ export class Job {
     return {
       kind: 'finished',
       usage: {
-        promptTokens: this.request.prompts.reduce((sum, prompt) => sum + prompt.tokenIds.length, 0),
+        promptTokens: promptTokensOf(this.request),
         completionTokens: this.#scores.reduce((sum, { tokens }) => sum + tokens, 0) * this.request.standsFor,
         cachedTokens: this.#cachedTokens.reduce<number>((sum, tokens) => sum + (tokens ?? 0), 0)
       },

@@ -3,7 +3,7 @@ import type { DeliveryPolicy } from '../../../inference/contract/delivery-policy
 import type { Failure } from '../../../inference/contract/errors.ts'
 import { eventLoopTurn } from '../../../inference/contract/event-loop.ts'
 import type { FailedEvent, LogEntry, LoggedEvent } from '../../../inference/contract/events.ts'
-import { choiceCount, type GenerationRequest } from '../../../inference/contract/request.ts'
+import { choiceCount, type GenerationRequest, promptTokensOf } from '../../../inference/contract/request.ts'
 import type { ScriptedRedis } from '../connection/commands.ts'
 import type { RedisKeys } from '../connection/keys.ts'
 import { LIFE_MS } from '../connection/lifetimes.ts'
@@ -211,8 +211,4 @@ function statusOf(raw: unknown): RequestStatus | null {
   if (Array.isArray(raw) && raw[0] === null) return null
   const [state, epoch, last, leaseUntilMs, deadlineMs, weight] = RequestStatus.parse(raw)
   return { state, epoch, last, leaseUntilMs, deadlineMs, weight }
-}
-
-function promptTokensOf({ prompts }: GenerationRequest): number {
-  return prompts.reduce((sum, prompt) => sum + prompt.tokenIds.length, 0)
 }

@@ -1,6 +1,6 @@
-import type { EngineDescription, StepEvents } from '../../../inference/contract/engine.ts'
+import type { EngineDescription, EngineListener, EngineProgress, EngineSignal, StepEvents } from '../../../inference/contract/engine.ts'
 import type { GenerationRequest } from '../../../inference/contract/request.ts'
-import type { JobRunner, Progress, Uplink } from '../../worker/job-runner.ts'
+import type { JobRunner } from '../../worker/job-runner.ts'
 import type { ScriptedRedis } from '../connection/commands.ts'
 import type { RedisKeys } from '../connection/keys.ts'
 import { claimModel } from '../connection/model-guard.ts'
@@ -39,12 +39,12 @@ export interface RedisWorkerOptions {
  * A worker's seat at the queue in Redis: claims what fits its rows, hands it to the runner, writes what the engine
  * says.
  */
-export class RedisWorker implements Uplink {
+export class RedisWorker implements EngineListener {
   readonly #options: RedisWorkerOptions
   readonly #bullWorkers: readonly BullWorker[]
   readonly #expiry = new ExpiryJudge()
   #parts: Parts | null = null
-  #progress: Progress | null = null
+  #progress: EngineProgress | null = null
   #becameIdle: () => void = () => {}
 
   constructor(options: RedisWorkerOptions) {
@@ -70,22 +70,25 @@ export class RedisWorker implements Uplink {
     this.#parts.claims.wake()
   }
 
-  events(events: StepEvents): void {
-    this.#parts?.appender.add(events)
-    // A row may have become free.
-    if (events.some(({ event }) => event.kind === 'finished' || event.kind === 'failed')) this.#parts?.claims.wake()
-  }
-
-  running(requestIds: readonly string[]): void {
-    this.#parts?.marks.running(requestIds)
-  }
-
-  advanced(requestIds: readonly string[]): void {
-    this.#parts?.marks.advanced(requestIds)
-  }
-
-  heartbeat(progress: Progress): void {
-    this.#progress = progress
+  emit(signal: EngineSignal): void {
+    switch (signal.kind) {
+      case 'events':
+        this.#append(signal.events)
+        break
+      case 'running':
+        this.#parts?.marks.running(signal.requestIds)
+        break
+      case 'advanced':
+        this.#parts?.marks.advanced(signal.requestIds)
+        break
+      case 'heartbeat':
+        this.#progress = signal.progress
+        break
+      case 'adopted':
+        break
+      default:
+        signal satisfies never
+    }
   }
 
   /** Claims nothing more, lets run what ends before `signal` aborts, and gives the rest back with its log. */
@@ -105,6 +108,12 @@ export class RedisWorker implements Uplink {
       parts.appender.close()
     }
     for (const bullWorker of this.#bullWorkers) await bullWorker.close()
+  }
+
+  #append(events: StepEvents): void {
+    this.#parts?.appender.add(events)
+    // A row may have become free.
+    if (events.some(({ event }) => event.kind === 'finished' || event.kind === 'failed')) this.#parts?.claims.wake()
   }
 
   #build(runner: Pick<JobRunner, 'start' | 'cancel'>, description: EngineDescription): Parts {

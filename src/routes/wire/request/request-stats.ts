@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { OnDisconnect } from '../../../inference/contract/delivery-policy.ts'
 import type { ErrorCode } from '../../../inference/contract/errors.ts'
 import { type ChoiceEnd, isTerminal, type Timings, type TokenEvent } from '../../../inference/contract/events.ts'
-import { choiceCount, type GenerationRequest } from '../../../inference/contract/request.ts'
+import { choiceCount, type GenerationRequest, promptTokensOf } from '../../../inference/contract/request.ts'
 import type { QueueEvent } from '../../../queue/queue.ts'
 
 /** What may be written down of a request. Numbers and names: no text of any prompt or answer, no key. */
@@ -34,7 +34,7 @@ export interface RequestStats {
 
 export function openRequestStats(request: GenerationRequest, model: string, stream: boolean): RequestStats {
   const finishReasons: Record<ChoiceEnd['reason'], number> = { stop: 0, length: 0 }
-  const promptTokens = request.prompts.reduce((sum, prompt) => sum + prompt.tokenIds.length, 0)
+  const promptTokens = promptTokensOf(request)
   let timings: Timings = { queueMs: 0, prefillMs: 0, decodeMs: 0 }
   let completionTokens = 0
   let cachedTokens = 0
