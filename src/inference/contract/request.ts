@@ -73,6 +73,11 @@ export const PLAIN_REQUEST = {
   cacheSalt: ''
 } as const satisfies Partial<GenerationRequest>
 
+/** Prompt tokens of all its prompts. */
+export function promptTokensOf({ prompts }: Pick<GenerationRequest, 'prompts'>): number {
+  return prompts.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0)
+}
+
 /** Rows of the batch that the request can fill at once. */
 export function choiceCount(request: Pick<GenerationRequest, 'prompts' | 'choicesPerPrompt'>): number {
   return request.prompts.length * request.choicesPerPrompt
