@@ -1,28 +1,28 @@
-/** How the death of its worker met a request. */
+/** The death of a worker, as it concerns one request that the worker had. */
 export interface WorkerDeath {
-  /** It took part in the run that the worker did not survive. */
+  /** The request took part in the run during which the worker died. */
   readonly wasInRun: boolean
-  /** Something of it was computed since its last start; what is computed again counts. */
+  /** Something of it was computed since its last start; recomputation counts. */
   readonly hadAdvanced: boolean
-  /** It ran as a suspect, and nothing else did. */
+  /** It ran as a suspect, with no other request beside it. */
   readonly wasAlone: boolean
-  /** What its log held. */
+  /** Entries in its log. */
   readonly logEntries: number
 }
 
-/** What the deaths of its workers have left against a request. */
+/** The deaths that a request has behind it. Each new `logEntries` starts `fruitless` and `unstarted` at 0. */
 export interface DeathRecord {
   /** Deaths that count against it. */
   readonly counted: number
-  /** Deaths in a row that it was in the fatal run of while its log grew by nothing. */
+  /** Deaths in its runs at this length of the log. */
   readonly fruitless: number
-  /** Deaths in a row that its worker died before any run of it, while its log grew by nothing. */
+  /** Deaths before any run of it at this length of the log. */
   readonly unstarted: number
-  /** What its log held at the last of these. */
+  /** Entries in its log at the last of these; -1 before the first. */
   readonly logEntries: number
 }
 
-/** What becomes of it: it is run again, run again with nothing beside it, or failed. */
+/** The request is run again, run again with no other request beside it, or failed. */
 export type DeathVerdict = 'again' | 'alone' | 'poisoned'
 
 export const CLEAN_RECORD: DeathRecord = { counted: 0, fruitless: 0, unstarted: 0, logEntries: -1 }
@@ -30,30 +30,41 @@ export const CLEAN_RECORD: DeathRecord = { counted: 0, fruitless: 0, unstarted: 
 /** Counted deaths that make a request a suspect. */
 const DEATHS_OF_A_SUSPECT = 2
 
-/** From which death on, in a row without growth of the log, deaths count that do not at first. */
+/** The number of deaths at the same length of the log from which on each of them counts. */
 export const FRUITLESS_DEATHS_THAT_COUNT = 10
 
 /**
- * Which request kills workers? A death counts against a request only if it was in the fatal run and had not come a step
- * further since it was started: who only shared a batch with the culprit soon has. One that kills at a later position
- * comes that far again each time; it is told by its log, which grows no more: of deaths in its runs at the same log,
- * the tenth and all after it count too. So do, counted for themselves, deaths before any run of it: no request is
- * retried without end. Two counted deaths make a suspect, and only dying alone proves it.
+ * Finds the request that kills workers. A death counts against a request only if the request was in the fatal run and
+ * nothing of it had been computed since it was started: a request that merely shared a batch with the culprit soon
+ * advances. A request that kills at a later position advances that far each time, but its log stops growing: of deaths
+ * in its runs at the same length of the log, the tenth and all later ones count too. The same holds, counted
+ * separately, for deaths before any run of it, so that no request is retried without end. Two counted deaths make a
+ * suspect, and only a counted death while it runs alone proves it.
  */
 export function judgeDeath(before: DeathRecord, death: WorkerDeath): { readonly record: DeathRecord; readonly verdict: DeathVerdict } {
   const { wasInRun, hadAdvanced, wasAlone, logEntries } = death
-  if (!wasInRun && hadAdvanced) return { record: before, verdict: verdictOn(before) }
+  if (!wasInRun && hadAdvanced) return { record: before, verdict: isSuspect(before.counted) ? 'alone' : 'again' }
   const isSameLog = logEntries === before.logEntries
   const fruitless = (isSameLog ? before.fruitless : 0) + Number(wasInRun)
   const unstarted = (isSameLog ? before.unstarted : 0) + Number(!wasInRun)
   const counts = (wasInRun && !hadAdvanced) || (wasInRun ? fruitless : unstarted) >= FRUITLESS_DEATHS_THAT_COUNT
   const record = { counted: before.counted + Number(counts), fruitless, unstarted, logEntries }
-  return { record, verdict: counts && wasAlone ? 'poisoned' : verdictOn(record) }
+  if (counts && wasAlone) return { record, verdict: 'poisoned' }
+  return { record, verdict: isSuspect(record.counted) ? 'alone' : 'again' }
 }
 
-function verdictOn({ counted }: DeathRecord): DeathVerdict {
-  return counted >= DEATHS_OF_A_SUSPECT ? 'alone' : 'again'
+/**
+ * The same verdict from the number of counted deaths, for a queue in which a suspect always runs alone: there, each
+ * counted death of a suspect is one alone.
+ */
+export function verdictOn(countedDeaths: number): DeathVerdict {
+  if (countedDeaths > DEATHS_OF_A_SUSPECT) return 'poisoned'
+  return isSuspect(countedDeaths) ? 'alone' : 'again'
 }
 
-/** What a client is told. */
+function isSuspect(countedDeaths: number): boolean {
+  return countedDeaths >= DEATHS_OF_A_SUSPECT
+}
+
+/** Message of the error that the client receives. */
 export const POISONED_MESSAGE = 'every worker that computed this request died of it, the last one while it computed nothing else'

@@ -1,11 +1,19 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { CLEAN_RECORD, type DeathVerdict, FRUITLESS_DEATHS_THAT_COUNT, judgeDeath, type WorkerDeath } from '../../src/queue/poison-rule.ts'
+import {
+  CLEAN_RECORD,
+  type DeathRecord,
+  type DeathVerdict,
+  FRUITLESS_DEATHS_THAT_COUNT,
+  judgeDeath,
+  verdictOn,
+  type WorkerDeath
+} from '../../src/queue/poison-rule.ts'
 
 const GUILTY: WorkerDeath = { wasInRun: true, hadAdvanced: false, wasAlone: false, logEntries: 0 }
-/** It kills at a position that is reached again each time. */
+/** It kills at a position that it reaches again each time. */
 const LATE: WorkerDeath = { ...GUILTY, hadAdvanced: true, logEntries: 50 }
-/** As many of these as do not count yet. */
+/** As many of these as do not count. */
 const UNCOUNTED: readonly WorkerDeath[] = Array(FRUITLESS_DEATHS_THAT_COUNT - 1).fill(LATE)
 const UNBLAMED = UNCOUNTED.map(() => 'again')
 
@@ -23,7 +31,7 @@ describe('the poison rule', () => {
     expect(verdicts([GUILTY, GUILTY, { ...GUILTY, wasAlone: true }])).toEqual(['again', 'alone', 'poisoned'])
   })
 
-  it('counts no death of a request that was not in the run, or had come further since its start and whose log grows', () => {
+  it('counts no death of a request whose log grows and that was not in the run, or had advanced since its start', () => {
     const elsewhere = { ...GUILTY, wasInRun: false }
     const innocent = fc.tuple(fc.boolean(), fc.boolean(), fc.nat(3))
     fc.assert(
@@ -36,19 +44,19 @@ describe('the poison rule', () => {
     )
   })
 
-  it('counts deaths in its runs from a certain number on while its log grows by nothing, however far it comes each time', () => {
+  it('counts deaths in its runs from a certain number on while its log does not grow, however far it advances each time', () => {
     const alone = { ...LATE, wasAlone: true }
     expect(verdicts([...UNCOUNTED, LATE, LATE, alone])).toEqual([...UNBLAMED, 'again', 'alone', 'poisoned'])
     expect(verdicts([...UNCOUNTED, { ...LATE, logEntries: 51 }, LATE, LATE])).not.toContain('alone')
   })
 
-  it('lets deaths in runs of others neither prove nor disprove anything', () => {
+  it('ignores deaths in runs of other requests', () => {
     const elsewhere = { ...LATE, wasInRun: false }
     const between = UNCOUNTED.flatMap(death => [death, elsewhere])
     expect(verdicts([...between, LATE, elsewhere, LATE])).toEqual([...between, LATE, elsewhere].map(() => 'again').concat('alone'))
   })
 
-  it('ends every series of deaths in the runs of one request, or before them, whose log does not grow', () => {
+  it('fails a request whose log does not grow after finitely many deaths, in its runs or before them', () => {
     const death = fc.constantFrom(LATE, GUILTY, { ...GUILTY, wasInRun: false })
     fc.assert(
       fc.property(fc.array(death, { minLength: 2 * FRUITLESS_DEATHS_THAT_COUNT + 2 }), deaths => {
@@ -63,19 +71,33 @@ describe('the poison rule', () => {
     )
   })
 
-  it('counts deaths before any run of a request from a certain number on while its log grows by nothing', () => {
+  it('counts deaths before any run of a request from a certain number on while its log does not grow', () => {
     const early = { ...GUILTY, wasInRun: false }
     const uncounted = UNCOUNTED.map(() => early)
     expect(verdicts([...uncounted, early, early, { ...early, wasAlone: true }])).toEqual([...UNBLAMED, 'again', 'alone', 'poisoned'])
     expect(verdicts([...uncounted, { ...early, logEntries: 1 }, early, early])).not.toContain('alone')
   })
 
-  it('forgives a suspect whose worker dies of something else', () => {
+  it('does not fail a suspect whose worker dies of something else', () => {
     expect(verdicts([GUILTY, GUILTY, { ...GUILTY, hadAdvanced: true, wasAlone: true }])).toEqual(['again', 'alone', 'alone'])
   })
 
   it('never fails a request that did not die alone', () => {
     const death = fc.record({ wasInRun: fc.boolean(), hadAdvanced: fc.boolean(), wasAlone: fc.constant(false), logEntries: fc.nat(2) })
     fc.assert(fc.property(fc.array(death), deaths => !verdicts(deaths).includes('poisoned')))
+  })
+
+  it('has the same verdict by the number of counted deaths alone, where every suspect runs alone', () => {
+    const death = fc.record({ wasInRun: fc.boolean(), hadAdvanced: fc.boolean(), logEntries: fc.nat(1) })
+    fc.assert(
+      fc.property(fc.array(death, { maxLength: 60 }), deaths => {
+        let [record, verdict]: [DeathRecord, DeathVerdict] = [CLEAN_RECORD, 'again']
+        for (const met of deaths) {
+          ;({ record, verdict } = judgeDeath(record, { ...met, wasAlone: verdict === 'alone' }))
+          expect(verdictOn(record.counted)).toBe(verdict)
+          if (verdict === 'poisoned') return
+        }
+      })
+    )
   })
 })

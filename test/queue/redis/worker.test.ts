@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { redisKeys } from '../../../src/queue/redis/connection/keys.ts'
-import { endRequest } from '../../../src/queue/redis/scripts/worker-scripts.ts'
+import { endRequest } from '../../../src/queue/redis/requests/claim.ts'
 import { aRequest } from '../a-request.ts'
 import { TRICKS } from '../fake-engine.ts'
 import { openWorker } from './a-worker.ts'
@@ -86,7 +86,7 @@ describeAtRedis('a worker at the queue in Redis', () => {
     const held = await client.submit(aRequest({ prompts: [{ tokenIds: [TRICKS.hold] }] }))
     await expect.poll(() => engine.rows).toBe(1)
     const next = await client.submit(aRequest())
-    await endRequest(server.connect(), keys, held, 'cancelled', 'the request was cancelled')
+    await endRequest(server.connect(), keys, held, { code: 'cancelled', message: 'the request was cancelled', param: null })
     await ended(next)
     expect((await client.log(held)).at(-1)?.event.kind).toBe('failed')
     await leave()
