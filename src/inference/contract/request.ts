@@ -73,7 +73,7 @@ export const PLAIN_REQUEST = {
   cacheSalt: ''
 } as const satisfies Partial<GenerationRequest>
 
-/** Prompt tokens of all its prompts. */
+/** Tokens of all prompts together. */
 export function promptTokensOf({ prompts }: Pick<GenerationRequest, 'prompts'>): number {
   return prompts.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0)
 }

@@ -14,7 +14,10 @@ export interface QueueBoardOptions {
   readonly path: string
 }
 
-/** Bull Board for the queue of each shard, read-only: jobs that are changed by hand would contradict the requests' state. */
+/**
+ * Bull Board for the queue of each shard, read-only: jobs that are changed by hand would contradict the requests'
+ * state.
+ */
 export interface QueueBoard {
   /** For Fastify, to be registered with `path` as prefix. */
   readonly plugin: ReturnType<FastifyAdapter['registerPlugin']>

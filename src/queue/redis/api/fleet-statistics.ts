@@ -4,8 +4,8 @@ import { type EngineStatistics, sumOfCounters, ZERO_COUNTERS, ZERO_GAUGES } from
 const MAX_GONE = 1000
 
 /**
- * Statistics of all workers, past and present. The sum of their counters is monotonic: the last counters of a worker that
- * is gone remain part of it.
+ * Statistics of all workers, past and present. The sum of their counters is monotonic: the last counters of a worker
+ * that is gone remain part of it.
  */
 export class FleetStatistics {
   /** By worker id; gauges of workers that are gone are 0. Ordered by their last report, oldest first. */

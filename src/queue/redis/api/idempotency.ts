@@ -3,7 +3,9 @@ import { ServiceError } from '../../../inference/contract/errors.ts'
 import type { GenerationRequest } from '../../../inference/contract/request.ts'
 import type { RequestStore } from '../requests/request-store.ts'
 
-/** A request claims its key before it is admitted. Another request with the same key waits this long for the admission. */
+/**
+ * A request claims its key before it is admitted. Another request with the same key waits this long for the admission.
+ */
 const ADMISSION_MS = 2000
 const LOOK_AGAIN_MS = 25
 
@@ -12,8 +14,8 @@ const LOOK_AGAIN_MS = 25
  *
  * @param keyStore  the store of the key's shard
  * @param storeOf   returns the store of a request's shard
- * @returns         null without a key; the request that holds the key already and has neither failed nor been cancelled;
- *   or the value with which this request holds the key now
+ * @returns         null without a key; the request that holds the key already and has neither failed nor been
+ *   cancelled; or the value with which this request holds the key now
  * @throws {ServiceError} `idempotency_mismatch`
  */
 export async function claimKey(

@@ -122,7 +122,9 @@ export class LogReader {
     return notifier
   }
 
-  /** Ends the blocking read, so that the next one includes a new log. If this is lost, the read ends after `BLOCK_MS`. */
+  /**
+   * Ends the blocking read, so that the next one includes a new log. If this is lost, the read ends after `BLOCK_MS`.
+   */
   #wake(): void {
     this.#isBlocked = false
     const { store, apiId } = this.#options

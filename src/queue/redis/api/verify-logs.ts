@@ -8,9 +8,10 @@ const REWRITE_MS = 10_000
 const COMPARED = 20
 
 /**
- * Checks logs after Redis was away: it may have lost the last second, or everything. A log that is shorter than what was
- * read of it has `REWRITE_MS` to grow again, and the entries that any worker writes there must be equal to those that
- * were read. Else its readers end with `stream_lost`, so that they receive nothing that contradicts earlier entries.
+ * Checks logs after Redis was away: it may have lost the last second, or everything. A log that is shorter than what
+ * was read of it has `REWRITE_MS` to grow again, and the entries that any worker writes there must be equal to those
+ * that were read. Else its readers end with `stream_lost`, so that they receive nothing that contradicts earlier
+ * entries.
  */
 export async function verifyLogs(store: RequestStore, tails: readonly Tail[], nowMs: number): Promise<void> {
   await Promise.all(tails.filter(tail => !tail.hasEnded).map(tail => check(store, tail, nowMs)))

@@ -58,7 +58,9 @@ export function shardKeys({ prefix, shards }: { readonly prefix: string; readonl
   return Array.from({ length: shards }, (_, shard) => redisKeys(prefix, shard))
 }
 
-/** Keys of one shard. They share the hash tag `{s<k>}`: a cluster keeps them in one slot, so a script may use several. */
+/**
+ * Keys of one shard. They share the hash tag `{s<k>}`: a cluster keeps them in one slot, so a script may use several.
+ */
 export function redisKeys(prefix: string, shard: number): RedisKeys {
   const tag = `${prefix}:{s${shard}}`
   return {

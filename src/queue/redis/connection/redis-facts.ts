@@ -36,8 +36,8 @@ const REASONS: readonly (readonly [pattern: RegExp, meaning: string])[] = [
 /**
  * Reads the properties of a Redis server.
  *
- * @throws {RedisRefusal} when it cannot be reached within `withinMs`, rejects the connection, or is not of the kind that
- *   the address declares
+ * @throws {RedisRefusal} when it cannot be reached within `withinMs`, rejects the connection, or is not of the kind
+ *   that the address declares
  */
 export async function askRedisFacts(address: RedisAddress, withinMs: number): Promise<RedisFacts> {
   const complaints: string[] = []

@@ -1,7 +1,7 @@
 -- Admits a request, or refuses it when too much waits. Idempotent: a request that exists stays as it is.
--- A request that could run at once is never refused: `freeRows` of all workers are enough for its own `rows` and for one
--- row of each waiting request. `seenWaiting` requests waited when the rows were counted; those that have been claimed
--- since then take rows that still look free.
+-- A request that could run at once is never refused: `freeRows` of all workers are enough for its own `rows` and for
+-- one row of each waiting request. `seenWaiting` requests waited when the rows were counted; those that have been
+-- claimed since then use rows that were counted as free.
 --
 -- KEYS[1]   request              hash of the request
 -- KEYS[2]   waiting              hash, request id -> prompt tokens, of all that wait

@@ -18,8 +18,8 @@ export interface BullWorkerOptions {
 }
 
 /**
- * A worker's client of BullMQ's queue of one shard. BullMQ keeps the order of waiting jobs and the locks of active ones;
- * requests and their state are in the keys of `keys.ts`.
+ * A worker's client of BullMQ's queue of one shard. BullMQ keeps the order of waiting jobs and the locks of active
+ * ones; requests and their state are in the keys of `keys.ts`.
  */
 export class BullWorker {
   readonly keys: RedisKeys

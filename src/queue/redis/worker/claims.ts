@@ -26,8 +26,8 @@ export interface ClaimsOptions {
 type Outcome = 'claimed' | 'idle' | 'no room'
 
 /**
- * Claims waiting requests while rows are free, in the order of the queue. A request that does not fit stays at the head,
- * for the first worker that has enough free rows, and no request after it is claimed before it.
+ * Claims waiting requests while rows are free, in the order of the queue. A request that does not fit stays at the
+ * head, for the first worker that has enough free rows, and no request after it is claimed before it.
  */
 export class Claims {
   readonly #options: ClaimsOptions

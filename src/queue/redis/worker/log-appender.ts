@@ -16,7 +16,10 @@ export interface LogAppenderOptions {
   readonly held: HeldRequests
   /** The whole log is written, with its terminal event. */
   readonly onDone: (request: HeldRequest) => void
-  /** This worker does not own the request (any more). `ended`: it was ended from outside, or is gone; `fenced`: it has another owner. */
+  /**
+   * This worker does not own the request (any more). `ended`: it was ended from outside, or is gone; `fenced`: it has
+   * another owner.
+   */
   readonly onLost: (request: HeldRequest, why: 'ended' | 'fenced') => void
 }
 

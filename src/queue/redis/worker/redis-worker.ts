@@ -36,8 +36,8 @@ export interface RedisWorkerOptions {
 }
 
 /**
- * A worker of the queue in Redis: claims requests that fit its rows, passes them to the runner, and appends the engine's
- * events to their logs.
+ * A worker of the queue in Redis: claims requests that fit its rows, passes them to the runner, and appends the
+ * engine's events to their logs.
  */
 export class RedisWorker implements Uplink {
   readonly #options: RedisWorkerOptions

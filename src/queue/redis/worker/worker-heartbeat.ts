@@ -35,8 +35,8 @@ export interface WorkerHeartbeatOptions {
 
 /**
  * Every two seconds, as long as the engine makes progress: renews locks, ends requests that have expired, and registers
- * the worker. A worker whose engine is hung renews nothing: its requests go to another worker even if its process cannot
- * be killed.
+ * the worker. A worker whose engine is hung renews nothing: its requests go to another worker even if its process
+ * cannot be killed.
  */
 export class WorkerHeartbeat {
   readonly #options: WorkerHeartbeatOptions
@@ -94,7 +94,9 @@ export class WorkerHeartbeat {
     }
   }
 
-  /** A lost lock stays lost. The request continues here until another worker claims it; then the epoch fences this one. */
+  /**
+   * A lost lock stays lost. The request continues here until another worker claims it; then the epoch fences this one.
+   */
   async #renewLocks(): Promise<void> {
     for (const [bullWorker, requests] of this.#byShard()) await bullWorker.renew(requests.map(({ id }) => id))
   }

@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { SCRIPTS } from '../../../src/queue/redis/connection/commands.ts'
+import { SCRIPTS } from '../../../../src/queue/redis/connection/commands.ts'
 
 const FOLDER = 'src/queue/redis/scripts'
 const COMMANDS_FILE = readFileSync('src/queue/redis/connection/commands.ts', 'utf8')

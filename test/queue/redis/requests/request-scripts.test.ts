@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { isTerminal } from '../../../src/inference/contract/events.ts'
+import { isTerminal } from '../../../../src/inference/contract/events.ts'
 import {
   CLEAN_RECORD,
   type DeathRecord,
@@ -9,14 +9,14 @@ import {
   FRUITLESS_DEATHS_THAT_COUNT,
   judgeDeath,
   verdictOn
-} from '../../../src/queue/poison-rule.ts'
-import { type RedisKeys, redisKeys } from '../../../src/queue/redis/connection/keys.ts'
-import { claim, handBack, parseAppendReply } from '../../../src/queue/redis/requests/claim.ts'
-import { RequestStore } from '../../../src/queue/redis/requests/request-store.ts'
-import { aRequest } from '../a-request.ts'
-import { aToken, theEnd } from '../events.ts'
-import { describeAtRedis } from './at-redis.ts'
-import { type RedisServer, startRedis } from './redis-server.ts'
+} from '../../../../src/queue/poison-rule.ts'
+import { type RedisKeys, redisKeys } from '../../../../src/queue/redis/connection/keys.ts'
+import { claim, handBack, parseAppendReply } from '../../../../src/queue/redis/requests/claim.ts'
+import { RequestStore } from '../../../../src/queue/redis/requests/request-store.ts'
+import { aRequest } from '../../a-request.ts'
+import { aToken, theEnd } from '../../events.ts'
+import { describeAtRedis } from '../at-redis.ts'
+import { type RedisServer, startRedis } from '../redis-server.ts'
 
 const WORKERS = ['w1', 'w2'] as const
 type WorkerName = (typeof WORKERS)[number]
