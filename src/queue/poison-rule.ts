@@ -67,4 +67,4 @@ function isSuspect(countedDeaths: number): boolean {
 }
 
 /** Message of the error that the client receives. */
-export const POISONED_MESSAGE = 'every worker that computed this request died of it, the last one while it computed nothing else'
+export const POISONED_MESSAGE = 'workers crashed repeatedly while they ran this request, the last one while it ran no other request'

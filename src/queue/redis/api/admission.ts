@@ -77,12 +77,16 @@ export class Admission {
     let verdict = await shard.store.admit(request, parameters)
     if (!verdict.ok) verdict = await shard.store.admit(request, { ...parameters, ...(await this.#freeRows(parameters.rows)) })
     if (!verdict.ok) {
-      throw new ServiceError('queue_full', `${verdict.waiting} requests with ${verdict.tokens} prompt tokens are waiting, and no more may`)
+      throw new ServiceError(
+        'queue_full',
+        `${verdict.waiting} requests with ${verdict.tokens} prompt tokens are waiting, ` +
+          `and no more than ${waitingLimit} with ${waitingTokenLimit} may`
+      )
     }
     try {
       await shard.waitQueue.add(request)
     } catch (error) {
-      await shard.end(request.id, 'unavailable', 'the queue was lost while it took the request').catch(() => {})
+      await shard.end(request.id, 'unavailable', 'the queue became unavailable while it admitted the request').catch(() => {})
       throw error
     }
   }

@@ -80,7 +80,7 @@ export class Shard {
   }
 
   #emitPositions(waitQueue: ShardRequests, statuses: ReadonlyMap<string, RequestStatus>): void {
-    for (const tail of this.reader.tails) tail.standAt(this.#queuedAt(waitQueue, statuses, tail.requestId))
+    for (const tail of this.reader.tails) tail.setQueued(this.#queuedAt(waitQueue, statuses, tail.requestId))
   }
 
   #queuedAt(waitQueue: ShardRequests, statuses: ReadonlyMap<string, RequestStatus>, requestId: string): QueuedEvent | null {

@@ -80,7 +80,7 @@ export class Tail {
   }
 
   /** @param queued  its position; null when it does not wait any more */
-  standAt(queued: QueuedEvent | null): void {
+  setQueued(queued: QueuedEvent | null): void {
     if (queued?.position === this.#queued?.position) return
     this.#queued = this.#last > 0 ? null : queued
     this.#notify()

@@ -3,15 +3,15 @@ import { SCRIPTS, type ScriptedRedis } from './commands.ts'
 import type { RedisAddress } from './redis-url.ts'
 
 /**
- * `prompt`: a command fails at once while Redis is away, and after `PROMPT_MS` without a reply. `blocking`: the same
+ * `prompt`: a command fails at once while Redis is away, and after `PROMPT_TIMEOUT_MS` without a reply. `blocking`: the same
  * without that limit. `patient`: a command waits until Redis is back; after a broken connection it may be sent twice,
  * so it must be idempotent.
  */
 export type RetryMode = 'prompt' | 'blocking' | 'patient'
 
 /** A connection with a pending command, blocking ones included, is closed after this long without data. */
-const SILENCE_MS = 5000
-const PROMPT_MS = 2000
+const SOCKET_TIMEOUT_MS = 5000
+const PROMPT_TIMEOUT_MS = 2000
 const LONGEST_RETRY_MS = 500
 
 /**
@@ -49,8 +49,8 @@ function optionsOf({ tls, username, password, database }: RedisAddress, retryMod
     db: database,
     scripts: SCRIPTS,
     connectTimeout: 2000,
-    socketTimeout: SILENCE_MS,
-    ...(retryMode === 'prompt' ? { commandTimeout: PROMPT_MS } : {}),
+    socketTimeout: SOCKET_TIMEOUT_MS,
+    ...(retryMode === 'prompt' ? { commandTimeout: PROMPT_TIMEOUT_MS } : {}),
     retryStrategy: retryMs,
     // A master that became a replica replies READONLY for ever; a new connection finds the present master.
     reconnectOnError: error => error.message.startsWith('READONLY'),

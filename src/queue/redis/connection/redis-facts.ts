@@ -40,19 +40,19 @@ const REASONS: readonly (readonly [pattern: RegExp, meaning: string])[] = [
  *   that the address declares
  */
 export async function askRedisFacts(address: RedisAddress, withinMs: number): Promise<RedisFacts> {
-  const complaints: string[] = []
-  const redis = openRedis(address, 'patient', error => complaints.push(...wordsOf(error)))
-  const silence = AbortSignal.timeout(withinMs)
+  const errors: string[] = []
+  const redis = openRedis(address, 'patient', error => errors.push(...messagesOf(error)))
+  const timeout = AbortSignal.timeout(withinMs)
   try {
-    const facts = await Promise.race([factsOf(redis), aborted(silence)])
+    const facts = await Promise.race([factsOf(redis), aborted(timeout)])
     // An absent database is only an emitted error: the connection then uses database 0.
-    if (complaints.some(words => NO_DATABASE.test(words))) throw new Error(complaints.join('\n'))
+    if (errors.some(message => NO_DATABASE.test(message))) throw new Error(errors.join('\n'))
     if (facts.isCluster && address.kind !== 'cluster') throw new RedisRefusal('is a cluster: use redis+cluster://')
     return facts
   } catch (cause) {
     if (cause instanceof RedisRefusal) throw cause
-    const words = [...wordsOf(cause), ...complaints].join('\n')
-    throw new RedisRefusal(REASONS.find(([pattern]) => pattern.test(words))?.[1] ?? awayAt(address), { cause })
+    const messages = [...messagesOf(cause), ...errors].join('\n')
+    throw new RedisRefusal(REASONS.find(([pattern]) => pattern.test(messages))?.[1] ?? noReply(address), { cause })
   } finally {
     redis.disconnect()
   }
@@ -63,9 +63,9 @@ async function factsOf(redis: ScriptedRedis): Promise<RedisFacts> {
   const info = new Map(lines.map(([name = '', value = '']) => [name, value]))
   const level = info.get('redis_version') ?? ''
   const [major = 0, minor = 0] = level.split('.').map(Number)
-  const kin = info.get('valkey_version')
+  const valkeyVersion = info.get('valkey_version')
   return {
-    version: kin === undefined ? `Redis ${level}` : `Valkey ${kin}`,
+    version: valkeyVersion === undefined ? `Redis ${level}` : `Valkey ${valkeyVersion}`,
     level: [major, minor],
     isCluster: info.get('redis_mode') === 'cluster',
     evictionPolicy: info.get('maxmemory_policy') ?? 'unknown',
@@ -82,15 +82,15 @@ async function snapshots(redis: ScriptedRedis): Promise<RedisFacts['persistence'
 }
 
 /** A server without TLS does not reply to a TLS handshake. */
-function awayAt({ tls }: RedisAddress): string {
+function noReply({ tls }: RedisAddress): string {
   return `does not answer: is it running${tls ? ', and does it use TLS' : ''}?`
 }
 
 /** Code and message of an error and of its inner errors. */
-function wordsOf(error: unknown): string[] {
+function messagesOf(error: unknown): string[] {
   if (!(error instanceof Error)) return []
   const code = 'code' in error ? String(error.code) : ''
-  const inner = 'lastNodeError' in error ? wordsOf(error.lastNodeError) : []
+  const inner = 'lastNodeError' in error ? messagesOf(error.lastNodeError) : []
   return [`${code} ${error.message}`, ...inner]
 }
 
