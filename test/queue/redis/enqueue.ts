@@ -60,13 +60,13 @@ export class TestClient {
 
   /** Keys that workers and BullMQ should have deleted once all requests have ended. */
   async leftovers(): Promise<string[]> {
-    const { bullPrefix, queueName } = this.#keys
+    const { bullPrefix, bull } = this.#keys
     // BullMQ keeps these for each queue, whatever its number of jobs.
-    const status = ['meta', 'events', 'id', 'marker', 'pc', 'stalled-check'].map(name => `${bullPrefix}:${queueName}:${name}`)
+    const status = ['meta', 'events', 'id', 'marker', 'pc', 'stalled-check'].map(bull)
     const left: string[] = []
     for (const key of await this.#redis.keys(`${bullPrefix}:*`)) {
       if (status.includes(key)) continue
-      if (key.startsWith(`${bullPrefix}:${queueName}:`) || (await this.#redis.pttl(key)) === -1) left.push(key)
+      if (key.startsWith(bull('')) || (await this.#redis.pttl(key)) === -1) left.push(key)
     }
     return left
   }

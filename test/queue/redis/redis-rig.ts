@@ -92,9 +92,7 @@ export class RedisRig implements AsyncDisposable {
   /** Remaining keys with the rig's prefix, without those that BullMQ keeps once for each queue. */
   async keysLeft(): Promise<string[]> {
     const redis = this.#server.connect()
-    const once = ['meta', 'events', 'id', 'marker', 'pc', 'stalled-check'].map(
-      name => `${this.keys.bullPrefix}:${this.keys.queueName}:${name}`
-    )
+    const once = ['meta', 'events', 'id', 'marker', 'pc', 'stalled-check'].map(name => this.keys.bull(name))
     const all = await redis.keys(`${this.prefix}:*`)
     redis.disconnect()
     return all.filter(key => !once.includes(key)).sort()

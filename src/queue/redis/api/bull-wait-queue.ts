@@ -50,13 +50,12 @@ export class BullWaitQueue {
 
   async read(): Promise<ShardRequests> {
     const { redis, keys } = this.#store
-    const name = `${keys.bullPrefix}:${keys.queueName}`
     const pipeline = redis.pipeline()
     // Read before the lists: a request that is admitted in between would look lost.
     pipeline.hkeys(keys.waiting)
-    pipeline.lrange(`${name}:wait`, 0, -1)
-    pipeline.zrange(`${name}:prioritized`, '0', '-1')
-    pipeline.lrange(`${name}:active`, 0, -1)
+    pipeline.lrange(keys.bull('wait'), 0, -1)
+    pipeline.zrange(keys.bull('prioritized'), '0', '-1')
+    pipeline.lrange(keys.bull('active'), 0, -1)
     const [admitted, returned, prioritized, active] = (await answersOf(pipeline)).map(ids => Ids.parse(ids))
     return { admitted: admitted ?? [], waiting: [...(returned ?? []).reverse(), ...(prioritized ?? [])], active: active ?? [] }
   }

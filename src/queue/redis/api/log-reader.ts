@@ -6,7 +6,7 @@ import { isTerminal, type LogEntry } from '../../../inference/contract/events.ts
 import { Notifier } from '../../log/notifier.ts'
 import type { QueueEvent } from '../../queue.ts'
 import type { ScriptedRedis } from '../connection/commands.ts'
-import { charsOf, FIRST_ENTRIES, hasEnded, RawEntries, type RequestStore, toEntry } from '../requests/request-store.ts'
+import { charsOf, FIRST_ENTRIES, hasEnded, RawEntries, type RequestStore, requestNotFound, toEntry } from '../requests/request-store.ts'
 import { Tail } from './tail.ts'
 import { verifyLogs } from './verify-logs.ts'
 
@@ -68,7 +68,7 @@ export class LogReader {
    */
   async *read(requestId: string, afterOrdinal: number, signal: AbortSignal): AsyncGenerator<readonly QueueEvent[], void, undefined> {
     const look = await this.#firstLook(requestId, afterOrdinal, signal)
-    if (look === null) throw new ServiceError('not_found', `there is no request ${requestId}, or it ended too long ago`)
+    if (look === null) throw requestNotFound(requestId)
     const { status, entries } = look
     if (entries.length === 0 && afterOrdinal < status.last) throw streamLost()
     if (entries.length === 0 && hasEnded(status)) return

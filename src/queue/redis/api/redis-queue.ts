@@ -11,6 +11,7 @@ import { StartEstimate } from '../../start-estimate.ts'
 import { openRedis } from '../connection/connect.ts'
 import { shardKeys, shardOf } from '../connection/keys.ts'
 import type { RedisAddress } from '../connection/redis-url.ts'
+import { requestNotFound } from '../requests/request-store.ts'
 import { Admission, type AdmissionLimits } from './admission.ts'
 import { FleetStatistics } from './fleet-statistics.ts'
 import { Leases } from './leases.ts'
@@ -125,7 +126,7 @@ export class RedisQueue implements GenerationQueue {
 
   async deliveryPolicy(requestId: string): Promise<DeliveryPolicy> {
     const delivery = await reached(this.#shard(requestId).store.deliveryPolicy(requestId))
-    if (delivery === null) throw new ServiceError('not_found', `there is no request ${requestId}, or it ended too long ago`)
+    if (delivery === null) throw requestNotFound(requestId)
     return delivery
   }
 

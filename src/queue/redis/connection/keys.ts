@@ -8,12 +8,16 @@ export const REQUEST_TTL_MS = 3_600_000
 /** TTL of a worker's keys and of the model's name. Workers renew it every few seconds. */
 export const WORKER_TTL_MS = 60_000
 
+const QUEUE_NAME = 'generation'
+
 /** Names of all keys and channels of the queue; no other file builds one. Each states who deletes it, or its TTL. */
 export interface RedisKeys {
   /** Prefix of each key that BullMQ makes. */
   readonly bullPrefix: string
   /** BullMQ's queue of this shard. BullMQ deletes a job's keys when the job is completed. */
   readonly queueName: string
+  /** A key of that queue, as BullMQ names it: `wait`, `prioritized`, `active`, `<job id>:lock`. */
+  bull(name: string): string
   /**
    * Hash: a request and its state. TTL, renewed while it waits, runs or is read; the retention after its end. Fields:
    *
@@ -65,7 +69,8 @@ export function redisKeys(prefix: string, shard: number): RedisKeys {
   const tag = `${prefix}:{s${shard}}`
   return {
     bullPrefix: tag,
-    queueName: 'generation',
+    queueName: QUEUE_NAME,
+    bull: name => `${tag}:${QUEUE_NAME}:${name}`,
     request: requestId => `${tag}:request:${requestId}`,
     log: requestId => `${tag}:log:${requestId}`,
     waiting: `${tag}:waiting`,

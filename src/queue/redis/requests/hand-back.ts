@@ -48,10 +48,9 @@ export class HandBackDesk {
 
   /** Jobs under the worker's lock: the worker may have died after it took a job and before it claimed the request. */
   async #locked(keys: RedisKeys, workerId: string): Promise<string[]> {
-    const name = `${keys.bullPrefix}:${keys.queueName}`
-    const active = await this.#redis.lrange(`${name}:active`, 0, -1)
+    const active = await this.#redis.lrange(keys.bull('active'), 0, -1)
     if (active.length === 0) return []
-    const tokens = await this.#redis.mget(active.map(id => `${name}:${id}:lock`))
+    const tokens = await this.#redis.mget(active.map(id => keys.bull(`${id}:lock`)))
     return active.filter((_, index) => tokens[index] === workerId)
   }
 }

@@ -40,8 +40,7 @@ export class BullWorker {
   /** Id of the next request; null when none waits. */
   async head(): Promise<string | null> {
     const { redis, keys } = this.#options
-    const name = `${keys.bullPrefix}:${keys.queueName}`
-    const [stalled, first] = await Promise.all([redis.lindex(`${name}:wait`, -1), redis.zrange(`${name}:prioritized`, '0', '0')])
+    const [stalled, first] = await Promise.all([redis.lindex(keys.bull('wait'), -1), redis.zrange(keys.bull('prioritized'), '0', '0')])
     return stalled ?? first[0] ?? null
   }
 

@@ -77,7 +77,7 @@ describeAtRedis('the queue in Redis', () => {
     await using rig = await RedisRig.open(server)
     const redis = server.connect()
     // BullMQ's hash of the queue: BullMQ's scripts fail on it, and no other script uses it.
-    const meta = `${rig.keys.bullPrefix}:${rig.keys.queueName}:meta`
+    const meta = rig.keys.bull('meta')
     await redis.set(meta, 'not a hash', 'PX', 60_000)
     const request = aRequest()
     await expect(rig.queue.submit(request)).rejects.toMatchObject({ code: 'unavailable' })

@@ -151,8 +151,12 @@ describeAtRedis('a worker of the queue in Redis', () => {
     const id = await client.submit(aRequest({ maxNewTokens: 300 }))
     await expect.poll(async () => (await client.log(id)).length).toBeGreaterThan(3)
     // As BullMQ's check for stalled jobs does when the worker could not renew its lock in time.
-    const bull = `${keys.bullPrefix}:${keys.queueName}`
-    await redis.multi().del(`${bull}:${id}:lock`).lrem(`${bull}:active`, 0, id).rpush(`${bull}:wait`, id).exec()
+    await redis
+      .multi()
+      .del(keys.bull(`${id}:lock`))
+      .lrem(keys.bull('active'), 0, id)
+      .rpush(keys.bull('wait'), id)
+      .exec()
     await expect.poll(() => redis.hget(keys.request(id), 'epoch')).toBe('2')
     await ended(id)
     const log = await client.log(id)
