@@ -1,45 +1,47 @@
-/** The death of a worker, as it concerns one request that the worker had. */
+/** The death of a worker, as it concerns one of its requests. */
 export interface WorkerDeath {
-  /** The request took part in the run during which the worker died. */
+  /** The request was in the run during which the worker died. */
   readonly wasInRun: boolean
-  /** Something of it was computed since its last start; recomputation counts. */
+  /** Something of the request was computed since it was started on this worker, again or for the first time. */
   readonly hadAdvanced: boolean
-  /** It ran as a suspect, with no other request beside it. */
+  /** The request ran as a suspect, alone on the worker. */
   readonly wasAlone: boolean
-  /** Entries in its log. */
+  /** Length of its log. */
   readonly logEntries: number
 }
 
-/** The deaths that a request has behind it. Each new `logEntries` starts `fruitless` and `unstarted` at 0. */
+/** The record of a request over all deaths of its workers. */
 export interface DeathRecord {
-  /** Deaths that count against it. */
+  /** Deaths that count against the request. */
   readonly counted: number
-  /** Deaths in its runs at this length of the log. */
+  /** Deaths in a row with the request in the fatal run, without growth of its log. */
   readonly fruitless: number
-  /** Deaths before any run of it at this length of the log. */
+  /** Deaths in a row before any run of the request, without growth of its log. */
   readonly unstarted: number
-  /** Entries in its log at the last of these; -1 before the first. */
+  /** Length of the log at the last of these deaths. */
   readonly logEntries: number
 }
 
-/** The request is run again, run again with no other request beside it, or failed. */
+/** Whether the request is run again, run again alone, or failed. */
 export type DeathVerdict = 'again' | 'alone' | 'poisoned'
 
 export const CLEAN_RECORD: DeathRecord = { counted: 0, fruitless: 0, unstarted: 0, logEntries: -1 }
 
-/** Counted deaths that make a request a suspect. */
+/** A request with this many counted deaths is a suspect. */
 const DEATHS_OF_A_SUSPECT = 2
 
-/** The number of deaths at the same length of the log from which on each of them counts. */
+/** In a row of deaths without growth of the log, deaths from this one on count that did not count before. */
 export const FRUITLESS_DEATHS_THAT_COUNT = 10
 
 /**
- * Finds the request that kills workers. A death counts against a request only if the request was in the fatal run and
- * nothing of it had been computed since it was started: a request that merely shared a batch with the culprit soon
- * advances. A request that kills at a later position advances that far each time, but its log stops growing: of deaths
- * in its runs at the same length of the log, the tenth and all later ones count too. The same holds, counted
- * separately, for deaths before any run of it, so that no request is retried without end. Two counted deaths make a
- * suspect, and only a counted death while it runs alone proves it.
+ * Decides which request kills workers.
+ *
+ * - A death counts against a request if it was in the fatal run and had not advanced since it was started: a request
+ *   that only shared a batch with the culprit soon advances.
+ * - A request that kills at a later position advances to it each time, but its log does not grow: the tenth and all
+ *   later deaths in its runs at the same length of the log count.
+ * - Deaths before any run of the request count in the same way, separately. So no request is retried without end.
+ * - Two counted deaths make a request a suspect, which runs alone. A counted death of a suspect proves it.
  */
 export function judgeDeath(before: DeathRecord, death: WorkerDeath): { readonly record: DeathRecord; readonly verdict: DeathVerdict } {
   const { wasInRun, hadAdvanced, wasAlone, logEntries } = death
@@ -66,5 +68,5 @@ function isSuspect(countedDeaths: number): boolean {
   return countedDeaths >= DEATHS_OF_A_SUSPECT
 }
 
-/** Message of the error that the client receives. */
-export const POISONED_MESSAGE = 'workers crashed repeatedly while they ran this request, the last one while it ran no other request'
+/** The error message that the client gets. */
+export const POISONED_MESSAGE = 'every worker that computed this request crashed, the last one while it computed no other request'

@@ -11,9 +11,9 @@ import {
 } from '../../src/queue/poison-rule.ts'
 
 const GUILTY: WorkerDeath = { wasInRun: true, hadAdvanced: false, wasAlone: false, logEntries: 0 }
-/** It kills at a position that it reaches again each time. */
+/** A death at a position that is reached again each time. */
 const LATE: WorkerDeath = { ...GUILTY, hadAdvanced: true, logEntries: 50 }
-/** As many of these as do not count. */
+/** The longest row of such deaths that do not count. */
 const UNCOUNTED: readonly WorkerDeath[] = Array(FRUITLESS_DEATHS_THAT_COUNT - 1).fill(LATE)
 const UNBLAMED = UNCOUNTED.map(() => 'again')
 
@@ -27,11 +27,11 @@ function verdicts(deaths: readonly WorkerDeath[]): DeathVerdict[] {
 }
 
 describe('the poison rule', () => {
-  it('runs a request alone after two deaths that count, and fails it when it then dies alone', () => {
+  it('runs a request alone after two counted deaths, and fails it when its worker then dies again', () => {
     expect(verdicts([GUILTY, GUILTY, { ...GUILTY, wasAlone: true }])).toEqual(['again', 'alone', 'poisoned'])
   })
 
-  it('counts no death of a request whose log grows and that was not in the run, or had advanced since its start', () => {
+  it('counts no death if the request was not in the run, or if it had advanced and its log grows', () => {
     const elsewhere = { ...GUILTY, wasInRun: false }
     const innocent = fc.tuple(fc.boolean(), fc.boolean(), fc.nat(3))
     fc.assert(
@@ -44,7 +44,7 @@ describe('the poison rule', () => {
     )
   })
 
-  it('counts deaths in its runs from a certain number on while its log does not grow, however far it advances each time', () => {
+  it('counts deaths in its runs from the tenth on without growth of its log, although it advances each time', () => {
     const alone = { ...LATE, wasAlone: true }
     expect(verdicts([...UNCOUNTED, LATE, LATE, alone])).toEqual([...UNBLAMED, 'again', 'alone', 'poisoned'])
     expect(verdicts([...UNCOUNTED, { ...LATE, logEntries: 51 }, LATE, LATE])).not.toContain('alone')
@@ -56,7 +56,7 @@ describe('the poison rule', () => {
     expect(verdicts([...between, LATE, elsewhere, LATE])).toEqual([...between, LATE, elsewhere].map(() => 'again').concat('alone'))
   })
 
-  it('fails a request whose log does not grow after finitely many deaths, in its runs or before them', () => {
+  it('ends every row of deaths in or before the runs of a request whose log does not grow', () => {
     const death = fc.constantFrom(LATE, GUILTY, { ...GUILTY, wasInRun: false })
     fc.assert(
       fc.property(fc.array(death, { minLength: 2 * FRUITLESS_DEATHS_THAT_COUNT + 2 }), deaths => {
@@ -71,18 +71,18 @@ describe('the poison rule', () => {
     )
   })
 
-  it('counts deaths before any run of a request from a certain number on while its log does not grow', () => {
+  it('counts deaths before any run of a request from the tenth on without growth of its log', () => {
     const early = { ...GUILTY, wasInRun: false }
     const uncounted = UNCOUNTED.map(() => early)
     expect(verdicts([...uncounted, early, early, { ...early, wasAlone: true }])).toEqual([...UNBLAMED, 'again', 'alone', 'poisoned'])
     expect(verdicts([...uncounted, { ...early, logEntries: 1 }, early, early])).not.toContain('alone')
   })
 
-  it('does not fail a suspect whose worker dies of something else', () => {
+  it('does not fail a suspect that had advanced when its worker died', () => {
     expect(verdicts([GUILTY, GUILTY, { ...GUILTY, hadAdvanced: true, wasAlone: true }])).toEqual(['again', 'alone', 'alone'])
   })
 
-  it('never fails a request that did not die alone', () => {
+  it('never fails a request that did not run alone', () => {
     const death = fc.record({ wasInRun: fc.boolean(), hadAdvanced: fc.boolean(), wasAlone: fc.constant(false), logEntries: fc.nat(2) })
     fc.assert(fc.property(fc.array(death), deaths => !verdicts(deaths).includes('poisoned')))
   })

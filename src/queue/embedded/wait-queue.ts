@@ -1,4 +1,4 @@
-import { promptTokensOf } from '../../inference/contract/request.ts'
+import type { GenerationRequest } from '../../inference/contract/request.ts'
 import type { Job } from './job.ts'
 
 /**
@@ -55,4 +55,8 @@ export class WaitQueue {
 function order(one: Job, other: Job): number {
   if (one.isReturned !== other.isReturned) return one.isReturned ? -1 : 1
   return one.request.delivery.priority - other.request.delivery.priority || one.arrival - other.arrival
+}
+
+export function promptTokensOf(request: GenerationRequest): number {
+  return request.prompts.reduce((sum, prompt) => sum + prompt.tokenIds.length, 0)
 }

@@ -72,7 +72,7 @@ export class RedisWorker implements Uplink {
 
   events(events: StepEvents): void {
     this.#parts?.appender.add(events)
-    // Rows have become free.
+    // A row may have become free.
     if (events.some(({ event }) => event.kind === 'finished' || event.kind === 'failed')) this.#parts?.claims.wake()
   }
 
