@@ -3,9 +3,9 @@ import { SCRIPTS, type ScriptedRedis } from './commands.ts'
 import type { RedisAddress } from './redis-url.ts'
 
 /**
- * `prompt`: a command fails at once while Redis is away, and after `PROMPT_TIMEOUT_MS` without a reply. `blocking`: the same
- * without that limit. `patient`: a command waits until Redis is back; after a broken connection it may be sent twice,
- * so it must be idempotent.
+ * `prompt`: a command fails at once while Redis is away, and after `PROMPT_TIMEOUT_MS` without a reply. `blocking`: the
+ * same without that limit. `patient`: a command waits until Redis is back; after a broken connection it may be sent
+ * twice, so it must be idempotent.
  */
 export type RetryMode = 'prompt' | 'blocking' | 'patient'
 
