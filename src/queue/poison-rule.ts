@@ -45,17 +45,27 @@ export const FRUITLESS_DEATHS_THAT_COUNT = 10
  */
 export function judgeDeath(before: DeathRecord, death: WorkerDeath): { readonly record: DeathRecord; readonly verdict: DeathVerdict } {
   const { wasInRun, hadAdvanced, wasAlone, logEntries } = death
-  if (!wasInRun && hadAdvanced) return { record: before, verdict: verdictOn(before) }
+  if (!wasInRun && hadAdvanced) return { record: before, verdict: isSuspect(before.counted) ? 'alone' : 'again' }
   const isSameLog = logEntries === before.logEntries
   const fruitless = (isSameLog ? before.fruitless : 0) + Number(wasInRun)
   const unstarted = (isSameLog ? before.unstarted : 0) + Number(!wasInRun)
   const counts = (wasInRun && !hadAdvanced) || (wasInRun ? fruitless : unstarted) >= FRUITLESS_DEATHS_THAT_COUNT
   const record = { counted: before.counted + Number(counts), fruitless, unstarted, logEntries }
-  return { record, verdict: counts && wasAlone ? 'poisoned' : verdictOn(record) }
+  if (counts && wasAlone) return { record, verdict: 'poisoned' }
+  return { record, verdict: isSuspect(record.counted) ? 'alone' : 'again' }
 }
 
-function verdictOn({ counted }: DeathRecord): DeathVerdict {
-  return counted >= DEATHS_OF_A_SUSPECT ? 'alone' : 'again'
+/**
+ * The same verdict from the number of counted deaths, for a queue in which a suspect always runs alone: there, each
+ * counted death of a suspect is one alone.
+ */
+export function verdictOn(countedDeaths: number): DeathVerdict {
+  if (countedDeaths > DEATHS_OF_A_SUSPECT) return 'poisoned'
+  return isSuspect(countedDeaths) ? 'alone' : 'again'
+}
+
+function isSuspect(countedDeaths: number): boolean {
+  return countedDeaths >= DEATHS_OF_A_SUSPECT
 }
 
 /** The error message that the client gets. */

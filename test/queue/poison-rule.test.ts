@@ -1,6 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { CLEAN_RECORD, type DeathVerdict, FRUITLESS_DEATHS_THAT_COUNT, judgeDeath, type WorkerDeath } from '../../src/queue/poison-rule.ts'
+import {
+  CLEAN_RECORD,
+  type DeathRecord,
+  type DeathVerdict,
+  FRUITLESS_DEATHS_THAT_COUNT,
+  judgeDeath,
+  verdictOn,
+  type WorkerDeath
+} from '../../src/queue/poison-rule.ts'
 
 const GUILTY: WorkerDeath = { wasInRun: true, hadAdvanced: false, wasAlone: false, logEntries: 0 }
 /** A death at a position that is reached again each time. */
@@ -77,5 +85,19 @@ describe('the poison rule', () => {
   it('never fails a request that did not run alone', () => {
     const death = fc.record({ wasInRun: fc.boolean(), hadAdvanced: fc.boolean(), wasAlone: fc.constant(false), logEntries: fc.nat(2) })
     fc.assert(fc.property(fc.array(death), deaths => !verdicts(deaths).includes('poisoned')))
+  })
+
+  it('has the same verdict by the number of counted deaths alone, where every suspect runs alone', () => {
+    const death = fc.record({ wasInRun: fc.boolean(), hadAdvanced: fc.boolean(), logEntries: fc.nat(1) })
+    fc.assert(
+      fc.property(fc.array(death, { maxLength: 60 }), deaths => {
+        let [record, verdict]: [DeathRecord, DeathVerdict] = [CLEAN_RECORD, 'again']
+        for (const met of deaths) {
+          ;({ record, verdict } = judgeDeath(record, { ...met, wasAlone: verdict === 'alone' }))
+          expect(verdictOn(record.counted)).toBe(verdict)
+          if (verdict === 'poisoned') return
+        }
+      })
+    )
   })
 })

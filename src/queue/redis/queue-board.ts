@@ -10,13 +10,13 @@ export interface QueueBoardOptions {
   readonly address: RedisAddress
   readonly prefix: string
   readonly shards: number
-  /** Where it is served, without a slash at the end. */
+  /** URL path of the board, without a slash at the end. */
   readonly path: string
 }
 
 /**
- * Bull Board over the queue of each shard: for looking only, since a job that is changed or removed by hand is not what
- * we think it is.
+ * Bull Board for the queue of each shard, read-only: jobs that are changed by hand would contradict the requests'
+ * state.
  */
 export interface QueueBoard {
   /** For Fastify, to be registered with `path` as prefix. */
@@ -25,7 +25,7 @@ export interface QueueBoard {
 }
 
 export function openQueueBoard({ address, prefix, shards, path }: QueueBoardOptions): QueueBoard {
-  // Readers of the queue tell of their trouble; one voice more would say the same.
+  // Errors are ignored: the queue's own connections report the same.
   const redis = openRedis(address, 'patient', () => {})
   const queues = shardKeys({ prefix, shards }).map(({ queueName, bullPrefix }) => {
     const queue = new Queue(queueName, { connection: redis, prefix: bullPrefix })
@@ -41,7 +41,7 @@ export function openQueueBoard({ address, prefix, shards, path }: QueueBoardOpti
   const plugin = serverAdapter.registerPlugin()
   return {
     plugin(app, options, done) {
-      // Errors are the house's to answer: Bull Board would make a 500 of a refusal.
+      // The server's error handler stays in use: Bull Board's would turn a refusal into a 500.
       Object.defineProperty(app, 'setErrorHandler', { value: () => app })
       plugin(app, options, done)
     },

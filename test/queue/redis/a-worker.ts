@@ -13,7 +13,7 @@ export interface WorkerParts {
   readonly stepMs: number
 }
 
-/** A worker at a queue in Redis, in this process: a real worker and runner, and a `FakeEngine`. */
+/** A worker of a queue in Redis, in this process: a real worker and runner, and a `FakeEngine`. */
 export async function openWorker({ redis, subscriber, shards, slots, stepMs }: WorkerParts) {
   const workerId = randomUUID()
   const worker = new RedisWorker({

@@ -5,7 +5,7 @@ import type { ScriptedRedis } from '../../../src/queue/redis/connection/commands
 import type { RedisKeys } from '../../../src/queue/redis/connection/keys.ts'
 import { RequestStore } from '../../../src/queue/redis/requests/request-store.ts'
 
-/** What an API process does of the queue, and no more: puts requests into the line, reads logs, cancels. */
+/** The minimum of an API process: adds requests to the queue, and reads logs and states. */
 export class TestClient {
   readonly #redis: ScriptedRedis
   readonly #keys: RedisKeys
@@ -43,30 +43,30 @@ export class TestClient {
     return await this.#redis.hget(this.#keys.request(requestId), 'state')
   }
 
-  /** Ordinal that its log had reached when it was last in a run that its worker died of; null when there was none. */
+  /** Length of the request's log at the last death of a worker that the poison rule has recorded; null for none. */
   async diedAt(requestId: string): Promise<string | null> {
     return await this.#redis.hget(this.#keys.request(requestId), 'diedAt')
   }
 
-  /** Workers in the register. */
+  /** Number of registered workers. */
   async workers(): Promise<number> {
     return await this.#redis.hlen(this.#keys.workers)
   }
 
-  /** As if workers with this model had the queue. */
+  /** Claims the prefix for a model, as its workers do. */
   async serveModel(modelHash: string): Promise<void> {
     await this.#redis.set(this.#keys.model, modelHash, 'PX', 60_000)
   }
 
-  /** What workers and BullMQ should have forgotten once all has ended: empty when they have. */
+  /** Keys that workers and BullMQ should have deleted once all requests have ended. */
   async leftovers(): Promise<string[]> {
-    const { bullPrefix, queueName } = this.#keys
-    // BullMQ's own handful of each queue, whatever its number of jobs.
-    const status = ['meta', 'events', 'id', 'marker', 'pc', 'stalled-check'].map(name => `${bullPrefix}:${queueName}:${name}`)
+    const { bullPrefix, bull } = this.#keys
+    // BullMQ keeps these for each queue, whatever its number of jobs.
+    const status = ['meta', 'events', 'id', 'marker', 'pc', 'stalled-check'].map(bull)
     const left: string[] = []
     for (const key of await this.#redis.keys(`${bullPrefix}:*`)) {
       if (status.includes(key)) continue
-      if (key.startsWith(`${bullPrefix}:${queueName}:`) || (await this.#redis.pttl(key)) === -1) left.push(key)
+      if (key.startsWith(bull('')) || (await this.#redis.pttl(key)) === -1) left.push(key)
     }
     return left
   }

@@ -10,7 +10,7 @@ import { type RedisServer, startRedis } from './redis-server.ts'
 
 const SHARDS = 2
 
-describeAtRedis('the board of the queue', () => {
+describeAtRedis('the queue board', () => {
   let server: RedisServer
   let rig: RedisRig
   let board: QueueBoard
@@ -30,12 +30,12 @@ describeAtRedis('the board of the queue', () => {
   const get = async (app: ReturnType<typeof testApp>, path: string, headers = {}) =>
     await app.inject({ url: `${QUEUE_BOARD_PATH}${path}`, headers })
 
-  it('is not there unless it was asked for', async () => {
+  it('is not served unless it is enabled', async () => {
     const app = testApp()
     for (const path of ['', '/', '/api/queues']) expect((await get(app, path)).statusCode).toBe(404)
   })
 
-  it('is a page, and shows what waits in each shard', async () => {
+  it('is a page, and lists waiting requests of each shard', async () => {
     const app = testApp({ queueBoard: board.plugin })
     const page = await get(app, '')
     expect([page.statusCode, page.headers['content-type']]).toEqual([200, expect.stringContaining('text/html')])
@@ -48,13 +48,13 @@ describeAtRedis('the board of the queue', () => {
     ).toBe(6)
   })
 
-  it('changes nothing', async () => {
+  it('is read-only', async () => {
     const app = testApp({ queueBoard: board.plugin })
     const paused = await app.inject({ method: 'PUT', url: `${QUEUE_BOARD_PATH}/api/queues/shard-0-generation/pause` })
     expect(paused.statusCode).toBe(405)
   })
 
-  it('asks for the key that every route asks for', async () => {
+  it('requires the API key, as every route does', async () => {
     const app = testApp({ queueBoard: board.plugin, apiKeys: ['sk-1'] })
     for (const path of ['', '/api/queues', '/static/css/none.css']) expect((await get(app, path)).statusCode).toBe(401)
     expect((await get(app, '/api/queues', { authorization: 'Bearer sk-1' })).statusCode).toBe(200)

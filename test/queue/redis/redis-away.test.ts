@@ -26,7 +26,7 @@ async function aRig(persistence: 'none' | 'aof'): Promise<{ server: RedisServer;
   return { server, rig }
 }
 
-/** Starts a reader for each of some requests; they have begun to read when this resolves. */
+/** Starts requests with a reader each; resolves when every request has emitted a token. */
 async function readSome(rig: RedisRig): Promise<Promise<LogEntry[]>[]> {
   const requests = Array.from({ length: 6 }, () => aRequest({ maxNewTokens: TOKENS }))
   for (const request of requests) await rig.queue.submit(request)
@@ -44,7 +44,7 @@ function expectWhole(entries: readonly LogEntry[]): void {
   expect(entries.at(-1)?.event.kind).toBe('finished')
 }
 
-/** As soon as Redis can be used again. */
+/** Retries until Redis can be used again. */
 async function expectToServe(rig: RedisRig): Promise<void> {
   await expect
     .poll(
@@ -58,8 +58,8 @@ async function expectToServe(rig: RedisRig): Promise<void> {
     .toBe('finished')
 }
 
-describeAtRedis('Redis that goes away', () => {
-  it('and comes back with its file is a pause to those who read', async () => {
+describeAtRedis('an outage of Redis', () => {
+  it('only delays readers when Redis restarts with its append-only file', async () => {
     const { server, rig } = await aRig('aof')
     await rig.startWorker(8, STEP_MS)
     const reads = await readSome(rig)
@@ -73,7 +73,7 @@ describeAtRedis('Redis that goes away', () => {
     expect(await endOf(rig.queue, await rig.queue.submit(aRequest()))).toBe('finished')
   })
 
-  it('and comes back with nothing ends what was read there with `stream_lost`, and serves what comes then', async () => {
+  it('ends readers with `stream_lost` when Redis restarts empty, and new requests are served', async () => {
     const { server, rig } = await aRig('none')
     await rig.startWorker(8, STEP_MS)
     const reads = await readSome(rig)
@@ -83,7 +83,7 @@ describeAtRedis('Redis that goes away', () => {
     await expectToServe(rig)
   })
 
-  it('is told to whoever asks', async () => {
+  it('rejects every call with `unavailable`', async () => {
     const { server, rig } = await aRig('none')
     await server.kill()
     const failure = { code: 'unavailable' }
@@ -94,7 +94,7 @@ describeAtRedis('Redis that goes away', () => {
     await server.startAgain()
   })
 
-  it('does not forget a cancel', async () => {
+  it('delays a cancel, and does not lose it', async () => {
     const { server, rig } = await aRig('aof')
     await rig.startWorker(1, STEP_MS)
     const request = aRequest({ prompts: held })
@@ -108,19 +108,19 @@ describeAtRedis('Redis that goes away', () => {
 })
 
 describeAtRedis('a connection to Redis', () => {
-  it('that is cut, with all others, again and again, is a pause', async () => {
+  it('that is closed repeatedly, with all others, only delays readers', async () => {
     const { server, rig } = await aRig('none')
     await rig.startWorker(8, STEP_MS)
     const reads = await readSome(rig)
-    const saboteur = server.connect()
+    const admin = server.connect()
     for (let time = 0; time < 8; time++) {
-      await saboteur.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+      await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
       await new Promise(resolve => setTimeout(resolve, 50))
     }
     for (const read of reads) expectWhole(await read)
   })
 
-  it('whose server is a replica for a while is made anew until there is a master', async () => {
+  it('whose server is a replica for a while is reopened until the server is a master', async () => {
     const { server, rig } = await aRig('none')
     await rig.startWorker(8, STEP_MS)
     const reads = await readSome(rig)
@@ -132,7 +132,7 @@ describeAtRedis('a connection to Redis', () => {
     await expectToServe(rig)
   })
 
-  it('that is slow, and cut in the middle of an answer, loses and repeats nothing', async () => {
+  it('that is slow, and closed in the middle of a reply, loses and repeats no entry', async () => {
     const { server, rig } = await aRig('none')
     await using proxy = await startProxy(server.port)
     await rig.startWorker(8, STEP_MS)

@@ -7,7 +7,7 @@ import type { RigOptions, RigWorker } from '../rig.ts'
 import { openWorker } from './a-worker.ts'
 import type { RedisServer } from './redis-server.ts'
 
-/** One queue in a Redis that others may use too, with API processes and workers that share this process. */
+/** One queue in a Redis that other tests may use too. Its API processes and workers are parts of this process. */
 export class RedisRig implements AsyncDisposable {
   readonly prefix = `test-${randomUUID()}`
   #queue: RedisQueue | null = null
@@ -35,7 +35,7 @@ export class RedisRig implements AsyncDisposable {
     return redisKeys(this.prefix, 0)
   }
 
-  /** As another API process does. */
+  /** Opens the queue as another API process does. */
   async openQueue(url = this.#server.url): Promise<RedisQueue> {
     const address = parseRedisUrl(url)
     if (address === null) throw new Error('no address of Redis')
@@ -75,7 +75,7 @@ export class RedisRig implements AsyncDisposable {
     return {
       engine,
       kill: async () => {
-        // What it has said is on its way: a killed process's socket is read to its end.
+        // Commands that are sent arrive: the socket of a killed process is read to its end.
         await redis.ping()
         redis.disconnect()
         subscriber.disconnect()
@@ -89,12 +89,10 @@ export class RedisRig implements AsyncDisposable {
     }
   }
 
-  /** Keys under our prefix that are left, without those that BullMQ has once for each queue. */
+  /** Remaining keys with the rig's prefix, without those that BullMQ keeps once for each queue. */
   async keysLeft(): Promise<string[]> {
     const redis = this.#server.connect()
-    const once = ['meta', 'events', 'id', 'marker', 'pc', 'stalled-check'].map(
-      name => `${this.keys.bullPrefix}:${this.keys.queueName}:${name}`
-    )
+    const once = ['meta', 'events', 'id', 'marker', 'pc', 'stalled-check'].map(name => this.keys.bull(name))
     const all = await redis.keys(`${this.prefix}:*`)
     redis.disconnect()
     return all.filter(key => !once.includes(key)).sort()

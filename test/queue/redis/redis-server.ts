@@ -9,27 +9,27 @@ import { openRedis } from '../../../src/queue/redis/connection/connect.ts'
 import { parseRedisUrl } from '../../../src/queue/redis/connection/redis-url.ts'
 import { owned } from '../../processes/owned-process.ts'
 
-/** A Redis of our own: it can be killed, stopped and started again, and nothing of it stays. */
+/** A redis-server of one test: it can be killed and restarted, and its files are deleted at the end. */
 export interface RedisServer extends AsyncDisposable {
   readonly url: string
   readonly port: number
   readonly pid: number
-  /** Keeps trying while the server is away. */
+  /** Opens a connection that reconnects while the server is away. */
   connect(): ScriptedRedis
-  /** As a power cut does. Its append-only file stays. */
+  /** Kills it as a power failure does. Its append-only file remains. */
   kill(): Promise<void>
-  /** On the same port, with what its file holds. */
+  /** Starts it on the same port, with the data of its append-only file. */
   startAgain(): Promise<void>
 }
 
-/** Why none can be started here; null where one can. */
+/** Why no redis-server can be started; null when one can. */
 export function whyNoRedis(): string | null {
   return spawnSync('redis-server', ['--version']).error === undefined
     ? null
     : 'there is no redis-server in PATH: install it (apt install redis-server)'
 }
 
-/** @param persistence  `aof`: every write is on disk before it is answered */
+/** @param persistence  `aof`: every write is on disk before its reply */
 export async function startRedis(persistence: 'none' | 'aof' = 'none'): Promise<RedisServer> {
   const port = await freePort()
   const folder = await mkdtemp(join(tmpdir(), 'everstream-redis-'))
@@ -67,7 +67,7 @@ async function launch(port: number, folder: string, persistence: 'none' | 'aof')
   return await launchRedis(['--port', String(port), '--dir', folder, ...durable])
 }
 
-/** On this machine alone, with nothing saved but what `options` say; resolves when it answers. */
+/** Starts a redis-server on loopback, without snapshots; resolves when it accepts connections. */
 export async function launchRedis(options: readonly string[]): Promise<ChildProcess> {
   const server = owned(spawn('redis-server', [...options, '--bind', '127.0.0.1', '--save', ''], { stdio: ['ignore', 'pipe', 'inherit'] }))
   let emitted = ''
@@ -80,7 +80,7 @@ export async function launchRedis(options: readonly string[]): Promise<ChildProc
   throw new Error(`redis-server ${options.join(' ')} did not start: ${emitted}`)
 }
 
-/** As a power cut does. */
+/** Kills a redis-server as a power failure does. */
 export async function endRedis(server: ChildProcess): Promise<void> {
   if (server.exitCode !== null || server.signalCode !== null) return
   const exited = once(server, 'exit')

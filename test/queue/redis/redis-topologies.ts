@@ -9,27 +9,29 @@ import { freePort } from '../../../load/free-port.ts'
 import { owned } from '../../processes/owned-process.ts'
 import { endRedis, launchRedis } from './redis-server.ts'
 
-/** Redis in another shape than one open server. Its processes end with it. */
+/** Redis in a topology other than one open server. Its processes end with it. */
 export interface RedisTopology extends AsyncDisposable {
   readonly url: string
-  /** What the program needs to trust it. */
+  /** Environment variables with which a client trusts it. */
   readonly environment: Readonly<Record<string, string>>
 }
 
 export interface SentinelTopology extends RedisTopology {
-  /** As an operator asks for: master and replica change places, and the old master refuses writes. */
+  /** A failover by an operator: master and replica swap roles, and the old master refuses writes. */
   failOver(): Promise<void>
-  /** The master dies; its replica takes over, perhaps without the last writes. */
+  /** Kills the master; its replica takes over, perhaps without the last writes. */
   killMaster(): Promise<void>
 }
 
 const NODES = 3
 const SLOTS = 16_384
 const SETTLE_MS = 30_000
+/** Name of the master that the sentinel monitors. */
+const MASTER = 'mymaster'
 
-/** Three masters that share the slots. */
+/** A cluster of three masters. */
 export async function startCluster(): Promise<RedisTopology> {
-  const { folder, servers, end } = await aPlace()
+  const { folder, servers, end } = await aFolder()
   const nodes: { readonly port: number; readonly busPort: number }[] = []
   for (let index = 0; index < NODES; index++) {
     const [port, busPort] = [await freePort(), await freePort()]
@@ -43,7 +45,7 @@ export async function startCluster(): Promise<RedisTopology> {
     const [first, next] = [index, index + 1].map(at => Math.floor((at * SLOTS) / NODES))
     await client.call('CLUSTER', 'ADDSLOTSRANGE', String(first), String((next ?? SLOTS) - 1))
   }
-  // Only now: a node that has been met already refuses its epoch.
+  // After the epochs: a node that has met another refuses to set its epoch.
   for (const client of clients) {
     for (const { port, busPort } of nodes) await client.call('CLUSTER', 'MEET', '127.0.0.1', String(port), String(busPort))
   }
@@ -55,35 +57,35 @@ export async function startCluster(): Promise<RedisTopology> {
   return { url: `redis+cluster://${hosts}`, environment: {}, [Symbol.asyncDispose]: end }
 }
 
-/** A master, its replica, and the sentinel that watches them. */
+/** A master, its replica, and a sentinel that monitors them. */
 export async function startSentinel(): Promise<SentinelTopology> {
-  const { folder, servers, end } = await aPlace()
+  const { folder, servers, end } = await aFolder()
   const [first, second, watching] = [await freePort(), await freePort(), await freePort()]
   const byPort = new Map<number, ChildProcess>()
   byPort.set(first, await launchRedis(['--port', String(first), '--dir', folder]))
   byPort.set(second, await launchRedis(['--port', String(second), '--dir', folder, '--replicaof', '127.0.0.1', String(first)]))
   const file = join(folder, 'sentinel.conf')
-  const watch = [`monitor house 127.0.0.1 ${first} 1`, 'down-after-milliseconds house 500', 'failover-timeout house 3000']
+  const watch = [`monitor ${MASTER} 127.0.0.1 ${first} 1`, `down-after-milliseconds ${MASTER} 500`, `failover-timeout ${MASTER} 3000`]
   await writeFile(
     file,
-    [`port ${watching}`, 'bind 127.0.0.1', `dir ${folder}`, ...watch.map(waitQueue => `sentinel ${waitQueue}`), ''].join('\n')
+    [`port ${watching}`, 'bind 127.0.0.1', `dir ${folder}`, ...watch.map(setting => `sentinel ${setting}`), ''].join('\n')
   )
   servers.push(...byPort.values(), owned(spawn('redis-server', [file, '--sentinel'], { stdio: ['ignore', 'ignore', 'inherit'] })))
 
   const sentinel = new Redis({ host: '127.0.0.1', port: watching })
   sentinel.on('error', () => {})
   const masterPort = async (): Promise<number> => {
-    const [, port] = (await sentinel.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'house')) as [string, string]
+    const [, port] = (await sentinel.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER)) as [string, string]
     return Number(port)
   }
   const hasMoved = async (from: number): Promise<void> => await until(async () => (await masterPort()) !== from)
-  await until(async () => String(await sentinel.call('SENTINEL', 'REPLICAS', 'house')).includes('master-link-status,ok'))
+  await until(async () => String(await sentinel.call('SENTINEL', 'REPLICAS', MASTER)).includes('master-link-status,ok'))
   return {
-    url: `redis+sentinel://127.0.0.1:${watching}/house`,
+    url: `redis+sentinel://127.0.0.1:${watching}/${MASTER}`,
     environment: {},
     async failOver() {
       const master = await masterPort()
-      await sentinel.call('SENTINEL', 'FAILOVER', 'house')
+      await sentinel.call('SENTINEL', 'FAILOVER', MASTER)
       await hasMoved(master)
     },
     async killMaster() {
@@ -99,9 +101,9 @@ export async function startSentinel(): Promise<SentinelTopology> {
   }
 }
 
-/** One server that speaks TLS alone, under a certificate of our own, and asks for a password. */
+/** One server that accepts TLS only, with a self-signed certificate, and requires a password. */
 export async function startTls(): Promise<RedisTopology> {
-  const { folder, servers, end } = await aPlace()
+  const { folder, servers, end } = await aFolder()
   const [certificate, key, port] = [join(folder, 'cert.pem'), join(folder, 'key.pem'), await freePort()]
   const subject = ['-subj', '/CN=redis', '-addext', 'subjectAltName=IP:127.0.0.1']
   const made = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', ...subject]
@@ -111,7 +113,7 @@ export async function startTls(): Promise<RedisTopology> {
   return { url: `rediss://:p%40ss@127.0.0.1:${port}`, environment: { NODE_EXTRA_CA_CERTS: certificate }, [Symbol.asyncDispose]: end }
 }
 
-async function aPlace() {
+async function aFolder() {
   const folder = await mkdtemp(join(tmpdir(), 'everstream-redis-'))
   const servers: ChildProcess[] = []
   return {
@@ -127,7 +129,7 @@ async function aPlace() {
 async function until(holds: () => Promise<boolean>): Promise<void> {
   const untilMs = performance.now() + SETTLE_MS
   while (!(await holds().catch(() => false))) {
-    if (performance.now() > untilMs) throw new Error('Redis does not settle')
+    if (performance.now() > untilMs) throw new Error(`Redis is not ready after ${SETTLE_MS} ms`)
     await pause(50)
   }
 }

@@ -1,14 +1,13 @@
 import { once } from 'node:events'
 import { createConnection, createServer, type Socket } from 'node:net'
 
-/** A bad network between a client and a server on this machine. */
+/** A slow or failing network between a client and a server on this machine. */
 export interface TcpProxy extends AsyncDisposable {
   readonly port: number
-  /** What the server sends arrives so much later from now on. */
+  /** Delay of the server's data, from now on. */
   delayMs: number
   /**
-   * Lets `bytes` more of what the server sends through on each connection, in the middle of whatever they are part of,
-   * and cuts it.
+   * Closes each connection after `bytes` more of the server's data, also in the middle of a reply.
    */
   cutAfter(bytes: number): void
 }

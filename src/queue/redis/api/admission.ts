@@ -6,25 +6,25 @@ import { claimKey } from './idempotency.ts'
 import type { Shard } from './shard.ts'
 
 export interface AdmissionLimits {
-  /** Requests that may wait, in each shard. */
+  /** Requests that may wait in each shard. */
   readonly waitingLimit: number
-  /** Prompt tokens of all that wait in a shard; one request alone may exceed it. */
+  /** Prompt tokens of all waiting requests of a shard; one request alone may exceed it. */
   readonly waitingTokenLimit: number
   /** How long the log of a plain request (`onDisconnect: 'cancel'`) can be read after its end. */
   readonly retentionMs: number
-  /** The same of all others: their readers may come back. */
+  /** The same for all other requests: their readers may reconnect. */
   readonly streamRetentionMs: number
 }
 
 export interface AdmissionOptions extends AdmissionLimits {
   readonly shards: readonly Shard[]
-  /** The shard of a request, or of an idempotency key. */
+  /** The shard of a request or of an idempotency key. */
   readonly shardOf: (text: string) => Shard
   /** For a request that is admitted now. */
   readonly leaseUntilMs: () => number
 }
 
-/** The door of the queue in Redis. */
+/** Admits requests to the queue in Redis. */
 export class Admission {
   readonly #options: AdmissionOptions
 
@@ -33,9 +33,9 @@ export class Admission {
   }
 
   /**
-   * @param refusal  why nothing new is admitted; what an idempotency key stands for is found all the same
-   * @returns        the id of the request, or of the one that its idempotency key stands for
-   * @throws {ServiceError} `queue_full`, `unavailable`, `idempotency_mismatch`; and what Redis throws that is away
+   * @param refusal  why no new request is admitted, or null; the holder of an idempotency key is returned all the same
+   * @returns        the id of the request, or of the request that holds its idempotency key
+   * @throws {ServiceError} `queue_full`, `unavailable`, `idempotency_mismatch`; and errors of Redis while it is away
    */
   async submit(request: GenerationRequest, refusal: string | null): Promise<string> {
     const { shardOf } = this.#options
@@ -55,7 +55,7 @@ export class Admission {
     return id
   }
 
-  /** Workers that live, anywhere: each is in the register of every shard. */
+  /** All live workers; each is registered in every shard. */
   async workers(): Promise<readonly WorkerInfo[]> {
     const { redis, keys } = this.#options.shardOf('').store
     return await readWorkers(redis, keys, Date.now())
@@ -75,23 +75,27 @@ export class Admission {
       retentionMs: onDisconnect === 'cancel' ? retentionMs : streamRetentionMs
     }
     let verdict = await shard.store.admit(request, parameters)
-    if (!verdict.ok) verdict = await shard.store.admit(request, { ...parameters, ...(await this.#room(parameters.rows)) })
+    if (!verdict.ok) verdict = await shard.store.admit(request, { ...parameters, ...(await this.#freeRows(parameters.rows)) })
     if (!verdict.ok) {
-      throw new ServiceError('queue_full', `${verdict.waiting} requests with ${verdict.tokens} prompt tokens are waiting, and no more may`)
+      throw new ServiceError(
+        'queue_full',
+        `${verdict.waiting} requests with ${verdict.tokens} prompt tokens are waiting, ` +
+          `and no more than ${waitingLimit} with ${waitingTokenLimit} may`
+      )
     }
     try {
       await shard.waitQueue.add(request)
     } catch (error) {
-      await shard.end(request.id, 'unavailable', 'the queue was lost while it took the request').catch(() => {})
+      await shard.end(request.id, 'unavailable', 'the queue became unavailable while it admitted the request').catch(() => {})
       throw error
     }
   }
 
   /**
-   * Rows of all workers that no request has; a request with more choices than a worker has rows needs all of that
-   * worker's.
+   * Rows of all workers that no request uses. A request with more choices than a worker has rows uses all rows of that
+   * worker.
    */
-  async #room(choices: number): Promise<Pick<AdmissionParameters, 'freeRows' | 'seenWaiting' | 'rows'>> {
+  async #freeRows(choices: number): Promise<Pick<AdmissionParameters, 'freeRows' | 'seenWaiting' | 'rows'>> {
     const workers = await this.workers()
     const widest = Math.max(0, ...workers.map(({ slots }) => slots))
     const live = await Promise.all(this.#options.shards.map(shard => shard.live()))

@@ -4,19 +4,19 @@ import type { GenerationRequest } from '../../../inference/contract/request.ts'
 import { answersOf, type RequestStore } from '../requests/request-store.ts'
 
 /**
- * In the middle of BullMQ's range: a priority of ours may be negative, and every job has one, so that all wait in one
- * place.
+ * In the middle of BullMQ's range, since the priority of a request may be negative. Every job has a priority, so that
+ * all jobs wait in the same sorted set.
  */
 const DEFAULT_PRIORITY = 1_000_000
 const HIGHEST_PRIORITY = 2_097_151
 
-/** Who is where, of one shard. */
+/** Ids of the requests of one shard, by state of their jobs. */
 export interface ShardRequests {
-  /** In the order in which they are served. */
+  /** In the order in which they will be claimed. */
   readonly waiting: readonly string[]
-  /** Taken by workers. */
+  /** Their jobs are locked by workers. */
   readonly active: readonly string[]
-  /** Admitted and not yet taken: those that wait, and those that are just being put there or taken. */
+  /** Admitted and not yet claimed: the waiting ones, and those whose jobs are being added or taken. */
   readonly admitted: readonly string[]
 }
 
@@ -33,7 +33,7 @@ export class BullWaitQueue {
     this.#onError = onError
   }
 
-  /** Behind all of its priority; workers are told. Said twice, it is done once. */
+  /** Adds a job after all others of its priority, and notifies workers. Idempotent. */
   async add({ id, delivery }: Pick<GenerationRequest, 'id' | 'delivery'>): Promise<void> {
     const queue = await this.#open()
     const priority = Math.min(Math.max(1, DEFAULT_PRIORITY + delivery.priority), HIGHEST_PRIORITY)
@@ -42,7 +42,7 @@ export class BullWaitQueue {
     await redis.publish(keys.workChannel, '')
   }
 
-  /** Without effect when it is not there, or when a worker has it: that one tidies up. */
+  /** Without effect when there is no job, or when a worker has locked it: that worker completes it. */
   async remove(requestId: string): Promise<void> {
     const queue = await this.#open()
     await queue.remove(requestId)
@@ -50,13 +50,12 @@ export class BullWaitQueue {
 
   async read(): Promise<ShardRequests> {
     const { redis, keys } = this.#store
-    const name = `${keys.bullPrefix}:${keys.queueName}`
     const pipeline = redis.pipeline()
-    // Before the lists: who is admitted meanwhile would look lost.
+    // Read before the lists: a request that is admitted in between would look lost.
     pipeline.hkeys(keys.waiting)
-    pipeline.lrange(`${name}:wait`, 0, -1)
-    pipeline.zrange(`${name}:prioritized`, '0', '-1')
-    pipeline.lrange(`${name}:active`, 0, -1)
+    pipeline.lrange(keys.bull('wait'), 0, -1)
+    pipeline.zrange(keys.bull('prioritized'), '0', '-1')
+    pipeline.lrange(keys.bull('active'), 0, -1)
     const [admitted, returned, prioritized, active] = (await answersOf(pipeline)).map(ids => Ids.parse(ids))
     return { admitted: admitted ?? [], waiting: [...(returned ?? []).reverse(), ...(prioritized ?? [])], active: active ?? [] }
   }
@@ -65,12 +64,12 @@ export class BullWaitQueue {
     await this.#queue?.close()
   }
 
-  /** BullMQ does not recover from a start without Redis: hence no sooner than there is one. */
+  /** BullMQ does not recover from a start without Redis, so its queue is opened once Redis is connected. */
   async #open(): Promise<Queue> {
     const { redis, keys } = this.#store
     if (this.#queue !== null) return this.#queue
-    // A cluster has connected where a single server is ready.
-    if (redis.status !== 'ready' && redis.status !== 'connect') throw new Error('Redis is away')
+    // The status of a connected cluster is `connect`, that of a single server `ready`.
+    if (redis.status !== 'ready' && redis.status !== 'connect') throw new Error('Redis is not connected')
     const queue = new Queue(keys.queueName, {
       connection: redis,
       prefix: keys.bullPrefix,

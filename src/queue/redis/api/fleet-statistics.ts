@@ -1,18 +1,18 @@
 import { type EngineStatistics, sumOfCounters, ZERO_COUNTERS, ZERO_GAUGES } from '../../../inference/contract/statistics.ts'
 
-/** Workers that are gone and remembered one by one, because they may come back. */
+/** Workers without a heartbeat that are remembered one by one, because they may report again. */
 const MAX_GONE = 1000
 
 /**
- * Statistics of workers that come and go. The sum of their counters never shrinks: what a worker was last known to have
- * done stays.
+ * Statistics of all workers, past and present. The sum of their counters is monotonic: the last counters of a worker
+ * that is gone remain part of it.
  */
 export class FleetStatistics {
-  /** By the worker's id; those that are gone have no load. The longest silent first. */
+  /** By worker id; gauges of workers that are gone are 0. Ordered by their last report, oldest first. */
   readonly #known = new Map<string, EngineStatistics>()
   #countersOfForgotten = ZERO_COUNTERS
 
-  /** @param living  by the worker's id, which no other worker ever has */
+  /** @param living  by worker id, which is never reused */
   update(living: ReadonlyMap<string, EngineStatistics>): void {
     for (const [workerId, { counters }] of this.#known)
       if (!living.has(workerId)) this.#known.set(workerId, { gauges: ZERO_GAUGES, counters })

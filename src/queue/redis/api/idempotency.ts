@@ -3,17 +3,19 @@ import { ServiceError } from '../../../inference/contract/errors.ts'
 import type { GenerationRequest } from '../../../inference/contract/request.ts'
 import type { RequestStore } from '../requests/request-store.ts'
 
-/** Between taking a key and being admitted a request is not known yet: so long it is waited for. */
+/**
+ * A request claims its key before it is admitted. Another request with the same key waits this long for the admission.
+ */
 const ADMISSION_MS = 2000
 const LOOK_AGAIN_MS = 25
 
 /**
- * Takes the idempotency key of a request.
+ * Claims the idempotency key of a request.
  *
- * @param keyStore  of the shard that the key belongs to
- * @param storeOf   of the shard that a request belongs to
- * @returns         the request that the key stands for already, neither failed nor cancelled; or the value under which
- *   the key is this request's now
+ * @param keyStore  the store of the key's shard
+ * @param storeOf   returns the store of a request's shard
+ * @returns         null without a key; the request that holds the key already and has neither failed nor been
+ *   cancelled; or the value with which this request holds the key now
  * @throws {ServiceError} `idempotency_mismatch`
  */
 export async function claimKey(

@@ -1,15 +1,15 @@
-/** A lease is renewed so often while it lasts. */
+/** Renewals during one lease. */
 const RENEWALS = 4
 const LONGEST_RENEWAL_MS = 10_000
 
 export interface LeasesOptions {
-  /** How long a request goes on without a reader. */
+  /** How long a request runs without a reader. */
   readonly graceMs: number
-  /** They are attended until then, in Unix milliseconds. */
+  /** @param leaseUntilMs  Unix milliseconds */
   readonly renewLeases: (requestIds: readonly string[], leaseUntilMs: number) => Promise<void>
 }
 
-/** Keeps alive what is read here. What is not renewed runs out by itself, should this process die. */
+/** Renews the leases of the requests that have readers in this process. If the process dies, the leases expire. */
 export class Leases {
   readonly #options: LeasesOptions
   readonly #readers = new Map<string, number>()
@@ -29,14 +29,13 @@ export class Leases {
     return Date.now() + this.#options.graceMs
   }
 
-  /** A reader has come. */
   addReader(requestId: string): void {
     const readers = this.#readers.get(requestId) ?? 0
     this.#readers.set(requestId, readers + 1)
     if (readers === 0) this.#renew([requestId])
   }
 
-  /** A reader has left: after the last one, the grace begins. */
+  /** After the last reader, the grace period begins. */
   removeReader(requestId: string): void {
     const readers = (this.#readers.get(requestId) ?? 1) - 1
     if (readers > 0) {
@@ -55,7 +54,7 @@ export class Leases {
     clearInterval(this.#timer)
   }
 
-  /** Redis may be away: there is always a next time, or a lease that runs out as it should. */
+  /** Errors are ignored: while Redis is away, the next renewal tries again. */
   #renew(requestIds: readonly string[]): void {
     if (requestIds.length > 0) this.#options.renewLeases(requestIds, this.leaseUntilMs).catch(() => {})
   }

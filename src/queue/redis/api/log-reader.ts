@@ -6,38 +6,38 @@ import { isTerminal, type LogEntry } from '../../../inference/contract/events.ts
 import { Notifier } from '../../log/notifier.ts'
 import type { QueueEvent } from '../../queue.ts'
 import type { ScriptedRedis } from '../connection/commands.ts'
-import { charsOf, FIRST_ENTRIES, hasEnded, RawEntries, type RequestStore, toEntry } from '../requests/request-store.ts'
+import { charsOf, FIRST_ENTRIES, hasEnded, RawEntries, type RequestStore, requestNotFound, toEntry } from '../requests/request-store.ts'
 import { Tail } from './tail.ts'
 import { verifyLogs } from './verify-logs.ts'
 
-/** Entries that one command asks of each log: how many depends on how long they were before. */
+/** Bounds of the entries per log that one read requests; adapted to the length of earlier replies. */
 const ENTRIES = { least: 8, most: 512 } as const
-/** Characters of JSON of one answer: fewer, and more entries are asked for; more, and fewer. */
+/** Characters of JSON in one reply: below `few` the next read requests more entries, above `many` fewer. */
 const ANSWER_CHARS = { few: 131_072, many: 524_288 } as const
 const BLOCK_MS = 1000
-/** While a log is shorter than it was. */
-const SHORT_LOOK_MS = 100
+/** Duration of a blocking read while a log is shorter than what was read of it. */
+const SHORT_BLOCK_MS = 100
 const WAKE_TTL_MS = 60_000
 const AWAY_RETRY_MS = 50
 const FIRST_LOOK_MS = 3000
-/** Also without a broken connection, a log may go: then it is noticed so late. */
+/** Interval of checks without a broken connection: a log may be lost in a failover that no connection notices. */
 const CHECK_MS = 10_000
 
 const Streams = z.array(z.tuple([z.string(), z.array(z.tuple([z.string(), z.array(z.string())]))]))
 
 export interface LogReaderOptions {
   readonly store: RequestStore
-  /** For the blocking read alone; the reader ends it. */
+  /** For the blocking read only; `close` disconnects it. */
   readonly blocking: ScriptedRedis
-  /** Names this process among the readers. */
+  /** Unique to this process. */
   readonly apiId: string
-  /** Of each log that is followed here, once, as they come. */
+  /** Called once for each new entry of the logs that are read here. */
   readonly onEntries: (entries: readonly LogEntry[]) => void
   readonly onError: (error: unknown) => void
 }
 
 /**
- * Reads the logs of one shard: one blocking read follows all that are read here, and whoever falls behind reads pages.
+ * Reads the logs of one shard: a single blocking read follows all of them, and readers that fall behind read pages.
  */
 export class LogReader {
   readonly #options: LogReaderOptions
@@ -55,7 +55,7 @@ export class LogReader {
     this.#followed = this.#follow()
   }
 
-  /** Of the requests that are read here. */
+  /** One for each request that has readers here. */
   get tails(): readonly Tail[] {
     return [...this.#tails.values()]
   }
@@ -63,12 +63,12 @@ export class LogReader {
   /**
    * Entries after an ordinal, and positions while there are none; ends with the log, or when `signal` aborts.
    *
-   * @throws {ServiceError} `not_found`, `stream_lost`; and what Redis throws that stays away at the first look. Later
-   *   it is waited for
+   * @throws {ServiceError} `not_found`, `stream_lost`; and errors of Redis when it stays away at the first read. Later
+   *   the reader waits until Redis is back
    */
   async *read(requestId: string, afterOrdinal: number, signal: AbortSignal): AsyncGenerator<readonly QueueEvent[], void, undefined> {
     const look = await this.#firstLook(requestId, afterOrdinal, signal)
-    if (look === null) throw new ServiceError('not_found', `there is no request ${requestId}, or it ended too long ago`)
+    if (look === null) throw requestNotFound(requestId)
     const { status, entries } = look
     if (entries.length === 0 && afterOrdinal < status.last) throw streamLost()
     if (entries.length === 0 && hasEnded(status)) return
@@ -122,7 +122,9 @@ export class LogReader {
     return notifier
   }
 
-  /** A blocking read takes no further logs: it has to return first. Should this be lost, it does so by itself soon. */
+  /**
+   * Ends the blocking read, so that the next one includes a new log. If this is lost, the read ends after `BLOCK_MS`.
+   */
   #wake(): void {
     this.#isBlocked = false
     const { store, apiId } = this.#options
@@ -132,7 +134,7 @@ export class LogReader {
     pipeline.exec().catch(() => {})
   }
 
-  /** A connection that breaks just now is made anew at once. */
+  /** Retries for a short while, since a broken connection is reopened at once. */
   async #firstLook(requestId: string, afterOrdinal: number, signal: AbortSignal): ReturnType<RequestStore['look']> {
     const untilMs = performance.now() + FIRST_LOOK_MS
     for (;;) {
@@ -145,7 +147,7 @@ export class LogReader {
     }
   }
 
-  /** What follows an ordinal, from the log itself. Waits for Redis. */
+  /** Entries after an ordinal, read from Redis, for which it waits. */
   async #page(requestId: string, afterOrdinal: number, signal: AbortSignal): Promise<readonly LogEntry[]> {
     while (!signal.aborted) {
       try {
@@ -197,7 +199,7 @@ export class LogReader {
     const { store, blocking, apiId, onEntries } = this.#options
     const whole = this.tails.filter(({ hasEnded, shortSinceMs }) => !hasEnded && shortSinceMs === null)
     const followed = new Map(whole.map(tail => [store.keys.log(tail.requestId), tail]))
-    const blockMs = this.#isShort ? SHORT_LOOK_MS : BLOCK_MS
+    const blockMs = this.#isShort ? SHORT_BLOCK_MS : BLOCK_MS
     const names = [store.keys.wake(apiId), ...followed.keys()]
     const ids = [this.#wakeId, ...[...followed.values()].map(({ last }) => `${last}-0`)]
     this.#isBlocked = true

@@ -1,10 +1,10 @@
 import { hasEnded } from '../requests/request-store.ts'
 import type { Shard } from './shard.ts'
 
-/** At a drain they are looked after more often than in between. */
+/** Interval of checks during a drain. */
 const DRAIN_LOOK_MS = 50
 
-/** Plain requests that this process has admitted and that have not ended: nobody else will read them. */
+/** Plain requests that this process has admitted and that have not ended: no other process will read them. */
 export class OwnRequests {
   readonly #shardOf: (requestId: string) => Shard
   readonly #ids = new Set<string>()

@@ -11,6 +11,7 @@ import { StartEstimate } from '../../start-estimate.ts'
 import { openRedis } from '../connection/connect.ts'
 import { shardKeys, shardOf } from '../connection/keys.ts'
 import type { RedisAddress } from '../connection/redis-url.ts'
+import { requestNotFound } from '../requests/request-store.ts'
 import { Admission, type AdmissionLimits } from './admission.ts'
 import { FleetStatistics } from './fleet-statistics.ts'
 import { Leases } from './leases.ts'
@@ -19,21 +20,21 @@ import { Shard } from './shard.ts'
 
 export interface RedisQueueOptions extends AdmissionLimits {
   readonly address: RedisAddress
-  /** Of all our keys. */
+  /** Prefix of all keys of the queue. */
   readonly prefix: string
   /** The same for all processes that share a prefix. */
   readonly shards: number
-  /** How long a request goes on without a reader, unless its delivery policy says that it runs by itself. */
+  /** How long a request runs without a reader, unless its `onDisconnect` is `run`. */
   readonly resumeGraceMs: number
-  /** Redis is away, or something of ours is wrong there; told again and again while it is. */
+  /** Called repeatedly while Redis is away or its data is invalid. */
   readonly onError: (error: unknown) => void
 }
 
-/** Positions, deadlines and leases are as exact as this. */
+/** Precision of positions, deadlines and leases. */
 const TICK_MS = 500
 const CONNECT_LOOK_MS = 20
 
-/** The queue in Redis, as an API process sees it: any number of these, and of workers, share the requests. */
+/** The queue in Redis, for one API process. Any number of API processes and workers share the requests. */
 export class RedisQueue implements GenerationQueue {
   readonly #options: RedisQueueOptions
   readonly #shards: readonly Shard[]
@@ -41,20 +42,20 @@ export class RedisQueue implements GenerationQueue {
   readonly #leases: Leases
   readonly #own: OwnRequests
   readonly #admission: Admission
-  /** Cancelled while Redis was away. */
+  /** Cancels that have not reached Redis yet. */
   readonly #uncancelled = new Set<string>()
   readonly #ticker: NodeJS.Timeout
   #ticking: Promise<void> | null = null
   #workers = 0
   #isReachable = true
   readonly #fleet = new FleetStatistics()
-  /** Why nothing is admitted any more. */
+  /** Why no request is admitted any more; null while requests are admitted. */
   #refusal: string | null = null
 
   /**
-   * Opens the queue where Redis answers.
+   * Resolves when Redis replies.
    *
-   * @throws {ServiceError} `unavailable` when it does not within `withinMs`
+   * @throws {ServiceError} `unavailable` when it does not reply within `withinMs`
    */
   static async open(options: RedisQueueOptions, withinMs = 5000): Promise<RedisQueue> {
     const queue = new RedisQueue(options)
@@ -99,19 +100,19 @@ export class RedisQueue implements GenerationQueue {
     this.#ticker = setInterval(() => this.#tick(), TICK_MS).unref()
   }
 
-  /** Workers that live, anywhere, as of a moment ago; none while Redis is away. */
+  /** Number of all live workers at the last tick; 0 while Redis is away. */
   get workers(): number {
     return this.#workers
   }
 
-  /** Whether Redis answered, as of a moment ago. */
+  /** Whether Redis replied at the last tick. */
   get isReachable(): boolean {
     return this.#isReachable
   }
 
   /**
-   * Of all workers, anywhere, as of a moment ago; what workers have done that are gone is part of it, as far as it was
-   * seen here.
+   * Statistics of all workers at the last tick, and the last counters that this process has read of workers that are
+   * gone.
    */
   get statistics(): readonly EngineStatistics[] {
     return this.#fleet.all
@@ -125,7 +126,7 @@ export class RedisQueue implements GenerationQueue {
 
   async deliveryPolicy(requestId: string): Promise<DeliveryPolicy> {
     const delivery = await reached(this.#shard(requestId).store.deliveryPolicy(requestId))
-    if (delivery === null) throw new ServiceError('not_found', `there is no request ${requestId}, or it ended too long ago`)
+    if (delivery === null) throw requestNotFound(requestId)
     return delivery
   }
 
@@ -180,8 +181,8 @@ export class RedisQueue implements GenerationQueue {
   }
 
   /**
-   * Requests of other processes go on, and so do those of ours that may be resumed: what is left of the rest fails when
-   * `signal` aborts.
+   * Requests of other processes continue, and so do requests of this process that can be resumed. The plain ones fail
+   * when `signal` aborts.
    */
   async drain(signal: AbortSignal): Promise<void> {
     this.#refusal ??= 'the server is shutting down'
@@ -189,7 +190,7 @@ export class RedisQueue implements GenerationQueue {
     for (const id of this.#own.ids) await this.#end(id, 'unavailable', 'the server shut down before the request ended')
   }
 
-  /** Ends the connections; readers that are left wait for ever, so drain first. */
+  /** Closes the connections. Remaining readers would wait for ever, so drain first. */
   async close(): Promise<void> {
     clearInterval(this.#ticker)
     this.#leases.close()
@@ -201,7 +202,7 @@ export class RedisQueue implements GenerationQueue {
     await this.#shard(requestId).end(requestId, code, message).catch(this.#options.onError)
   }
 
-  /** Those too that could not be cancelled before. */
+  /** Includes cancels that failed before. */
   async #cancelAll(): Promise<void> {
     for (const id of this.#uncancelled) {
       await this.#shard(id).end(id, 'cancelled', 'the request was cancelled')
@@ -247,7 +248,7 @@ export class RedisQueue implements GenerationQueue {
   }
 }
 
-/** @throws {ServiceError} `unavailable` in place of whatever Redis throws when it is away */
+/** @throws {ServiceError} `unavailable` in place of errors of Redis */
 async function reached<Value>(answer: Promise<Value>): Promise<Value> {
   try {
     return await answer

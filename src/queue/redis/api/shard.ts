@@ -7,10 +7,10 @@ import { ExpiryJudge } from '../requests/request-expiry.ts'
 import { type RequestStatus, RequestStore } from '../requests/request-store.ts'
 import { BullWaitQueue, type ShardRequests } from './bull-wait-queue.ts'
 import { LogReader } from './log-reader.ts'
-import { ReconnectTracker } from './reconnect-tracker.ts'
+import { ReconnectTracker } from './verify-logs.ts'
 
-/** Looks at the line in a row that find a request admitted and nowhere in it, until it is put there again. */
-const LOST_AFTER_LOOKS = 4
+/** Consecutive ticks that find an admitted request without a job, until a job is added again. */
+const LOST_AFTER_TICKS = 4
 
 export interface ShardOptions {
   readonly commands: ScriptedRedis
@@ -21,7 +21,7 @@ export interface ShardOptions {
   readonly onError: (error: unknown) => void
 }
 
-/** One shard as an API process sees it: its requests, their logs, and the line in which they wait. */
+/** One shard, for one API process: its requests, their logs, and the queue of jobs. */
 export class Shard {
   readonly store: RequestStore
   readonly waitQueue: BullWaitQueue
@@ -29,7 +29,7 @@ export class Shard {
   readonly reconnects: ReconnectTracker
   readonly #options: ShardOptions
   readonly #expiry = new ExpiryJudge()
-  /** How often in a row each was found nowhere. */
+  /** Consecutive ticks that found no job for the request. */
   readonly #missed = new Map<string, number>()
 
   constructor(options: ShardOptions) {
@@ -41,12 +41,12 @@ export class Shard {
     this.reader = new LogReader({ store: this.store, blocking, apiId, onEntries: entries => this.#learn(entries), onError })
   }
 
-  /** Ends a request from our side, waiting or running; without effect when it has ended or is not known. */
+  /** Ends a waiting or running request; without effect when it has ended or does not exist. */
   async end(requestId: string, code: ErrorCode, message: string): Promise<void> {
     if (await this.store.end(requestId, { code, message, param: null })) await this.waitQueue.remove(requestId)
   }
 
-  /** Ids and standings of all that have not ended. */
+  /** All requests that have not ended. */
   async live(): Promise<{ readonly waitQueue: ShardRequests; readonly statuses: ReadonlyMap<string, RequestStatus> }> {
     const waitQueue = await this.waitQueue.read()
     const ids = [...new Set([...waitQueue.admitted, ...waitQueue.waiting, ...waitQueue.active])]
@@ -54,19 +54,19 @@ export class Shard {
     return { waitQueue, statuses: new Map(ids.flatMap((id, index) => (statuses[index] ? [[id, statuses[index]]] : []))) }
   }
 
-  /** Where a request stands, as readers are told; null when it does not wait. */
+  /** The position of a request, as its readers receive it; null when it does not wait. */
   async queued(requestId: string): Promise<QueuedEvent | null> {
     const { waitQueue, statuses } = await this.live()
     return inOrder(waitQueue, statuses).indexOf(requestId) < 0 ? null : this.#queuedAt(waitQueue, statuses, requestId)
   }
 
-  /** Now and then: tells readers where they stand, ends what has run out of time, finds what was lost. */
+  /** To be called periodically: emits positions to readers, ends expired requests, restores lost jobs. */
   async tick(): Promise<void> {
     try {
       const { waitQueue, statuses } = await this.live()
       this.#emitPositions(waitQueue, statuses)
       await this.#endOverdue(statuses)
-      await this.#findLost(waitQueue, statuses)
+      await this.#restoreLost(waitQueue, statuses)
     } catch (error) {
       this.#expiry.extendAfterOutage(Date.now())
       throw error
@@ -80,7 +80,7 @@ export class Shard {
   }
 
   #emitPositions(waitQueue: ShardRequests, statuses: ReadonlyMap<string, RequestStatus>): void {
-    for (const tail of this.reader.tails) tail.standAt(this.#queuedAt(waitQueue, statuses, tail.requestId))
+    for (const tail of this.reader.tails) tail.setQueued(this.#queuedAt(waitQueue, statuses, tail.requestId))
   }
 
   #queuedAt(waitQueue: ShardRequests, statuses: ReadonlyMap<string, RequestStatus>, requestId: string): QueuedEvent | null {
@@ -98,15 +98,15 @@ export class Shard {
     }
   }
 
-  /** Its API process died, or Redis lost the job, between two writes. */
-  async #findLost({ admitted, waiting, active }: ShardRequests, statuses: ReadonlyMap<string, RequestStatus>): Promise<void> {
+  /** A request has no job when its API process died between two writes, or when Redis has lost the job. */
+  async #restoreLost({ admitted, waiting, active }: ShardRequests, statuses: ReadonlyMap<string, RequestStatus>): Promise<void> {
     const placed = new Set([...waiting, ...active])
     const lost = admitted.filter(id => !placed.has(id))
     for (const id of this.#missed.keys()) if (!lost.includes(id)) this.#missed.delete(id)
     for (const id of lost) {
-      const looks = (this.#missed.get(id) ?? 0) + 1
-      this.#missed.set(id, looks)
-      if (looks < LOST_AFTER_LOOKS) continue
+      const ticks = (this.#missed.get(id) ?? 0) + 1
+      this.#missed.set(id, ticks)
+      if (ticks < LOST_AFTER_TICKS) continue
       this.#missed.delete(id)
       const delivery = statuses.get(id)?.state === 'waiting' ? await this.store.deliveryPolicy(id) : null
       if (delivery === null) await this.store.redis.hdel(this.store.keys.waiting, id)
@@ -121,7 +121,7 @@ export class Shard {
   }
 }
 
-/** Those that wait, first come first; a job whose request has ended is no request. */
+/** Waiting requests in order, without jobs whose request has ended. */
 function inOrder(waitQueue: ShardRequests, statuses: ReadonlyMap<string, RequestStatus>): readonly string[] {
   return waitQueue.waiting.filter(id => statuses.get(id)?.state === 'waiting')
 }

@@ -2,27 +2,27 @@ import { ServiceError } from '../../../inference/contract/errors.ts'
 import { isTerminal, type LogEntry, type QueuedEvent } from '../../../inference/contract/events.ts'
 import { Notifier } from '../../log/notifier.ts'
 
-/** Entries that are kept for those who read along; who is further behind reads pages. */
+/** Entries that are kept for readers; a reader that is further behind reads pages. */
 const WINDOW = 1000
 
-/** The newest part of one request's log, shared by all that read along here. */
+/** The newest part of one request's log, shared by all its readers in this process. */
 export class Tail {
   readonly requestId: string
-  /** Ordinals without gaps up to `last`. */
+  /** Ordinals up to `last`, without gaps. */
   #entries: LogEntry[] = []
   #last: number
   #queued: QueuedEvent | null = null
   #failure: ServiceError | null = null
   readonly #notifiers = new Set<Notifier>()
   /**
-   * Since when (`performance.now`) its log is shorter than what was read of it: until it is whole again, nothing more
-   * is read.
+   * Since when (`performance.now`) the log in Redis is shorter than what was read of it. Reading stops until it is
+   * complete again.
    */
   shortSinceMs: number | null = null
 
   /**
-   * @param entries  read already
-   * @param last     ordinal of the last of them, or of the last that nobody here needs
+   * @param entries  that are read already
+   * @param last     ordinal of the last of them; without entries, of the last one that no reader here needs
    */
   constructor(requestId: string, entries: readonly LogEntry[], last: number) {
     this.requestId = requestId
@@ -48,12 +48,12 @@ export class Tail {
     return this.#queued
   }
 
-  /** The last entries read, at most `count`, of what is kept. */
+  /** The newest kept entries, at most `count`. */
   newest(count: number): readonly LogEntry[] {
     return this.#entries.slice(-count)
   }
 
-  /** What follows an ordinal, of what is kept; null when some of it is not kept any more. */
+  /** Kept entries after an ordinal; null when some of them are not kept any more. */
   after(ordinal: number): readonly LogEntry[] | null {
     if (this.#failure !== null) throw this.#failure
     const start = this.#last - this.#entries.length
@@ -61,9 +61,8 @@ export class Tail {
   }
 
   /**
-   * What Redis gave of the log.
-   *
-   * @returns what of it is new
+   * @param entries  as read from Redis
+   * @returns        the new ones of them
    */
   push(entries: readonly LogEntry[]): readonly LogEntry[] {
     const fresh = entries.filter(({ ordinal }) => ordinal > this.#last)
@@ -80,14 +79,14 @@ export class Tail {
     return fresh
   }
 
-  /** Where it waits; null: it waits no more. */
-  standAt(queued: QueuedEvent | null): void {
+  /** @param queued  its position; null when it does not wait any more */
+  setQueued(queued: QueuedEvent | null): void {
     if (queued?.position === this.#queued?.position) return
     this.#queued = this.#last > 0 ? null : queued
     this.#notify()
   }
 
-  /** Its readers have what they have; the rest is lost. */
+  /** Ends all readers with `stream_lost`. */
   fail(why: string): void {
     this.#failure ??= new ServiceError('stream_lost', `the stream is lost: ${why}`)
     this.#notify()

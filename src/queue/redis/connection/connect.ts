@@ -3,22 +3,19 @@ import { SCRIPTS, type ScriptedRedis } from './commands.ts'
 import type { RedisAddress } from './redis-url.ts'
 
 /**
- * `prompt`: a command fails at once while Redis is away, and soon when it does not answer. `blocking`: the same, but
- * its answer may take its time. `patient`: a command waits until Redis is back; after a cut it may be sent twice, so it
- * must bear that.
+ * `prompt`: a command fails at once while Redis is away, and after `PROMPT_TIMEOUT_MS` without a reply. `blocking`: the
+ * same without that limit. `patient`: a command waits until Redis is back; after a broken connection it may be sent
+ * twice, so it must be idempotent.
  */
 export type RetryMode = 'prompt' | 'blocking' | 'patient'
 
-/**
- * A peer that is gone without a word: a command, a blocking one too, that hears nothing for so long ends its
- * connection.
- */
-const SILENCE_MS = 5000
-const PROMPT_MS = 2000
+/** A connection with a pending command, blocking ones included, is closed after this long without data. */
+const SOCKET_TIMEOUT_MS = 5000
+const PROMPT_TIMEOUT_MS = 2000
 const LONGEST_RETRY_MS = 500
 
 /**
- * Opens a connection with our commands; it comes back by itself after every cut. Whoever opens it ends it with
+ * Opens a connection with the commands of `SCRIPTS`. It reconnects after every failure; the caller ends it with
  * `disconnect()`.
  */
 export function openRedis(address: RedisAddress, retryMode: RetryMode, onError: (error: Error) => void): ScriptedRedis {
@@ -52,10 +49,10 @@ function optionsOf({ tls, username, password, database }: RedisAddress, retryMod
     db: database,
     scripts: SCRIPTS,
     connectTimeout: 2000,
-    socketTimeout: SILENCE_MS,
-    ...(retryMode === 'prompt' ? { commandTimeout: PROMPT_MS } : {}),
+    socketTimeout: SOCKET_TIMEOUT_MS,
+    ...(retryMode === 'prompt' ? { commandTimeout: PROMPT_TIMEOUT_MS } : {}),
     retryStrategy: retryMs,
-    // A master that became a replica answers READONLY for ever: the next connection asks again who is master.
+    // A master that became a replica replies READONLY for ever; a new connection finds the present master.
     reconnectOnError: error => error.message.startsWith('READONLY'),
     enableOfflineQueue: retryMode === 'patient',
     autoResendUnfulfilledCommands: retryMode === 'patient',

@@ -1,12 +1,12 @@
 import { ServiceError } from '../../../inference/contract/errors.ts'
-import { WORKER_TTL_MS } from '../scripts/worker-scripts.ts'
 import type { ScriptedRedis } from './commands.ts'
-import type { RedisKeys } from './keys.ts'
+import { type RedisKeys, WORKER_TTL_MS } from './keys.ts'
 
 /**
- * Whoever comes first says which model is served here; a request must not begin with one and go on with another.
+ * Claims the prefix for a model: a request must not start with one model and be resumed with another. The first claim
+ * decides, for as long as workers renew it.
  *
- * @throws {ServiceError} `unavailable` when another model is served under this prefix: its message is shown to people
+ * @throws {ServiceError} `unavailable` when another model is served under this prefix; operators see the message
  */
 export async function claimModel(redis: ScriptedRedis, shards: readonly RedisKeys[], modelHash: string): Promise<void> {
   for (const { model } of shards) {

@@ -3,56 +3,56 @@ import type { ScriptedRedis } from './commands.ts'
 import { openRedis } from './connect.ts'
 import type { RedisAddress } from './redis-url.ts'
 
-/** What a Redis says of itself, as far as we depend on it. */
+/** Properties of a Redis server that the queue depends on. */
 export interface RedisFacts {
   /** `Redis 7.2.4`, `Valkey 8.0.1`. */
   readonly version: string
-  /** Of Redis, or of that to which a kin of it is compatible: `[7, 2]`. */
+  /** Version of Redis, or the one that a fork declares compatibility with: `[7, 2]`. */
   readonly level: readonly [major: number, minor: number]
   readonly isCluster: boolean
-  /** Which keys it drops when its memory is full; `noeviction`: none. */
+  /** `maxmemory-policy`: which keys it evicts when its memory is full; `noeviction`: none. */
   readonly evictionPolicy: string
-  /** `unknown` where it may not be asked. */
+  /** `unknown` where `CONFIG GET` is not permitted. */
   readonly persistence: 'append-only file' | 'snapshots' | 'none' | 'unknown'
 }
 
-/** Why a Redis cannot be used; the message goes on behind `Redis at host:port`. */
+/** Why a Redis server cannot be used; the message is the predicate of `Redis at host:port`. */
 export class RedisRefusal extends Error {}
 
 const NO_DATABASE = /DB index is out of range/
 
-/** What connections and commands fail with, and what that means. */
+/** Errors of connections and commands, and their meaning. */
 const REASONS: readonly (readonly [pattern: RegExp, meaning: string])[] = [
-  [/NOAUTH/, 'wants a password: redis://:password@host'],
-  [/WRONGPASS/, 'does not take the name and password of the address'],
-  [/NOPERM/, 'does not let this user do what is needed'],
+  [/NOAUTH/, 'requires a password: redis://:password@host'],
+  [/WRONGPASS/, 'rejects the name and password of the address'],
+  [/NOPERM/, 'denies this user a command or key that is needed'],
   [NO_DATABASE, 'has no database of that number'],
-  [/cluster support disabled/, 'is no cluster: redis:// is its scheme'],
-  [/unknown command.*sentinel/i, 'is no sentinel: redis:// is its scheme'],
-  [/SELF_SIGNED|UNABLE_TO|CERT_/, 'has a certificate that is not trusted: NODE_EXTRA_CA_CERTS names the file of its authority'],
-  [/ENOTFOUND|EAI_AGAIN/, 'is not to be found: is the name right?']
+  [/cluster support disabled/, 'is not a cluster: use redis://'],
+  [/unknown command.*sentinel/i, 'is not a sentinel: use redis://'],
+  [/SELF_SIGNED|UNABLE_TO|CERT_/, 'has a certificate that is not trusted: set NODE_EXTRA_CA_CERTS to the file of its authority'],
+  [/ENOTFOUND|EAI_AGAIN/, 'cannot be resolved: is the host name right?']
 ]
 
 /**
- * Asks a Redis what it is.
+ * Reads the properties of a Redis server.
  *
- * @throws {RedisRefusal} it cannot be reached within `withinMs`, does not let us in, or is not of the kind that the
- *   address says
+ * @throws {RedisRefusal} when it cannot be reached within `withinMs`, rejects the connection, or is not of the kind
+ *   that the address declares
  */
 export async function askRedisFacts(address: RedisAddress, withinMs: number): Promise<RedisFacts> {
-  const complaints: string[] = []
-  const redis = openRedis(address, 'patient', error => complaints.push(...wordsOf(error)))
-  const silence = AbortSignal.timeout(withinMs)
+  const errors: string[] = []
+  const redis = openRedis(address, 'patient', error => errors.push(...messagesOf(error)))
+  const timeout = AbortSignal.timeout(withinMs)
   try {
-    const facts = await Promise.race([factsOf(redis), aborted(silence)])
-    // A database that is not there is a complaint only: the connection then works on the first one.
-    if (complaints.some(words => NO_DATABASE.test(words))) throw new Error(complaints.join('\n'))
-    if (facts.isCluster && address.kind !== 'cluster') throw new RedisRefusal('is a cluster: redis+cluster:// is its scheme')
+    const facts = await Promise.race([factsOf(redis), aborted(timeout)])
+    // An absent database is only an emitted error: the connection then uses database 0.
+    if (errors.some(message => NO_DATABASE.test(message))) throw new Error(errors.join('\n'))
+    if (facts.isCluster && address.kind !== 'cluster') throw new RedisRefusal('is a cluster: use redis+cluster://')
     return facts
   } catch (cause) {
     if (cause instanceof RedisRefusal) throw cause
-    const words = [...wordsOf(cause), ...complaints].join('\n')
-    throw new RedisRefusal(REASONS.find(([pattern]) => pattern.test(words))?.[1] ?? awayAt(address), { cause })
+    const messages = [...messagesOf(cause), ...errors].join('\n')
+    throw new RedisRefusal(REASONS.find(([pattern]) => pattern.test(messages))?.[1] ?? noReply(address), { cause })
   } finally {
     redis.disconnect()
   }
@@ -63,9 +63,9 @@ async function factsOf(redis: ScriptedRedis): Promise<RedisFacts> {
   const info = new Map(lines.map(([name = '', value = '']) => [name, value]))
   const level = info.get('redis_version') ?? ''
   const [major = 0, minor = 0] = level.split('.').map(Number)
-  const kin = info.get('valkey_version')
+  const valkeyVersion = info.get('valkey_version')
   return {
-    version: kin === undefined ? `Redis ${level}` : `Valkey ${kin}`,
+    version: valkeyVersion === undefined ? `Redis ${level}` : `Valkey ${valkeyVersion}`,
     level: [major, minor],
     isCluster: info.get('redis_mode') === 'cluster',
     evictionPolicy: info.get('maxmemory_policy') ?? 'unknown',
@@ -81,16 +81,16 @@ async function snapshots(redis: ScriptedRedis): Promise<RedisFacts['persistence'
   return data[1] === '' ? 'none' : 'snapshots'
 }
 
-/** A server without TLS is silent to who begins with it. */
-function awayAt({ tls }: RedisAddress): string {
-  return `does not answer: is it running${tls ? ', and does it speak TLS' : ''}?`
+/** A server without TLS does not reply to a TLS handshake. */
+function noReply({ tls }: RedisAddress): string {
+  return `does not answer: is it running${tls ? ', and does it use TLS' : ''}?`
 }
 
-/** Of an error and of those behind it. */
-function wordsOf(error: unknown): string[] {
+/** Code and message of an error and of its inner errors. */
+function messagesOf(error: unknown): string[] {
   if (!(error instanceof Error)) return []
   const code = 'code' in error ? String(error.code) : ''
-  const inner = 'lastNodeError' in error ? wordsOf(error.lastNodeError) : []
+  const inner = 'lastNodeError' in error ? messagesOf(error.lastNodeError) : []
   return [`${code} ${error.message}`, ...inner]
 }
 

@@ -3,9 +3,9 @@ export interface RedisNode {
   readonly port: number
 }
 
-/** Where Redis is, and how to get in. */
+/** Address of Redis, and credentials. */
 export interface RedisAddress {
-  /** `sentinel`: the nodes are sentinels, which know the master of that name. */
+  /** `sentinel`: the nodes are sentinels, which return the address of the master called `master`. */
   readonly kind: 'single' | 'sentinel' | 'cluster'
   readonly nodes: readonly [RedisNode, ...RedisNode[]]
   readonly master: string
@@ -47,7 +47,7 @@ export function parseRedisUrl(text: string): RedisAddress | null {
   }
 }
 
-/** For people: without name and password. */
+/** For logs and messages: without name and password. */
 export function describeRedis({ nodes }: RedisAddress): string {
   return nodes.map(({ host, port }) => `${host}:${port}`).join(', ')
 }

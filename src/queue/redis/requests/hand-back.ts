@@ -1,9 +1,9 @@
 import { Queue } from 'bullmq'
 import type { ScriptedRedis } from '../connection/commands.ts'
 import type { RedisKeys } from '../connection/keys.ts'
-import { handBack } from '../scripts/worker-scripts.ts'
+import { handBack } from './claim.ts'
 
-/** Gives back what dead workers held, at once: without it, their locks have to run out first. */
+/** Returns the requests of dead workers to the queue at once. Without it, their locks have to expire first. */
 export class HandBackDesk {
   readonly #redis: ScriptedRedis
   readonly #shards: readonly { readonly keys: RedisKeys; readonly queue: Queue }[]
@@ -12,15 +12,15 @@ export class HandBackDesk {
     this.#redis = redis
     this.#shards = shards.map(keys => {
       const queue = new Queue(keys.queueName, { connection: redis, prefix: keys.bullPrefix })
-      // Redis is away: whoever waits for it is told by the command that fails.
+      // Emitted while Redis is away; the failing command reports the same to its caller.
       queue.on('error', () => {})
       return { keys, queue }
     })
   }
 
   /**
-   * @param hasDied  not so when it was ended by us: then its death counts against nothing that it ran
-   * @returns        how many requests wait again
+   * @param hasDied  false for a worker that was stopped on purpose: its end counts against none of its requests
+   * @returns        the number of requests that wait again
    */
   async handBackAll(workerId: string, hasDied = true): Promise<number> {
     const redis = this.#redis
@@ -29,7 +29,7 @@ export class HandBackDesk {
       const held = new Set([...(await redis.smembers(keys.worker(workerId))), ...(await this.#locked(keys, workerId))])
       for (const requestId of held) {
         if (await handBack(redis, keys, requestId, workerId, hasDied)) returned++
-        // Not ours any more, then: whoever has it now, has it.
+        // Fails when the job is not under this worker's lock any more: then another worker has it.
         await queue
           .getBackend()
           .moveJobFromActiveToWait(requestId, workerId)
@@ -46,12 +46,11 @@ export class HandBackDesk {
     for (const { queue } of this.#shards) await queue.close()
   }
 
-  /** Jobs under the worker's lock: it may have died between taking one and saying so. */
+  /** Jobs under the worker's lock: the worker may have died after it took a job and before it claimed the request. */
   async #locked(keys: RedisKeys, workerId: string): Promise<string[]> {
-    const name = `${keys.bullPrefix}:${keys.queueName}`
-    const active = await this.#redis.lrange(`${name}:active`, 0, -1)
+    const active = await this.#redis.lrange(keys.bull('active'), 0, -1)
     if (active.length === 0) return []
-    const tokens = await this.#redis.mget(active.map(id => `${name}:${id}:lock`))
+    const tokens = await this.#redis.mget(active.map(id => keys.bull(`${id}:lock`)))
     return active.filter((_, index) => tokens[index] === workerId)
   }
 }

@@ -3,21 +3,22 @@ export interface Expiry {
   readonly message: string
 }
 
-/** While Redis was away nobody could renew a lease: readers have this long to do so. */
+/** No lease can be renewed while Redis is away: afterwards readers have this long to do so. */
 const EXTENSION_MS = 15_000
 
-/** Judges whether requests have run out of time. */
+/** Decides whether the lease or the deadline of a request has passed. */
 export class ExpiryJudge {
   #extendedUntilMs = 0
 
-  /** Redis was away, or slow to answer: leases that have run out meanwhile prove nothing yet. */
+  /** To be called when Redis was away or slow: leases that have expired meanwhile end nothing yet. */
   extendAfterOutage(nowMs: number): void {
     this.#extendedUntilMs = nowMs + EXTENSION_MS
   }
 
   /**
-   * @param leaseUntil  Unix milliseconds until which it is attended; '0' for ever
+   * @param leaseUntil  Unix milliseconds until which the request runs without a reader; '0' for ever
    * @param deadline    Unix milliseconds; '0' none
+   * @returns           why the request must end; null when it may continue
    */
   judge(leaseUntil: string | null | undefined, deadline: string | null | undefined, nowMs: number): Expiry | null {
     if (isPast(deadline, nowMs)) return { code: 'deadline_exceeded', message: 'the request did not end before its deadline' }

@@ -1,28 +1,27 @@
 import { z } from 'zod'
 import type { DeliveryPolicy } from '../../../inference/contract/delivery-policy.ts'
-import type { Failure } from '../../../inference/contract/errors.ts'
+import { type Failure, ServiceError } from '../../../inference/contract/errors.ts'
 import { eventLoopTurn } from '../../../inference/contract/event-loop.ts'
-import type { FailedEvent, LogEntry, LoggedEvent } from '../../../inference/contract/events.ts'
+import type { LogEntry, LoggedEvent } from '../../../inference/contract/events.ts'
 import { choiceCount, type GenerationRequest, promptTokensOf } from '../../../inference/contract/request.ts'
 import type { ScriptedRedis } from '../connection/commands.ts'
-import type { RedisKeys } from '../connection/keys.ts'
-import { LIFE_MS } from '../connection/lifetimes.ts'
+import { REQUEST_TTL_MS, type RedisKeys } from '../connection/keys.ts'
+import { endRequest } from './claim.ts'
 
 const AdmitReply = z.union([z.tuple([z.literal('ok')]), z.tuple([z.literal('full'), z.number(), z.number()])])
-const Done = z.literal([0, 1]).transform(done => done === 1)
 const State = z.enum(['waiting', 'running', 'finished', 'failed', 'cancelled'])
 const RequestStatus = z.tuple([State, z.coerce.number(), z.coerce.number(), z.coerce.number(), z.coerce.number(), z.coerce.number()])
 const STATUS_FIELDS = ['state', 'epoch', 'last', 'leaseUntil', 'deadline', 'weight'] as const
 
 export type RequestState = z.infer<typeof State>
 
-/** Of a page of a log: about so many characters of JSON, and no more entries. */
+/** A page of a log has about this many characters of JSON, and at most this many entries. */
 const PAGE_CHARS = 262_144
 const PAGE_ENTRIES = 500
-/** That are asked for before it is known how long they are: the first of a log are the longest. */
+/** Entries of a first read, made before their length is known: the first entries of a log are the longest. */
 export const FIRST_ENTRIES = 8
 
-/** Where a request stands, without its body. */
+/** State of a request, without its body. */
 export interface RequestStatus {
   readonly state: RequestState
   readonly epoch: number
@@ -32,34 +31,39 @@ export interface RequestStatus {
   readonly leaseUntilMs: number
   /** Unix milliseconds; 0 for none. */
   readonly deadlineMs: number
-  /** Its choices. */
+  /** Number of its choices. */
   readonly weight: number
 }
 
 export interface AdmissionParameters {
-  /** Unix milliseconds until which it goes on without a reader; 0 for ever. */
+  /** Unix milliseconds until which the request runs without a reader; 0 for ever. */
   readonly leaseUntilMs: number
   readonly waitingLimit: number
   readonly waitingTokenLimit: number
-  /** Rows that no request has, of all workers. */
+  /** Rows of all workers that no request uses. */
   readonly freeRows: number
-  /** Requests that waited when these were counted. */
+  /** Requests that waited when the free rows were counted. */
   readonly seenWaiting: number
-  /** Of the free rows, those that this request would take. */
+  /** Rows that this request would use. */
   readonly rows: number
-  /** Its log lives so long after its end. */
+  /** How long the log is kept after the end, in milliseconds. */
   readonly retentionMs: number
 }
 
 export type Verdict = { readonly ok: true } | { readonly ok: false; readonly waiting: number; readonly tokens: number }
+
+/** For a request that does not exist (any more). */
+export function requestNotFound(requestId: string): ServiceError {
+  return new ServiceError('not_found', `there is no request ${requestId}, or it ended too long ago`)
+}
 
 export function hasEnded({ state }: Pick<RequestStatus, 'state'>): boolean {
   return state !== 'waiting' && state !== 'running'
 }
 
 /**
- * The API's side of the requests of one shard. Replies are parsed here and nowhere else; whatever Redis cannot answer
- * now rejects.
+ * The requests of one shard, as an API process reads and changes them. Redis's replies are parsed here. While Redis is
+ * away, every method rejects.
  */
 export class RequestStore {
   readonly redis: ScriptedRedis
@@ -82,7 +86,7 @@ export class RequestStore {
       promptTokensOf(request),
       parameters.leaseUntilMs,
       delivery.deadlineAtMs ?? 0,
-      LIFE_MS,
+      REQUEST_TTL_MS,
       parameters.waitingLimit,
       parameters.waitingTokenLimit,
       parameters.freeRows,
@@ -94,34 +98,25 @@ export class RequestStore {
     return reply[0] === 'ok' ? { ok: true } : { ok: false, waiting: reply[1], tokens: reply[2] }
   }
 
-  /**
-   * Ends a request from outside its worker.
-   *
-   * @returns false when it had ended or is not known
-   */
+  /** @returns false when the request had ended before or does not exist */
   async end(requestId: string, failure: Failure): Promise<boolean> {
-    const event: FailedEvent = { kind: 'failed', failure }
-    const { request, log, waiting, endChannel } = this.keys
-    const state: RequestState = failure.code === 'cancelled' ? 'cancelled' : 'failed'
-    return Done.parse(
-      await this.redis.streamEnd(request(requestId), log(requestId), waiting, requestId, state, JSON.stringify(event), endChannel)
-    )
+    return await endRequest(this.redis, this.keys, requestId, failure)
   }
 
-  /** They are attended until then. */
+  /** @param leaseUntilMs  Unix milliseconds */
   async renewLeases(requestIds: readonly string[], leaseUntilMs: number): Promise<void> {
     const pipeline = this.redis.pipeline()
-    for (const id of requestIds) pipeline.streamRenewLease(this.keys.request(id), this.keys.log(id), leaseUntilMs, LIFE_MS)
+    for (const id of requestIds) pipeline.streamRenewLease(this.keys.request(id), this.keys.log(id), leaseUntilMs, REQUEST_TTL_MS)
     await answersOf(pipeline)
   }
 
   async deliveryPolicy(requestId: string): Promise<DeliveryPolicy | null> {
     const json = await this.redis.hget(this.keys.request(requestId), 'delivery')
-    // Written by an API process of ours, which had parsed it at the HTTP border.
+    // Written by an API process, which had parsed it at the HTTP border.
     return json === null ? null : (JSON.parse(json) as DeliveryPolicy)
   }
 
-  /** Where requests stand; null for those that are not known (any more). */
+  /** @returns one for each id, null for a request that does not exist (any more) */
   async statuses(requestIds: readonly string[]): Promise<readonly (RequestStatus | null)[]> {
     if (requestIds.length === 0) return []
     const pipeline = this.redis.pipeline()
@@ -130,8 +125,8 @@ export class RequestStore {
   }
 
   /**
-   * Where a request stands, and what comes after an ordinal in its log, at most `count`; null when it is not known (any
-   * more).
+   * The status of a request, and at most `count` entries of its log after an ordinal; null when the request does not
+   * exist (any more).
    */
   async look(requestId: string, afterOrdinal: number, count: number): Promise<{ status: RequestStatus; entries: LogEntry[] } | null> {
     const pipeline = this.redis.pipeline()
@@ -143,8 +138,8 @@ export class RequestStore {
   }
 
   /**
-   * What comes after an ordinal in a log, as many as are read in one piece. Entries may be long: a few are asked for,
-   * and more if those were short.
+   * One page of a log's entries after an ordinal. Entries may be long, so the first read is small, and the next ones
+   * grow while entries are short.
    */
   async page(requestId: string, afterOrdinal: number): Promise<readonly LogEntry[]> {
     const entries: LogEntry[] = []
@@ -163,15 +158,15 @@ export class RequestStore {
     return entries
   }
 
-  /** The newest of a log; null where there is none (any more). */
+  /** The newest entry of a log; null for an empty or absent log. */
   async lastEntry(requestId: string): Promise<LogEntry | null> {
     const [last] = entriesOf(await this.redis.xrevrange(this.keys.log(requestId), '+', '-', 'COUNT', 1))
     return last ?? null
   }
 
-  /** Takes an idempotency key, unless it is held by another than `replaces`: then it says by whom. */
+  /** @returns null when `value` holds the idempotency key now, else the value that holds it and is not `replaces` */
   async claimIdempotency(owner: string, key: string, value: string, replaces: string): Promise<string | null> {
-    const held = await this.redis.streamClaimIdempotency(this.keys.idempotency(owner, key), value, LIFE_MS, replaces)
+    const held = await this.redis.streamClaimIdempotency(this.keys.idempotency(owner, key), value, REQUEST_TTL_MS, replaces)
     return z.string().parse(held) || null
   }
 
@@ -184,7 +179,7 @@ const RawEntry = z.tuple([z.string(), z.tuple([z.literal('e'), z.string()])])
 export type RawEntry = z.infer<typeof RawEntry>
 export const RawEntries = z.array(RawEntry)
 
-/** Of a log, as XRANGE and XREAD give them. */
+/** Parses entries of a log as XRANGE and XREAD return them. */
 function entriesOf(raw: unknown): LogEntry[] {
   return RawEntries.parse(raw).map(toEntry)
 }
@@ -194,11 +189,11 @@ export function charsOf([, [, json]]: RawEntry): number {
 }
 
 export function toEntry([id, [, json]]: RawEntry): LogEntry {
-  // Written by a worker or an API process of ours.
+  // Written by a worker or an API process.
   return { ordinal: Number.parseInt(id, 10), event: JSON.parse(json) as LoggedEvent }
 }
 
-/** @throws the first error among the answers */
+/** @throws the first error among the replies */
 export async function answersOf(pipeline: ReturnType<ScriptedRedis['pipeline']>): Promise<unknown[]> {
   const answers = (await pipeline.exec()) ?? []
   return answers.map(([error, answer]) => {

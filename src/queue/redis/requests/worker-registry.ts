@@ -1,13 +1,12 @@
 import { z } from 'zod'
 import type { EngineStatistics } from '../../../inference/contract/statistics.ts'
 import type { ScriptedRedis } from '../connection/commands.ts'
-import type { RedisKeys } from '../connection/keys.ts'
-import { WORKER_TTL_MS } from '../scripts/worker-scripts.ts'
+import { type RedisKeys, WORKER_TTL_MS } from '../connection/keys.ts'
 
-/** A worker that has said nothing for this long is not counted. */
+/** A worker without a heartbeat for this long is not counted. */
 const SILENT_MS = 15_000
 
-/** Written by a worker of ours. */
+/** Written by a worker, hence checked in outline only. */
 const StatisticsOutline = z.custom<EngineStatistics>(
   value => typeof value === 'object' && value !== null && 'gauges' in value && 'counters' in value
 )
@@ -22,7 +21,7 @@ const WorkerInfo = z.object({
   statistics: StatisticsOutline.nullable()
 })
 
-/** What a worker tells of itself every few seconds. */
+/** What a worker reports every few seconds. */
 export type WorkerInfo = z.infer<typeof WorkerInfo>
 
 export async function registerWorker(redis: ScriptedRedis, keys: RedisKeys, info: WorkerInfo): Promise<void> {
@@ -30,7 +29,7 @@ export async function registerWorker(redis: ScriptedRedis, keys: RedisKeys, info
   await redis.pexpire(keys.workers, WORKER_TTL_MS)
 }
 
-/** Workers that live. Those that have been silent are struck from the register. */
+/** Live workers. Workers without a recent heartbeat are deleted from the registry. */
 export async function readWorkers(redis: ScriptedRedis, keys: RedisKeys, nowMs: number): Promise<readonly WorkerInfo[]> {
   const live: WorkerInfo[] = []
   for (const [workerId, json] of Object.entries(await redis.hgetall(keys.workers))) {

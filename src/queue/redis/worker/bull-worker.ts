@@ -3,8 +3,8 @@ import type { ScriptedRedis } from '../connection/commands.ts'
 import type { RedisKeys } from '../connection/keys.ts'
 
 /**
- * A worker that is gone without a word is noticed when its locks have run out, by the check after that: at most the sum
- * of these, twice the check.
+ * A worker that dies without a hand-back is noticed by the first check after its locks have expired: after at most the
+ * lock plus two intervals of the check.
  */
 const LOCK_MS = 8000
 const STALLED_CHECK_MS = 2500
@@ -12,14 +12,14 @@ const STALLED_CHECK_MS = 2500
 export interface BullWorkerOptions {
   readonly redis: ScriptedRedis
   readonly keys: RedisKeys
-  /** Token of our locks. */
+  /** Token of the locks. */
   readonly workerId: string
   readonly onError: (error: Error) => void
 }
 
 /**
- * A worker's place at BullMQ's queue of one shard. BullMQ knows who waits and who works on what; what a request is, and
- * its state, are ours.
+ * A worker's client of BullMQ's queue of one shard. BullMQ keeps the order of waiting jobs and the locks of active
+ * ones; requests and their state are in the keys of `keys.ts`.
  */
 export class BullWorker {
   readonly keys: RedisKeys
@@ -32,45 +32,44 @@ export class BullWorker {
     this.#worker = this.#open()
   }
 
-  /** Looks, from now on, for jobs whose worker is gone. */
+  /** Starts the periodic check for jobs whose locks have expired. */
   async watch(): Promise<void> {
     await this.#worker.startStalledCheckTimer()
   }
 
-  /** The request that is next; null when none waits. */
+  /** Id of the next request; null when none waits. */
   async head(): Promise<string | null> {
     const { redis, keys } = this.#options
-    const name = `${keys.bullPrefix}:${keys.queueName}`
-    const [stalled, first] = await Promise.all([redis.lindex(`${name}:wait`, -1), redis.zrange(`${name}:prioritized`, '0', '0')])
+    const [stalled, first] = await Promise.all([redis.lindex(keys.bull('wait'), -1), redis.zrange(keys.bull('prioritized'), '0', '0')])
     return stalled ?? first[0] ?? null
   }
 
-  /** Takes what is next, under our lock; null when another was faster. */
+  /** Takes the next job and locks it; null when another worker was faster. */
   async take(): Promise<Job | null> {
     return (await this.#worker.getNextJob(this.#options.workerId, { block: false })) ?? null
   }
 
-  /** Its job is done, and BullMQ forgets it. Without effect when the lock is not ours any more. */
+  /** Completes the job, which BullMQ then deletes. Without effect when this worker has lost the lock. */
   async complete(job: Job): Promise<void> {
-    await job.moveToCompleted(null, this.#options.workerId, false).catch(error => this.#excuse(error))
+    await job.moveToCompleted(null, this.#options.workerId, false).catch(error => this.#report(error))
   }
 
-  /** To the front of its priority, for whoever is next. Without effect when the lock is not ours any more. */
+  /** Returns the job to the front of its priority. Without effect when this worker has lost the lock. */
   async giveBack(requestId: string): Promise<void> {
     await this.#worker
       .getBackend()
       .moveJobFromActiveToWait(requestId, this.#options.workerId)
-      .catch(error => this.#excuse(error))
+      .catch(error => this.#report(error))
   }
 
-  /** @returns those whose lock is not ours any more */
+  /** @returns ids of the jobs whose lock this worker has lost */
   async renew(requestIds: readonly string[]): Promise<readonly string[]> {
     if (requestIds.length === 0) return []
     const tokens = requestIds.map(() => this.#options.workerId)
     return await this.#worker.extendJobLocks([...requestIds], tokens, LOCK_MS)
   }
 
-  /** BullMQ's worker anew, should the old one be stuck. */
+  /** Replaces BullMQ's worker, which may be stuck. */
   async rebuild(): Promise<void> {
     const stuck = this.#worker
     this.#worker = this.#open()
@@ -90,7 +89,7 @@ export class BullWorker {
       prefix: keys.bullPrefix,
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_CHECK_MS,
-      // How many deaths a request may survive is our own rule, not BullMQ's.
+      // The poison rule, not BullMQ, limits how often a job may lose its worker.
       maxStalledCount: 1_000_000,
       runRetryDelay: 1000
     })
@@ -98,8 +97,8 @@ export class BullWorker {
     return worker
   }
 
-  /** A lost lock has another owner, or none and will stall: either way the request goes on. */
-  #excuse(error: unknown): void {
+  /** A lost lock has another owner, or none and the job will stall: in both cases the request continues. */
+  #report(error: unknown): void {
     this.#options.onError(error instanceof Error ? error : new Error(String(error)))
   }
 }

@@ -1,15 +1,11 @@
 import type { Job } from 'bullmq'
 import { choiceCount, type GenerationRequest } from '../../../inference/contract/request.ts'
-import { POISONED_MESSAGE } from '../../poison-rule.ts'
+import { POISONED_MESSAGE, verdictOn } from '../../poison-rule.ts'
 import type { ScriptedRedis } from '../connection/commands.ts'
+import { claim, endRequest, handBack, readLog } from '../requests/claim.ts'
 import type { ExpiryJudge } from '../requests/request-expiry.ts'
-import { claim, endRequest, handBack, readLog } from '../scripts/worker-scripts.ts'
 import type { BullWorker } from './bull-worker.ts'
 import { HeldRequest, type HeldRequests } from './held-requests.ts'
-
-/** Counted deaths after which a request runs alone, and those it then has when it died alone. */
-const DEATHS_OF_A_SUSPECT = 2
-const DEATHS_OF_THE_POISONED = 3
 
 export interface ClaimsOptions {
   readonly redis: ScriptedRedis
@@ -17,9 +13,12 @@ export interface ClaimsOptions {
   readonly bullWorkers: readonly BullWorker[]
   readonly held: HeldRequests
   readonly expiry: ExpiryJudge
-  /** It runs here now, behind what its log holds. */
+  /** The request runs here now and continues after the entries of its log. */
   readonly onClaimed: (request: GenerationRequest, held: HeldRequest) => void
-  /** One of those that run here was claimed again by ourselves, its lock having been lost. */
+  /**
+   * This worker has claimed a request again that it runs, after it had lost the lock. Returns whether the run may
+   * continue.
+   */
   readonly onReclaimed: (held: HeldRequest, epoch: number, log: readonly string[]) => boolean
   readonly onError: (error: unknown) => void
 }
@@ -27,8 +26,8 @@ export interface ClaimsOptions {
 type Outcome = 'claimed' | 'idle' | 'no room'
 
 /**
- * Takes waiting requests while rows are free, in the order of the line: what does not fit here is left at its head, for
- * whoever has room first, and nothing behind it is taken before it.
+ * Claims waiting requests while rows are free, in the order of the queue. A request that does not fit stays at the
+ * head, for the first worker that has enough free rows, and no request after it is claimed before it.
  */
 export class Claims {
   readonly #options: ClaimsOptions
@@ -36,7 +35,7 @@ export class Claims {
   #isWakePending = false
   #looking: Promise<void> | null = null
   #isStopped = false
-  /** What would fit here and was not had, and since when. */
+  /** The head of a queue that would fit but could not be taken, and since when. */
   #missed: { readonly id: string; readonly sinceMs: number } | null = null
   #lookingSinceMs = 0
 
@@ -44,7 +43,7 @@ export class Claims {
     this.#options = options
   }
 
-  /** There may be work, or room. */
+  /** To be called when there may be new work or free rows. */
   wake(): void {
     this.#isWakePending = true
     if (this.#isStopped) return
@@ -55,15 +54,15 @@ export class Claims {
   }
 
   /**
-   * Since when (`performance.now`) the same request would fit and cannot be had, or a look does not end; null when all
-   * goes well.
+   * Since when (`performance.now`) the same request fits but cannot be taken, or a round of claims does not end; null
+   * when neither is the case.
    */
   get stuckSinceMs(): number | null {
     if (this.#looking !== null) return this.#missed === null ? this.#lookingSinceMs : Math.min(this.#missed.sinceMs, this.#lookingSinceMs)
     return this.#missed?.sinceMs ?? null
   }
 
-  /** Takes nothing from now on; resolves when what was being taken has been. */
+  /** Claims nothing from now on; resolves when the current round has ended. */
   async stop(): Promise<void> {
     this.#isStopped = true
     await this.#looking
@@ -88,7 +87,7 @@ export class Claims {
       const bullWorker = bullWorkers[this.#turn]
       if (bullWorker === undefined) return
       const outcome = await this.#takeFrom(bullWorker)
-      // The next look starts with the shard whose head waits for room.
+      // The next round starts with the shard whose head waits for free rows.
       if (outcome === 'no room') return
       idle = outcome === 'idle' ? idle + 1 : 0
       this.#turn = (this.#turn + 1) % bullWorkers.length
@@ -109,7 +108,7 @@ export class Claims {
     if (job?.id === undefined) return 'idle'
     this.#missed = null
     const isOther = job.id !== headId
-    // Stopped meanwhile; or another worker took the one that we looked at.
+    // Stopped meanwhile, or another worker took the request that was checked.
     if (this.#isStopped || (isOther && !(await this.#fits(bullWorker, job.id)))) {
       await bullWorker.giveBack(job.id)
       return 'no room'
@@ -117,7 +116,7 @@ export class Claims {
     return await this.#start(bullWorker, job, job.id)
   }
 
-  /** What has run out of time is ended on the way; what is gone fits, so that its job is tidied away. */
+  /** Ends a request that has expired. An ended or absent request fits, so that its job is completed. */
   async #fits(bullWorker: BullWorker, requestId: string): Promise<boolean> {
     const { redis, held, expiry } = this.#options
     const [weight, deaths, leaseUntil, deadline] = await redis.hmget(
@@ -130,10 +129,10 @@ export class Claims {
     if (held.get(requestId) !== undefined) return true
     const end = expiry.judge(leaseUntil, deadline, Date.now())
     if (end !== null) {
-      await endRequest(redis, bullWorker.keys, requestId, end.code, end.message)
+      await endRequest(redis, bullWorker.keys, requestId, { ...end, param: null })
       return true
     }
-    return held.hasRoom(Number(weight ?? 0), Number(deaths ?? 0) >= DEATHS_OF_A_SUSPECT)
+    return held.hasRoom(Number(weight ?? 0), verdictOn(Number(deaths ?? 0)) !== 'again')
   }
 
   async #start(bullWorker: BullWorker, job: Job, id: string): Promise<Outcome> {
@@ -144,8 +143,9 @@ export class Claims {
       return 'claimed'
     }
     const { epoch, request, deaths } = claimed
-    if (deaths >= DEATHS_OF_THE_POISONED) {
-      await endRequest(redis, bullWorker.keys, id, 'poisoned', POISONED_MESSAGE)
+    const verdict = verdictOn(deaths)
+    if (verdict === 'poisoned') {
+      await endRequest(redis, bullWorker.keys, id, { code: 'poisoned', message: POISONED_MESSAGE, param: null })
       await bullWorker.complete(job)
       return 'claimed'
     }
@@ -153,8 +153,8 @@ export class Claims {
     const mine = held.get(id)
     if (mine !== undefined && onReclaimed(mine, epoch, log)) return 'claimed'
     const weight = choiceCount(request)
-    const isSuspect = deaths >= DEATHS_OF_A_SUSPECT
-    // Its last death was counted by this very claim.
+    const isSuspect = verdict === 'alone'
+    // `#fits` has not seen a death that this claim has counted.
     if (!held.hasRoom(weight, isSuspect)) {
       await handBack(redis, bullWorker.keys, id, workerId, false)
       await bullWorker.giveBack(id)

@@ -7,16 +7,16 @@ export interface NewlyHeld {
   readonly bullWorker: BullWorker
   readonly job: Job
   readonly epoch: number
-  /** Rows of the batch that it may fill. */
+  /** Rows of the batch that it may use. */
   readonly rows: number
   readonly isSuspect: boolean
-  /** Its log when it was claimed, as written. */
+  /** JSON of each event in its log when it was claimed. */
   readonly log: readonly string[]
 }
 
 /**
- * A request that this worker runs: all of its log, and how much of that is known to be in Redis. Kept whole, so that
- * whatever Redis loses is written again.
+ * A request that this worker runs: its whole log, and how much of it is known to be in Redis. Entries that Redis loses
+ * are written again from here.
  */
 export class HeldRequest {
   readonly id: string
@@ -24,17 +24,17 @@ export class HeldRequest {
   readonly job: Job
   readonly rows: number
   readonly isSuspect: boolean
-  /** Under which it may write. */
+  /** Epoch of the claim; appends carry it. */
   epoch: number
-  /** Index + 1 is the ordinal. */
+  /** JSON of each event; index + 1 is the ordinal. */
   readonly entries: string[]
   /** Ordinal of the last entry sent. */
   sent: number
   /** Ordinal of the last entry known to be written. */
   written: number
-  /** Something of it was computed here. */
+  /** Something of it was computed by this worker. */
   hasAdvanced = false
-  /** Set once the engine has said its last word. */
+  /** Set by the terminal event. */
   end: 'finished' | 'failed' | null = null
 
   constructor({ id, bullWorker, job, epoch, rows, isSuspect, log }: NewlyHeld) {
@@ -54,15 +54,15 @@ export class HeldRequest {
     if (isTerminal(event)) this.end = event.kind
   }
 
-  /** All has been said and written. */
+  /** It has ended, and its whole log is written. */
   get isDone(): boolean {
     return this.end !== null && this.written >= this.entries.length
   }
 
   /**
-   * It was claimed again by its own worker.
+   * Takes over the epoch of a second claim by the same worker.
    *
-   * @returns whether it can go on: the log must hold nothing but what was said here
+   * @returns whether the run may continue: the log must be a prefix of the entries here
    */
   reclaim(epoch: number, log: readonly string[]): boolean {
     if (log.some((entry, index) => entry !== this.entries[index])) return false
@@ -72,13 +72,13 @@ export class HeldRequest {
     return true
   }
 
-  /** Write again what comes after this ordinal. */
+  /** Entries after this ordinal must be sent again. */
   rewind(ordinal: number): void {
     this.sent = Math.min(this.sent, ordinal)
   }
 }
 
-/** The book of one worker: what it runs, and how many of its rows are free. */
+/** The requests that one worker runs, and how many of its rows are free. */
 export class HeldRequests {
   readonly #slots: number
   readonly #held = new Map<string, HeldRequest>()
@@ -95,7 +95,7 @@ export class HeldRequests {
     this.#held.set(request.id, request)
   }
 
-  /** @returns whether it was there */
+  /** @returns whether it was held */
   remove(request: HeldRequest): boolean {
     return this.#held.get(request.id) === request && this.#held.delete(request.id)
   }
@@ -104,7 +104,7 @@ export class HeldRequests {
     return [...this.#held.values()]
   }
 
-  /** Those whose engine still has something to say. */
+  /** Requests that the engine has not ended. */
   get running(): readonly HeldRequest[] {
     return this.all.filter(({ end }) => end === null)
   }
@@ -113,12 +113,12 @@ export class HeldRequests {
     return this.running.reduce((free, { rows }) => free - rows, this.#slots)
   }
 
-  /** A request with more choices than there are rows needs all of them, and runs in waves. */
+  /** A request with more choices than there are rows uses all of them, and runs in waves. */
   rowsOf(weight: number): number {
     return Math.min(weight, this.#slots)
   }
 
-  /** A suspect, which kills workers perhaps, runs with nothing beside it. */
+  /** A suspect of the poison rule runs with no other request beside it. */
   hasRoom(weight: number, isSuspect: boolean): boolean {
     const { running } = this
     if (running.length === 0) return true

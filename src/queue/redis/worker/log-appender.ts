@@ -1,12 +1,12 @@
 import type { StepEvents } from '../../../inference/contract/engine.ts'
 import type { ScriptedRedis } from '../connection/commands.ts'
-import { LIFE_MS } from '../connection/lifetimes.ts'
-import { parseAppendReply } from '../scripts/worker-scripts.ts'
+import { REQUEST_TTL_MS } from '../connection/keys.ts'
+import { parseAppendReply } from '../requests/claim.ts'
 import type { HeldRequest, HeldRequests } from './held-requests.ts'
 
-/** More are not sent ahead of Redis's answers: what comes meanwhile goes with the next, in fewer and larger appends. */
+/** At most so many pipelines wait for replies; later events are sent after a reply, in fewer and larger appends. */
 const PIPELINES_IN_FLIGHT = 4
-/** Of one request in one append: keeps each script short. One event may be longer. */
+/** Limits of one append, which keep each script short. A single event may exceed the characters. */
 const EVENTS_PER_APPEND = 500
 const CHARS_PER_APPEND = 1_048_576
 const RETRY_MS = 250
@@ -14,9 +14,12 @@ const RETRY_MS = 250
 export interface LogAppenderOptions {
   readonly redis: ScriptedRedis
   readonly held: HeldRequests
-  /** All of it is written, its end too. */
+  /** The whole log is written, with its terminal event. */
   readonly onDone: (request: HeldRequest) => void
-  /** It is not ours (any more). `ended`: it ended from outside, or is gone; `fenced`: it has another owner. */
+  /**
+   * This worker does not own the request (any more). `ended`: it was ended from outside, or is gone; `fenced`: it has
+   * another owner.
+   */
   readonly onLost: (request: HeldRequest, why: 'ended' | 'fenced') => void
 }
 
@@ -28,9 +31,9 @@ interface Sent {
 }
 
 /**
- * From the engine to the logs: one pipeline per step and shard, which nobody waits for. While Redis is away events
- * gather here (at most the rest of what the running requests may say) and the engine goes on; what Redis turns out to
- * have lost is written again.
+ * Appends the engine's events to the logs: one pipeline per step and shard, for which the engine does not wait. While
+ * Redis is away, events are kept here (at most the remaining tokens of the running requests) and the engine continues.
+ * Entries that Redis has lost are written again.
  */
 export class LogAppender {
   readonly #options: LogAppenderOptions
@@ -42,13 +45,13 @@ export class LogAppender {
     this.#options = options
   }
 
-  /** Events of requests that are not held (any more) are dropped. */
+  /** Ignores events of requests that are not held (any more). */
   add(events: StepEvents): void {
     for (const { requestId, event } of events) this.#options.held.get(requestId)?.add(event)
     this.flush()
   }
 
-  /** Sends what has not been sent. */
+  /** Sends all events that have not been sent. */
   flush(): void {
     if (this.#isClosed) return
     const unsent = this.#options.held.all.filter(({ sent, entries }) => sent < entries.length)
@@ -58,7 +61,7 @@ export class LogAppender {
     }
   }
 
-  /** Asks Redis whether it still has what it said was written, and whether we still own what we run. */
+  /** Checks that Redis still has the entries that were written, and that this worker still owns the requests. */
   probe(requests: readonly HeldRequest[]): void {
     if (!this.#isClosed) for (const group of groupByShard(requests)) this.#send(group)
   }
@@ -72,8 +75,8 @@ export class LogAppender {
     const pipeline = this.#options.redis.pipeline()
     const sent: Sent[] = []
     for (const request of requests) {
-      // All of it: a log that is cut off where we die ends with a whole step, and so goes on in the order of an
-      // undisturbed one.
+      // All pieces in one pipeline: if this process dies, the log ends with a whole step, and the resumed run continues
+      // in the order of an undisturbed one.
       do sent.push(append(pipeline, request))
       while (request.sent < request.entries.length)
     }
@@ -86,9 +89,9 @@ export class LogAppender {
     this.#inFlight--
     let failed = false
     for (const [index, { request, epoch }] of sent.entries()) {
-      // Claimed again by ourselves, or let go, since: the answer is to an older question.
+      // The request was released, or claimed again by this worker, since: the reply is about an older epoch.
       if (this.#options.held.get(request.id) !== request || request.epoch !== epoch) continue
-      const [error, reply] = replies?.[index] ?? [new Error('no answer'), null]
+      const [error, reply] = replies?.[index] ?? [new Error('no reply'), null]
       if (error === null) this.#onReply(request, reply)
       else {
         failed = true
@@ -127,7 +130,7 @@ export class LogAppender {
   }
 }
 
-/** The next piece of its log; an empty one asks how much is written. */
+/** Appends the next piece of the log; an empty piece only returns how much is written. */
 function append(pipeline: Pipeline, request: HeldRequest): Sent {
   const { bullWorker, id, epoch, entries, end } = request
   const from = request.sent
@@ -137,7 +140,7 @@ function append(pipeline: Pipeline, request: HeldRequest): Sent {
     bullWorker.keys.request(id),
     bullWorker.keys.log(id),
     epoch,
-    LIFE_MS,
+    REQUEST_TTL_MS,
     isEnd ? end : '',
     from + 1,
     ...entries.slice(from, to)
@@ -153,7 +156,7 @@ function pieceEnd(entries: readonly string[], from: number): number {
   return to
 }
 
-/** A pipeline stays within one shard, and so within one node of a cluster. */
+/** A pipeline contains keys of one shard only, hence of one node of a cluster. */
 function groupByShard(requests: readonly HeldRequest[]): readonly (readonly HeldRequest[])[] {
   return [...Map.groupBy(requests, ({ bullWorker }) => bullWorker).values()]
 }

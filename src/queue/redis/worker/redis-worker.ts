@@ -4,8 +4,8 @@ import type { JobRunner } from '../../worker/job-runner.ts'
 import type { ScriptedRedis } from '../connection/commands.ts'
 import type { RedisKeys } from '../connection/keys.ts'
 import { claimModel } from '../connection/model-guard.ts'
+import { handBack } from '../requests/claim.ts'
 import { ExpiryJudge } from '../requests/request-expiry.ts'
-import { handBack } from '../scripts/worker-scripts.ts'
 import { BullWorker } from './bull-worker.ts'
 import { Claims } from './claims.ts'
 import { type HeldRequest, HeldRequests } from './held-requests.ts'
@@ -14,30 +14,30 @@ import { RunMarks } from './run-marks.ts'
 import { Watchdog } from './watchdog.ts'
 import { WorkerHeartbeat } from './worker-heartbeat.ts'
 
-/** Work is announced; should the word be lost, it is found. */
+/** New work is announced by Pub/Sub; this finds work whose message was lost. */
 const POLL_MS = 250
-/** Giving back what is left takes milliseconds, unless Redis is away: then locks run out. */
+/** The hand-back at the end takes milliseconds, unless Redis is away: then the locks expire. */
 const EXIT_GRACE_MS = 2000
 
 export interface RedisWorkerOptions {
-  /** For commands: keeps trying (`maxRetriesPerRequest: null`). Whoever made the connections closes them. */
+  /** For commands, in retry mode `patient`. The caller closes both connections. */
   readonly redis: ScriptedRedis
   /** For Pub/Sub. */
   readonly subscriber: ScriptedRedis
   readonly shards: readonly RedisKeys[]
-  /** Of its own for each process. */
+  /** Unique to each process. */
   readonly workerId: string
-  /** A run that takes longer hangs. */
+  /** A run of the engine that takes longer is hung. */
   readonly stepTimeoutMs: number
-  /** Redis is away, or does not do as it is told; the worker goes on. */
+  /** An error of Redis or BullMQ; the worker continues. */
   readonly onTrouble: (error: unknown) => void
-  /** A native run hangs, or the queue cannot be read any more: this process must end, without ceremony. */
+  /** A native run is hung, or requests cannot be claimed any more: the process must be killed. */
   readonly endProcess: (reason: string) => void
 }
 
 /**
- * A worker's seat at the queue in Redis: claims what fits its rows, hands it to the runner, writes what the engine
- * says.
+ * A worker of the queue in Redis: claims requests that fit its rows, passes them to the runner, and appends the
+ * engine's events to their logs.
  */
 export class RedisWorker implements EngineListener {
   readonly #options: RedisWorkerOptions
@@ -54,9 +54,9 @@ export class RedisWorker implements EngineListener {
   }
 
   /**
-   * Claims from now on.
+   * Claims requests from now on.
    *
-   * @throws {ServiceError} another model is served here
+   * @throws {ServiceError} when another model is served under this prefix
    */
   async open(runner: Pick<JobRunner, 'start' | 'cancel'>, description: EngineDescription): Promise<void> {
     const { redis, shards, subscriber } = this.#options
@@ -91,7 +91,7 @@ export class RedisWorker implements EngineListener {
     }
   }
 
-  /** Claims nothing more, lets run what ends before `signal` aborts, and gives the rest back with its log. */
+  /** Claims nothing more, lets requests run until `signal` aborts, and then hands the rest back with their logs. */
   async drain(signal: AbortSignal): Promise<void> {
     const { redis, subscriber } = this.#options
     const parts = this.#parts
@@ -135,7 +135,7 @@ export class RedisWorker implements EngineListener {
       isConnected: () => redis.status === 'ready',
       stuckSinceMs: () => this.#parts?.claims.stuckSinceMs ?? null,
       rebuild: () => void this.#rebuild(start),
-      giveUp: () => endProcess('work waits and cannot be claimed')
+      giveUp: () => endProcess('waiting requests cannot be claimed')
     })
     return {
       runner,
@@ -155,7 +155,7 @@ export class RedisWorker implements EngineListener {
         stepTimeoutMs,
         stepStartedAtMs: () => this.#progress?.stepStartedAtMs ?? null,
         statistics: () => this.#progress?.statistics ?? null,
-        onHang: () => endProcess('a run of the engine does not end'),
+        onHang: () => endProcess('a run of the engine is hung'),
         onEnded: request => this.#lose(request, 'ended'),
         onDoubt: requests => appender.probe(requests),
         onTick: () => watchdog.check(performance.now()),
@@ -179,11 +179,11 @@ export class RedisWorker implements EngineListener {
     })
   }
 
-  /** BullMQ's workers anew, and what waits for the old ones is left behind. */
+  /** Replaces BullMQ's workers and the claims that wait for the old ones. */
   async #rebuild(start: (request: GenerationRequest, taken: HeldRequest) => void): Promise<void> {
     const parts = this.#parts
     if (parts === null) return
-    this.#options.onTrouble(new Error('work waits and is not claimed: its queue is opened anew'))
+    this.#options.onTrouble(new Error('waiting requests are not claimed: reopening the queue'))
     void parts.claims.stop()
     parts.claims = this.#newClaims(parts.held, start)
     for (const bullWorker of this.#bullWorkers) await bullWorker.rebuild().catch(this.#options.onTrouble)
@@ -231,7 +231,7 @@ export class RedisWorker implements EngineListener {
     }
   }
 
-  /** Redis is back: what has it lost, and what did we miss? */
+  /** Reconnected: Redis may have lost entries, and this worker may have missed messages. */
   readonly #onReady = (): void => {
     this.#expiry.extendAfterOutage(Date.now())
     this.#parts?.appender.probe(this.#parts.held.all)

@@ -4,8 +4,8 @@ import type { HeldRequest, HeldRequests } from './held-requests.ts'
 const NOT_IN_RUN = -1
 
 /**
- * Notes in Redis whom the engine computes for, so that a death is held against the right request. Sent at once and on
- * their own: a run that kills the process must not kill the note about it.
+ * Records in Redis which requests the engine's current run computes for, so that the poison rule counts a death against
+ * the right request. Sent at once and apart from the log, so that a mark is sent before its run can kill the process.
  */
 export class RunMarks {
   readonly #redis: ScriptedRedis
@@ -17,7 +17,7 @@ export class RunMarks {
     this.#held = held
   }
 
-  /** As the engine tells it. */
+  /** @param requestIds  of the run that begins now; none between runs */
   running(requestIds: readonly string[]): void {
     const now = new Set(requestIds)
     const before = this.#inRun
@@ -30,14 +30,14 @@ export class RunMarks {
     ])
   }
 
-  /** As the engine tells it. */
+  /** @param requestIds  something of each was computed in the last run */
   advanced(requestIds: readonly string[]): void {
     const requests = this.#known(requestIds)
     for (const request of requests) request.hasAdvanced = true
     this.#markEpoch('advanced', requests)
   }
 
-  /** Its epoch is another now. */
+  /** Marks the request again, under its new epoch. */
   renew(request: HeldRequest): void {
     if (this.#inRun.has(request.id)) this.#markEpoch('inRun', [request])
     if (request.hasAdvanced) this.#markEpoch('advanced', [request])
@@ -57,7 +57,7 @@ export class RunMarks {
   #mark(field: 'inRun' | 'advanced', marks: readonly { readonly request: HeldRequest; readonly value: number }[]): void {
     for (const [, shard] of Map.groupBy(marks, ({ request }) => request.bullWorker)) {
       const keys = shard.map(({ request }) => request.bullWorker.keys.request(request.id))
-      // Lost with the connection: one death may be judged wrongly, and one is never enough.
+      // Lost with the connection: at most one death is judged wrongly, and one is never enough to fail a request.
       this.#redis.streamMark(keys.length, ...keys, field, ...shard.flatMap(({ request, value }) => [request.epoch, value])).catch(() => {})
     }
   }

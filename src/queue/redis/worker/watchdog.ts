@@ -2,20 +2,20 @@ const STUCK_MS = 10_000
 
 export interface WatchdogOptions {
   readonly isConnected: () => boolean
-  /** As `Claims` says it. */
+  /** `Claims.stuckSinceMs` */
   readonly stuckSinceMs: () => number | null
   readonly rebuild: () => void
-  /** Rebuilding did not help. */
+  /** Called when the rebuild did not help. */
   readonly giveUp: () => void
 }
 
 /**
- * Work waits, there is room, and it is not had: BullMQ's worker is built anew, and if that does not help, the process
- * has to be.
+ * Acts when a request waits, fits, and cannot be taken for `STUCK_MS`: first BullMQ's worker is rebuilt; if that does
+ * not help, the process is replaced.
  */
 export class Watchdog {
   readonly #options: WatchdogOptions
-  /** No judgement from before this moment. */
+  /** Time before this moment does not count. */
   #sinceMs = 0
   #wasRebuilt = false
 

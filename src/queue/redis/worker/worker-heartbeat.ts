@@ -1,14 +1,14 @@
 import type { EngineStatistics } from '../../../inference/contract/statistics.ts'
 import type { ScriptedRedis } from '../connection/commands.ts'
-import type { RedisKeys } from '../connection/keys.ts'
+import { type RedisKeys, WORKER_TTL_MS } from '../connection/keys.ts'
 import { claimModel } from '../connection/model-guard.ts'
+import { endRequest } from '../requests/claim.ts'
 import type { ExpiryJudge } from '../requests/request-expiry.ts'
 import { readWorkers, registerWorker } from '../requests/worker-registry.ts'
-import { endRequest, WORKER_TTL_MS } from '../scripts/worker-scripts.ts'
 import type { BullWorker } from './bull-worker.ts'
 import type { HeldRequest, HeldRequests } from './held-requests.ts'
 
-/** A quarter of a lock's life. */
+/** A quarter of the duration of a lock. */
 const TICK_MS = 2000
 
 export interface WorkerHeartbeatOptions {
@@ -21,22 +21,22 @@ export interface WorkerHeartbeatOptions {
   readonly modelHash: string
   readonly slots: number
   readonly stepTimeoutMs: number
-  /** Unix milliseconds at which the run that is under way began; null between runs. */
+  /** Unix milliseconds at which the current run began; null between runs. */
   readonly stepStartedAtMs: () => number | null
   readonly statistics: () => EngineStatistics | null
   readonly onHang: () => void
-  /** A request has ended from outside. */
+  /** The request was ended from outside. */
   readonly onEnded: (request: HeldRequest) => void
-  /** Redis knows these under another epoch, or not at all. */
+  /** In Redis these have another epoch, or do not exist. */
   readonly onDoubt: (requests: readonly HeldRequest[]) => void
   readonly onTick: () => void
   readonly onError: (error: unknown) => void
 }
 
 /**
- * Every two seconds: locks are renewed, as long as the engine comes on; requests that have run out of time are ended;
- * the worker says that it lives. A hung engine renews nothing: its requests go to another worker even if nobody can end
- * its process.
+ * Every two seconds, as long as the engine makes progress: renews locks, ends requests that have expired, and registers
+ * the worker. A worker whose engine is hung renews nothing: its requests go to another worker even if its process
+ * cannot be killed.
  */
 export class WorkerHeartbeat {
   readonly #options: WorkerHeartbeatOptions
@@ -48,14 +48,14 @@ export class WorkerHeartbeat {
     this.#options = options
   }
 
-  /** Resolves when the worker is in the register. */
+  /** Resolves when the worker is registered. */
   async start(): Promise<void> {
     this.#lastTickMs = performance.now()
     this.#timer = setInterval(() => this.tick(), TICK_MS)
     await this.#keep()
   }
 
-  /** Resolves when what is under way has been done. */
+  /** Resolves when the current round has ended. */
   async stop(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer)
     await this.#keeping
@@ -64,19 +64,19 @@ export class WorkerHeartbeat {
   tick(): void {
     const { stepStartedAtMs, stepTimeoutMs, onHang, onTick } = this.#options
     const nowMs = performance.now()
-    // This process itself stood still: what its clocks say of the engine proves nothing.
-    const stoodStill = nowMs - this.#lastTickMs > 2 * TICK_MS
+    // This process was paused: the age of the run does not prove that the engine is hung.
+    const wasPaused = nowMs - this.#lastTickMs > 2 * TICK_MS
     this.#lastTickMs = nowMs
     const startedAtMs = stepStartedAtMs()
     if (startedAtMs !== null && Date.now() - startedAtMs > stepTimeoutMs) {
-      if (!stoodStill) onHang()
+      if (!wasPaused) onHang()
       return
     }
     onTick()
     void this.#keep()
   }
 
-  /** While Redis is away one of these waits for it, and no more. */
+  /** While Redis is away, a single round waits for it. */
   #keep(): Promise<void> {
     this.#keeping ??= this.#round().finally(() => {
       this.#keeping = null
@@ -95,8 +95,7 @@ export class WorkerHeartbeat {
   }
 
   /**
-   * A lock that is lost stays lost, and the request goes on here until another worker claims it: the epoch decides
-   * then.
+   * A lost lock stays lost. The request continues here until another worker claims it; then the epoch fences this one.
    */
   async #renewLocks(): Promise<void> {
     for (const [bullWorker, requests] of this.#byShard()) await bullWorker.renew(requests.map(({ id }) => id))
@@ -117,7 +116,7 @@ export class WorkerHeartbeat {
         const [epoch, leaseUntil, deadline] = reply
         const end = request.end === null ? expiry.judge(leaseUntil, deadline, nowMs) : null
         if (end !== null) {
-          await endRequest(redis, keys, request.id, end.code, end.message)
+          await endRequest(redis, keys, request.id, { ...end, param: null })
           onEnded(request)
         } else if (epoch !== String(request.epoch)) onDoubt([request])
       }

@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { PLAIN_DELIVERY } from '../../../src/inference/contract/delivery-policy.ts'
-import type { LogEntry } from '../../../src/inference/contract/events.ts'
-import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
-import { RequestStore } from '../../../src/queue/redis/requests/request-store.ts'
-import { claim, handBack } from '../../../src/queue/redis/scripts/worker-scripts.ts'
-import { aRequest } from '../a-request.ts'
-import { aToken } from '../events.ts'
-import { TRICKS } from '../fake-engine.ts'
-import { endOf, readAll, readUntil } from '../read-all.ts'
-import { describeAtRedis } from './at-redis.ts'
-import { RedisRig } from './redis-rig.ts'
-import { type RedisServer, startRedis } from './redis-server.ts'
+import { PLAIN_DELIVERY } from '../../../../src/inference/contract/delivery-policy.ts'
+import type { LogEntry } from '../../../../src/inference/contract/events.ts'
+import type { GenerationRequest } from '../../../../src/inference/contract/request.ts'
+import { claim, handBack } from '../../../../src/queue/redis/requests/claim.ts'
+import { RequestStore } from '../../../../src/queue/redis/requests/request-store.ts'
+import { aRequest } from '../../a-request.ts'
+import { aToken } from '../../events.ts'
+import { TRICKS } from '../../fake-engine.ts'
+import { endOf, readAll, readUntil } from '../../read-all.ts'
+import { describeAtRedis } from '../at-redis.ts'
+import { RedisRig } from '../redis-rig.ts'
+import { type RedisServer, startRedis } from '../redis-server.ts'
 
 const held = [{ tokenIds: [TRICKS.hold] }]
 const background = (request: GenerationRequest): GenerationRequest => ({ ...request, delivery: { ...PLAIN_DELIVERY, onDisconnect: 'run' } })
@@ -22,7 +22,7 @@ describeAtRedis('the queue in Redis', () => {
   })
   afterAll(() => server[Symbol.asyncDispose]())
 
-  it('is one queue for all its API processes: each reads, resumes and cancels what another has admitted', async () => {
+  it('is one queue for all API processes: each reads, resumes and cancels requests that another has admitted', async () => {
     await using rig = await RedisRig.open(server)
     const other = await rig.openQueue()
     await rig.startWorker(2, 5)
@@ -42,7 +42,7 @@ describeAtRedis('the queue in Redis', () => {
     expect(await endOf(rig.queue, endless.id)).toBe('cancelled')
   })
 
-  it('leaves no key behind that nobody will delete', async () => {
+  it('leaves no key without an owner or a TTL', async () => {
     await using rig = await RedisRig.open(server, { retentionMs: 100, streamRetentionMs: 100 })
     const redis = server.connect()
     const worker = await rig.startWorker(2)
@@ -59,11 +59,11 @@ describeAtRedis('the queue in Redis', () => {
     await rig.queue.close()
     const transient = /:(request|log|generation):/
     await expect.poll(async () => (await rig.keysLeft()).filter(key => transient.test(key)), { timeout: 10_000 }).toEqual([])
-    // The rest: registers and names that their owners renew.
+    // The rest are registries and names, which their owners renew.
     for (const key of await rig.keysLeft()) expect([key, (await redis.pttl(key)) > 0]).toEqual([key, true])
   })
 
-  it('puts a request into the line whose API process died before it could', async () => {
+  it('adds the missing job of a request whose API process died before it added one', async () => {
     await using rig = await RedisRig.open(server)
     const store = new RequestStore(server.connect(), rig.keys)
     const request = aRequest()
@@ -73,11 +73,11 @@ describeAtRedis('the queue in Redis', () => {
     expect(await endOf(rig.queue, request.id)).toBe('finished')
   })
 
-  it('ends a request that was admitted, and could not be put into the line', async () => {
+  it('fails a request that was admitted when its job cannot be added', async () => {
     await using rig = await RedisRig.open(server)
     const redis = server.connect()
-    // BullMQ's hash of the queue: its script fails on it, ours do not know it.
-    const meta = `${rig.keys.bullPrefix}:${rig.keys.queueName}:meta`
+    // BullMQ's hash of the queue: BullMQ's scripts fail on it, and no other script uses it.
+    const meta = rig.keys.bull('meta')
     await redis.set(meta, 'not a hash', 'PX', 60_000)
     const request = aRequest()
     await expect(rig.queue.submit(request)).rejects.toMatchObject({ code: 'unavailable' })
@@ -88,33 +88,30 @@ describeAtRedis('the queue in Redis', () => {
   })
 
   it.each([
-    ['that nobody reads any more', { leaseUntilMs: 1, deadlineAtMs: null }, 'cancelled'],
-    ['whose deadline is past', { leaseUntilMs: 0, deadlineAtMs: 1 }, 'deadline_exceeded']
-  ])(
-    'ends, without any worker, a request %s and whose API process died before it could put it into the line',
-    async (_, parameters, end) => {
-      await using dead = await RedisRig.open(server)
-      await dead.queue.close()
-      const store = new RequestStore(server.connect(), dead.keys)
-      const request = aRequest({ delivery: { ...PLAIN_DELIVERY, deadlineAtMs: parameters.deadlineAtMs } })
-      const { leaseUntilMs } = parameters
-      await store.admit(request, {
-        leaseUntilMs,
-        waitingLimit: 10,
-        waitingTokenLimit: 100,
-        freeRows: 0,
-        seenWaiting: 0,
-        rows: 1,
-        retentionMs: 60_000
-      })
-      const next = await dead.openQueue()
-      await expect.poll(async () => (await store.statuses([request.id]))[0]?.state).toMatch(/cancelled|failed/)
-      expect(await endOf(next, request.id)).toBe(end)
-      expect(await next.depth()).toEqual({ waiting: 0, running: 0 })
-    }
-  )
+    ['without a reader', { leaseUntilMs: 1, deadlineAtMs: null }, 'cancelled'],
+    ['whose deadline has passed', { leaseUntilMs: 0, deadlineAtMs: 1 }, 'deadline_exceeded']
+  ])('ends, without any worker, a request %s and without a job, since its API process died', async (_, parameters, end) => {
+    await using dead = await RedisRig.open(server)
+    await dead.queue.close()
+    const store = new RequestStore(server.connect(), dead.keys)
+    const request = aRequest({ delivery: { ...PLAIN_DELIVERY, deadlineAtMs: parameters.deadlineAtMs } })
+    const { leaseUntilMs } = parameters
+    await store.admit(request, {
+      leaseUntilMs,
+      waitingLimit: 10,
+      waitingTokenLimit: 100,
+      freeRows: 0,
+      seenWaiting: 0,
+      rows: 1,
+      retentionMs: 60_000
+    })
+    const next = await dead.openQueue()
+    await expect.poll(async () => (await store.statuses([request.id]))[0]?.state).toMatch(/cancelled|failed/)
+    expect(await endOf(next, request.id)).toBe(end)
+    expect(await next.depth()).toEqual({ waiting: 0, running: 0 })
+  })
 
-  it('spreads requests over shards, with one law for all', async () => {
+  it('spreads requests over shards', async () => {
     await using rig = await RedisRig.open(server, { shards: 3 })
     await rig.startWorker(4)
     const requests = Array.from({ length: 12 }, () => aRequest())
@@ -123,10 +120,9 @@ describeAtRedis('the queue in Redis', () => {
     expect(await rig.queue.depth()).toEqual({ waiting: 0, running: 0 })
   })
 
-  describe('whose Redis has lost the end of a log', () => {
+  describe('when Redis has lost the end of a log', () => {
     /**
-     * A request that a worker without an engine has written five tokens of, read to there; and then the log ends after
-     * two.
+     * A request with five tokens, appended by a worker without an engine and read; then its log is cut to two entries.
      */
     async function cutLog(rig: RedisRig) {
       const redis = server.connect()
@@ -154,7 +150,7 @@ describeAtRedis('the queue in Redis', () => {
       return { request, redis, keys, events, write, seen, leaving, reading }
     }
 
-    it('tells a reader nothing twice while the same worker writes it again, and then goes on', async () => {
+    it('emits no entry twice while the same worker writes it again, and then continues', async () => {
       await using rig = await RedisRig.open(server)
       const { events, write, seen, leaving, reading } = await cutLog(rig)
       await write(3, [...events.slice(2), JSON.stringify(aToken(5))])
@@ -164,7 +160,7 @@ describeAtRedis('the queue in Redis', () => {
       await reading
     })
 
-    it('goes on when another worker writes the same there', async () => {
+    it('continues when another worker writes the same entries again', async () => {
       await using rig = await RedisRig.open(server)
       const { request, redis, keys, events, seen, leaving, reading } = await cutLog(rig)
       await handBack(redis, keys, request.id, 'w', true)
@@ -177,7 +173,7 @@ describeAtRedis('the queue in Redis', () => {
       await reading
     })
 
-    it('ends a reading with `stream_lost` when something else is written there', async () => {
+    it('ends readers with `stream_lost` when other entries are written', async () => {
       await using rig = await RedisRig.open(server)
       const { write, seen, reading } = await cutLog(rig)
       await write(

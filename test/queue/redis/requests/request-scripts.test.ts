@@ -1,21 +1,28 @@
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { isTerminal } from '../../../src/inference/contract/events.ts'
-import { CLEAN_RECORD, judgeDeath } from '../../../src/queue/poison-rule.ts'
-import { type RedisKeys, redisKeys } from '../../../src/queue/redis/connection/keys.ts'
-import { RequestStore } from '../../../src/queue/redis/requests/request-store.ts'
-import { claim, handBack, parseAppendReply } from '../../../src/queue/redis/scripts/worker-scripts.ts'
-import { aRequest } from '../a-request.ts'
-import { aToken, theEnd } from '../events.ts'
-import { describeAtRedis } from './at-redis.ts'
-import { type RedisServer, startRedis } from './redis-server.ts'
+import { isTerminal } from '../../../../src/inference/contract/events.ts'
+import {
+  CLEAN_RECORD,
+  type DeathRecord,
+  type DeathVerdict,
+  FRUITLESS_DEATHS_THAT_COUNT,
+  judgeDeath,
+  verdictOn
+} from '../../../../src/queue/poison-rule.ts'
+import { type RedisKeys, redisKeys } from '../../../../src/queue/redis/connection/keys.ts'
+import { claim, handBack, parseAppendReply } from '../../../../src/queue/redis/requests/claim.ts'
+import { RequestStore } from '../../../../src/queue/redis/requests/request-store.ts'
+import { aRequest } from '../../a-request.ts'
+import { aToken, theEnd } from '../../events.ts'
+import { describeAtRedis } from '../at-redis.ts'
+import { type RedisServer, startRedis } from '../redis-server.ts'
 
 const WORKERS = ['w1', 'w2'] as const
 type WorkerName = (typeof WORKERS)[number]
 const CANCELLED = { code: 'cancelled', message: 'no more', param: null } as const
 
-/** What the scripts promise, in a few lines: one request. */
+/** One request in memory: the specification of the scripts. */
 class ModelRequest {
   state: 'unknown' | 'waiting' | 'running' | 'finished' | 'failed' | 'cancelled' = 'unknown'
   epoch = 0
@@ -42,7 +49,7 @@ interface Real {
   readonly store: RequestStore
   readonly keys: RedisKeys
   readonly id: string
-  /** Of each worker: the epoch of its last claim. */
+  /** Epoch of each worker's last claim. */
   readonly epochs: Map<WorkerName, number>
 }
 
@@ -74,13 +81,13 @@ const handBackBy =
     if (isOwner) Object.assign(model, { state: 'waiting', owner: null, epoch: model.epoch + 1 })
   }
 
-/** `shift` 0 goes on where the log ends, below it repeats, above it leaves a gap. */
+/** `shift` 0 continues at the end of the log, below 0 repeats entries, above 0 leaves a gap. */
 const appendBy =
   (worker: WorkerName, shift: number, count: number, isEnd: boolean): Step =>
   async (model, { store, keys, id, epochs }) => {
     const epoch = epochs.get(worker) ?? 1
     const first = Math.max(1, model.log.length + 1 + shift)
-    // What a worker repeats is what it wrote.
+    // A worker repeats the events that it wrote.
     const events = Array.from({ length: count }, (_, at) => model.log[first - 1 + at] ?? JSON.stringify(aToken(first + at)))
     if (isEnd) events.push(JSON.stringify(theEnd))
     const raw = await store.redis.streamAppend(keys.request(id), keys.log(id), epoch, 60_000, isEnd ? 'finished' : '', first, ...events)
@@ -119,7 +126,7 @@ describeAtRedis('a request in Redis', () => {
   })
   afterAll(() => server[Symbol.asyncDispose]())
 
-  it('does what a few lines of memory do, whoever claims, writes, repeats, hands back and ends it', async () => {
+  it('behaves as its specification in memory, in any order of claims, appends, repeats, hand-backs and ends', async () => {
     const redis = server.connect()
     await fc.assert(
       fc.asyncProperty(fc.array(aStep, { maxLength: 40 }), async steps => {
@@ -139,7 +146,7 @@ describeAtRedis('a request in Redis', () => {
     )
   })
 
-  it('is refused when the line is full, unless there is room to run it at once', async () => {
+  it('is refused when the queue is full, unless enough rows are free to run it at once', async () => {
     const store = new RequestStore(server.connect(), redisKeys(`test-${randomUUID()}`, 0))
     const full = { ...parameters, waitingLimit: 1 }
     expect(await store.admit(aRequest(), full)).toEqual({ ok: true })
@@ -150,41 +157,43 @@ describeAtRedis('a request in Redis', () => {
     expect(await store.admit(aRequest({ prompts: [{ tokenIds: Array(100).fill(1) }] }), parameters)).toMatchObject({ ok: false })
   })
 
-  it('is blamed for deaths as the poison rule says, whether a supervisor tells of them or a lock runs out', async () => {
+  it('has the record and the verdict of the poison rule, whether a supervisor or an expired lock reports a death', async () => {
     const redis = server.connect()
-    const aDeath = fc.record({
-      wasInRun: fc.boolean(),
-      hadAdvanced: fc.boolean(),
-      wasAlone: fc.constant(false),
-      newEntries: fc.nat(1),
-      isReceived: fc.boolean()
-    })
+    const kind = fc.record({ wasInRun: fc.boolean(), hadAdvanced: fc.boolean(), isReported: fc.boolean() })
+    /** One kind of death several times in a row: long enough, often enough, for the deaths that count only then. */
+    const series = fc.record({ kind, deaths: fc.integer({ min: 1, max: FRUITLESS_DEATHS_THAT_COUNT + 2 }), newEntries: fc.nat(1) })
     await fc.assert(
-      fc.asyncProperty(fc.array(aDeath, { maxLength: 12 }), async deaths => {
-        const keys = redisKeys(`test-${randomUUID()}`, 0)
-        const id = 'r'
+      fc.asyncProperty(fc.array(series, { maxLength: 4 }), async all => {
+        const [keys, id] = [redisKeys(`test-${randomUUID()}`, 0), 'r']
         await new RequestStore(redis, keys).admit(aRequest({ id }), parameters)
-        let record = CLEAN_RECORD
-        let logEntries = 0
-        for (const death of deaths) {
+        let [record, verdict, logEntries]: [DeathRecord, DeathVerdict, number] = [CLEAN_RECORD, 'again', 0]
+        for (const { kind, newEntries } of all.flatMap(({ kind, deaths, newEntries }) =>
+          Array.from({ length: deaths }, (_, index) => ({ kind, newEntries: index === 0 ? newEntries : 0 }))
+        )) {
           const claimed = await claim(redis, keys, id, 'w1')
           expect(claimed?.deaths).toBe(record.counted)
+          expect(verdictOn(record.counted)).toBe(verdict)
+          // A poisoned request is failed at its claim.
+          if (verdict === 'poisoned') return
           const epoch = claimed?.epoch ?? 0
-          if (death.newEntries > 0) {
+          if (newEntries > 0) {
             await redis.streamAppend(keys.request(id), keys.log(id), epoch, 60_000, '', ++logEntries, JSON.stringify(aToken(logEntries)))
           }
-          if (death.wasInRun) await redis.streamMark(1, keys.request(id), 'inRun', epoch, epoch)
-          if (death.hadAdvanced) await redis.streamMark(1, keys.request(id), 'advanced', epoch, epoch)
-          if (death.isReceived) await handBack(redis, keys, id, 'w1', true)
-          record = judgeDeath(record, { ...death, logEntries }).record
+          if (kind.wasInRun) await redis.streamMark(1, keys.request(id), 'inRun', epoch, epoch)
+          if (kind.hadAdvanced) await redis.streamMark(1, keys.request(id), 'advanced', epoch, epoch)
+          if (kind.isReported) await handBack(redis, keys, id, 'w1', true)
+          ;({ record, verdict } = judgeDeath(record, { ...kind, wasAlone: verdict === 'alone', logEntries }))
         }
-        expect((await claim(redis, keys, id, 'w1'))?.deaths).toBe(record.counted)
+        await claim(redis, keys, id, 'w1')
+        const fields = await redis.hmget(keys.request(id), 'deaths', 'fruitless', 'unstarted', 'diedAt')
+        const { counted, fruitless, unstarted } = record
+        expect(fields.map(Number)).toEqual([counted, fruitless, unstarted, Math.max(0, record.logEntries)])
       }),
-      { numRuns: 100 }
+      { numRuns: 200 }
     )
   })
 
-  it('has an idempotency key that one of many gets, and that only its holder gives back', async () => {
+  it('has an idempotency key that exactly one of many requests claims, and that only its holder releases', async () => {
     const store = new RequestStore(server.connect(), redisKeys(`test-${randomUUID()}`, 0))
     const values = Array.from({ length: 10 }, (_, index) => `digest id-${index} 0`)
     const answers = await Promise.all(values.map(value => store.claimIdempotency('owner', 'key', value, '')))

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { Watchdog } from '../../../src/queue/redis/worker/watchdog.ts'
+import { Watchdog } from '../../../../src/queue/redis/worker/watchdog.ts'
 
-/** A watchdog that looks every second at a queue in which something is stuck since `stuckSince` seconds. */
+/** Calls of a watchdog that checks every second a queue that has been stuck since second `stuckSince`. */
 function watch(
   seconds: number,
   { stuckSince, connected }: { stuckSince: (s: number) => number | null; connected?: (s: number) => boolean }
 ) {
-  const counters: [string, number][] = []
+  const calls: [string, number][] = []
   let now = 0
   const watchdog = new Watchdog({
     isConnected: () => connected?.(now) ?? true,
@@ -14,20 +14,20 @@ function watch(
       const since = stuckSince(now)
       return since === null ? null : since * 1000
     },
-    rebuild: () => counters.push(['rebuild', now]),
-    giveUp: () => counters.push(['give up', now])
+    rebuild: () => calls.push(['rebuild', now]),
+    giveUp: () => calls.push(['give up', now])
   })
   for (; now <= seconds; now++) watchdog.check(now * 1000)
-  return counters
+  return calls
 }
 
 describe('the watchdog of the claims', () => {
-  it('lets be what goes well, or is stuck for a while only', () => {
+  it('does nothing while claims succeed, or are stuck only for a while', () => {
     expect(watch(100, { stuckSince: () => null })).toEqual([])
     expect(watch(100, { stuckSince: s => (s % 10 < 9 ? s - (s % 10) : null) })).toEqual([])
   })
 
-  it('rebuilds what is stuck for ten seconds, and gives up after ten more', () => {
+  it('rebuilds after ten stuck seconds, and gives up after ten more', () => {
     expect(watch(35, { stuckSince: () => 5 })).toEqual([
       ['rebuild', 15],
       ['give up', 25],
@@ -35,14 +35,14 @@ describe('the watchdog of the claims', () => {
     ])
   })
 
-  it('judges anew once what was stuck has gone well', () => {
+  it('starts again once claims have succeeded', () => {
     expect(watch(59, { stuckSince: s => (s < 20 ? 5 : s < 40 ? null : 40) })).toEqual([
       ['rebuild', 15],
       ['rebuild', 50]
     ])
   })
 
-  it('blames nobody for the time that Redis was away', () => {
+  it('does not count time during which Redis was away', () => {
     expect(watch(45, { stuckSince: () => 0, connected: s => s >= 30 || s < 5 })).toEqual([['rebuild', 39]])
   })
 })

@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { redisKeys } from '../../../src/queue/redis/connection/keys.ts'
-import { endRequest } from '../../../src/queue/redis/scripts/worker-scripts.ts'
-import { aRequest } from '../a-request.ts'
-import { TRICKS } from '../fake-engine.ts'
-import { openWorker } from './a-worker.ts'
-import { describeAtRedis } from './at-redis.ts'
-import { TestClient } from './enqueue.ts'
-import { type RedisServer, startRedis } from './redis-server.ts'
+import { redisKeys } from '../../../../src/queue/redis/connection/keys.ts'
+import { endRequest } from '../../../../src/queue/redis/requests/claim.ts'
+import { aRequest } from '../../a-request.ts'
+import { TRICKS } from '../../fake-engine.ts'
+import { openWorker } from '../a-worker.ts'
+import { describeAtRedis } from '../at-redis.ts'
+import { TestClient } from '../enqueue.ts'
+import { type RedisServer, startRedis } from '../redis-server.ts'
 
 let server: RedisServer
 
-/** A queue of its own, with as many workers as the test opens. */
+/** A queue with its own prefix, and as many workers as the test opens. */
 function aQueue() {
   const keys = redisKeys(`test-${randomUUID()}`, 0)
   const client = new TestClient(server.connect(), keys)
@@ -25,13 +25,13 @@ function aQueue() {
   return { keys, client, open, ended }
 }
 
-describeAtRedis('a worker at the queue in Redis', () => {
+describeAtRedis('a worker of the queue in Redis', () => {
   beforeAll(async () => {
     server = await startRedis()
   })
   afterAll(() => server[Symbol.asyncDispose]())
 
-  it('writes what the engine says, and leaves nothing behind', async () => {
+  it('appends the events of the engine, and leaves no keys behind', async () => {
     const { client, open, ended } = aQueue()
     const { leave } = await open(4)
     const ids = await Promise.all(Array.from({ length: 10 }, () => client.submit(aRequest({ choicesPerPrompt: 2 }))))
@@ -45,7 +45,7 @@ describeAtRedis('a worker at the queue in Redis', () => {
     await expect.poll(() => client.leftovers()).toEqual([])
   })
 
-  it('hands back what does not end in time; another goes on behind the log', async () => {
+  it('hands back requests that do not end in time; another worker continues after their logs', async () => {
     const { client, open, ended } = aQueue()
     const first = await open(4, 5)
     const id = await client.submit(aRequest({ maxNewTokens: 100 }))
@@ -61,7 +61,7 @@ describeAtRedis('a worker at the queue in Redis', () => {
     await expect.poll(() => client.leftovers()).toEqual([])
   })
 
-  it('takes no narrow request before a wide one that waits for room', async () => {
+  it('claims no narrow request before a wide one that waits for free rows', async () => {
     const { client, open, ended } = aQueue()
     const { engine, leave } = await open(4, 2)
     const long = await client.submit(aRequest({ choicesPerPrompt: 2, maxNewTokens: 200 }))
@@ -70,7 +70,7 @@ describeAtRedis('a worker at the queue in Redis', () => {
     const narrow = await client.submit(aRequest({ maxNewTokens: 1 }))
     const steps = engine.stepsDone
     await expect.poll(() => engine.stepsDone).toBeGreaterThan(steps + 50)
-    // Two rows are free, and the narrow one would fit.
+    // Two rows are free, so the narrow request would fit.
     const states = await Promise.all([long, wide, narrow].map(id => client.state(id)))
     expect(states).toEqual(['running', 'waiting', 'waiting'])
     await ended(narrow)
@@ -86,14 +86,14 @@ describeAtRedis('a worker at the queue in Redis', () => {
     const held = await client.submit(aRequest({ prompts: [{ tokenIds: [TRICKS.hold] }] }))
     await expect.poll(() => engine.rows).toBe(1)
     const next = await client.submit(aRequest())
-    await endRequest(server.connect(), keys, held, 'cancelled', 'the request was cancelled')
+    await endRequest(server.connect(), keys, held, { code: 'cancelled', message: 'the request was cancelled', param: null })
     await ended(next)
     expect((await client.log(held)).at(-1)?.event.kind).toBe('failed')
     await leave()
     await expect.poll(() => client.leftovers()).toEqual([])
   })
 
-  it('ends what nobody reads any more, and what has passed its deadline', async () => {
+  it('ends requests whose lease or deadline has passed', async () => {
     const { client, open, ended } = aQueue()
     const { leave } = await open(4)
     const hold = () => aRequest({ prompts: [{ tokenIds: [TRICKS.hold] }] })
@@ -111,7 +111,7 @@ describeAtRedis('a worker at the queue in Redis', () => {
     await expect.poll(() => client.leftovers()).toEqual([])
   })
 
-  it('writes again what Redis has lost of a log, and nothing twice', async () => {
+  it('writes entries that Redis has lost again, and none twice', async () => {
     const { client, keys, open, ended } = aQueue()
     const { leave } = await open(4, 10)
     const redis = server.connect()
@@ -122,7 +122,7 @@ describeAtRedis('a worker at the queue in Redis', () => {
     const dump = "return {redis.call('DUMP', KEYS[1]), redis.call('DUMP', KEYS[2])}"
     const before = (await redis.callBuffer('EVAL', dump, 2, ...names)) as Buffer[]
     await hasBegun(20)
-    // As after a failover to a replica that was behind.
+    // As after a failover to a replica that lagged.
     await redis.multi(names.map((name, at) => ['restore', name, 600_000, before[at] ?? '', 'REPLACE'])).exec()
     await ended(id)
     const log = await client.log(id)
@@ -132,7 +132,7 @@ describeAtRedis('a worker at the queue in Redis', () => {
     await expect.poll(() => client.leftovers()).toEqual([])
   })
 
-  it('lets go of a request that Redis does not know any more', async () => {
+  it('stops a request that is gone from Redis', async () => {
     const { client, keys, open, ended } = aQueue()
     const { engine, leave } = await open(4, 5)
     const id = await client.submit(aRequest({ maxNewTokens: 100_000 }))
@@ -144,15 +144,19 @@ describeAtRedis('a worker at the queue in Redis', () => {
     await expect.poll(() => client.leftovers()).toEqual([])
   })
 
-  it('takes up again what it lost by lost locks alone, without a break', async () => {
+  it('continues a request without interruption when it has lost only the lock', async () => {
     const { client, keys, open, ended } = aQueue()
     const { leave } = await open(4, 10)
     const redis = server.connect()
     const id = await client.submit(aRequest({ maxNewTokens: 300 }))
     await expect.poll(async () => (await client.log(id)).length).toBeGreaterThan(3)
-    // As a stalled check does whose worker could not renew in time.
-    const bull = `${keys.bullPrefix}:${keys.queueName}`
-    await redis.multi().del(`${bull}:${id}:lock`).lrem(`${bull}:active`, 0, id).rpush(`${bull}:wait`, id).exec()
+    // As BullMQ's check for stalled jobs does when the worker could not renew its lock in time.
+    await redis
+      .multi()
+      .del(keys.bull(`${id}:lock`))
+      .lrem(keys.bull('active'), 0, id)
+      .rpush(keys.bull('wait'), id)
+      .exec()
     await expect.poll(() => redis.hget(keys.request(id), 'epoch')).toBe('2')
     await ended(id)
     const log = await client.log(id)
@@ -161,7 +165,7 @@ describeAtRedis('a worker at the queue in Redis', () => {
     await expect.poll(() => client.leftovers()).toEqual([])
   })
 
-  it('shares a load with others', async () => {
+  it('shares the load with other workers', async () => {
     const { client, open, ended } = aQueue()
     const workers = [await open(2, 5), await open(2, 5)]
     const ids = await Promise.all(Array.from({ length: 12 }, () => client.submit(aRequest({ maxNewTokens: 10 }))))
@@ -171,7 +175,7 @@ describeAtRedis('a worker at the queue in Redis', () => {
     await expect.poll(() => client.leftovers()).toEqual([])
   })
 
-  it('refuses to serve beside another model', async () => {
+  it('refuses to start while another model is served', async () => {
     const { keys, open } = aQueue()
     await server.connect().set(keys.model, 'another', 'PX', 60_000)
     await expect(open(1)).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('another model is served') })

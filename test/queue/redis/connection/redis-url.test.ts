@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { parseRedisUrl } from '../../../src/queue/redis/connection/redis-url.ts'
+import { parseRedisUrl } from '../../../../src/queue/redis/connection/redis-url.ts'
 
 const plain = { kind: 'single', master: '', tls: false, username: null, password: null, database: 0 }
 
-describe('the address of Redis', () => {
+describe('the URL of Redis', () => {
   it('names one server, a group of sentinels and their master, or nodes of a cluster', () => {
     expect(parseRedisUrl('redis://localhost')).toEqual({ ...plain, nodes: [{ host: 'localhost', port: 6379 }] })
     expect(parseRedisUrl('redis://:p%40ss@10.0.0.1:7000/3')).toEqual({
@@ -43,7 +43,7 @@ describe('the address of Redis', () => {
     'redis+sentinel://a',
     'redis+cluster://a/1',
     'redis://%zz@a'
-  ])('is not %j', text => {
+  ])('is not valid as %j', text => {
     expect(parseRedisUrl(text)).toBeNull()
   })
 })

@@ -1,17 +1,15 @@
 import { z } from 'zod'
-import type { LoggedEvent } from '../../../inference/contract/events.ts'
+import type { Failure } from '../../../inference/contract/errors.ts'
+import type { FailedEvent } from '../../../inference/contract/events.ts'
 import type { GenerationRequest } from '../../../inference/contract/request.ts'
+import { FRUITLESS_DEATHS_THAT_COUNT } from '../../poison-rule.ts'
 import type { ScriptedRedis } from '../connection/commands.ts'
-import type { RedisKeys } from '../connection/keys.ts'
-import { LIFE_MS } from '../connection/lifetimes.ts'
-
-/** TTL of the set of what a worker runs, and of the model's name: renewed every few seconds. */
-export const WORKER_TTL_MS = 60_000
+import { REQUEST_TTL_MS, type RedisKeys, WORKER_TTL_MS } from '../connection/keys.ts'
 
 export interface ClaimedRequest {
   readonly epoch: number
   readonly request: GenerationRequest
-  /** Deaths of workers that counted against it. */
+  /** Counted deaths of its workers. */
   readonly deaths: number
 }
 
@@ -23,8 +21,10 @@ const AppendReply = z.union([
   z.tuple([z.enum(['fenced', 'ended', 'gone'])])
 ])
 
-/** What became of an append: `ok`: ordinals up to this one are written; `gap`: write again from this ordinal. */
+/** Outcome of an append, see `append.lua`. */
 export type AppendReply = z.infer<typeof AppendReply>
+
+const Done = z.literal([0, 1]).transform(done => done === 1)
 
 export function parseAppendReply(raw: unknown): AppendReply {
   return AppendReply.parse(raw)
@@ -38,23 +38,24 @@ export async function claim(redis: ScriptedRedis, keys: RedisKeys, requestId: st
     keys.worker(workerId),
     requestId,
     workerId,
-    LIFE_MS,
-    WORKER_TTL_MS
+    REQUEST_TTL_MS,
+    WORKER_TTL_MS,
+    FRUITLESS_DEATHS_THAT_COUNT
   )
   const reply = ClaimReply.parse(raw)
   if (reply[0] !== 'ok') return null
   const [, epoch, body, deaths] = reply
-  // Written by an API process of ours, which had parsed it at the HTTP border.
+  // Written by an API process, which had parsed it at the HTTP border.
   return { epoch, request: JSON.parse(body) as GenerationRequest, deaths }
 }
 
-/** Events of the log so far, as they are written there. */
+/** JSON of each event in the log. */
 export async function readLog(redis: ScriptedRedis, keys: RedisKeys, requestId: string): Promise<string[]> {
   const entries = await redis.xrange(keys.log(requestId), '-', '+')
   return entries.map(([, fields]) => fields[1] ?? '')
 }
 
-/** @returns whether the request was this worker's */
+/** @returns whether the worker owned the request, which waits again now */
 export async function handBack(
   redis: ScriptedRedis,
   keys: RedisKeys,
@@ -62,34 +63,30 @@ export async function handBack(
   workerId: string,
   hasDied: boolean
 ): Promise<boolean> {
-  const taken = await redis.streamHandBack(
-    keys.request(requestId),
-    keys.waiting,
-    keys.worker(workerId),
-    requestId,
-    workerId,
-    hasDied ? 1 : 0,
-    LIFE_MS
+  return Done.parse(
+    await redis.streamHandBack(
+      keys.request(requestId),
+      keys.waiting,
+      keys.worker(workerId),
+      requestId,
+      workerId,
+      hasDied ? 1 : 0,
+      REQUEST_TTL_MS,
+      FRUITLESS_DEATHS_THAT_COUNT
+    )
   )
-  return taken === 1
 }
 
-/** Ends a request in a failure of this code; without effect when it has ended. */
-export async function endRequest(
-  redis: ScriptedRedis,
-  keys: RedisKeys,
-  requestId: string,
-  code: 'cancelled' | 'deadline_exceeded' | 'poisoned',
-  message: string
-): Promise<void> {
-  const event: LoggedEvent = { kind: 'failed', failure: { code, message, param: null } }
-  await redis.streamEnd(
-    keys.request(requestId),
-    keys.log(requestId),
-    keys.waiting,
-    requestId,
-    code === 'cancelled' ? 'cancelled' : 'failed',
-    JSON.stringify(event),
-    keys.endChannel
+/**
+ * Ends a request from outside its worker.
+ *
+ * @returns false when it had ended before or does not exist
+ */
+export async function endRequest(redis: ScriptedRedis, keys: RedisKeys, requestId: string, failure: Failure): Promise<boolean> {
+  const event: FailedEvent = { kind: 'failed', failure }
+  const endState = failure.code === 'cancelled' ? 'cancelled' : 'failed'
+  const { waiting, endChannel } = keys
+  return Done.parse(
+    await redis.streamEnd(keys.request(requestId), keys.log(requestId), waiting, requestId, endState, JSON.stringify(event), endChannel)
   )
 }
