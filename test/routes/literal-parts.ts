@@ -5,7 +5,7 @@ import type { FinishedEvent, LoggedEvent } from '../../src/inference/contract/ev
 import type { GenerationRequest } from '../../src/inference/contract/request.ts'
 import type { TextPort } from '../../src/inference/contract/text-port.ts'
 import type { GenerationQueue, QueueEvent } from '../../src/queue/queue.ts'
-import { completionDialect } from '../../src/routes/completions/dialect.ts'
+import { completionApi } from '../../src/routes/completions/api.ts'
 import type { Status } from '../../src/routes/health/status.ts'
 import type { ModelCard } from '../../src/routes/models/model-card.ts'
 import type { GenerationRouteOptions } from '../../src/routes/wire/request/generation-route.ts'
@@ -112,7 +112,7 @@ export function routeOptions(queue: LiteralQueue, changes: Partial<GenerationRou
     queue,
     text: TEXT,
     card: CARD,
-    dialects: [completionDialect],
+    dialects: [completionApi],
     accessLog: { attach: () => {} },
     leaving: new AbortController().signal,
     strictParams: false,

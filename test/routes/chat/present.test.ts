@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
-import { chatDialect } from '../../../src/routes/chat/dialect.ts'
+import { chatApi } from '../../../src/routes/chat/api.ts'
 import type { ChatView } from '../../../src/routes/chat/view.ts'
-import { jsonPieces } from '../../../src/routes/wire/json-pieces.ts'
+import { jsonPieces } from '../../../src/routes/wire/json/json-pieces.ts'
 import { finished } from '../literal-parts.ts'
 import { VIEW } from './a-view.ts'
 import { story, USAGE } from './story.ts'
@@ -24,12 +24,12 @@ function saying(...texts: readonly string[]): LoggedEvent[] {
 }
 
 function chunksOf(view: ChatView, events: readonly LoggedEvent[]): readonly object[] {
-  const presenter = chatDialect.presenter(view)
+  const presenter = chatApi.presenter(view)
   return events.flatMap(event => [...presenter.chunks(event)])
 }
 
 function wholeOf(view: ChatView, events: readonly LoggedEvent[]): object {
-  const answer = chatDialect.presenter(view).open()
+  const answer = chatApi.presenter(view).open()
   for (const event of events) answer.push(event)
   return JSON.parse([...jsonPieces(answer.toResponse())].join(''))
 }
@@ -209,7 +209,7 @@ it('says whole what the deltas of a stream say together', () => {
 it('goes on behind any entry exactly as the undisturbed stream did', () => {
   fc.assert(
     fc.property(story, fc.nat(20), ({ view, events }, cut) => {
-      const resumed = chatDialect.presenter(JSON.parse(JSON.stringify(view)))
+      const resumed = chatApi.presenter(JSON.parse(JSON.stringify(view)))
       for (const event of events.slice(0, cut)) resumed.recall?.(event)
       const first = chunksOf(view, events.slice(0, cut))
       expect([...first, ...events.slice(cut).flatMap(event => [...resumed.chunks(event)])]).toEqual(chunksOf(view, events))

@@ -1,20 +1,20 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { type Read, toolCallReader } from '../../../src/routes/chat/tool-calls.ts'
+import { type ParsedText, toolCallReader } from '../../../src/routes/chat/tool-calls.ts'
 
 type Format = Parameters<typeof toolCallReader>[0]
 
-function readAll(format: Format, pieces: readonly string[]): Read {
+function readAll(format: Format, pieces: readonly string[]): ParsedText {
   const reader = toolCallReader(format)
   const reads = [...pieces.map(piece => reader.push(piece)), reader.end()]
   return { content: reads.map(read => read.content).join(''), calls: reads.flatMap(read => read.calls) }
 }
 
-const read = (format: Format, text: string): Read => readAll(format, [text])
+const read = (format: Format, text: string): ParsedText => readAll(format, [text])
 const CLOCK = { name: 'clock', arguments: '{"zone":"UTC"}' }
 const DICE = { name: 'dice', arguments: '{}' }
 
-it.each<[Format, string, Read]>([
+it.each<[Format, string, ParsedText]>([
   ['hermes', '<tool_call>\n{"name": "clock", "arguments": {"zone": "UTC"}}\n</tool_call>', { content: '', calls: [CLOCK] }],
   [
     'hermes',

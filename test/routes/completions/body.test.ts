@@ -5,7 +5,7 @@ import { PLAIN_DELIVERY } from '../../../src/inference/contract/delivery-policy.
 import { PLAIN_REQUEST } from '../../../src/inference/contract/request.ts'
 import { PLAIN_SAMPLING } from '../../../src/inference/contract/sampling.ts'
 import type { TextPort } from '../../../src/inference/contract/text-port.ts'
-import { completionReader } from '../../../src/routes/completions/reader.ts'
+import { completionApi } from '../../../src/routes/completions/api.ts'
 import { generationRoute } from '../../../src/routes/wire/request/generation-route.ts'
 import { answerErrors } from '../../../src/server/plugins/error-handler.ts'
 import { literalQueue, routeOptions, saying, TEXT } from '../literal-parts.ts'
@@ -19,7 +19,7 @@ async function post(payload: unknown, strictParams = false, text: TextPort = TEX
   const queue = literalQueue(saying('!'))
   const app = fastify()
   answerErrors(app)
-  await app.register(generationRoute(completionReader), routeOptions(queue, { strictParams, text }))
+  await app.register(generationRoute(completionApi), routeOptions(queue, { strictParams, text }))
   const headers = { 'content-type': 'application/json' }
   const response = await app.inject({
     method: 'POST',
@@ -66,7 +66,7 @@ it.each([
   { fields: { n: 3, best_of: 2 }, param: 'best_of', states: ["'n' (currently 3)", "'best_of' (currently 2)"] },
   { fields: { n: 1, best_of: 2, stream: true }, param: 'best_of', states: ['best_of', 'streamed', 'at most 1', 'got 2'] },
   { fields: { prompt: ['a', 'b'], best_of: 65 }, param: 'best_of', states: ['128', '2 × 65 = 130'] },
-  { fields: { suffix: 'end' }, param: 'suffix', states: ['suffix', 'not taught'] },
+  { fields: { suffix: 'end' }, param: 'suffix', states: ['suffix', 'does not support fill-in-the-middle'] },
   { fields: { suffix: 1 }, param: 'suffix', states: ['suffix', 'a string', 'got 1'] },
   { fields: { min_tokens: -1 }, param: 'min_tokens', states: ['min_tokens', '>= 0', '-1'] },
   { fields: { min_tokens: 5, max_tokens: 4 }, param: 'min_tokens', states: ['min_tokens', 'max_tokens', '<= 4', 'got 5'] },

@@ -2,12 +2,12 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { LoggedEvent, TokenScore } from '../../../src/inference/contract/events.ts'
 import { openCompletion } from '../../../src/routes/completions/answer.ts'
-import type { CompletionChoice } from '../../../src/routes/completions/deltas.ts'
-import { completionDialect } from '../../../src/routes/completions/dialect.ts'
-import { type CompletionChunk, toChunks } from '../../../src/routes/completions/present.ts'
+import { completionApi } from '../../../src/routes/completions/api.ts'
+import { toChunks } from '../../../src/routes/completions/present.ts'
+import type { Completion, CompletionChoice } from '../../../src/routes/completions/schema.ts'
 import type { CompletionView } from '../../../src/routes/completions/view.ts'
-import { jsonPieces } from '../../../src/routes/wire/json-pieces.ts'
-import type { PromptLogprob } from '../../../src/routes/wire/prompt-logprobs.ts'
+import { jsonPieces } from '../../../src/routes/wire/json/json-pieces.ts'
+
 import { finished } from '../literal-parts.ts'
 import { story, USAGE, VIEW } from './story.ts'
 
@@ -35,7 +35,7 @@ it('sends no chunk that carries nothing, and sorts the choices of each', () => {
 })
 
 /** What a client makes of a stream. */
-function concatenated(view: CompletionView, chunks: readonly CompletionChunk[]): CompletionChoice[] {
+function concatenated(view: CompletionView, chunks: readonly Completion[]): CompletionChoice[] {
   return Array.from({ length: view.promptCount * view.choicesPerPrompt }, (_, index) => {
     const parts = chunks.flatMap(chunk => chunk.choices.filter(choice => choice.index === index))
     const scored = parts.flatMap(part => (part.logprobs === null ? [] : [part.logprobs]))
@@ -60,19 +60,15 @@ function concatenated(view: CompletionView, chunks: readonly CompletionChunk[]):
   })
 }
 
-/** What is written of a whole answer. */
-function whole(view: CompletionView, events: readonly LoggedEvent[]): Whole {
+/** A whole response as it is serialized. */
+function whole(view: CompletionView, events: readonly LoggedEvent[]): Completion {
   const completion = openCompletion(view)
   for (const event of events) completion.push(event)
   return JSON.parse([...jsonPieces(completion.toResponse())].join(''))
 }
 
-type Whole = Omit<CompletionChunk, 'choices'> & {
-  readonly choices: readonly (CompletionChoice & { readonly prompt_logprobs?: readonly PromptLogprob[] })[]
-}
-
 /** The one chunk of an event, if it makes one. */
-function toChunk(view: CompletionView, event: LoggedEvent): CompletionChunk | undefined {
+function toChunk(view: CompletionView, event: LoggedEvent): Completion | undefined {
   const chunks = [...toChunks(view, event)]
   expect(chunks.length).toBeLessThan(2)
   return chunks[0]
@@ -220,6 +216,6 @@ it('tells where the time went, in a whole response and behind the last chunk of 
   const view = { ...VIEW, withTimings: true }
   const timings = { queue_ms: 1, prefill_ms: 2, decode_ms: 3, prefill_ms_per_token: 2, decode_ms_per_token: 3 }
   expect(whole(view, [finished(USAGE)]).timings).toEqual(timings)
-  expect([...completionDialect.presenter(view).chunks(finished(USAGE))]).toEqual([expect.objectContaining({ choices: [], timings })])
+  expect([...completionApi.presenter(view).chunks(finished(USAGE))]).toEqual([expect.objectContaining({ choices: [], timings })])
   expect(whole(VIEW, [finished(USAGE)])).not.toHaveProperty('timings')
 })

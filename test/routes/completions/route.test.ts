@@ -2,7 +2,7 @@ import { fastify } from 'fastify'
 import { expect, it } from 'vitest'
 import { ServiceError } from '../../../src/inference/contract/errors.ts'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
-import { completionReader } from '../../../src/routes/completions/reader.ts'
+import { completionApi } from '../../../src/routes/completions/api.ts'
 import { generationRoute } from '../../../src/routes/wire/request/generation-route.ts'
 import { answerErrors } from '../../../src/server/plugins/error-handler.ts'
 import { finished, inBatches, type LiteralQueue, literalQueue, readSse, routeOptions, saying } from '../literal-parts.ts'
@@ -10,7 +10,7 @@ import { finished, inBatches, type LiteralQueue, literalQueue, readSse, routeOpt
 async function post(queue: LiteralQueue, fields: object = {}) {
   const app = fastify()
   answerErrors(app)
-  await app.register(generationRoute(completionReader), routeOptions(queue))
+  await app.register(generationRoute(completionApi), routeOptions(queue))
   return await app.inject({ method: 'POST', url: '/v1/completions', payload: { model: 'tiny', prompt: 'hi', ...fields } })
 }
 

@@ -3,11 +3,12 @@ import { expect, it, onTestFinished, vi } from 'vitest'
 import type { WebSocket } from 'ws'
 import { PLAIN_DELIVERY } from '../../../src/inference/contract/delivery-policy.ts'
 import type { LogEntry } from '../../../src/inference/contract/events.ts'
+import { completionApi } from '../../../src/routes/completions/api.ts'
 import { type SocketRouteOptions, socketRoute } from '../../../src/routes/socket/route.ts'
-import type { Dialect } from '../../../src/routes/wire/dialect.ts'
 import { toStored } from '../../../src/routes/wire/dialect.ts'
+import type { GenerationApi } from '../../../src/routes/wire/generation-api.ts'
 import { aRequest } from '../../queue/a-request.ts'
-import { finished } from '../literal-parts.ts'
+import { CARD, finished, TEXT } from '../literal-parts.ts'
 import type { Message } from './a-socket.ts'
 
 const TEXT_BYTES = 50_000
@@ -17,9 +18,12 @@ const BOUND = WRITER_LIMITS.highWaterBytes + TEXT_BYTES + 1000
 /** `started` and `parked` of one request. */
 const SHORT_BYTES = 250
 
-/** Says the texts, and nothing else. */
-const dialect: Dialect = {
+/** An API whose chunks contain the texts and nothing else. */
+const api: GenerationApi = {
+  ...completionApi,
   name: 'texts',
+  admit: async () => aRequest(),
+  toView: () => ({}),
   presenter: () => ({
     chunks: event => (event.kind === 'token' ? [{ text: event.text }] : []),
     open: () => ({ push() {}, toResponse: () => ({}) })
@@ -39,7 +43,7 @@ function logOf(texts: number): LogEntry[] {
 
 async function openTestApp(texts: number, stallMs = WRITER_LIMITS.stallMs, highWaterBytes = WRITER_LIMITS.highWaterBytes) {
   const entries = logOf(texts)
-  const delivery = { ...PLAIN_DELIVERY, owner: 'caller', presentation: toStored({ dialect: dialect.name, view: {} }) }
+  const delivery = { ...PLAIN_DELIVERY, owner: 'caller', presentation: toStored({ dialect: api.name, view: {} }) }
   const left: number[] = []
   const app: FastifyInstance = fastify()
   const options: SocketRouteOptions = {
@@ -57,17 +61,12 @@ async function openTestApp(texts: number, stallMs = WRITER_LIMITS.stallMs, highW
       },
       cancel: async () => {}
     },
-    dialects: [dialect],
-    parsers: {
-      'completion.create': async () => ({
-        generation: aRequest(),
-        presentation: { dialect: dialect.name, view: {} },
-        ignored: [],
-        background: true
-      })
-    },
+    apis: [api],
+    text: TEXT,
+    card: CARD,
+    strictParams: false,
+    warn: () => {},
     isDraining: () => false,
-    servedModelName: 'tiny',
     clock: () => 0,
     callerOf: () => 'caller',
     leaving: new AbortController().signal,
@@ -96,7 +95,7 @@ async function connect(app: FastifyInstance): Promise<{ socket: WebSocket; messa
   return { socket, messages }
 }
 
-const create = JSON.stringify({ type: 'completion.create', id: 'a', body: {} })
+const create = JSON.stringify({ type: 'completion.create', id: 'a', body: { background: true } })
 
 function buffered(app: FastifyInstance): number[] {
   return [...app.websocketServer.clients].map(({ bufferedAmount }) => bufferedAmount)
@@ -127,7 +126,7 @@ it('keeps no more for a client that reads nothing of many requests', async () =>
   const { app, left } = await openTestApp(5)
   const { socket } = await connect(app)
   socket.pause()
-  for (let id = 0; id < 64; id++) socket.send(JSON.stringify({ type: 'completion.create', id: `${id}`, body: {} }))
+  for (let id = 0; id < 64; id++) socket.send(JSON.stringify({ type: 'completion.create', id: `${id}`, body: { background: true } }))
   await vi.waitFor(() => expect(left).toHaveLength(64))
   expect(buffered(app)[0]).toBeLessThan(BOUND + 64 * SHORT_BYTES)
 })
@@ -136,7 +135,7 @@ it('parks nothing of a client that reads at last, however many of its requests w
   const { app } = await openTestApp(5, 60_000)
   const { socket, messages } = await connect(app)
   socket.pause()
-  for (let id = 0; id < 64; id++) socket.send(JSON.stringify({ type: 'completion.create', id: `${id}`, body: {} }))
+  for (let id = 0; id < 64; id++) socket.send(JSON.stringify({ type: 'completion.create', id: `${id}`, body: { background: true } }))
   await vi.waitFor(() => expect(buffered(app)[0]).toBeGreaterThan(WRITER_LIMITS.highWaterBytes))
   socket.resume()
   await vi.waitFor(() => expect(messages.filter(({ type }) => type === 'done')).toHaveLength(64), { timeout: 10_000 })

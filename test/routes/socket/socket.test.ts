@@ -132,7 +132,7 @@ it.each([
   ['no id', '{"type":"cancel"}', null, /id/],
   ['a bad body', JSON.stringify(create('a', { max_tokens: -1 })), 'a', /max_tokens.*-1/],
   ['an unknown stream', '{"type":"resume","id":"a","stream_id":"cmpl-none"}', 'a', /no stream/],
-  ['a cancel of nothing', '{"type":"cancel","id":"a"}', 'a', /follows no request/]
+  ['a cancel of nothing', '{"type":"cancel","id":"a"}', 'a', /no request `a` on this socket/]
 ])('answers %s with an error and stays open', async (_name, frame, id, message) => {
   await using testApp = await openTestApp()
   const client = await testApp.connect()

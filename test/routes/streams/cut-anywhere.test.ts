@@ -3,14 +3,15 @@ import { type FastifyInstance, type FastifyPluginAsync, fastify } from 'fastify'
 import { expect, it } from 'vitest'
 import { PLAIN_DELIVERY } from '../../../src/inference/contract/delivery-policy.ts'
 import type { LogEntry, LoggedEvent } from '../../../src/inference/contract/events.ts'
-import { chatDialect } from '../../../src/routes/chat/dialect.ts'
-import { completionDialect } from '../../../src/routes/completions/dialect.ts'
+import { chatApi } from '../../../src/routes/chat/api.ts'
+import { completionApi } from '../../../src/routes/completions/api.ts'
+import { GENERATION_APIS } from '../../../src/routes/generation-apis.ts'
 import { socketRoute } from '../../../src/routes/socket/route.ts'
 import { streamRoute } from '../../../src/routes/streams/route.ts'
 import { toStored } from '../../../src/routes/wire/dialect.ts'
 import { story as chatStory } from '../chat/story.ts'
 import { story as completionStory } from '../completions/story.ts'
-import { finished, readSse } from '../literal-parts.ts'
+import { CARD, finished, readSse, TEXT } from '../literal-parts.ts'
 
 /** A frame as a client has it: what it says, and the place that it may be taken up behind. */
 interface Frame {
@@ -28,8 +29,8 @@ interface Stored {
 }
 
 const stored: fc.Arbitrary<Stored> = fc.oneof(
-  completionStory.map(({ view, events }) => ({ dialect: completionDialect.name, view, events })),
-  chatStory.map(({ view, events }) => ({ dialect: chatDialect.name, view, events }))
+  completionStory.map(({ view, events }) => ({ dialect: completionApi.name, view, events })),
+  chatStory.map(({ view, events }) => ({ dialect: chatApi.name, view, events }))
 )
 
 async function serve({ dialect, view, events }: Stored): Promise<FastifyInstance> {
@@ -47,12 +48,15 @@ async function serve({ dialect, view, events }: Stored): Promise<FastifyInstance
       },
       cancel: async () => {}
     },
-    dialects: [completionDialect, chatDialect],
+    dialects: GENERATION_APIS,
+    apis: GENERATION_APIS,
+    text: TEXT,
+    card: CARD,
+    strictParams: false,
+    warn: () => {},
     callerOf: () => 'caller',
     leaving: new AbortController().signal,
-    parsers: {},
     isDraining: () => false,
-    servedModelName: 'tiny',
     clock: () => 0
   }
   const app = fastify()

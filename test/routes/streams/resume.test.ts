@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
-import { completionDialect } from '../../../src/routes/completions/dialect.ts'
-import { toSseBlocks } from '../../../src/routes/wire/sse-blocks.ts'
+import { completionApi } from '../../../src/routes/completions/api.ts'
+import { toSseBlocks } from '../../../src/routes/wire/stream/sse-blocks.ts'
 import { story, USAGE, VIEW } from '../completions/story.ts'
 import { finished, readSse } from '../literal-parts.ts'
 import { openStored, type StoredStream } from './stored-stream.ts'
@@ -31,7 +31,7 @@ async function everything({ view, events }: StoredStream): Promise<Sse> {
     yield entries
   })()
   let body = ''
-  for await (const block of toSseBlocks(completionDialect.presenter(view), batches)) body += block
+  for await (const block of toSseBlocks(completionApi.presenter(view), batches)) body += block
   return readSse(body)
 }
 

@@ -2,7 +2,7 @@ import { fastify } from 'fastify'
 import { type DeliveryPolicy, PLAIN_DELIVERY } from '../../../src/inference/contract/delivery-policy.ts'
 import { ServiceError } from '../../../src/inference/contract/errors.ts'
 import { isTerminal, type LogEntry, type LoggedEvent, type QueuedEvent } from '../../../src/inference/contract/events.ts'
-import { completionDialect } from '../../../src/routes/completions/dialect.ts'
+import { completionApi } from '../../../src/routes/completions/api.ts'
 import type { CompletionView } from '../../../src/routes/completions/view.ts'
 import { type StreamRouteOptions, streamRoute } from '../../../src/routes/streams/route.ts'
 import { toStored } from '../../../src/routes/wire/dialect.ts'
@@ -41,7 +41,7 @@ export async function openStored({ view, events, delivery, queued }: StoredStrea
       },
       cancel: async id => void cancelled.push(id)
     },
-    dialects: [completionDialect],
+    dialects: [completionApi],
     callerOf: () => 'caller',
     leaving: new AbortController().signal,
     ...changes

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { ERROR_CODES } from '../../../src/inference/contract/errors.ts'
-import { toErrorBody } from '../../../src/routes/wire/error-body.ts'
-import { ERROR_TABLE } from '../../../src/routes/wire/error-table.ts'
+import { toErrorBody } from '../../../src/routes/wire/errors/error-body.ts'
+import { ERROR_TABLE } from '../../../src/routes/wire/errors/error-table.ts'
 
 it.each(ERROR_CODES)('writes %s with all four keys of the envelope', code => {
   const { error } = toErrorBody({ code, message: 'Why.', param: null })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { LIMITS } from '../../../src/inference/contract/limits.ts'
-import { jsonFault, measureJson } from '../../../src/routes/wire/fields/json-bounds.ts'
+import { jsonFault, measureJson } from '../../../src/routes/wire/json/json-bounds.ts'
 import { testApp } from '../../server/app-parts.ts'
 import { chatText } from '../chat/chat-text.ts'
 import { CARD } from '../literal-parts.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { jsonPieces, LazyList } from '../../../src/routes/wire/json-pieces.ts'
+import { jsonPieces, LazyList } from '../../../src/routes/wire/json/json-pieces.ts'
 
 /** Data, with and without lazy lists in it, and the same data as JSON knows it. */
 const answer = fc.letrec(tie => ({

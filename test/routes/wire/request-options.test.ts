@@ -1,6 +1,6 @@
 import { fastify } from 'fastify'
 import { expect, it } from 'vitest'
-import { completionReader } from '../../../src/routes/completions/reader.ts'
+import { completionApi } from '../../../src/routes/completions/api.ts'
 import { generationRoute } from '../../../src/routes/wire/request/generation-route.ts'
 import { answerErrors } from '../../../src/server/plugins/error-handler.ts'
 import { literalQueue, routeOptions, saying } from '../literal-parts.ts'
@@ -9,7 +9,7 @@ async function post(headers: Record<string, string>, fields: object = {}, strict
   const queue = literalQueue(saying('a'))
   const app = fastify()
   answerErrors(app)
-  await app.register(generationRoute(completionReader), routeOptions(queue, { strictParams }))
+  await app.register(generationRoute(completionApi), routeOptions(queue, { strictParams }))
   const payload = { model: 'tiny', prompt: 'hi', ...fields }
   const response = await app.inject({ method: 'POST', url: '/v1/completions', headers, payload })
   return { response, delivery: queue.submitted[0]?.delivery }

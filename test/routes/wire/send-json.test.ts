@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { type AddressInfo, connect } from 'node:net'
 import { fastify } from 'fastify'
 import { expect, it, onTestFinished } from 'vitest'
-import { LazyList } from '../../../src/routes/wire/json-pieces.ts'
-import { sendJson } from '../../../src/routes/wire/send-json.ts'
+import { LazyList } from '../../../src/routes/wire/json/json-pieces.ts'
+import { sendJson } from '../../../src/routes/wire/json/send-json.ts'
 
 /** Serves a list of as many items as asked for, and tells how many were made. */
 async function serve(items: number, stallMs?: number) {

@@ -3,7 +3,7 @@ import { type Duplex, duplexPair } from 'node:stream'
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
 import { expect, it, onTestFinished } from 'vitest'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
-import { completionReader } from '../../../src/routes/completions/reader.ts'
+import { completionApi } from '../../../src/routes/completions/api.ts'
 import { generationRoute } from '../../../src/routes/wire/request/generation-route.ts'
 import { literalQueue, routeOptions } from '../literal-parts.ts'
 
@@ -41,7 +41,7 @@ async function openTestApp(stallMs: number, texts = Number.POSITIVE_INFINITY): P
   }
   const app = fastify()
   app.addHook('onRequest', async (_request, reply) => void replies.push(reply))
-  await app.register(generationRoute(completionReader), routeOptions(queue, { pace: { stallMs } }))
+  await app.register(generationRoute(completionApi), routeOptions(queue, { timeouts: { stallMs } }))
   await app.ready()
   onTestFinished(() => app.close())
   return {

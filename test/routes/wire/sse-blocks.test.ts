@@ -2,9 +2,9 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
 import type { QueueEvent } from '../../../src/queue/queue.ts'
-import { completionDialect } from '../../../src/routes/completions/dialect.ts'
+import { completionApi } from '../../../src/routes/completions/api.ts'
 import type { CompletionView } from '../../../src/routes/completions/view.ts'
-import { toSseBlocks } from '../../../src/routes/wire/sse-blocks.ts'
+import { toSseBlocks } from '../../../src/routes/wire/stream/sse-blocks.ts'
 import { VIEW as PLAIN_VIEW } from '../completions/story.ts'
 import { finished } from '../literal-parts.ts'
 
@@ -13,7 +13,7 @@ const VIEW: CompletionView = { ...PLAIN_VIEW, includeUsage: true }
 async function written(batches: readonly (readonly QueueEvent[])[]): Promise<string[]> {
   const blocks: string[] = []
   for await (const block of toSseBlocks(
-    completionDialect.presenter(VIEW),
+    completionApi.presenter(VIEW),
     (async function* () {
       yield* batches
     })()

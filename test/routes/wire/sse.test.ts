@@ -3,7 +3,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import { type FastifyInstance, fastify } from 'fastify'
 import { afterEach, expect, it } from 'vitest'
 import { clientGone } from '../../../src/routes/wire/request/client-gone.ts'
-import { type SseOptions, sendSse, sseComment, sseEvent } from '../../../src/routes/wire/sse.ts'
+import { type SseOptions, sendSse, sseComment, sseEvent } from '../../../src/routes/wire/stream/sse.ts'
 
 let app: FastifyInstance | undefined
 afterEach(async () => {
