@@ -32,11 +32,11 @@ export function readList<Item>(
   return list
 }
 
-/** For transforms: returns a list, or adds its issue. */
+/** For transforms: returns the list; or adds the issue, and returns an empty list, which zod discards. */
 export function listOrIssue<Item>(read: Item[] | RawIssue, context: z.RefinementCtx): Item[] {
   if (Array.isArray(read)) return read
   context.addIssue(read)
-  return z.NEVER
+  return []
 }
 
 /** A list whose items have a schema. Issues name the item by its index. */
