@@ -57,7 +57,9 @@ function topLogprobsOf({ logprobs, top_logprobs, logprob_token_ids }: ChatBody):
   return logprob_token_ids === null ? null : 0
 }
 
-/** The length of each choice. If the response could become too large, a requested length is refused, a default reduced. */
+/**
+ * The length of each choice. If the response could become too large, a requested length is refused, a default reduced.
+ */
 function boundedLengthOf(body: ChatBody, promptTokens: number, contextLength: number): number {
   const perToken = { choices: body.n, alternatives: body.logprob_token_ids?.length ?? topLogprobsOf(body) ?? 0 }
   const promptParts = [

@@ -36,7 +36,9 @@ export function toHistory(messages: ChatMessages, chat: Pick<ChatFacts, 'knowsDe
   return { messages: templateMessages, unreadableCalls: calls.unreadable }
 }
 
-/** The tool calls of earlier messages. Their arguments are JSON within JSON: together they have the bounds of a body. */
+/**
+ * The tool calls of earlier messages. Their arguments are JSON within JSON: together they have the bounds of a body.
+ */
 class EarlierCalls {
   readonly #budget = new JsonBudget()
   readonly #nameById = new Map<string, string>()

@@ -59,8 +59,8 @@ const contentField = z
   })
 
 /**
- * JSON as a model generated it, which may be cut off by `max_tokens`: every string is accepted, except valid JSON beyond
- * the bounds.
+ * JSON as a model generated it, which may be cut off by `max_tokens`: every string is accepted, except valid JSON
+ * beyond the bounds.
  */
 const argumentsField = z.string().superRefine((value, context) => {
   const fault = jsonFault(value)

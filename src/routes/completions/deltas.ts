@@ -5,8 +5,8 @@ import type { CompletionChoice } from './schema.ts'
 import type { CompletionView } from './view.ts'
 
 /**
- * The additions of one event to the choices, sorted by index; empty if it adds nothing that a client can see. The result
- * depends on the event alone, so that a stream can be resumed at any entry.
+ * The additions of one event to the choices, sorted by index; empty if it adds nothing that a client can see. The
+ * result depends on the event alone, so that a stream can be resumed at any entry.
  */
 export function toDeltas(view: CompletionView, event: LoggedEvent): readonly CompletionChoice[] {
   switch (event.kind) {

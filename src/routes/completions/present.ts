@@ -5,7 +5,9 @@ import { toDeltas } from './deltas.ts'
 import type { Completion, CompletionChoice } from './schema.ts'
 import type { CompletionView } from './view.ts'
 
-/** The chunks for one event: usually one, none if the event adds nothing, and one per choice if the choices are long. */
+/**
+ * The chunks for one event: usually one, none if the event adds nothing, and one per choice if the choices are long.
+ */
 export function* toChunks(view: CompletionView, event: LoggedEvent): Generator<Completion, void> {
   const deltas = toDeltas(view, event)
   const groups = deltas.some(isLong) ? deltas.map(delta => [delta]) : deltas.length > 0 ? [deltas] : []

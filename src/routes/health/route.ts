@@ -5,8 +5,8 @@ import type { Status } from './status.ts'
 export const PROBE_URLS: ReadonlySet<string> = new Set(['/health', '/ready'])
 
 /**
- * GET /health (liveness) and GET /ready (readiness): 200 or 503. While the queue is unreachable the server is not ready,
- * but healthy: a restart would not help, and would end streams that continue when the queue is reachable again.
+ * GET /health (liveness) and GET /ready (readiness): 200 or 503. While the queue is unreachable the server is not
+ * ready, but healthy: a restart would not help, and would end streams that continue when the queue is reachable again.
  */
 export const healthRoute: FastifyPluginAsync<{ readonly status: Status }> = async (app, { status }) => {
   app.get('/health', async (_request, reply) => {

@@ -113,8 +113,8 @@ function readAtPace(socket: WebSocket, writer: SocketWriter): void {
 }
 
 /**
- * For protocol errors (a frame that is too large or not UTF-8) `ws` closes the socket itself, with the right code; every
- * other error is a bug.
+ * For protocol errors (a frame that is too large or not UTF-8) `ws` closes the socket itself, with the right code;
+ * every other error is a bug.
  */
 function breakSocket(error: Error, socket: WebSocket, request: FastifyRequest): void {
   if (socket.readyState !== socket.OPEN) {

@@ -6,7 +6,10 @@ export type ServerMessage =
   | { readonly type: 'started'; readonly id: string; readonly stream_id: string; readonly ignored_params?: readonly string[] }
   /** The position of a waiting request has changed. */
   | { readonly type: 'queue'; readonly id: string; readonly position: number; readonly eta_ms: number | null }
-  /** `data` is the data of the SSE event of the same request. `seq` is set on the last chunk of an entry, like `id:` in SSE. */
+  /**
+   * `data` is the data of the SSE event of the same request. `seq` is set on the last chunk of an entry, like `id:` in
+   * SSE.
+   */
   | { readonly type: 'chunk'; readonly id: string; readonly seq?: number; readonly data: object }
   | { readonly type: 'done'; readonly id: string }
   /** The client reads too slowly: nothing more is sent for this request until it is resumed with `after`. */

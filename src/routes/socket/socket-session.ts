@@ -83,8 +83,8 @@ export class SocketSession {
   /**
    * To be called when the socket has closed: cancels the requests that do not run in the background.
    *
-   * @param isLeaving  whether this process closed the socket because it is about to exit: then clients resume elsewhere,
-   *   and nothing is cancelled
+   * @param isLeaving  whether this process closed the socket because it is about to exit: then clients resume
+   *   elsewhere, and nothing is cancelled
    */
   async leave(isLeaving: boolean): Promise<void> {
     const left = [...this.#followed.values()]

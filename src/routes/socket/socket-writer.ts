@@ -8,7 +8,9 @@ export interface SocketWriterOptions {
   readonly stallMs: number
 }
 
-/** Sends frames to one client with backpressure: callers check `hasRoom` first, so that the buffer stays near its limit. */
+/**
+ * Sends frames to one client with backpressure: callers check `hasRoom` first, so that the buffer stays near its limit.
+ */
 export class SocketWriter {
   readonly #socket: WebSocket
   readonly #options: SocketWriterOptions

@@ -32,8 +32,8 @@ export const StreamQuery = z.object({
 })
 
 /**
- * GET and DELETE /v1/streams/{id}: reads, resumes or cancels a request that is still stored, in the dialect and with the
- * options of the request.
+ * GET and DELETE /v1/streams/{id}: reads, resumes or cancels a request that is still stored, in the dialect and with
+ * the options of the request.
  */
 export const streamRoute: FastifyPluginAsync<StreamRouteOptions> = async (app, options) => {
   const { queue, dialects, callerOf } = options

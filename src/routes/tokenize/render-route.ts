@@ -20,8 +20,8 @@ export interface RenderRouteOptions {
 }
 
 /**
- * POST /v1/completions/render and /v1/chat/completions/render: accept the same bodies as the APIs, with the same errors,
- * and return the prompts of the model as token ids and text.
+ * POST /v1/completions/render and /v1/chat/completions/render: accept the same bodies as the APIs, with the same
+ * errors, and return the prompts of the model as token ids and text.
  */
 export const renderRoute: FastifyPluginAsync<RenderRouteOptions> = async (app, { apis, text, card, strictParams, clock }) => {
   for (const api of apis) {

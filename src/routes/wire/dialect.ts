@@ -3,8 +3,8 @@ import type { LogEntry, LoggedEvent } from '../../inference/contract/events.ts'
 import { invariant } from '../../inference/contract/invariant.ts'
 
 /**
- * How an API presents the events of a request. The source of the events (a new request, a retry, a resumed stream) makes
- * no difference.
+ * How an API presents the events of a request. The source of the events (a new request, a retry, a resumed stream)
+ * makes no difference.
  */
 export interface Dialect {
   /** Stored with each request: never rename it. */
@@ -19,8 +19,8 @@ export interface Dialect {
 /** A dialect with the options of one request. */
 export interface Presenter {
   /**
-   * Returns the chunks for one event, in order; none if the event adds nothing that a client can see. The result depends
-   * on the event alone, or with `recall` on the events before it, so that a stream can be resumed at any entry.
+   * Returns the chunks for one event, in order; none if the event adds nothing that a client can see. The result
+   * depends on the event alone, or with `recall` on the events before it, so that a stream can be resumed at any entry.
    * `failed` has no chunks: errors are the same in all dialects.
    */
   chunks(event: LoggedEvent): Iterable<object>

@@ -17,7 +17,7 @@ const EVENTS: readonly LoggedEvent[] = [
   finished({ promptTokens: 1, completionTokens: 5, cachedTokens: 0 })
 ]
 
-it('takes a stream of calls up in the middle of a call, and says exactly what remains', async () => {
+it('resumes a stream in the middle of a tool call with exactly the remaining chunks', async () => {
   const presentation = toStored({ dialect: chatApi.name, view: CALLING })
   const stored = { view: { ...COMPLETION_VIEW, id: CALLING.id }, events: EVENTS, delivery: { presentation } }
   const { app, get } = await openStored(stored, { dialects: [chatApi] })

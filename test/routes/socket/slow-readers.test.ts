@@ -13,7 +13,7 @@ import type { Message } from './a-socket.ts'
 
 const TEXT_BYTES = 50_000
 const WRITER_LIMITS = { highWaterBytes: 120_000, stallMs: 20 }
-/** What has room is sent, so one more text may lie behind the mark; and the short frames around it. */
+/** A frame is sent if there is room before it, so one text may exceed the mark; plus the short frames around it. */
 const BOUND = WRITER_LIMITS.highWaterBytes + TEXT_BYTES + 1000
 /** `started` and `parked` of one request. */
 const SHORT_BYTES = 250
@@ -32,7 +32,7 @@ const api: GenerationApi = {
 
 const theEnd = finished({ promptTokens: 1, completionTokens: 1, cachedTokens: 0 })
 
-/** A log that has all of its `texts` at once. */
+/** A finished log with `texts` tokens. */
 function logOf(texts: number): LogEntry[] {
   const entries = Array.from({ length: texts }, (_, position): LogEntry => {
     const text = `${position} `.padEnd(TEXT_BYTES, 'x')
@@ -86,7 +86,7 @@ async function openTestApp(texts: number, stallMs = WRITER_LIMITS.stallMs, highW
   return { app: inner, left }
 }
 
-/** A client on a connection without the buffers of a kernel, and what it has been sent. */
+/** A client on a connection without kernel buffers, and the messages that it has received. */
 async function connect(app: FastifyInstance): Promise<{ socket: WebSocket; messages: Message[] }> {
   const messages: Message[] = []
   const socket = await app.injectWS('/v1/completions')
@@ -101,7 +101,7 @@ function buffered(app: FastifyInstance): number[] {
   return [...app.websocketServer.clients].map(({ bufferedAmount }) => bufferedAmount)
 }
 
-it('parks what a client does not read, and goes on exactly there once it is resumed', async () => {
+it('parks a request whose client does not read, and continues exactly there when it is resumed', async () => {
   const { app, left } = await openTestApp(12)
   const { socket, messages } = await connect(app)
   socket.pause()
@@ -122,7 +122,7 @@ it('parks what a client does not read, and goes on exactly there once it is resu
   expect(messages.flatMap(({ type, seq }) => (type === 'chunk' ? [seq] : []))).toEqual(Array.from({ length: 12 }, (_, i) => i + 1))
 })
 
-it('keeps no more for a client that reads nothing of many requests', async () => {
+it('bounds the buffer of a client with many requests that reads nothing', async () => {
   const { app, left } = await openTestApp(5)
   const { socket } = await connect(app)
   socket.pause()
@@ -131,7 +131,7 @@ it('keeps no more for a client that reads nothing of many requests', async () =>
   expect(buffered(app)[0]).toBeLessThan(BOUND + 64 * SHORT_BYTES)
 })
 
-it('parks nothing of a client that reads at last, however many of its requests wait for the same room', async () => {
+it('parks no request of a client that reads in time, however many of its requests wait for room', async () => {
   const { app } = await openTestApp(5, 60_000)
   const { socket, messages } = await connect(app)
   socket.pause()
@@ -142,7 +142,7 @@ it('parks nothing of a client that reads at last, however many of its requests w
   expect(messages.filter(({ type }) => type === 'parked')).toEqual([])
 })
 
-it('keeps little for 200 clients that read nothing', async () => {
+it('bounds the buffers of 200 clients that read nothing', async () => {
   const { app, left } = await openTestApp(20)
   for (let count = 0; count < 200; count++) {
     const { socket } = await connect(app)
@@ -155,11 +155,11 @@ it('keeps little for 200 clients that read nothing', async () => {
   expect(Math.max(...bytes)).toBeLessThan(BOUND)
 })
 
-it('reads no more of a client that does not read its answers, and answers everything once it does', async () => {
+it('pauses reading from a client that does not read responses, and answers everything once it does', async () => {
   const { app } = await openTestApp(1, undefined, 2000)
   const { socket, messages } = await connect(app)
   socket.pause()
-  // A stream that was read to its end: `started` and `done`, which wait for nobody.
+  // A stream that was read to its end: the response is `started` and `done`, which are sent without waiting.
   const ask = (id: string) => socket.send(JSON.stringify({ type: 'resume', id: id.padEnd(128), stream_id: 'cmpl-a', after: 2 }))
   for (let id = 0; id < 2000; id++) ask(`${id}`)
   const [served] = app.websocketServer.clients

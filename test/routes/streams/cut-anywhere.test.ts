@@ -13,13 +13,13 @@ import { story as chatStory } from '../chat/story.ts'
 import { story as completionStory } from '../completions/story.ts'
 import { CARD, finished, readSse, TEXT } from '../literal-parts.ts'
 
-/** A frame as a client has it: what it says, and the place that it may be taken up behind. */
+/** A frame as a client receives it, and the ordinal after which the stream can be resumed. */
 interface Frame {
   readonly states: unknown
   readonly position: number | null
 }
 
-/** Reads a stream behind a place (0: all of it) to its end. */
+/** Reads a stream to its end, after an ordinal (0: all events). */
 type Read = (after: number) => Promise<readonly Frame[]>
 
 interface Stored {
@@ -98,7 +98,7 @@ function overSocket(app: FastifyInstance): Read {
 it.each([
   { wire: 'server-sent events', readerOf: overSse },
   { wire: 'a WebSocket', readerOf: overSocket }
-])('is whole after a cut behind any frame of $wire, whatever the dialect and the options', async ({ readerOf }) => {
+])('is complete after a disconnect at any frame of $wire, whatever the dialect and the options', async ({ readerOf }) => {
   await fc.assert(
     fc.asyncProperty(stored, async stream => {
       const app = await serve(stream)
@@ -106,8 +106,8 @@ it.each([
       const whole = await read(0)
       for (let cut = 0; cut <= whole.length; cut++) {
         const had = whole.slice(0, cut)
-        // What docs/streams.md has clients do: frames behind the last place belong to an entry that is not complete,
-        // and come again.
+        // As docs/streams.md requires of clients: frames after the last ordinal belong to an incomplete entry, and are
+        // sent again.
         const kept = had.slice(0, had.findLastIndex(({ position }) => position !== null) + 1)
         expect([...kept, ...(await read(kept.at(-1)?.position ?? 0))]).toEqual(whole)
       }
@@ -117,7 +117,7 @@ it.each([
   )
 })
 
-it('repeats no frame of entries that are complete, and numbers every entry that shows anything', async () => {
+it('repeats no frame of complete entries, and sets an id on every visible entry', async () => {
   await fc.assert(
     fc.asyncProperty(stored, async stream => {
       const app = await serve(stream)

@@ -15,7 +15,7 @@ export interface StoredStream {
   readonly queued?: QueuedEvent
 }
 
-/** The route over one stored stream: what its queue was asked to cancel, and how to ask the route. */
+/** The route with one stored stream: the cancelled ids, and a function that requests the stream. */
 export async function openStored({ view, events, delivery, queued }: StoredStream, changes: Partial<StreamRouteOptions> = {}) {
   const presentation = toStored({ dialect: 'completions', view })
   const entries = events.map((event, i): LogEntry => ({ ordinal: i + 1, event }))

@@ -21,12 +21,12 @@ it.each([
   { headers: { 'x-resumable': 'true' }, fields: {}, onDisconnect: 'grace' },
   { headers: { 'idempotency-key': 'k' }, fields: {}, onDisconnect: 'grace' },
   { headers: { 'idempotency-key': 'k' }, fields: { background: true }, onDisconnect: 'run' }
-])('what becomes of a request with $headers and $fields that nobody reads: $unattended', async ({ headers, fields, onDisconnect }) => {
+])('sets onDisconnect of a request with $headers and $fields to $onDisconnect', async ({ headers, fields, onDisconnect }) => {
   const { delivery } = await post(headers, fields)
   expect(delivery).toMatchObject({ onDisconnect, owner: 'caller', deadlineAtMs: null })
 })
 
-it.each(['1', '86400000'])('counts a time of %s ms from the admission', async timeout => {
+it.each(['1', '86400000'])('measures a timeout of %s ms from the admission', async timeout => {
   expect((await post({ 'x-request-timeout-ms': timeout })).delivery?.deadlineAtMs).toBe(1_700_000_000_500 + Number(timeout))
 })
 
@@ -47,7 +47,7 @@ it.each([
   expect(delivery).toBeUndefined()
 })
 
-it('digests the meaning of a body: not its order, not its nulls, but every value', async () => {
+it('digests the meaning of a body: every value, but neither the order of fields nor nulls', async () => {
   const digest = async (fields: object) => (await post({ 'idempotency-key': 'k' }, fields)).delivery?.idempotency?.digest
   const one = await digest({ seed: 1, logit_bias: { 1: 2, 3: 4 }, temperature: null, user: 'u' })
   expect(await digest({ user: 'u', logit_bias: { 1: 2, 3: 4 }, n: null, seed: 1 })).toBe(one)
@@ -56,7 +56,7 @@ it('digests the meaning of a body: not its order, not its nulls, but every value
   }
 })
 
-it('knows the field background, in strict mode too', async () => {
+it('accepts the field background, also in strict mode', async () => {
   const { response } = await post({}, { background: true, stream: true }, true)
   expect(response.statusCode).toBe(200)
   expect(response.headers['x-ignored-params']).toBeUndefined()

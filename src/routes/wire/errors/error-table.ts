@@ -12,7 +12,9 @@ interface WireRow {
   readonly retryAfterSeconds: number | null
 }
 
-/** HTTP status and OpenAI error object of each error code. Rows follow OpenAI's error pages where OpenAI has the case. */
+/**
+ * HTTP status and OpenAI error object of each error code. Rows follow OpenAI's error pages where OpenAI has the case.
+ */
 export const ERROR_TABLE = {
   invalid_request: row(400, 'invalid_request_error', null),
   body_too_large: row(413, 'invalid_request_error', 'body_too_large'),

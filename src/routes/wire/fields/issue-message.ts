@@ -5,8 +5,8 @@ type Issue = z.core.$ZodIssue
 export type RawIssue = Exclude<Parameters<z.RefinementCtx['addIssue']>[0], string>
 
 /**
- * `['stream_options', 'include_usage']` → `stream_options.include_usage`; `['tools', 2]` → `tools[2]`; empty for the body
- * itself.
+ * `['stream_options', 'include_usage']` → `stream_options.include_usage`; `['tools', 2]` → `tools[2]`; empty for the
+ * body itself.
  */
 export function fieldName(path: Issue['path']): string {
   return path.reduce<string>((name, key) => {

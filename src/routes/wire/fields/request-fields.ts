@@ -24,8 +24,8 @@ export const streamOptions = {
 }
 
 /**
- * The fields that all APIs share, except sampling: what ends a choice, and how the request is handled. Names that OpenAI
- * does not have are vLLM's.
+ * The fields that all APIs share, except sampling: what ends a choice, and how the request is handled. Names that
+ * OpenAI does not have are vLLM's.
  */
 export const requestFields = {
   model: modelField,

@@ -89,7 +89,9 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** @returns the index of the closing quote of the string that begins at `start`, or the end of the text if there is none */
+/**
+ * @returns the index of the closing quote of the string that begins at `start`, or the end of the text if there is none
+ */
 function endOfString(text: string, start: number): number {
   for (let quote = text.indexOf('"', start + 1); quote >= 0; quote = text.indexOf('"', quote + 1)) {
     let escapes = 0

@@ -32,8 +32,8 @@ export function assertInVocabulary(field: string, tokenIds: readonly number[] | 
 /**
  * The token sequences of the words: at the beginning of a text and, after a space, within it.
  *
- * Source: vLLM, `SamplingParams.update_from_tokenizer`: the sequence with a space is added only if the space changes the
- * first token and not the number of tokens.
+ * Source: vLLM, `SamplingParams.update_from_tokenizer`: the sequence with a space is added only if the space changes
+ * the first token and not the number of tokens.
  */
 async function toBadWordIds(
   words: readonly string[],

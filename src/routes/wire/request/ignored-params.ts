@@ -9,7 +9,9 @@ export function ignoredFields(body: { readonly stream_options: object | null }, 
   return names.slice(0, LIMITS.ignoredParams)
 }
 
-/** Names in `body` that `known` does not have, with the path of their object as a prefix; bounded like `ignoredFields`. */
+/**
+ * Names in `body` that `known` does not have, with the path of their object as a prefix; bounded like `ignoredFields`.
+ */
 export function unknownParams(body: object, known: object, path = ''): string[] {
   return Object.keys(body)
     .filter(name => !Object.hasOwn(known, name))

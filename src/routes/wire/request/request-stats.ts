@@ -25,7 +25,10 @@ export interface AccessLog {
   attach(request: FastifyRequest, facts: () => RequestFacts): void
 }
 
-/** Accumulates the facts of one request from its events. They are valid at any time, because a client may disconnect early. */
+/**
+ * Accumulates the facts of one request from its events. They are valid at any time, because a client may disconnect
+ * early.
+ */
 export interface RequestStats {
   push(event: TokenEvent): void
   facts(): RequestFacts

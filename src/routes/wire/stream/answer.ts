@@ -49,7 +49,9 @@ export async function answerWhole(presenter: Presenter, batches: Batches, until:
 }
 
 export interface StreamOptions extends Until {
-  /** Whether a request that failed before its first visible event is answered with an HTTP status instead of a stream. */
+  /**
+   * Whether a request that failed before its first visible event is answered with an HTTP status instead of a stream.
+   */
   readonly failsEarly: boolean
   readonly timeouts?: StreamTimeouts
 }
@@ -58,7 +60,8 @@ export interface StreamOptions extends Until {
  * Streams `batches` as server-sent events, and closes them. When this process is about to exit, the connection is
  * closed without `[DONE]` and without an error, so that the client resumes.
  *
- * @throws {ServiceError} before the stream has begun: an early failure; `unavailable` when this process is about to exit
+ * @throws {ServiceError} before the stream has begun: an early failure; `unavailable` when this process is about to
+ *   exit
  */
 export async function answerStream(reply: FastifyReply, presenter: Presenter, batches: Batches, options: StreamOptions): Promise<void> {
   const { gone, leaving, failsEarly, timeouts } = options

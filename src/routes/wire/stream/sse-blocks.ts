@@ -7,8 +7,8 @@ import { framesOf } from './frames.ts'
 import { sseComment, sseEvent, sseJson } from './sse.ts'
 
 /**
- * Maximum length of a block, about; a batch may contain a whole log. A longer batch becomes several blocks, each created
- * after the one before it was written.
+ * Maximum length of a block, about; a batch may contain a whole log. A longer batch becomes several blocks, each
+ * created after the one before it was written.
  */
 const BLOCK_CHARS = 65_536
 
