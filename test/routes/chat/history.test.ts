@@ -94,7 +94,9 @@ it.each(['/v1/chat/completions', '/v1/chat/completions/render', '/tokenize'])(
     const parts = { text: chatText(), queue: literalQueue(saying('a')), card: { ...CARD, contextLength: 500 }, logger }
     const { statusCode } = await testApp(parts).inject({ method: 'POST', url, payload: BODY })
     expect(statusCode).toBe(200)
-    expect(await line('the arguments of 1 earlier tool calls are not JSON objects: {} is passed to the chat template instead')).toMatchObject({ level: 40 })
+    expect(
+      await line('the arguments of 1 earlier tool calls are not JSON objects: {} is passed to the chat template instead')
+    ).toMatchObject({ level: 40 })
     expect(JSON.stringify(lines)).not.toContain('Secretville')
   }
 )

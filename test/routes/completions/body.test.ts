@@ -258,7 +258,7 @@ it('accepts 64 stop strings', async () => {
 })
 
 it.each(['9007199254740993', '-9007199254740993', '9223372036854775807', '-9223372036854775808', '18446744073709551615'])(
-  'takes the seed %s of 64 bits, and always reads the same of it',
+  'accepts the 64-bit seed %s, and always parses it to the same value',
   async seed => {
     const seedOf = async () => (await post(`{"model":"tiny","prompt":"hi","seed":${seed}}`)).request?.sampling.seed
     expect(await seedOf()).toBe(Number(seed))
