@@ -58,10 +58,6 @@ export class SocketSession {
     this.#connection = connection
   }
 
-  get isIdle(): boolean {
-    return this.#followed.size === 0
-  }
-
   /**
    * Resolves when the message was answered completely.
    *
