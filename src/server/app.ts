@@ -1,11 +1,8 @@
 import { type FastifyBaseLogger, type FastifyInstance, type FastifyPluginCallback, fastify, LogController } from 'fastify'
 import type { TextPort } from '../inference/contract/text-port.ts'
 import type { GenerationQueue } from '../queue/queue.ts'
-import { chatDialect } from '../routes/chat/dialect.ts'
-import { chatReader } from '../routes/chat/reader.ts'
-import { completionDialect } from '../routes/completions/dialect.ts'
-import { completionReader } from '../routes/completions/reader.ts'
 import { docsRoute } from '../routes/docs/route.ts'
+import { GENERATION_APIS } from '../routes/generation-apis.ts'
 import { healthRoute } from '../routes/health/route.ts'
 import type { Status } from '../routes/health/status.ts'
 import { metricsRoute } from '../routes/metrics/route.ts'
@@ -17,7 +14,6 @@ import { renderRoute } from '../routes/tokenize/render-route.ts'
 import { tokenizeRoute } from '../routes/tokenize/route.ts'
 import { generationRoute } from '../routes/wire/request/generation-route.ts'
 import { newId } from '../routes/wire/request/ids.ts'
-import { requestParserOf } from '../routes/wire/request/request-parser.ts'
 import type { Metrics } from './observe/metrics.ts'
 import { openApiDocument } from './openapi/document.ts'
 import { OPERATIONS } from './openapi/operations.ts'
@@ -92,28 +88,27 @@ export function buildApp(options: AppOptions): FastifyInstance {
   app.register(metricsRoute, { exposition: () => metrics.exposition() })
   app.register(docsRoute, { document: () => openApiDocument(OPERATIONS) })
   app.register(modelsRoute, { card, text })
-  const dialects = [completionDialect, chatDialect]
+  const apis = GENERATION_APIS
   const leaving = options.leaving ?? new AbortController().signal
   const { callerOf } = auth
-  const generation = { queue, text, card, accessLog, dialects, leaving, strictParams, callerOf, clock }
-  app.register(generationRoute(completionReader), generation)
-  app.register(generationRoute(chatReader), generation)
+  const generation = { queue, text, card, accessLog, dialects: apis, leaving, strictParams, callerOf, clock }
+  for (const api of apis) app.register(generationRoute(api), generation)
   app.register(tokenizeRoute, { text, card, strictParams })
-  app.register(renderRoute, { text, card, strictParams, clock })
-  const opened = { text, card, strictParams, warn: (message: string) => app.log.warn(message) }
-  const parsers = { 'completion.create': requestParserOf(completionReader, opened), 'chat.create': requestParserOf(chatReader, opened) }
+  app.register(renderRoute, { apis, text, card, strictParams, clock })
   app.register(socketRoute, {
     queue,
-    dialects,
-    parsers,
+    apis,
+    text,
+    card,
+    strictParams,
+    warn: message => app.log.warn(message),
     isDraining: options.isDraining,
-    servedModelName: card.servedModelName,
     clock,
     callerOf,
     leaving,
     upgrades
   })
-  app.register(streamRoute, { queue, dialects, leaving, callerOf })
+  app.register(streamRoute, { queue, dialects: apis, leaving, callerOf })
   if (options.queueBoard !== undefined) app.register(options.queueBoard, { prefix: QUEUE_BOARD_PATH })
   return app
 }

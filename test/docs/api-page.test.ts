@@ -4,7 +4,7 @@ import { LIMITS } from '../../src/inference/contract/limits.ts'
 import { ChatBody } from '../../src/routes/chat/body.ts'
 import { CompletionBody } from '../../src/routes/completions/body.ts'
 import { DetokenizeBody, TokenizeBody } from '../../src/routes/tokenize/body.ts'
-import { ERROR_TABLE } from '../../src/routes/wire/error-table.ts'
+import { ERROR_TABLE } from '../../src/routes/wire/errors/error-table.ts'
 import { testApp } from '../server/app-parts.ts'
 import { codesIn, rowsOf } from './markdown-tables.ts'
 

@@ -5,12 +5,12 @@ import type { FinishedEvent, LoggedEvent } from '../../src/inference/contract/ev
 import type { GenerationRequest } from '../../src/inference/contract/request.ts'
 import type { TextPort } from '../../src/inference/contract/text-port.ts'
 import type { GenerationQueue, QueueEvent } from '../../src/queue/queue.ts'
-import { completionDialect } from '../../src/routes/completions/dialect.ts'
+import { completionApi } from '../../src/routes/completions/api.ts'
 import type { Status } from '../../src/routes/health/status.ts'
 import type { ModelCard } from '../../src/routes/models/model-card.ts'
 import type { GenerationRouteOptions } from '../../src/routes/wire/request/generation-route.ts'
 
-/** Parts of the house as literals, for tests of the routes. */
+/** Literal implementations of ports, for tests of the routes. */
 
 export const CARD: ModelCard = { servedModelName: 'tiny', contextLength: 64, created: 1_700_000_000, modelHash: 'abcdef0123456789' }
 
@@ -43,7 +43,7 @@ export interface LiteralQueue extends GenerationQueue {
   readonly cancelled: string[]
 }
 
-/** A queue that answers each request as the script says. */
+/** A queue that emits the events of the script for each request. */
 export function literalQueue(script: Script): LiteralQueue {
   const submitted: GenerationRequest[] = []
   const cancelled: string[] = []
@@ -59,7 +59,7 @@ export function literalQueue(script: Script): LiteralQueue {
     entries: async () => [],
     events(id, _afterOrdinal, signal) {
       const request = submitted.find(one => one.id === id)
-      if (request === undefined) throw new Error(`nobody submitted ${id}`)
+      if (request === undefined) throw new Error(`no request ${id} was submitted`)
       return script(request, signal)
     },
     cancel: async id => void cancelled.push(id),
@@ -76,14 +76,14 @@ export function inBatches(events: readonly LoggedEvent[]): Script {
   }
 }
 
-/** Says `texts` in every choice, one token each, the last one ends with `length`. */
+/** Emits `texts` in every choice, one token each; the last one ends with `length`. */
 export function saying(...texts: readonly string[]): Script {
   return async function* (request) {
     yield* inBatches(emitted(request, texts))(request, new AbortController().signal)
   }
 }
 
-/** Never ends, until the reader goes. */
+/** Does not end until the reader leaves. */
 export const silent: Script = async function* (_request, signal) {
   yield [{ ordinal: 1, event: { kind: 'started' } }]
   const { promise, resolve } = Promise.withResolvers<void>()
@@ -112,7 +112,7 @@ export function routeOptions(queue: LiteralQueue, changes: Partial<GenerationRou
     queue,
     text: TEXT,
     card: CARD,
-    dialects: [completionDialect],
+    dialects: [completionApi],
     accessLog: { attach: () => {} },
     leaving: new AbortController().signal,
     strictParams: false,
@@ -122,7 +122,7 @@ export function routeOptions(queue: LiteralQueue, changes: Partial<GenerationRou
   }
 }
 
-/** The events of a server-sent stream, comments left out. */
+/** The events of a server-sent stream, without comments. */
 export function readSse(body: string): { readonly id: string | null; readonly data: string }[] {
   return body.split('\n\n').flatMap(block => {
     const data = /^data: (.*)$/m.exec(block)?.[1]

@@ -1,20 +1,19 @@
 import { ServiceError } from '../../inference/contract/errors.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
-import { invalid } from '../wire/fields/invalid.ts'
+import { invalid } from '../wire/errors/service-errors.ts'
 import { type Admission, assertRequest, toChoices, toInternalFields } from '../wire/request/admission.ts'
 import { admitSampling } from '../wire/request/admit-sampling.ts'
-import { assertAnswerSize, roomForTokens } from '../wire/request/answer-size.ts'
+import { assertAnswerSize, maxTokensWithin } from '../wire/request/answer-size.ts'
 import { assertMinTokens, maxNewTokens } from '../wire/request/max-new-tokens.ts'
 import type { ChatBody } from './body.ts'
 import { renderPrompt, toConversation } from './conversation.ts'
 
 /**
- * The client's words end here; behind this line everything is in house words, rendered, tokenized and within the
- * limits.
+ * Turns a body into a request in internal form: rendered by the chat template, tokenized, and within the limits.
  *
  * @throws {ServiceError} `invalid_request`, `model_not_found`, `context_overflow`
  */
-export async function admitChat(body: ChatBody, admission: Admission): Promise<GenerationRequest> {
+export async function admit(body: ChatBody, admission: Admission): Promise<GenerationRequest> {
   const { card, text, warn, signal } = admission
   assertRequest(body, admission)
   assertSupported(body)
@@ -25,7 +24,8 @@ export async function admitChat(body: ChatBody, admission: Admission): Promise<G
     ...(signal !== undefined && { signal }),
     check: rendered => assertMayFit(body, text.leastTokens(rendered, card.contextLength + 1), card.contextLength)
   })
-  if (tokenIds.length === 0) throw invalid('messages', `Invalid 'messages': they come to no tokens. Expected at least one.`)
+  if (tokenIds.length === 0)
+    throw invalid('messages', `Invalid 'messages': the rendered messages have no tokens. Expected at least one token.`)
   return {
     ...toInternalFields(body, admission),
     ...toChoices(body.n, body.n, sampling),
@@ -40,10 +40,13 @@ export async function admitChat(body: ChatBody, admission: Admission): Promise<G
 
 function assertSupported(body: ChatBody): void {
   if ((body.top_logprobs ?? 0) > 0 && !body.logprobs) {
-    throw invalid('top_logprobs', `Invalid 'top_logprobs': they are part of 'logprobs'. Expected 'logprobs' true, but got false instead.`)
+    throw invalid(
+      'top_logprobs',
+      `Invalid 'top_logprobs': only available with 'logprobs'. Expected 'logprobs' true, but got false instead.`
+    )
   }
   if (body.response_format !== null && body.response_format.type !== 'text') {
-    throw invalid('response_format', `Invalid 'response_format.type': not supported here. Expected 'text'.`)
+    throw invalid('response_format', `Invalid 'response_format.type': not supported. Expected 'text'.`)
   }
   const requested = requestedTokens(body)
   if (requested !== null) assertMinTokens(body.min_tokens, requested)
@@ -55,18 +58,17 @@ function topLogprobsOf({ logprobs, top_logprobs, logprob_token_ids }: ChatBody):
 }
 
 /**
- * The length of each choice, within what an answer may tell: a length that was asked for is refused beyond it, else it
- * ends there.
+ * The length of each choice. If the response could become too large, a requested length is refused, a default reduced.
  */
 function boundedLengthOf(body: ChatBody, promptTokens: number, contextLength: number): number {
-  const each = { choices: body.n, alternatives: body.logprob_token_ids?.length ?? topLogprobsOf(body) ?? 0 }
-  const ofPrompt = [
+  const perToken = { choices: body.n, alternatives: body.logprob_token_ids?.length ?? topLogprobsOf(body) ?? 0 }
+  const promptParts = [
     { choices: body.prompt_logprobs === null ? 0 : 1, tokens: promptTokens, alternatives: body.prompt_logprobs ?? 0 },
     { choices: body.return_token_ids ? 1 : 0, tokens: promptTokens, alternatives: 0 }
   ]
-  const fallback = Math.min(contextLength, roomForTokens(each, ofPrompt))
+  const fallback = Math.min(contextLength, maxTokensWithin(perToken, promptParts))
   const tokens = lengthOf(body, promptTokens, fallback, contextLength)
-  assertAnswerSize([{ ...each, tokens }, ...ofPrompt], body.n === 1 ? 'max_tokens' : 'n')
+  assertAnswerSize([{ ...perToken, tokens }, ...promptParts], body.n === 1 ? 'max_tokens' : 'n')
   return tokens
 }
 
@@ -74,14 +76,14 @@ function requestedTokens({ max_completion_tokens, max_tokens }: ChatBody): numbe
   return max_completion_tokens ?? max_tokens
 }
 
-/** What the client asked for, else `unasked`, or fewer where the context ends. */
+/** The requested length, else `fallback` reduced to what fits the context. */
 function lengthOf(body: ChatBody, promptTokens: number, fallback: number, contextLength: number): number {
   const requested = requestedTokens(body)
   const length = { requested, fallback, minTokens: body.min_tokens, promptTokens, contextLength }
   return maxNewTokens(length, () => overflow(requested, promptTokens, contextLength, ''))
 }
 
-/** Refuses a text that cannot fit the context, whatever its tokens are, before it is tokenized. */
+/** Refuses a text that cannot fit the context, by a lower bound of its tokens, before it is tokenized. */
 function assertMayFit(body: ChatBody, leastTokens: number, contextLength: number): void {
   const requested = requestedTokens(body)
   if (leastTokens + (requested ?? 1) > contextLength) throw overflow(requested, leastTokens, contextLength, 'at least ')

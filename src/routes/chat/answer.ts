@@ -1,17 +1,18 @@
 import type { FinishedEvent, GeneratedTokenEvent, PromptEvent } from '../../inference/contract/events.ts'
 import type { AnswerInProgress } from '../wire/dialect.ts'
-import { LazyList } from '../wire/json-pieces.ts'
-import { tokenNames } from '../wire/logprob.ts'
-import { type PromptLogprob, toPromptLogprobs } from '../wire/prompt-logprobs.ts'
-import { toWireTimings } from '../wire/timings.ts'
-import { toWireUsage } from '../wire/usage.ts'
-import { type ChatChunkChoice, ChoiceReader, toolCallId } from './deltas.ts'
-import { type ChatLogprob, toChatLogprob } from './logprobs.ts'
+import { LazyList } from '../wire/json/json-pieces.ts'
+import { tokenNames } from '../wire/response/logprob.ts'
+import { allPromptLogprobs } from '../wire/response/prompt-logprobs.ts'
+import { toWireTimings } from '../wire/response/timings.ts'
+import { toWireUsage } from '../wire/response/usage.ts'
+import type { LazyWire } from '../wire/response/wire-type.ts'
+import { ChoiceReader, toChatLogprob, toolCallId } from './deltas.ts'
 import { head } from './present.ts'
+import type { ChatChunkChoice, ChatCompletionSchema, ChatLogprob } from './schema.ts'
 import type { ToolCall } from './tool-calls.ts'
 import type { ChatView } from './view.ts'
 
-/** A choice of the log. Its events are kept only where the answer lists its tokens. */
+/** A choice in the log. Its token events are kept only if the response lists tokens. */
 interface ChoiceState {
   readonly reader: ChoiceReader
   content: string
@@ -21,8 +22,8 @@ interface ChoiceState {
 }
 
 /**
- * A whole response that grows event by event. It holds events, which the log shares, and makes of them what it says
- * while that is written.
+ * A whole response that is built event by event. Long lists keep references to events, which the log shares, and are
+ * converted while the response is sent.
  */
 export function openChat(view: ChatView): AnswerInProgress {
   const computed = view.areEqual ? 1 : view.choices
@@ -32,11 +33,11 @@ export function openChat(view: ChatView): AnswerInProgress {
   )
   const prompts: PromptEvent[] = []
   const listsTokens = view.withLogprobs || view.promptTokenIds !== null
-  let end: FinishedEvent | null = null
+  let finished: FinishedEvent | null = null
   return {
     push(event) {
       if (event.kind === 'prompt') prompts.push(event)
-      if (event.kind === 'finished') end = event
+      if (event.kind === 'finished') finished = event
       const choice = event.kind === 'token' ? choices[event.choice] : undefined
       if (event.kind !== 'token' || choice === undefined) return
       if (listsTokens) choice.tokens.push(event)
@@ -46,27 +47,29 @@ export function openChat(view: ChatView): AnswerInProgress {
       for (const call of delta.delta.tool_calls ?? []) choice.calls.push(call.function)
       choice.last = delta
     },
-    toResponse: () => ({
+    toResponse: (): LazyWire<typeof ChatCompletionSchema> => ({
       ...head(view, 'chat.completion'),
       choices: Array.from({ length: view.choices }, (_, index) => toChoice(view, choices[view.areEqual ? 0 : index], index)),
-      usage: end === null ? null : toWireUsage(end.usage),
-      ...(view.withTimings && end !== null && { timings: toWireTimings(end.timings, end.usage) }),
-      ...(view.promptLogprobs !== null && { prompt_logprobs: new LazyList(() => promptLogprobs(view, prompts)) }),
+      usage: finished === null ? null : toWireUsage(finished.usage),
+      ...(view.withTimings && finished !== null && { timings: toWireTimings(finished.timings, finished.usage) }),
+      ...(view.promptLogprobs !== null && {
+        prompt_logprobs: new LazyList(() => allPromptLogprobs(prompts, view.promptLogprobs ?? 0, tokenNames(view.tokensAsIds)))
+      }),
       ...(view.promptTokenIds !== null && { prompt_token_ids: view.promptTokenIds })
     })
   }
 }
 
-function toChoice(view: ChatView, choices: ChoiceState | undefined, index: number) {
-  const { content = '', calls = [], last = null, tokens = [] } = choices ?? {}
+function toChoice(view: ChatView, choice: ChoiceState | undefined, index: number) {
+  const { content = '', calls = [], last = null, tokens = [] } = choice ?? {}
   return {
     index,
     message: {
-      role: 'assistant',
+      role: 'assistant' as const,
       content: content === '' && calls.length > 0 ? null : content,
       refusal: null,
       ...(calls.length > 0 && {
-        tool_calls: calls.map((call, at) => ({ id: toolCallId(view, index, at), type: 'function', function: call }))
+        tool_calls: calls.map((call, at) => ({ id: toolCallId(view, index, at), type: 'function' as const, function: call }))
       })
     },
     logprobs: view.withLogprobs ? { content: new LazyList(() => logprobsOf(view, tokens)), refusal: null } : null,
@@ -83,8 +86,4 @@ function* logprobsOf(view: ChatView, tokens: readonly GeneratedTokenEvent[]): Ge
 
 function* idsOf(tokens: readonly GeneratedTokenEvent[]): Generator<number, void> {
   for (const { tokenId } of tokens) yield tokenId
-}
-
-function* promptLogprobs({ promptLogprobs: count, tokensAsIds }: ChatView, events: readonly PromptEvent[]): Generator<PromptLogprob, void> {
-  for (const event of events) yield* toPromptLogprobs(event, count ?? 0, tokenNames(tokensAsIds))
 }

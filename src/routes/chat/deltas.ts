@@ -1,45 +1,19 @@
 import { createHash } from 'node:crypto'
-import type { ChoiceEnd, GeneratedTokenEvent } from '../../inference/contract/events.ts'
-import { type TokenName, tokenNames } from '../wire/logprob.ts'
-import { type ChatLogprob, toChatLogprob } from './logprobs.ts'
-import { type Read, type ToolCall, type ToolCallReader, toolCallReader } from './tool-calls.ts'
+import type { ChoiceEnd, GeneratedTokenEvent, ScoredAlternative, TokenScore } from '../../inference/contract/events.ts'
+import { finite, type TokenName, tokenNames } from '../wire/response/logprob.ts'
+import type { ChatChunkChoice, ChatLogprob, ToolCallDelta } from './schema.ts'
+import { type ParsedText, type ToolCall, type ToolCallReader, toolCallReader } from './tool-calls.ts'
 import type { ChatView } from './view.ts'
 
-export interface WireToolCall {
-  readonly id: string
-  readonly type: 'function'
-  readonly function: ToolCall
-}
-
-export interface MessageDelta {
-  /** Once, first. */
-  readonly role?: 'assistant'
-  readonly content?: string
-  /** Each complete. */
-  readonly tool_calls?: readonly (WireToolCall & { readonly index: number })[]
-}
-
-/** One choice of a chunk. */
-export interface ChatChunkChoice {
-  readonly index: number
-  readonly delta: MessageDelta
-  readonly logprobs: { readonly content: readonly ChatLogprob[]; readonly refusal: null } | null
-  readonly finish_reason: ChoiceEnd['reason'] | 'tool_calls' | null
-  /** vLLM's: the stop string or stop token that ended the choice. */
-  readonly stop_reason: string | number | null
-  /** vLLM's, with `return_token_ids`. */
-  readonly token_ids?: readonly number[]
-}
-
 /**
- * What opens a choice in a stream. It says nothing yet, as at OpenAI: the stream helper of OpenAI's client for
- * JavaScript counts the log-probabilities of a choice's first chunk twice.
+ * The first delta of a choice in a stream. It has no content, as at OpenAI: the stream helper of OpenAI's client for
+ * JavaScript counts the log-probabilities of the first chunk of a choice twice.
  */
 export function openingOf(choice: number): ChatChunkChoice {
   return { index: choice, delta: { role: 'assistant', content: '' }, logprobs: null, finish_reason: null, stop_reason: null }
 }
 
-/** Reads the tokens of one choice in their order. Only calls of tools make it remember anything. */
+/** Converts the token events of one choice, in order, to deltas. It has state only if tool calls are parsed. */
 export class ChoiceReader {
   readonly #view: ChatView
   readonly #calls: ToolCallReader | null
@@ -52,7 +26,7 @@ export class ChoiceReader {
     this.#nameOf = tokenNames(view.tokensAsIds)
   }
 
-  /** null when the token adds nothing that a client could see. */
+  /** Null if the token adds nothing that a client can see. */
   read(event: GeneratedTokenEvent): ChatChunkChoice | null {
     const { content, calls } = this.#textOf(event)
     const delta = {
@@ -70,19 +44,19 @@ export class ChoiceReader {
     }
   }
 
-  #textOf({ text, end }: GeneratedTokenEvent): Read {
+  #textOf({ text, end }: GeneratedTokenEvent): ParsedText {
     if (this.#calls === null) return { content: text, calls: [] }
     const pushed = this.#calls.push(text)
-    if (end === null) return this.#counted(pushed)
+    if (end === null) return this.#limited(pushed)
     const rest = this.#calls.end()
-    return this.#counted({ content: pushed.content + rest.content, calls: [...pushed.calls, ...rest.calls] })
+    return this.#limited({ content: pushed.content + rest.content, calls: [...pushed.calls, ...rest.calls] })
   }
 
-  #counted({ content, calls }: Read): Read {
+  #limited({ content, calls }: ParsedText): ParsedText {
     return { content, calls: this.#view.parallelToolCalls ? calls : calls.slice(0, Math.max(0, 1 - this.#callCount)) }
   }
 
-  #toWire(call: ToolCall, choice: number): WireToolCall & { readonly index: number } {
+  #toWire(call: ToolCall, choice: number): ToolCallDelta {
     const index = this.#callCount++
     return { index, id: toolCallId(this.#view, choice, index), type: 'function', function: call }
   }
@@ -94,10 +68,24 @@ export class ChoiceReader {
 }
 
 /**
- * The id is made of the place: whoever presents the same stream again says the same. Mistral's templates want nine
- * letters or digits.
+ * The id of a tool call: derived from its position, so that it is the same whenever the stream is presented. Mistral's
+ * templates require nine letters or digits.
  */
 export function toolCallId({ id, toolCalls }: ChatView, choice: number, index: number): string {
   const hash = createHash('sha256').update(`${id} ${choice} ${index}`).digest('hex')
   return toolCalls === 'mistral' ? hash.slice(0, 9) : `call_${hash.slice(0, 24)}`
+}
+
+const UTF8 = new TextEncoder()
+const PARTIAL = /^bytes:(?:\\x[0-9a-f]{2})+$/
+
+export function toChatLogprob(score: TokenScore, nameOf: TokenName): ChatLogprob {
+  const entry = (token: ScoredAlternative) => ({ token: nameOf(token), logprob: finite(token.logprob), bytes: bytesOf(token.text) })
+  return { ...entry({ ...score, logprob: score.logprob ?? Number.NEGATIVE_INFINITY }), top_logprobs: score.top.map(entry) }
+}
+
+/** The text of a token that is not whole UTF-8 is `bytes:\xe2\x80`. */
+function bytesOf(token: string): number[] {
+  if (!PARTIAL.test(token)) return Array.from(UTF8.encode(token))
+  return Array.from(token.matchAll(/\\x(..)/g), ([, hex]) => Number.parseInt(hex ?? '', 16))
 }

@@ -1,26 +1,26 @@
 import { LIMITS } from '../../inference/contract/limits.ts'
 import type { ChatFacts, TemplateMessage, TemplateToolCall } from '../../inference/contract/text-port.ts'
-import { invalid } from '../wire/fields/invalid.ts'
-import { measureJson } from '../wire/fields/json-bounds.ts'
+import { invalid } from '../wire/errors/service-errors.ts'
+import { JsonBudget, parseJson } from '../wire/json/json-bounds.ts'
 import type { ChatMessages } from './message-fields.ts'
 
 type Message = ChatMessages[number]
 
 export interface History {
   readonly messages: readonly TemplateMessage[]
-  /** Calls whose arguments are no JSON object: the template is given `{}` instead. */
+  /** Number of calls whose arguments are not a JSON object; the template receives `{}` instead. */
   readonly unreadableCalls: number
 }
 
 /**
- * The client's messages in the words of chat templates. The older `function_call` and role `function` become a call and
- * the message of a tool; where the message of a tool does not name its function, the call that it answers does.
+ * Messages in the form that chat templates read. The deprecated `function_call` and role `function` are converted to
+ * tool calls and messages of role `tool`. A tool message without a name gets the name of the call that it answers.
  *
- * @throws {ServiceError} `invalid_request` where the arguments of all calls hold too much
+ * @throws {ServiceError} `invalid_request` when the arguments of all calls together are too large
  */
 export function toHistory(messages: ChatMessages, chat: Pick<ChatFacts, 'knowsDeveloper'>): History {
   const calls = new EarlierCalls()
-  const written = messages.map((message): TemplateMessage => {
+  const templateMessages = messages.map((message): TemplateMessage => {
     const { role, content, refusal, name, tool_call_id } = message
     switch (role) {
       case 'assistant':
@@ -33,15 +33,14 @@ export function toHistory(messages: ChatMessages, chat: Pick<ChatFacts, 'knowsDe
         return { role: role === 'developer' && !chat.knowsDeveloper ? 'system' : role, content, ...named(name) }
     }
   })
-  return { messages: written, unreadableCalls: calls.unreadable }
+  return { messages: templateMessages, unreadableCalls: calls.unreadable }
 }
 
 /**
- * The calls that earlier messages made. Their arguments are JSON within JSON, so that together they are bounded as the
- * body is.
+ * The tool calls of earlier messages. Their arguments are JSON within JSON: together they have the bounds of a body.
  */
 class EarlierCalls {
-  #members = 0
+  readonly #budget = new JsonBudget()
   readonly #nameById = new Map<string, string>()
   readonly #idByName = new Map<string, string>()
   unreadable = 0
@@ -56,7 +55,7 @@ class EarlierCalls {
     return this.#nameById.get(id ?? '')
   }
 
-  /** Of the last call of a function. */
+  /** Id of the last call of a function. */
   idOf(name: string | null | undefined): string | undefined {
     return this.#idByName.get(name ?? '')
   }
@@ -66,17 +65,16 @@ class EarlierCalls {
       this.#nameById.set(id, called.name)
       this.#idByName.set(called.name, id)
     }
-    this.#members += measureJson(called.arguments).members
-    if (this.#members > LIMITS.jsonMembers) {
+    if (this.#budget.exceeds(called.arguments)) {
       const bound = `Expected at most ${LIMITS.jsonMembers} arrays, objects and keys in the arguments of all calls`
       throw invalid('messages', `Invalid 'messages': the arguments of tool calls are too large. ${bound}, but got more.`)
     }
-    const given = readArguments(called.arguments)
-    if (given === null) this.unreadable++
-    return { ...(id !== undefined && { id }), type: 'function', function: { name: called.name, arguments: given ?? {} } }
+    const args = readArguments(called.arguments)
+    if (args === null) this.unreadable++
+    return { ...(id !== undefined && { id }), type: 'function', function: { name: called.name, arguments: args ?? {} } }
   }
 
-  /** For a call that came without one. Mistral's templates want nine letters or digits. */
+  /** An id for a call without one. Mistral's templates require nine letters or digits. */
   #newId(): string {
     for (let number = this.#nameById.size; ; number++) {
       const id = `call${String(number).padStart(5, '0')}`
@@ -85,15 +83,11 @@ class EarlierCalls {
   }
 }
 
-/** What `arguments` say; null for all that is no JSON object. */
+/** Parses `arguments`; null if they are not a JSON object. */
 function readArguments(text: string): object | null {
   if (text.trim() === '') return {}
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && !Array.isArray(value) ? value : null
-  } catch {
-    return null
-  }
+  const value = parseJson(text)
+  return typeof value === 'object' && !Array.isArray(value) ? value : null
 }
 
 function named(name: string | null | undefined): { readonly name?: string } {

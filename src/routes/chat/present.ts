@@ -1,13 +1,14 @@
 import type { FinishedEvent, GeneratedTokenEvent, LoggedEvent, PromptEvent } from '../../inference/contract/events.ts'
-import { tokenNames } from '../wire/logprob.ts'
-import { toPromptLogprobs } from '../wire/prompt-logprobs.ts'
-import { toWireTimings } from '../wire/timings.ts'
-import { toWireUsage, type WireUsage } from '../wire/usage.ts'
-import { type ChatChunkChoice, ChoiceReader, openingOf } from './deltas.ts'
+import { tokenNames } from '../wire/response/logprob.ts'
+import { toPromptLogprobs } from '../wire/response/prompt-logprobs.ts'
+import { toWireTimings } from '../wire/response/timings.ts'
+import { toWireUsage, type WireUsage } from '../wire/response/usage.ts'
+import { ChoiceReader, openingOf } from './deltas.ts'
+import type { ChatChunkChoice, ChatCompletionChunk } from './schema.ts'
 import type { ChatView } from './view.ts'
 
-/** Turns the events of one request, in their order, into chunks. */
-export function chunkMaker(view: ChatView): (event: LoggedEvent) => readonly object[] {
+/** Returns a function that converts the events of one request, in order, to chunks. */
+export function chunkMaker(view: ChatView): (event: LoggedEvent) => readonly ChatCompletionChunk[] {
   const deltas = deltaMaker(view)
   return event => {
     switch (event.kind) {
@@ -26,29 +27,29 @@ export function chunkMaker(view: ChatView): (event: LoggedEvent) => readonly obj
   }
 }
 
-function promptChunks(view: ChatView, event: PromptEvent): object[] {
+function promptChunks(view: ChatView, event: PromptEvent): ChatCompletionChunk[] {
   if (view.promptLogprobs === null) return []
   const scores = toPromptLogprobs(event, view.promptLogprobs, tokenNames(view.tokensAsIds))
   return [{ ...chunkHead(view), choices: [], prompt_logprobs: [...scores] }]
 }
 
-/** One for each choice, as at OpenAI. */
-function tokenChunks(view: ChatView, event: GeneratedTokenEvent, deltas: readonly ChatChunkChoice[]): object[] {
+/** One chunk per choice, as at OpenAI. */
+function tokenChunks(view: ChatView, event: GeneratedTokenEvent, deltas: readonly ChatChunkChoice[]): ChatCompletionChunk[] {
   const { choice, position, cachedTokens = 0 } = event
-  const openings = position === 0 ? shownAs(view, choice).map(openingOf) : []
+  const openings = position === 0 ? responseIndexes(view, choice).map(openingOf) : []
   return [
     ...openings.map(opening => toChunk(view, opening, usageSoFar(view, 0, cachedTokens))),
     ...deltas.map(delta => toChunk(view, delta, usageSoFar(view, position + 1, cachedTokens)))
   ]
 }
 
-/** vLLM's `continuous_usage_stats`: of the prompt and the one choice of a chunk. */
+/** vLLM's `continuous_usage_stats`: counts the prompt and the one choice of a chunk. */
 function usageSoFar({ promptTokens }: ChatView, completionTokens: number, cachedTokens: number): WireUsage | null {
   return promptTokens === null ? null : toWireUsage({ promptTokens, completionTokens, cachedTokens })
 }
 
-/** With `return_token_ids` the first chunk of all carries the prompt's ids. */
-function toChunk(view: ChatView, choice: ChatChunkChoice, usage: WireUsage | null): object {
+/** With `return_token_ids` the first chunk of the stream contains the ids of the prompt. */
+function toChunk(view: ChatView, choice: ChatChunkChoice, usage: WireUsage | null): ChatCompletionChunk {
   const isFirst = choice.index === 0 && choice.delta.role !== undefined
   return {
     ...chunkHead(view),
@@ -58,7 +59,7 @@ function toChunk(view: ChatView, choice: ChatChunkChoice, usage: WireUsage | nul
   }
 }
 
-function lastChunk(view: ChatView, { usage, timings }: FinishedEvent): object {
+function lastChunk(view: ChatView, { usage, timings }: FinishedEvent): ChatCompletionChunk {
   return {
     ...chunkHead(view),
     choices: [],
@@ -71,18 +72,18 @@ function deltaMaker(view: ChatView): (event: LoggedEvent) => readonly ChatChunkC
   const readers = Array.from({ length: view.choices }, () => new ChoiceReader(view))
   return event => {
     if (event.kind !== 'token') return []
-    return shownAs(view, event.choice).flatMap(choice => readers[choice]?.read({ ...event, choice }) ?? [])
+    return responseIndexes(view, event.choice).flatMap(choice => readers[choice]?.read({ ...event, choice }) ?? [])
   }
 }
 
-/** The indexes of a choice of the log: its own, or those of all that it stands for. */
-function shownAs(view: ChatView, choice: number): readonly number[] {
+/** The indexes that a choice of the log has in the response: its own, or those of all equal choices. */
+function responseIndexes(view: ChatView, choice: number): readonly number[] {
   return view.areEqual ? Array.from({ length: view.choices }, (_, index) => index) : [choice]
 }
 
 const chunkHead = (view: ChatView) => head(view, 'chat.completion.chunk')
 
-export function head(view: ChatView, object: 'chat.completion' | 'chat.completion.chunk') {
+export function head<Kind extends 'chat.completion' | 'chat.completion.chunk'>(view: ChatView, object: Kind) {
   return {
     id: view.id,
     object,

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ToolCallFormat } from '../../inference/contract/text-port.ts'
-import { jsonFault } from '../wire/fields/json-bounds.ts'
+import { jsonFault, parseJson } from '../wire/json/json-bounds.ts'
 
 export interface ToolCall {
   readonly name: string
@@ -8,19 +8,19 @@ export interface ToolCall {
   readonly arguments: string
 }
 
-/** What a piece of an answer comes to: text for the reader, and calls that are complete. */
-export interface Read {
+/** The content and the complete calls of a piece of a message. */
+export interface ParsedText {
   readonly content: string
   readonly calls: readonly ToolCall[]
 }
 
 /**
- * Finds calls in the text of one choice as it comes. Text that might begin a call is held back; what turns out to be
- * none is given out as it was.
+ * Incremental parser for tool calls in the text of one choice. Text that may begin a call is held back, and released
+ * unchanged if it turns out to be no call.
  */
 export interface ToolCallReader {
-  push(text: string): Read
-  end(): Read
+  push(text: string): ParsedText
+  end(): ParsedText
 }
 
 export function toolCallReader(format: ToolCallFormat): ToolCallReader {
@@ -28,9 +28,9 @@ export function toolCallReader(format: ToolCallFormat): ToolCallReader {
     case 'hermes':
       return taggedCalls()
     case 'llama3':
-      return jsonAnswer('', text => callsOf(parseJson(`[${text.replaceAll(/\}\s*;\s*\{/g, '},{')}]`)))
+      return jsonMessage('', text => callsOf(parseBounded(`[${text.replaceAll(/\}\s*;\s*\{/g, '},{')}]`)))
     case 'mistral':
-      return jsonAnswer('[TOOL_CALLS]', text => callsOf(parseJson(text)))
+      return jsonMessage('[TOOL_CALLS]', text => callsOf(parseBounded(text)))
     default:
       return format satisfies never
   }
@@ -40,17 +40,17 @@ const OPEN = '<tool_call>'
 const CLOSE = '</tool_call>'
 
 /**
- * `<tool_call>{"name": …, "arguments": {…}}</tool_call>`, between texts if the model likes. White space around calls is
- * nobody's.
+ * `<tool_call>{"name": …, "arguments": {…}}</tool_call>`, with optional text around it. White space next to calls is
+ * dropped.
  */
 function taggedCalls(): ToolCallReader {
   let held = ''
-  /** What stands for the beginning of a call that turns out to be none. */
+  /** White space and tag before the current call: released as text if it turns out to be no call. */
   let opening = OPEN
   let isInside = false
   let hasCalled = false
 
-  function read(isEnd: boolean): Read {
+  function read(isEnd: boolean): ParsedText {
     let content = ''
     const calls: ToolCall[] = []
     for (;;) {
@@ -78,14 +78,14 @@ function taggedCalls(): ToolCallReader {
   }
 
   function take(json: string, otherwise: string, calls: ToolCall[]): string {
-    const [call] = callsOf([parseJson(json)]) ?? []
+    const [call] = callsOf([parseBounded(json)]) ?? []
     if (call === undefined) return otherwise
     calls.push(call)
     hasCalled = true
     return ''
   }
 
-  /** A call that the model's end cut off behind its JSON is a call. */
+  /** A call whose closing tag is missing at the end of the text counts if its JSON is complete. */
   function rest(calls: ToolCall[]): string {
     if (isInside) return take(held, opening + held, calls)
     return hasCalled ? held.trimEnd() : held
@@ -100,7 +100,7 @@ function taggedCalls(): ToolCallReader {
   }
 }
 
-/** Length of the end of a text that may be the space before a call and the beginning of its tag. */
+/** Length of the end of a text that may be white space before a call and the start of its tag. */
 function undecided(text: string): number {
   let tag = Math.min(text.length, OPEN.length - 1)
   while (tag > 0 && !text.endsWith(OPEN.slice(0, tag))) tag--
@@ -108,8 +108,8 @@ function undecided(text: string): number {
   return tag + before.length - before.trimEnd().length
 }
 
-/** An answer that is calls and nothing else, known as such by its end. */
-function jsonAnswer(marker: string, parse: (text: string) => readonly ToolCall[] | null): ToolCallReader {
+/** A message that consists of calls only, which is known at its end. */
+function jsonMessage(marker: string, parse: (text: string) => readonly ToolCall[] | null): ToolCallReader {
   const first = marker === '' ? '{' : '['
   let held = ''
   let isText = false
@@ -124,7 +124,7 @@ function jsonAnswer(marker: string, parse: (text: string) => readonly ToolCall[]
     },
     end() {
       if (isText) return { content: '', calls: [] }
-      // The marker is a control token, which most tokenizers leave out of the text.
+      // Most tokenizers omit the marker, a control token, from the text.
       const json = held.trim()
       const calls = parse(json.startsWith(marker) ? json.slice(marker.length) : json)
       return calls === null ? { content: held, calls: [] } : { content: '', calls }
@@ -141,12 +141,7 @@ function callsOf(json: unknown): readonly ToolCall[] | null {
   return Calls.safeParse(json).data ?? null
 }
 
-/** Null for what is no JSON, or nests deeper than a client could send back. */
-function parseJson(text: string): unknown {
-  if (jsonFault(text) !== null) return null
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
+/** Undefined for a text that is not JSON, or exceeds the bounds within which a client can send it back. */
+function parseBounded(text: string): unknown {
+  return jsonFault(text) === null ? parseJson(text) : undefined
 }

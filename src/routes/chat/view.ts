@@ -5,38 +5,36 @@ import { type ModelCard, systemFingerprint } from '../models/model-card.ts'
 import type { ChatBody } from './body.ts'
 import { usesTools } from './conversation.ts'
 
-/**
- * All that presenting a request's events needs besides the events: plain data, the same for every reader of the stream.
- */
+/** The data that presenting a request needs besides its events: plain data, the same for every reader of the stream. */
 export const ChatView = z.object({
   id: z.string(),
   /** Unix seconds. */
   created: z.number(),
   model: z.string(),
   systemFingerprint: z.string().nullable(),
-  /** That the client is shown: `n`. */
+  /** Number of choices in the response: `n`. */
   choices: z.number(),
-  /** One is computed, and every choice shows it. */
+  /** Whether all choices are equal: the log contains one. */
   areEqual: z.boolean(),
   withLogprobs: z.boolean(),
-  /** Alternatives that `prompt_logprobs` asks for; null: none. */
+  /** Number of alternatives of `prompt_logprobs`; null: no prompt logprobs. */
   promptLogprobs: z.number().nullable(),
-  /** Tokens are written `token_id:7`. */
+  /** Whether tokens are named `token_id:7`. */
   tokensAsIds: z.boolean(),
   includeUsage: z.boolean(),
-  /** Of the prompt, if every chunk shall tell the usage so far. */
+  /** Number of prompt tokens if every chunk contains the usage so far, else null. */
   promptTokens: z.number().nullable(),
   withTimings: z.boolean(),
-  /** How calls are written; null when no tools were offered. */
+  /** Format of tool calls; null if the prompt has no tools. */
   toolCalls: z.enum(['hermes', 'llama3', 'mistral']).nullable(),
-  /** Of several calls all count, else the first. */
+  /** Whether a message may contain several calls; else only the first. */
   parallelToolCalls: z.boolean(),
-  /** The prompt's ids, if the answer shall carry token ids. */
+  /** Token ids of the prompt if the response contains token ids, else null. */
   promptTokenIds: z.array(z.number()).readonly().nullable()
 })
 export type ChatView = Readonly<z.output<typeof ChatView>>
 
-export function toChatView(body: ChatBody, request: GenerationRequest, card: ModelCard, chat: ChatFacts | null): ChatView {
+export function toView(body: ChatBody, request: GenerationRequest, card: ModelCard, chat: ChatFacts | null): ChatView {
   const includeUsage = body.stream_options?.include_usage ?? false
   const promptTokenIds = request.prompts[0]?.tokenIds ?? []
   return {

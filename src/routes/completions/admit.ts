@@ -1,6 +1,6 @@
 import { ServiceError } from '../../inference/contract/errors.ts'
 import type { GenerationRequest } from '../../inference/contract/request.ts'
-import { invalid } from '../wire/fields/invalid.ts'
+import { invalid } from '../wire/errors/service-errors.ts'
 import { type Admission, assertRequest, toChoices, toInternalFields } from '../wire/request/admission.ts'
 import { admitSampling } from '../wire/request/admit-sampling.ts'
 import { assertAnswerSize } from '../wire/request/answer-size.ts'
@@ -11,8 +11,8 @@ import { encodePrompts } from './encode-prompts.ts'
 import type { PromptInput } from './prompt-field.ts'
 
 /**
- * The client's words end here; behind this line everything is in house words, tokenized and within the limits.
- * Everything that can be refused without work is refused before the texts are encoded.
+ * Turns a body into a request in internal form: tokenized, and within the limits. Checks that need no tokenizer come
+ * first.
  *
  * @throws {ServiceError} `invalid_request`, `model_not_found`, `context_overflow`
  */
@@ -40,7 +40,7 @@ export async function admit(body: CompletionBody, admission: Admission): Promise
   }
 }
 
-/** A prompt is told by each of its choices: as echo, with its log-probabilities, and as ids. */
+/** Each choice repeats its prompt: as echo, with log-probabilities, and as ids. */
 function assertSize(body: CompletionBody, prompts: readonly (readonly number[])[], newTokens: number, topLogprobs: number | null): void {
   const { n, best_of, echo, logprobs, logprob_token_ids, prompt_logprobs, return_token_ids } = body
   const choices = best_of ?? n
@@ -55,7 +55,7 @@ function assertSize(body: CompletionBody, prompts: readonly (readonly number[])[
   assertAnswerSize(parts, choices * prompts.length === 1 ? 'max_tokens' : field)
 }
 
-/** Ranking needs the score of every token; one pass over the prompt serves both of those who want its scores. */
+/** Ranking needs the score of every token. `echo` and `prompt_logprobs` share one pass over the prompt. */
 function toScores(body: CompletionBody, isRanked: boolean) {
   const { echo, logprobs, logprob_token_ids, prompt_logprobs } = body
   const echoed = echo ? logprobs : null
@@ -66,20 +66,20 @@ function toScores(body: CompletionBody, isRanked: boolean) {
   }
 }
 
-/** OpenAI's default of 16 shrinks to the room there is. */
+/** OpenAI's default of 16 is reduced to what fits the context. */
 function lengthOf(body: CompletionBody, prompts: readonly (readonly number[])[], contextLength: number): number {
   const promptTokens = prompts.reduce((longest, ids) => Math.max(longest, ids.length), 0)
   const length = { requested: body.max_tokens, fallback: DEFAULT_MAX_TOKENS, minTokens: body.min_tokens, promptTokens, contextLength }
   return maxNewTokens(length, () => overflow(body, promptTokens, contextLength, ''))
 }
 
-/** Refuses texts that cannot fit the context, whatever their tokens are, before any of them is tokenized. */
+/** Refuses texts that cannot fit the context, by a lower bound of their tokens, before any of them is tokenized. */
 function assertMayFit(body: CompletionBody, prompt: PromptInput, { text, card }: Pick<Admission, 'text' | 'card'>): void {
   if (prompt.kind === 'ids' || body.truncate_prompt_tokens !== null) return
   const tooMany = card.contextLength + 1
   const suffixTokens = body.suffix === null ? 0 : text.leastTokens(body.suffix, tooMany)
-  for (const one of prompt.texts) {
-    const leastTokens = suffixTokens + text.leastTokens(one, tooMany)
+  for (const promptText of prompt.texts) {
+    const leastTokens = suffixTokens + text.leastTokens(promptText, tooMany)
     if (leastTokens + (body.max_tokens ?? 1) > card.contextLength) throw overflow(body, leastTokens, card.contextLength, 'at least ')
   }
 }

@@ -1,16 +1,18 @@
 import type { FinishedEvent, GeneratedTokenEvent, PromptEvent, TokenScore } from '../../inference/contract/events.ts'
 import type { AnswerInProgress } from '../wire/dialect.ts'
-import { LazyList } from '../wire/json-pieces.ts'
-import { tokenNames } from '../wire/logprob.ts'
-import { type PromptLogprob, toPromptLogprobs } from '../wire/prompt-logprobs.ts'
-import { toWireTimings } from '../wire/timings.ts'
-import { toWireUsage } from '../wire/usage.ts'
-import { toLazyLogprobs } from './completion-logprobs.ts'
+import { LazyList } from '../wire/json/json-pieces.ts'
+import { tokenNames } from '../wire/response/logprob.ts'
+import { allPromptLogprobs } from '../wire/response/prompt-logprobs.ts'
+import { toWireTimings } from '../wire/response/timings.ts'
+import { toWireUsage } from '../wire/response/usage.ts'
+import type { LazyWire } from '../wire/response/wire-type.ts'
 import { echoedScores } from './deltas.ts'
+import { toLazyLogprobs } from './logprobs.ts'
 import { head } from './present.ts'
+import type { ChoiceSchema, CompletionSchema } from './schema.ts'
 import type { CompletionView } from './view.ts'
 
-/** A choice of the log. Its events are kept only where the answer lists its tokens. */
+/** A choice in the log. Its token events are kept only if the response lists tokens. */
 interface ChoiceState {
   text: string
   hasBegun: boolean
@@ -18,15 +20,16 @@ interface ChoiceState {
   readonly tokens: GeneratedTokenEvent[]
 }
 
-/** A prompt of the log, if it is part of the answer. */
-interface Echoed {
+/** The echoed text of a prompt, and its events with scores. */
+interface PromptState {
   text: string
   readonly events: PromptEvent[]
 }
 
 /**
- * A whole response that grows event by event. It holds events, which the log shares, and makes of them what it says
- * while that is written. Of many choices the best are shown as they are ranked in the end, and before that the first.
+ * A whole response that is built event by event. Long lists keep references to events, which the log shares, and are
+ * converted while the response is sent. Of several candidates per prompt it shows the best according to the final
+ * ranking, and before the end the first ones.
  */
 export function openCompletion(view: CompletionView): AnswerInProgress {
   const { promptCount, computedPerPrompt, choicesPerPrompt } = view
@@ -34,15 +37,15 @@ export function openCompletion(view: CompletionView): AnswerInProgress {
     { length: promptCount * computedPerPrompt },
     (): ChoiceState => ({ text: '', hasBegun: false, end: null, tokens: [] })
   )
-  const prompts = Array.from({ length: promptCount }, (): Echoed => ({ text: '', events: [] }))
+  const prompts = Array.from({ length: promptCount }, (): PromptState => ({ text: '', events: [] }))
   const listsTokens = view.topLogprobs !== null || view.tokenIds !== null
-  let end: FinishedEvent | null = null
+  let finished: FinishedEvent | null = null
 
-  function toChoice(computed: number, index: number) {
-    const promptIndex = Math.floor(computed / computedPerPrompt)
-    const choice = choices[computed]
+  function toChoice(choiceIndex: number, index: number): LazyWire<typeof ChoiceSchema> {
+    const promptIndex = Math.floor(choiceIndex / computedPerPrompt)
+    const choice = choices[choiceIndex]
     const prompt = prompts[promptIndex]
-    const hasEnded = view.scoresOnly && end !== null
+    const hasEnded = view.scoresOnly && finished !== null
     const promptIds = choice?.hasBegun === true || hasEnded ? view.tokenIds?.[promptIndex] : undefined
     return {
       text: `${prompt?.text ?? ''}${choice?.text ?? ''}`,
@@ -59,16 +62,16 @@ export function openCompletion(view: CompletionView): AnswerInProgress {
     }
   }
 
-  /** By their numbers in the log. */
-  function shown(): readonly number[] {
-    if (end?.ranking !== undefined) return end.ranking
-    const ofEach = Array.from({ length: choicesPerPrompt }, (_, i) => Math.min(i, computedPerPrompt - 1))
-    return prompts.flatMap((_, promptIndex) => ofEach.map(i => promptIndex * computedPerPrompt + i))
+  /** Indexes in the log of the choices that the response shows. */
+  function shownChoices(): readonly number[] {
+    if (finished?.ranking !== undefined) return finished.ranking
+    const offsets = Array.from({ length: choicesPerPrompt }, (_, i) => Math.min(i, computedPerPrompt - 1))
+    return prompts.flatMap((_, promptIndex) => offsets.map(offset => promptIndex * computedPerPrompt + offset))
   }
 
   return {
     push(event) {
-      if (event.kind === 'finished') end = event
+      if (event.kind === 'finished') finished = event
       if (event.kind === 'prompt') {
         const prompt = prompts[event.promptIndex]
         if (view.echo && prompt !== undefined) prompt.text += event.text
@@ -81,11 +84,11 @@ export function openCompletion(view: CompletionView): AnswerInProgress {
       choice.end = event.end
       if (listsTokens) choice.tokens.push(event)
     },
-    toResponse: () => ({
+    toResponse: (): LazyWire<typeof CompletionSchema> => ({
       ...head(view),
-      choices: shown().map(toChoice),
-      usage: end === null ? null : toWireUsage(end.usage),
-      ...(view.withTimings && end !== null && { timings: toWireTimings(end.timings, end.usage) })
+      choices: shownChoices().map(toChoice),
+      usage: finished === null ? null : toWireUsage(finished.usage),
+      ...(view.withTimings && finished !== null && { timings: toWireTimings(finished.timings, finished.usage) })
     })
   }
 }
@@ -103,9 +106,6 @@ function* idsOf(tokens: readonly GeneratedTokenEvent[]): Generator<number, void>
   for (const { tokenId } of tokens) yield tokenId
 }
 
-function promptLogprobs({ promptLogprobs: count, tokensAsIds }: CompletionView, events: readonly PromptEvent[]): LazyList<PromptLogprob> {
-  const nameOf = tokenNames(tokensAsIds)
-  return new LazyList(function* () {
-    for (const event of events) yield* toPromptLogprobs(event, count ?? 0, nameOf)
-  })
+function promptLogprobs({ promptLogprobs: count, tokensAsIds }: CompletionView, events: readonly PromptEvent[]) {
+  return new LazyList(() => allPromptLogprobs(events, count ?? 0, tokenNames(tokensAsIds)))
 }

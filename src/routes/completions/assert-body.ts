@@ -1,14 +1,14 @@
 import { LIMITS } from '../../inference/contract/limits.ts'
 import type { TextPort } from '../../inference/contract/text-port.ts'
-import { invalid } from '../wire/fields/invalid.ts'
+import { invalid } from '../wire/errors/service-errors.ts'
 import { assertInVocabulary } from '../wire/request/admit-sampling.ts'
 import { assertMinTokens } from '../wire/request/max-new-tokens.ts'
 import { type CompletionBody, DEFAULT_MAX_TOKENS } from './body.ts'
 import type { PromptInput } from './prompt-field.ts'
 
 /**
- * What no single field tells: combinations, sizes that multiply, and what this model cannot. All of it before any text
- * is encoded.
+ * Checks that involve several fields or the model: combinations, products of sizes, unsupported features. They run
+ * before any text is tokenized.
  *
  * @throws {ServiceError} `invalid_request`
  */
@@ -19,7 +19,7 @@ export function assertBody(body: CompletionBody, prompt: PromptInput, text: Pick
   if (prompt.kind === 'ids') for (const ids of prompt.prompts) assertInVocabulary('prompt', ids, text.vocabularySize)
 }
 
-function assertChoices({ n, best_of, stream }: CompletionBody, prompts: number): void {
+function assertChoices({ n, best_of, stream }: CompletionBody, promptCount: number): void {
   if (best_of !== null && n > best_of) {
     throw invalid(
       'best_of',
@@ -30,13 +30,13 @@ function assertChoices({ n, best_of, stream }: CompletionBody, prompts: number):
   if (best_of !== null && best_of > n && stream) {
     throw invalid('best_of', `Invalid 'best_of': results cannot be streamed beyond 'n'. Expected at most ${n}, but got ${best_of} instead.`)
   }
-  const each = best_of ?? n
-  const choices = prompts * each
+  const perPrompt = best_of ?? n
+  const choices = promptCount * perPrompt
   if (choices <= LIMITS.choicesPerRequest) return
   const field = best_of === null ? 'n' : 'best_of'
   throw invalid(
     field,
-    `Invalid '${field}': too many choices. Expected at most ${LIMITS.choicesPerRequest} prompts × ${field}, but got ${prompts} × ${each} = ${choices} instead.`
+    `Invalid '${field}': too many choices. Expected at most ${LIMITS.choicesPerRequest} prompts × ${field}, but got ${promptCount} × ${perPrompt} = ${choices} instead.`
   )
 }
 
@@ -49,7 +49,7 @@ function assertLengths({ min_tokens, max_tokens, truncate_prompt_tokens }: Compl
 
 function assertSuffix({ echo }: CompletionBody, { facts }: Pick<TextPort, 'facts'>): void {
   if (facts.fillInTheMiddle === null) {
-    throw invalid('suffix', `Invalid 'suffix': this model was not taught to fill a gap. Expected null, but got a suffix.`)
+    throw invalid('suffix', `Invalid 'suffix': this model does not support fill-in-the-middle. Expected null, but got a suffix.`)
   }
-  if (echo) throw invalid('suffix', `Invalid 'suffix': a gap has no prompt to echo. Expected null where 'echo' is true, but got a suffix.`)
+  if (echo) throw invalid('suffix', `Invalid 'suffix': not available when 'echo' is true. Expected null, but got a suffix.`)
 }

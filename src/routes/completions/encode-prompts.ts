@@ -1,18 +1,17 @@
 import type { TextPort, TextWait } from '../../inference/contract/text-port.ts'
-import { invalid } from '../wire/fields/invalid.ts'
+import { invalid } from '../wire/errors/service-errors.ts'
 import type { CompletionBody } from './body.ts'
 import type { PromptInput } from './prompt-field.ts'
 
 type EncodedFields = Pick<CompletionBody, 'suffix' | 'add_special_tokens' | 'truncate_prompt_tokens' | 'max_tokens'>
 
 /**
- * The ids of each prompt, cut to its last tokens where the body says so, and put around a gap where a suffix follows
- * it.
+ * The token ids of each prompt: truncated if the body requests it, and in fill-in-the-middle form if there is a suffix.
  *
- * Where one does not fit the context around its gap it is returned alone: a suffix stands behind each of many prompts,
- * and may be long.
+ * If a prompt with its suffix does not fit the context, only that prompt is returned, which then is refused: the suffix
+ * may be long, and is repeated for every prompt.
  *
- * @param contextLength  what -1 cuts to, less the tokens that are to be generated
+ * @param contextLength  `truncate_prompt_tokens` -1 truncates to this, minus the tokens to generate
  * @throws {ServiceError} `invalid_request` when a prompt has no tokens
  */
 export async function encodePrompts(
@@ -23,17 +22,18 @@ export async function encodePrompts(
   wait: TextWait = {}
 ): Promise<readonly (readonly number[])[]> {
   const { suffix, add_special_tokens, truncate_prompt_tokens, max_tokens } = body
-  const gap = suffix === null ? null : text.facts.fillInTheMiddle
+  const middle = suffix === null ? null : text.facts.fillInTheMiddle
   const options = { ...wait, addSpecialTokens: add_special_tokens }
-  const [prompts, after] = await Promise.all([
+  const [prompts, suffixIds] = await Promise.all([
     prompt.kind === 'ids' ? prompt.prompts : Promise.all(prompt.texts.map(async one => await text.encode(one, options))),
     suffix === null ? [] : text.encode(suffix, { ...wait, addSpecialTokens: false })
   ])
-  if (prompts.some(ids => ids.length === 0)) throw invalid('prompt', `Invalid 'prompt': the text has no tokens. Expected at least one.`)
-  const around = gap === null ? 0 : after.length + 3
-  const longest = truncate_prompt_tokens === -1 ? Math.max(1, contextLength - around - (max_tokens ?? 0)) : truncate_prompt_tokens
+  if (prompts.some(ids => ids.length === 0))
+    throw invalid('prompt', `Invalid 'prompt': a prompt has no tokens. Expected at least one token.`)
+  const addedTokens = middle === null ? 0 : suffixIds.length + 3
+  const longest = truncate_prompt_tokens === -1 ? Math.max(1, contextLength - addedTokens - (max_tokens ?? 0)) : truncate_prompt_tokens
   const kept = longest === null ? prompts : prompts.map(ids => ids.slice(-longest))
-  if (gap === null) return kept
-  const unfit = kept.find(ids => ids.length + around > contextLength)
-  return (unfit === undefined ? kept : [unfit]).map(ids => [gap.prefix, ...ids, gap.suffix, ...after, gap.middle])
+  if (middle === null) return kept
+  const tooLong = kept.find(ids => ids.length + addedTokens > contextLength)
+  return (tooLong === undefined ? kept : [tooLong]).map(ids => [middle.prefix, ...ids, middle.suffix, ...suffixIds, middle.middle])
 }

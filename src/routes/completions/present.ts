@@ -1,33 +1,21 @@
 import type { FinishedEvent, LoggedEvent } from '../../inference/contract/events.ts'
-import { toWireTimings, type WireTimings } from '../wire/timings.ts'
-import { toWireUsage, type WireUsage } from '../wire/usage.ts'
-import { type CompletionChoice, toDeltas } from './deltas.ts'
+import { toWireTimings } from '../wire/response/timings.ts'
+import { toWireUsage, type WireUsage } from '../wire/response/usage.ts'
+import { toDeltas } from './deltas.ts'
+import type { Completion, CompletionChoice } from './schema.ts'
 import type { CompletionView } from './view.ts'
 
-/** One chunk of a stream: its `object` is that of a whole response. */
-export interface CompletionChunk {
-  readonly id: string
-  readonly object: 'text_completion'
-  readonly created: number
-  readonly model: string
-  readonly system_fingerprint?: string
-  readonly choices: readonly CompletionChoice[]
-  readonly usage?: WireUsage | null
-  readonly timings?: WireTimings
-}
-
 /**
- * The chunks that one event of the log makes: one as a rule, none if it shows nothing, one for each choice if each is
- * long.
+ * The chunks for one event: usually one, none if the event adds nothing, and one per choice if the choices are long.
  */
-export function* toChunks(view: CompletionView, event: LoggedEvent): Generator<CompletionChunk, void> {
+export function* toChunks(view: CompletionView, event: LoggedEvent): Generator<Completion, void> {
   const deltas = toDeltas(view, event)
   const groups = deltas.some(isLong) ? deltas.map(delta => [delta]) : deltas.length > 0 ? [deltas] : []
   for (const choices of groups) yield { ...head(view), choices, ...(view.includeUsage && { usage: usageSoFar(view, event) }) }
 }
 
-/** The last chunk of a stream that tells usage or timings. */
-export function toLastChunk(view: CompletionView, { usage, timings }: FinishedEvent): CompletionChunk {
+/** The last chunk of a stream with usage or timings. */
+export function toLastChunk(view: CompletionView, { usage, timings }: FinishedEvent): Completion {
   return {
     ...head(view),
     choices: [],
@@ -46,14 +34,14 @@ export function head(view: CompletionView) {
   }
 }
 
-/** Scores of a whole piece of a prompt, or all of its ids. */
+/** Contains the scores of several prompt tokens, or the ids of a whole prompt. */
 function isLong({ logprobs, prompt_token_ids }: CompletionChoice): boolean {
   return prompt_token_ids !== undefined || (logprobs !== null && logprobs.tokens.length > 1)
 }
 
 /**
- * vLLM's `continuous_usage_stats`: of the prompt and the one choice that a chunk goes on with, so that any chunk can be
- * made from its event alone.
+ * vLLM's `continuous_usage_stats`: counts the prompt and the one choice that a chunk continues, so that every chunk
+ * depends on its event alone.
  */
 function usageSoFar(view: CompletionView, event: LoggedEvent): WireUsage | null {
   if (view.promptTokens === null || event.kind !== 'token') return null

@@ -3,9 +3,7 @@ import type { GenerationRequest } from '../../inference/contract/request.ts'
 import { type ModelCard, systemFingerprint } from '../models/model-card.ts'
 import type { CompletionBody } from './body.ts'
 
-/**
- * All that presenting a request's events needs besides the events: plain data, the same for every reader of the stream.
- */
+/** The data that presenting a request needs besides its events: plain data, the same for every reader of the stream. */
 export const CompletionView = z.object({
   id: z.string(),
   /** Unix seconds. */
@@ -13,25 +11,25 @@ export const CompletionView = z.object({
   model: z.string(),
   systemFingerprint: z.string().nullable(),
   promptCount: z.number(),
-  /** That the client is shown: `n`. */
+  /** Number of choices in the response: `n`. */
   choicesPerPrompt: z.number(),
-  /** That there are in the log: fewer where one stands for equal ones, more where the best are shown. */
+  /** Number of choices in the log: 1 if all are equal, more than `n` with `best_of`. */
   computedPerPrompt: z.number(),
-  /** No tokens were asked for: every choice ends with the request itself. */
+  /** `max_tokens` is 0: every choice ends with the request itself. */
   scoresOnly: z.boolean(),
-  /** Alternatives that `logprobs` asks for; null: no logprobs. */
+  /** Number of alternatives of `logprobs`; null: no logprobs. */
   topLogprobs: z.number().nullable(),
-  /** The prompt is part of the text. */
+  /** Whether the text begins with the prompt. */
   echo: z.boolean(),
-  /** Alternatives that `prompt_logprobs` asks for; null: none. */
+  /** Number of alternatives of `prompt_logprobs`; null: no prompt logprobs. */
   promptLogprobs: z.number().nullable(),
-  /** Tokens are written `token_id:7`. */
+  /** Whether tokens are named `token_id:7`. */
   tokensAsIds: z.boolean(),
   includeUsage: z.boolean(),
-  /** Tokens of each prompt, if every chunk shall tell the usage so far. */
+  /** Number of tokens of each prompt if every chunk contains the usage so far, else null. */
   promptTokens: z.array(z.number()).readonly().nullable(),
   withTimings: z.boolean(),
-  /** The prompts' ids, if the answer shall carry token ids. */
+  /** Token ids of the prompts if the response contains token ids, else null. */
   tokenIds: z.array(z.array(z.number()).readonly()).readonly().nullable()
 })
 export type CompletionView = Readonly<z.output<typeof CompletionView>>

@@ -1,18 +1,15 @@
 import { type FastifyInstance, type FastifyPluginAsync, type FastifyReply, fastify } from 'fastify'
 
 export interface DocsRouteOptions {
-  /** OpenAPI 3.1; asked for once, when it is wanted. */
+  /** Creates the OpenAPI 3.1 document; called once, on the first request. */
   readonly document: () => object
 }
 
 const PAGE_URL = '/docs'
-/** Where the page finds its script, by the package's choice. */
+/** URL of the script of the page, set by the package. */
 const SCRIPT_URL = `${PAGE_URL}/js/scalar.js`
 
-/**
- * GET /openapi.json: what this server can be asked for; /docs shows it to people, with nothing that is fetched from
- * elsewhere.
- */
+/** GET /openapi.json, and /docs, which shows the document as a page without resources from other hosts. */
 export const docsRoute: FastifyPluginAsync<DocsRouteOptions> = async (app, { document }) => {
   let built: object | null = null
   let page: Promise<FastifyInstance> | null = null
@@ -27,13 +24,13 @@ export const docsRoute: FastifyPluginAsync<DocsRouteOptions> = async (app, { doc
   }
 
   app.get(PAGE_URL, { exposeHeadRoute: false }, async ({ url }, reply) => {
-    // Its script is named relative to it.
+    // The page refers to its script by a relative URL.
     return /^[^?]*\/(?:\?|$)/.test(url) ? await send(reply, `${PAGE_URL}/`) : reply.redirect(`${PAGE_URL}/`, 301)
   })
   app.get(SCRIPT_URL, { exposeHeadRoute: false }, async (_request, reply) => await send(reply, SCRIPT_URL))
 }
 
-/** The page with all its scripts is 5 MB of JavaScript: only those who look at it pay for it. */
+/** Loaded on demand: the page with its scripts is 5 MB of JavaScript. */
 async function openPage(): Promise<FastifyInstance> {
   const { default: reference } = await import('@scalar/fastify-api-reference')
   const page = fastify({ logger: false })

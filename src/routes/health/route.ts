@@ -1,13 +1,12 @@
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import type { Status } from './status.ts'
 
-/** As the router declares them. Probes come all the time, and without a key. */
+/** Route URLs of the probes, which need no API key and are logged at debug level only. */
 export const PROBE_URLS: ReadonlySet<string> = new Set(['/health', '/ready'])
 
 /**
- * GET /health (does this process work?) and GET /ready (may work be sent here?): 200 or 503. A queue that cannot be
- * reached makes a server not ready, and leaves it healthy: a restart would not help, and would end streams that go on
- * when the queue is back.
+ * GET /health (liveness) and GET /ready (readiness): 200 or 503. While the queue is unreachable the server is not
+ * ready, but healthy: a restart would not help, and would end streams that continue when the queue is reachable again.
  */
 export const healthRoute: FastifyPluginAsync<{ readonly status: Status }> = async (app, { status }) => {
   app.get('/health', async (_request, reply) => {

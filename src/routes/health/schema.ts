@@ -1,5 +1,5 @@
 import { z } from 'zod'
 
 export const StatusSchema = z
-  .looseObject({ status: z.enum(['ok', 'unhealthy', 'ready', 'not ready']) })
-  .meta({ id: 'Status', description: 'How the server is, and figures of it.' })
+  .looseObject({ status: z.enum(['ok', 'unhealthy', 'ready', 'not ready']).describe('Result of the probe.') })
+  .meta({ id: 'Status', description: 'Status of the server, with statistics.' })

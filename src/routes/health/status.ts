@@ -1,13 +1,13 @@
 import type { QueueDepth } from '../../queue/queue.ts'
 
-/** What the house knows of its own health. Open to everyone: names and numbers only, nothing secret. */
+/** Health of the server. Public: it contains names and numbers only, and no secrets. */
 export interface Status {
-  /** A worker has proved progress lately, or idles and answers; and texts can be tokenized. */
+  /** Whether a worker makes progress, or is idle and responds, and the tokenizer works. */
   isHealthy(): boolean
-  /** New work could be taken if the queue can be reached: models loaded, texts can be tokenized, not draining. */
+  /** Whether requests are accepted if the queue is reachable: models loaded, tokenizer working, not draining. */
   isReady(): boolean
-  /** Of this process and its workers alone: answers at once, whatever state the queue is in. */
+  /** Facts about this process and its workers, available without the queue. */
   detail(): Readonly<Record<string, string | number | boolean | null>>
-  /** Requests in the queue; null while it cannot be reached. */
+  /** Requests in the queue; null while it is unreachable. */
   depth(): Promise<QueueDepth | null>
 }

@@ -1,11 +1,11 @@
 import type { FastifyPluginAsync } from 'fastify'
 
 export interface MetricsRouteOptions {
-  /** The figures of this moment, in the text format of Prometheus. */
+  /** The current metrics in the Prometheus text format. */
   readonly exposition: () => Promise<{ readonly contentType: string; readonly body: string }>
 }
 
-/** GET /metrics, for Prometheus. */
+/** GET /metrics. */
 export const metricsRoute: FastifyPluginAsync<MetricsRouteOptions> = async (app, { exposition }) => {
   app.get('/metrics', async (_request, reply) => {
     const { contentType, body } = await exposition()

@@ -1,26 +1,25 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { TextFacts, TextPort } from '../../inference/contract/text-port.ts'
 import { assertServed, type ModelCard } from './model-card.ts'
+import type { Model, ModelList } from './schema.ts'
 
 export interface ModelsRouteOptions {
   readonly card: ModelCard
   readonly text: Pick<TextPort, 'facts'>
 }
 
-/**
- * GET /v1/models and /v1/models/{id}: the one model of this server. `max_model_len` is vLLM's, `capabilities` our own.
- */
+/** GET /v1/models and /v1/models/{id}. `max_model_len` is vLLM's field; `capabilities` is specific to this server. */
 export const modelsRoute: FastifyPluginAsync<ModelsRouteOptions> = async (app, { card, text }) => {
-  app.get('/v1/models', async () => ({ object: 'list', data: [toModel(card, text.facts)] }))
+  app.get('/v1/models', async (): Promise<ModelList> => ({ object: 'list', data: [toModel(card, text.facts)] }))
 
-  // A wildcard, because names such as `owner/model` are sent with and without their slash escaped.
+  // A wildcard, because clients send names such as `owner/model` with and without an escaped slash.
   app.get<{ Params: { '*': string } }>('/v1/models/*', async request => {
     assertServed(card, request.params['*'])
     return toModel(card, text.facts)
   })
 }
 
-function toModel(card: ModelCard, { chat, fillInTheMiddle }: TextFacts) {
+function toModel(card: ModelCard, { chat, fillInTheMiddle }: TextFacts): Model {
   return {
     id: card.servedModelName,
     object: 'model',

@@ -1,8 +1,8 @@
-/** Mistakes that a client may make at once, and per second in the long run. */
+/** Refused frames that a client may cause in a burst, and per second on average. */
 const BURST = 128
 const PER_SECOND = 16
 
-/** A token bucket over the frames of one socket that were refused for the client's own fault. */
+/** A token bucket for the frames of one socket that were refused because of the client. */
 export class MistakeLimit {
   readonly #clock: () => number
   #left = BURST
@@ -14,7 +14,7 @@ export class MistakeLimit {
     this.#countedAtMs = clock()
   }
 
-  /** Counts one. @returns whether it was one too many */
+  /** Counts a refused frame. @returns whether the limit is exceeded */
   exceeds(): boolean {
     const nowMs = this.#clock()
     this.#left = Math.min(BURST, this.#left + ((nowMs - this.#countedAtMs) * PER_SECOND) / 1000)

@@ -3,18 +3,18 @@ import websocket from '@fastify/websocket'
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
 import { LIMITS } from '../../inference/contract/limits.ts'
-import { errorBody } from '../wire/error-body.ts'
-import { assertSocketKey, SOCKET_URL, SOCKET_VERSION } from './handshake.ts'
+import { errorBody } from '../wire/errors/error-body.ts'
+import { type ClientMessageParser, clientMessageParser } from './client-message.ts'
+import { assertOwnOrigin, assertSocketKey, SOCKET_URL, SOCKET_VERSION } from './handshake.ts'
 import { MistakeLimit } from './mistake-limit.ts'
-import { assertOwnOrigin } from './origin.ts'
 import { type SessionParts, SocketSession } from './socket-session.ts'
 import { SocketWriter, type SocketWriterOptions } from './socket-writer.ts'
 
 export interface SocketRouteOptions extends SessionParts {
   readonly callerOf: (request: FastifyRequest) => string
-  /** Aborts when this process is about to go: sockets are told to come again elsewhere. */
+  /** Aborts when this process is about to exit: sockets are closed with a request to reconnect. */
   readonly leaving: AbortSignal
-  /** Emits `upgrade` for requests to open a socket; none: the server itself does. */
+  /** Emits `upgrade` for WebSocket requests; default: the HTTP server. */
   readonly upgrades?: Server
   readonly writer?: SocketWriterOptions
   readonly pingMs?: number
@@ -25,27 +25,28 @@ const PING_MS = 30_000
 const SOCKET_OPTIONS = {
   maxPayload: LIMITS.bodyBytes,
   perMessageDeflate: false,
-  // One message for each turn of the event loop, however many came in one read.
+  // One message per turn of the event loop, however many arrived in one read.
   allowSynchronousEvents: false,
-  /** Milliseconds after which a client that does not answer a close frame is cut off. */
+  /** Milliseconds to wait for the client's close frame before the connection is destroyed. */
   closeTimeout: 1000
 } as const
 /** RFC 6455 section 7.4, and the registry of close codes. */
 const CLOSE = { policyViolation: 1008, internalError: 1011, serviceRestart: 1012 } as const
-const COME_AGAIN = 'the server goes; come again'
+const RECONNECT = 'the server is shutting down; reconnect'
 
 /**
- * GET /v1/completions with an upgrade: many requests on one socket, each with the chunks that its SSE stream would
- * have.
+ * GET /v1/completions with an upgrade to WebSocket: concurrent requests of all APIs on one socket, each with the chunks
+ * of its SSE stream.
  */
 export const socketRoute: FastifyPluginAsync<SocketRouteOptions> = async (app, options) => {
   const closing = new AbortController()
+  const parseMessage = clientMessageParser(options.apis)
   await app.register(websocket, {
     errorHandler: breakSocket,
     options: { ...SOCKET_OPTIONS, ...(options.upgrades !== undefined && { server: options.upgrades }) },
     preClose(done) {
       closing.abort()
-      for (const socket of this.websocketServer.clients) socket.close(CLOSE.serviceRestart, COME_AGAIN)
+      for (const socket of this.websocketServer.clients) socket.close(CLOSE.serviceRestart, RECONNECT)
       done()
     }
   })
@@ -64,30 +65,31 @@ export const socketRoute: FastifyPluginAsync<SocketRouteOptions> = async (app, o
         .headers({ upgrade: 'websocket', 'sec-websocket-version': SOCKET_VERSION })
         .send(errorBody(message, 'invalid_request_error', null))
     },
-    // Without an upgrade there is nothing to get.
+    // A GET without an upgrade.
     handler: (_request, reply) => reply.callNotFound(),
     wsHandler(socket, request) {
-      if (closing.signal.aborted) socket.close(CLOSE.serviceRestart, COME_AGAIN)
-      else serveSocket(socket, request, options)
+      if (closing.signal.aborted) socket.close(CLOSE.serviceRestart, RECONNECT)
+      else serveSocket(socket, request, parseMessage, options)
     }
   })
 }
 
-function serveSocket(socket: WebSocket, request: FastifyRequest, options: SocketRouteOptions): void {
+function serveSocket(socket: WebSocket, request: FastifyRequest, parseMessage: ClientMessageParser, options: SocketRouteOptions): void {
   const { leaving } = options
   const writer = new SocketWriter(socket, options.writer ?? WRITER_LIMITS)
   const mistakes = new MistakeLimit(options.clock)
   const session = new SocketSession(options, {
     caller: options.callerOf(request),
+    parseMessage,
     writer,
     onMistake() {
-      if (mistakes.exceeds()) socket.close(CLOSE.policyViolation, 'too many frames that are refused')
+      if (mistakes.exceeds()) socket.close(CLOSE.policyViolation, 'too many invalid frames')
     },
     onEnded: facts => request.log.info({ route: 'websocket', ...facts }, 'request'),
-    onBug: error => request.log.error({ err: error }, 'a request on a socket broke')
+    onBug: error => request.log.error({ err: error }, 'a request on a WebSocket failed')
   })
   const ping = keepAlive(socket, options.pingMs ?? PING_MS)
-  const leave = () => socket.close(CLOSE.serviceRestart, COME_AGAIN)
+  const leave = () => socket.close(CLOSE.serviceRestart, RECONNECT)
   leaving.addEventListener('abort', leave)
   socket.on('message', (data, isBinary) => {
     if (socket.readyState !== socket.OPEN) return
@@ -99,11 +101,11 @@ function serveSocket(socket: WebSocket, request: FastifyRequest, options: Socket
     leaving.removeEventListener('abort', leave)
     session
       .leave(leaving.aborted)
-      .catch((error: unknown) => request.log.error({ err: error }, 'requests of a closed socket could not be cancelled'))
+      .catch((error: unknown) => request.log.error({ err: error }, 'requests of a closed WebSocket could not be cancelled'))
   })
 }
 
-/** Reads no more of a client that does not read: every message has an answer. */
+/** Backpressure: reads no more messages from a client that does not read its responses. */
 function readAtPace(socket: WebSocket, writer: SocketWriter): void {
   if (writer.hasRoom || socket.isPaused) return
   socket.pause()
@@ -111,19 +113,19 @@ function readAtPace(socket: WebSocket, writer: SocketWriter): void {
 }
 
 /**
- * For a frame against the protocol (too large, no UTF-8) `ws` closes the socket with the right code itself; anything
- * else is a bug.
+ * For protocol errors (a frame that is too large or not UTF-8) `ws` closes the socket itself, with the right code;
+ * every other error is a bug.
  */
 function breakSocket(error: Error, socket: WebSocket, request: FastifyRequest): void {
   if (socket.readyState !== socket.OPEN) {
-    request.log.debug({ err: error }, 'a socket broke')
+    request.log.debug({ err: error }, 'a WebSocket failed')
     return
   }
-  request.log.error({ err: error }, 'a socket could not be served')
+  request.log.error({ err: error }, 'a WebSocket could not be served')
   socket.close(CLOSE.internalError)
 }
 
-/** Ends sockets whose other end is gone without a word: no pong since the last ping. */
+/** Terminates sockets that have not answered the last ping with a pong. */
 function keepAlive(socket: WebSocket, pingMs: number): NodeJS.Timeout {
   let answered = true
   socket.on('pong', () => {

@@ -1,39 +1,39 @@
 import { type ErrorCode, ServiceError } from '../../inference/contract/errors.ts'
 import { eventLoopTurn } from '../../inference/contract/event-loop.ts'
+import { invariant } from '../../inference/contract/invariant.ts'
 import { type GenerationQueue, pagesOf, type QueueEvent } from '../../queue/queue.ts'
-import { assertEmitted } from '../wire/assert-emitted.ts'
-import { type Dialect, type Presenter, presenterOf, recall, toStored } from '../wire/dialect.ts'
-import { toServiceError } from '../wire/early-failure.ts'
-import { INTERNAL_ERROR, toErrorBody } from '../wire/error-body.ts'
-import { follow } from '../wire/follow.ts'
-import { framesOf } from '../wire/frames.ts'
-import type { RequestParser } from '../wire/request/request-parser.ts'
+import { type Presenter, presenterOf, recall, toStored } from '../wire/dialect.ts'
+import { INTERNAL_ERROR, toErrorBody } from '../wire/errors/error-body.ts'
+import { fromFailure, invalid, nullIfNotFound, shuttingDown } from '../wire/errors/service-errors.ts'
+import type { GenerationApi } from '../wire/generation-api.ts'
 import { counted, openRequestStats, type RequestFacts, type RequestStats } from '../wire/request/request-stats.ts'
-import { type ClientMessage, type CreateMessage, idOf, parseClientMessage, type ResumeMessage } from './client-message.ts'
+import { follow } from '../wire/stream/follow.ts'
+import { framesOf } from '../wire/stream/frames.ts'
+import { assertEmitted, streamNotFound } from '../wire/stream/stored-stream.ts'
+import { type ClientMessage, type ClientMessageParser, type CreateMessage, idOf, type ResumeMessage } from './client-message.ts'
+import { type CreateParts, createRequest } from './create-request.ts'
 import type { ServerMessage } from './server-message.ts'
 import type { SocketWriter } from './socket-writer.ts'
 
-/** Requests that one socket may follow at once. */
+/** Maximum number of concurrent requests on one socket. */
 const MAX_REQUESTS = 64
-/** Ends of messages that the client could have known before. */
+/** Errors that the client could have avoided. */
 const MISTAKES: ReadonlySet<ErrorCode> = new Set(['invalid_request', 'context_overflow', 'not_found', 'model_not_found'])
 
-export interface SessionParts {
+export interface SessionParts extends CreateParts {
   readonly queue: Pick<GenerationQueue, 'submit' | 'deliveryPolicy' | 'snapshot' | 'entries' | 'events' | 'cancel'>
-  readonly dialects: readonly Dialect[]
-  /** By the type of message that asks for it. */
-  readonly parsers: Readonly<Partial<Record<CreateMessage['type'], RequestParser>>>
+  readonly apis: readonly GenerationApi[]
   readonly isDraining: () => boolean
-  readonly servedModelName: string
   /** Unix milliseconds. */
   readonly clock: () => number
 }
 
-export interface SessionOf {
-  /** As delivery policies carry it. */
+export interface Connection {
+  /** The owner in delivery policies. */
   readonly caller: string
+  readonly parseMessage: ClientMessageParser
   readonly writer: SocketWriter
-  /** A message was refused for the client's own fault. */
+  /** Called when a message was refused because of the client. */
   readonly onMistake: () => void
   readonly onEnded: (facts: RequestFacts) => void
   readonly onBug: (error: unknown) => void
@@ -41,81 +41,75 @@ export interface SessionOf {
 
 interface Followed {
   readonly stop: AbortController
-  /** Known once the queue has admitted it. */
+  /** Null until the queue has admitted the request. */
   streamId: string | null
-  /** Whoever leaves it cancels it. */
+  /** Whether the request is cancelled when the socket closes. */
   cancels: boolean
 }
 
-/** One socket and the requests that it follows. Messages may come at any time; each is answered with its own id. */
+/** One socket and its requests. Messages may arrive at any time; every response has the id of its message. */
 export class SocketSession {
   readonly #parts: SessionParts
-  readonly #of: SessionOf
+  readonly #connection: Connection
   readonly #followed = new Map<string, Followed>()
 
-  constructor(parts: SessionParts, of: SessionOf) {
+  constructor(parts: SessionParts, connection: Connection) {
     this.#parts = parts
-    this.#of = of
-  }
-
-  get isIdle(): boolean {
-    return this.#followed.size === 0
+    this.#connection = connection
   }
 
   /**
-   * Resolves when the message has had its whole answer.
+   * Resolves when the message was answered completely.
    *
-   * @param text  null where the frame was binary
+   * @param text  null for a binary frame
    */
   async onMessage(text: string | null): Promise<void> {
     let id: string | null = null
     try {
-      if (text === null) throw new ServiceError('invalid_request', 'The frame is binary. Only text frames are read.')
-      const message = parseClientMessage(text)
+      if (text === null) throw new ServiceError('invalid_request', 'The frame is binary. Only text frames are supported.')
+      const message = this.#connection.parseMessage(text)
       id = message.id
       await this.#dispatch(message)
     } catch (error) {
       this.#emitError(id ?? idOf(text ?? ''), error)
-      if (error instanceof ServiceError && MISTAKES.has(error.code)) this.#of.onMistake()
+      if (error instanceof ServiceError && MISTAKES.has(error.code)) this.#connection.onMistake()
     }
   }
 
   /**
-   * The socket is gone: what nobody else is meant to read is cancelled.
+   * To be called when the socket has closed: cancels the requests that do not run in the background.
    *
-   * @param isSentAway  its client was told to read on elsewhere: nothing is cancelled
+   * @param isLeaving  whether this process closed the socket because it is about to exit: then clients resume
+   *   elsewhere, and nothing is cancelled
    */
-  async leave(isSentAway: boolean): Promise<void> {
+  async leave(isLeaving: boolean): Promise<void> {
     const left = [...this.#followed.values()]
     this.#followed.clear()
     for (const { stop } of left) stop.abort(cancelled())
-    if (isSentAway) return
+    if (isLeaving) return
     await Promise.all(left.map(({ streamId, cancels }) => (cancels && streamId !== null ? this.#parts.queue.cancel(streamId) : null)))
   }
 
   async #dispatch(message: ClientMessage): Promise<void> {
     switch (message.type) {
-      case 'completion.create':
-      case 'chat.create':
-        return await this.#create(message)
       case 'resume':
         return await this.#resume(message)
       case 'cancel':
         return await this.#cancel(message.id)
       default:
-        return message satisfies never
+        return await this.#create(message)
     }
   }
 
   async #create(message: CreateMessage): Promise<void> {
-    const { queue, parsers, dialects, clock, servedModelName } = this.#parts
-    if (this.#parts.isDraining()) throw new ServiceError('unavailable', 'The server is shutting down. Please try again.')
+    const { queue, apis, card, clock } = this.#parts
+    if (this.#parts.isDraining()) throw shuttingDown()
     const admittedAtMs = clock()
-    const open = parsers[message.type]
-    if (open === undefined) throw new ServiceError('invalid_request', `This server answers no ${message.type}.`, { param: 'type' })
+    const api = apis.find(({ messageType }) => messageType === message.type)
+    invariant(api !== undefined, `a message of the type ${message.type} was accepted without an API`)
     await this.#follow(message, async followed => {
-      const { generation, presentation, ignored, background } = await open(message.body, {
-        owner: this.#of.caller,
+      const { generation, presentation, ignored, background } = await createRequest(api, message.body, this.#parts, {
+        callerSalt: this.#connection.caller,
         admittedAtMs,
         signal: followed.stop.signal
       })
@@ -129,32 +123,30 @@ export class SocketSession {
         if (followed.cancels) await queue.cancel(streamId)
         return
       }
-      this.#of.writer.send({
+      this.#connection.writer.send({
         type: 'started',
         id: message.id,
         stream_id: streamId,
         ...(ignored.length > 0 && { ignored_params: ignored })
       })
-      const stats = openRequestStats({ ...generation, delivery }, servedModelName, true)
-      await this.#relay(message.id, streamId, 0, presenterOf(stored, dialects), followed, stats)
-      this.#of.onEnded(stats.facts())
+      const stats = openRequestStats({ ...generation, delivery }, card.servedModelName, true)
+      await this.#relay(message.id, streamId, 0, presenterOf(stored, apis), followed, stats)
+      this.#connection.onEnded(stats.facts())
     })
   }
 
   async #resume({ id, stream_id, after }: ResumeMessage): Promise<void> {
-    const { queue, dialects } = this.#parts
+    const { queue, apis } = this.#parts
     await this.#follow({ id }, async followed => {
-      const delivery = await queue.deliveryPolicy(stream_id).catch(throwUnlessUnknown)
-      if (delivery === null || delivery.owner !== this.#of.caller) {
-        throw new ServiceError('not_found', `There is no stream \`${stream_id}\`, or it ended too long ago.`, { param: 'stream_id' })
-      }
+      const delivery = await queue.deliveryPolicy(stream_id).catch(nullIfNotFound)
+      if (delivery === null || delivery.owner !== this.#connection.caller) throw streamNotFound(stream_id, 'stream_id')
       followed.streamId = stream_id
-      const presenter = presenterOf(delivery.presentation, dialects)
+      const presenter = presenterOf(delivery.presentation, apis)
       const snapshot = after === 0 ? null : await queue.snapshot(stream_id)
       if (snapshot !== null) assertEmitted('after', after, snapshot)
-      this.#of.writer.send({ type: 'started', id, stream_id })
+      this.#connection.writer.send({ type: 'started', id, stream_id })
       if (snapshot !== null && snapshot.end !== null && after >= snapshot.last) {
-        this.#of.writer.send({ type: 'done', id })
+        this.#connection.writer.send({ type: 'done', id })
         return
       }
       await recall(presenter, pagesOf(queue, stream_id, 0, after))
@@ -164,17 +156,16 @@ export class SocketSession {
 
   async #cancel(id: string): Promise<void> {
     const followed = this.#followed.get(id)
-    if (followed === undefined) throw new ServiceError('not_found', `This socket follows no request \`${id}\`.`, { param: 'id' })
+    if (followed === undefined) throw new ServiceError('not_found', `There is no request \`${id}\` on this socket.`, { param: 'id' })
     if (followed.streamId === null) followed.stop.abort(cancelled())
     else await this.#parts.queue.cancel(followed.streamId)
   }
 
-  /** Keeps the books of one request while `run` works on it. */
+  /** Registers a request under the client's id while `run` works on it. */
   async #follow({ id }: { readonly id: string }, run: (followed: Followed) => Promise<void>): Promise<void> {
-    if (this.#followed.has(id))
-      throw new ServiceError('invalid_request', `Invalid 'id': \`${id}\` is in use on this socket.`, { param: 'id' })
+    if (this.#followed.has(id)) throw invalid('id', `Invalid 'id': \`${id}\` is in use on this socket.`)
     if (this.#followed.size >= MAX_REQUESTS) {
-      throw new ServiceError('queue_full', `This socket follows ${MAX_REQUESTS} requests already, and no more are allowed.`)
+      throw new ServiceError('queue_full', `Too many requests on this socket. Expected at most ${MAX_REQUESTS} at a time.`)
     }
     const followed: Followed = { stop: new AbortController(), streamId: null, cancels: false }
     this.#followed.set(id, followed)
@@ -193,7 +184,7 @@ export class SocketSession {
     followed: Followed,
     stats: RequestStats | null
   ): Promise<void> {
-    const { writer } = this.#of
+    const { writer } = this.#connection
     const { signal } = followed.stop
     const reading = follow(this.#parts.queue, { requestId: streamId, afterOrdinal: after, signal, cancels: false })
     let last = after
@@ -215,19 +206,19 @@ export class SocketSession {
   }
 
   #emitError(id: string | null, error: unknown): void {
-    const isOurs = !(error instanceof ServiceError)
-    if (isOurs) this.#of.onBug(error)
-    const body = isOurs ? INTERNAL_ERROR : toErrorBody(error.toFailure())
-    this.#of.writer.send({ type: 'error', id, error: body.error })
+    const isBug = !(error instanceof ServiceError)
+    if (isBug) this.#connection.onBug(error)
+    const body = isBug ? INTERNAL_ERROR : toErrorBody(error.toFailure())
+    this.#connection.writer.send({ type: 'error', id, error: body.error })
   }
 }
 
-/** Text work that has not begun ends with it. */
+/** Reason of the abort signal that drops text work which has not begun. */
 function cancelled(): ServiceError {
   return new ServiceError('cancelled', 'The request was cancelled before it was admitted.')
 }
 
-/** @throws {ServiceError} what the request failed with */
+/** @throws {ServiceError} the failure of the request */
 function* messagesOf(id: string, entry: QueueEvent, presenter: Presenter): Generator<ServerMessage, void> {
   if (entry.ordinal === null) {
     const { position, etaMs } = entry.event
@@ -235,14 +226,9 @@ function* messagesOf(id: string, entry: QueueEvent, presenter: Presenter): Gener
     return
   }
   const { event } = entry
-  if (event.kind === 'failed') throw toServiceError(event.failure)
+  if (event.kind === 'failed') throw fromFailure(event.failure)
   for (const { data, completes } of framesOf(presenter, entry)) {
     yield { type: 'chunk', id, ...(completes !== null && { seq: completes }), data }
   }
   if (event.kind === 'finished') yield { type: 'done', id }
-}
-
-function throwUnlessUnknown(error: unknown): null {
-  if (error instanceof ServiceError && error.code === 'not_found') return null
-  throw error
 }

@@ -2,15 +2,14 @@ import type { WebSocket } from 'ws'
 import type { ServerMessage } from './server-message.ts'
 
 export interface SocketWriterOptions {
-  /** Bytes that may wait in this process for a client to read them. */
+  /** Bytes that may be buffered for a client. */
   readonly highWaterBytes: number
-  /** How long a full writer waits for its client. */
+  /** How long `room` waits for the client to read. */
   readonly stallMs: number
 }
 
 /**
- * Frames on their way to one client. It never holds much more than the high-water mark: whoever sends asks first
- * whether there is room.
+ * Sends frames to one client with backpressure: callers check `hasRoom` first, so that the buffer stays near its limit.
  */
 export class SocketWriter {
   readonly #socket: WebSocket
@@ -30,12 +29,12 @@ export class SocketWriter {
     })
   }
 
-  /** To be asked right before each frame that can wait: others send, too. */
+  /** Must be checked directly before each frame that can wait, because all requests of the socket share the buffer. */
   get hasRoom(): boolean {
     return this.#socket.readyState !== this.#socket.OPEN || this.#socket.bufferedAmount < this.#options.highWaterBytes
   }
 
-  /** @returns true once there is room, which another may take first; false after `stallMs` without */
+  /** @returns true once there is room, which another request may take first; false after `stallMs` without room */
   async room(): Promise<boolean> {
     if (this.hasRoom) return true
     const { promise, resolve } = Promise.withResolvers<void>()

@@ -1,15 +1,16 @@
 import type { FastifyRequest } from 'fastify'
 import { readCount } from '../wire/request/request-options.ts'
 
-/** Where a reader goes on, and what it said so with. */
+/** The position at which a client resumes a stream. */
 export interface ResumePoint {
+  /** The parameter or header that contained it. */
   readonly field: 'starting_after' | 'Last-Event-ID'
-  /** Of the last event that it has read; 0 for none. */
+  /** Ordinal of the last event that the client has received; 0 for none. */
   readonly afterOrdinal: number
 }
 
 /**
- * `?starting_after=N`, or else the header `Last-Event-ID`.
+ * Reads `?starting_after=N`, else the header `Last-Event-ID`.
  *
  * @throws {ServiceError} `invalid_request`, naming the field, its bound and its value
  */

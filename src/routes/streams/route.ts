@@ -1,66 +1,66 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { ServiceError } from '../../inference/contract/errors.ts'
 import { type GenerationQueue, pagesOf, type RequestSnapshot } from '../../queue/queue.ts'
-import { answerStream, either, type Until } from '../wire/answer.ts'
-import { assertEmitted } from '../wire/assert-emitted.ts'
 import { type Dialect, presenterOf, recall } from '../wire/dialect.ts'
-import { toErrorBody } from '../wire/error-body.ts'
+import { toErrorBody } from '../wire/errors/error-body.ts'
+import { nullIfNotFound } from '../wire/errors/service-errors.ts'
 import { type ZodTypes, zodValidator } from '../wire/fields/zod-validator.ts'
-import { follow } from '../wire/follow.ts'
+import { sendJson } from '../wire/json/send-json.ts'
 import { clientGone } from '../wire/request/client-gone.ts'
 import { readFlag } from '../wire/request/request-options.ts'
-import { sendJson } from '../wire/send-json.ts'
-import type { Pace } from '../wire/sse.ts'
-import { toState } from '../wire/stream-state.ts'
+import { answerStream, either, type Until } from '../wire/stream/answer.ts'
+import { follow } from '../wire/stream/follow.ts'
+import type { StreamTimeouts } from '../wire/stream/sse.ts'
+import { assertEmitted, streamNotFound } from '../wire/stream/stored-stream.ts'
+import { toState } from '../wire/stream/stream-state.ts'
 import { resumePoint } from './resume-point.ts'
+import type { Stream } from './schema.ts'
 
 export interface StreamRouteOptions {
   readonly queue: Pick<GenerationQueue, 'snapshot' | 'entries' | 'events' | 'cancel'>
   readonly dialects: readonly Dialect[]
-  /** As delivery policies carry it: nobody reads or cancels what is another's. */
+  /** The owner in delivery policies. Callers can only read and cancel their own requests. */
   readonly callerOf: (request: FastifyRequest) => string
   readonly leaving: AbortSignal
-  readonly pace?: Pace
+  readonly timeouts?: StreamTimeouts
 }
 
-const MAX_SHOWN_CHARS = 64
 const Params = z.object({ id: z.string() })
 export const StreamQuery = z.object({
-  starting_after: z.string().optional().describe('The number of the last event that was read; 0 or nothing for all.'),
-  stream: z.string().optional().describe('`false`: the answer so far, and where the request stands, as JSON.')
+  starting_after: z.string().optional().describe('Id of the last event that was received. Default: 0, which sends all events.'),
+  stream: z.string().optional().describe('`false` returns the status of the request and its response so far as JSON. Default: `true`.')
 })
 
 /**
- * GET and DELETE /v1/streams/{id}: any request that has not been forgotten, in the dialect and with the options it was
- * made with.
+ * GET and DELETE /v1/streams/{id}: reads, resumes or cancels a request that is still stored, in the dialect and with
+ * the options of the request.
  */
 export const streamRoute: FastifyPluginAsync<StreamRouteOptions> = async (app, options) => {
   const { queue, dialects, callerOf } = options
-  // No body is needed here: one that comes all the same is not read, whatever its type.
+  // A body is ignored, whatever its type.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
 
   async function find(id: string, request: FastifyRequest): Promise<RequestSnapshot> {
-    const snapshot = await queue.snapshot(id).catch(throwUnlessUnknown)
+    const snapshot = await queue.snapshot(id).catch(nullIfNotFound)
     if (snapshot !== null && snapshot.delivery.owner === callerOf(request)) return snapshot
-    throw new ServiceError('not_found', `There is no stream \`${id.slice(0, MAX_SHOWN_CHARS)}\`, or it ended too long ago.`)
+    throw streamNotFound(id)
   }
 
-  async function toAnswer(id: string, snapshot: RequestSnapshot) {
+  async function toResponse(id: string, snapshot: RequestSnapshot): Promise<Stream> {
     const { last, end, delivery } = snapshot
     const answer = presenterOf(delivery.presentation, dialects).open()
-    let emitsChunk = false
+    let hasContent = false
     for await (const entries of pagesOf(queue, id, 0, last)) {
       for (const { event } of entries) {
         answer.push(event)
-        emitsChunk ||= event.kind !== 'started' && event.kind !== 'failed'
+        hasContent ||= event.kind !== 'started' && event.kind !== 'failed'
       }
     }
     const state = toState(id, snapshot)
     return {
       ...state,
-      response: emitsChunk ? answer.toResponse() : null,
+      response: hasContent ? answer.toResponse() : null,
       ...(state.status === 'failed' && end?.kind === 'failed' && toErrorBody(end.failure))
     }
   }
@@ -77,7 +77,7 @@ export const streamRoute: FastifyPluginAsync<StreamRouteOptions> = async (app, o
         const { field, afterOrdinal } = resumePoint(request, query.starting_after)
         const snapshot = await find(params.id, request)
         reply.header('x-stream-id', params.id)
-        if (!asStream) return sendJson(reply, await toAnswer(params.id, snapshot))
+        if (!asStream) return sendJson(reply, await toResponse(params.id, snapshot))
         assertEmitted(field, afterOrdinal, snapshot)
         if (snapshot.end !== null && afterOrdinal >= snapshot.last) return reply.code(204).send()
 
@@ -89,7 +89,7 @@ export const streamRoute: FastifyPluginAsync<StreamRouteOptions> = async (app, o
         await answerStream(reply, presenter, batches, {
           ...until,
           failsEarly: false,
-          ...(options.pace !== undefined && { pace: options.pace })
+          ...(options.timeouts !== undefined && { timeouts: options.timeouts })
         })
         return reply
       }
@@ -101,11 +101,6 @@ export const streamRoute: FastifyPluginAsync<StreamRouteOptions> = async (app, o
       const { id } = request.params
       await find(id, request)
       await queue.cancel(id)
-      return sendJson(reply, await toAnswer(id, await find(id, request)))
+      return sendJson(reply, await toResponse(id, await find(id, request)))
     })
-}
-
-function throwUnlessUnknown(error: unknown): null {
-  if (error instanceof ServiceError && error.code === 'not_found') return null
-  throw error
 }

@@ -3,46 +3,43 @@ import type { LogEntry, LoggedEvent } from '../../inference/contract/events.ts'
 import { invariant } from '../../inference/contract/invariant.ts'
 
 /**
- * One API's way to show the events of a request. Where an answer comes from (a new request, a retry, a resume) makes no
- * difference to it.
+ * How an API presents the events of a request. The source of the events (a new request, a retry, a resumed stream)
+ * makes no difference.
  */
 export interface Dialect {
-  /** Kept with each request: never renamed. */
+  /** Stored with each request: never rename it. */
   readonly name: string
   /**
-   * @param view  what `Presentation.view` was, read back from JSON
+   * @param view  a `Presentation.view`, read back from JSON
    * @throws {z.ZodError} when it is not a view of this dialect
    */
   presenter(view: unknown): Presenter
 }
 
-/** A dialect and the options of one request. */
+/** A dialect with the options of one request. */
 export interface Presenter {
   /**
-   * What an event adds, as chunks to be sent in this order; empty when it adds nothing that a client could see.
-   * A function of the event alone, so that a stream can be taken up at any entry, or of it and those that came before.
-   * `failed` adds nothing: its error is the same in all dialects.
+   * Returns the chunks for one event, in order; none if the event adds nothing that a client can see. The result
+   * depends on the event alone, or with `recall` on the events before it, so that a stream can be resumed at any entry.
+   * `failed` has no chunks: errors are the same in all dialects.
    */
   chunks(event: LoggedEvent): Iterable<object>
-  /** Only where what came before matters: takes the events, in their order, behind which a stream is taken up. */
+  /** Only if chunks depend on earlier events: receives the events before the position where a stream is resumed. */
   recall?(event: LoggedEvent): void
   open(): AnswerInProgress
 }
 
-/** A whole response that grows event by event, so that nobody has to keep the events. */
+/** A whole response that is built event by event. */
 export interface AnswerInProgress {
   push(event: LoggedEvent): void
-  /** The response as far as it goes: complete behind `finished`, without usage before. Plain data and lazy lists. */
-  toResponse(): object
+  /** The response so far: complete after `finished`, without usage before. Plain data and lazy lists. */
+  toResponse(): Readonly<Record<string, unknown>>
 }
 
-/** How a request is presented, as its delivery policy keeps it: plain data, the same for every reader. */
+/** How a request is presented: plain data, stored in its delivery policy, the same for every reader. */
 export interface Presentation {
   readonly dialect: string
-  /**
-   * All that the dialect needs besides the events: the request's options and the response's constant parts. Survives
-   * JSON.
-   */
+  /** The request's options and the constant parts of the response. Survives JSON. */
   readonly view: object
 }
 
@@ -52,16 +49,16 @@ export function toStored(presentation: Presentation): string {
   return JSON.stringify(presentation)
 }
 
-/** Has a presenter take in what stands before the place where a stream is taken up, if that matters to it. */
+/** Passes the events before the resume position to a presenter that needs them. */
 export async function recall(presenter: Presenter, pages: AsyncIterable<readonly LogEntry[]>): Promise<void> {
   if (presenter.recall === undefined) return
   for await (const entries of pages) for (const { event } of entries) presenter.recall(event)
 }
 
-/** @throws when `stored` was not made by `toStored`, or names none of `dialects`: a bug of ours */
+/** @throws when `stored` was not made by `toStored`, or names none of `dialects`: a bug */
 export function presenterOf(stored: string, dialects: readonly Dialect[]): Presenter {
   const { dialect: name, view } = StoredPresentation.parse(JSON.parse(stored))
   const dialect = dialects.find(one => one.name === name)
-  invariant(dialect !== undefined, `a request is presented in the dialect ${name}, which nobody speaks`)
+  invariant(dialect !== undefined, `a stored request has the unknown dialect ${name}`)
   return dialect.presenter(view)
 }

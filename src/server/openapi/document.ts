@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import type { ErrorCode } from '../../inference/contract/errors.ts'
 import { PROBE_URLS } from '../../routes/health/route.ts'
-import { ERROR_TABLE } from '../../routes/wire/error-table.ts'
+import { ErrorSchema } from '../../routes/wire/errors/error-body.ts'
+import { ERROR_TABLE } from '../../routes/wire/errors/error-table.ts'
 import { inputJsonSchema } from '../../routes/wire/fields/input-json-schema.ts'
-import { ErrorSchema } from '../../routes/wire/schema.ts'
 import type { Answer, Operation } from './operation.ts'
 
 type Json = Readonly<Record<string, unknown>>

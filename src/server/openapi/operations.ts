@@ -8,7 +8,7 @@ import { StreamQuery } from '../../routes/streams/route.ts'
 import { StreamSchema } from '../../routes/streams/schema.ts'
 import { DetokenizeBody, TokenizeBody } from '../../routes/tokenize/body.ts'
 import { DetokenizedSchema, RenderedSchema, TokenizedSchema, TokenizerInfoSchema } from '../../routes/tokenize/schema.ts'
-import { StreamStateSchema } from '../../routes/wire/schema.ts'
+import { StreamStateSchema } from '../../routes/wire/stream/stream-state.ts'
 import type { Operation } from './operation.ts'
 
 const TERMS = {

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { ServiceError } from '../../inference/contract/errors.ts'
 import { LIMITS } from '../../inference/contract/limits.ts'
-import { errorBody, INTERNAL_ERROR, sendFailure } from '../../routes/wire/error-body.ts'
+import { errorBody, INTERNAL_ERROR, sendFailure } from '../../routes/wire/errors/error-body.ts'
 
 /**
  * Turns everything that is thrown into OpenAI's envelope. What is not meant for the client is logged, and said only as

@@ -3,8 +3,8 @@ import type { Socket } from 'node:net'
 import type { FastifyHttpOptions, FastifyInstance } from 'fastify'
 import { ServiceError } from '../../inference/contract/errors.ts'
 import { LIMITS } from '../../inference/contract/limits.ts'
-import { errorBody } from '../../routes/wire/error-body.ts'
-import { jsonFault } from '../../routes/wire/fields/json-bounds.ts'
+import { errorBody } from '../../routes/wire/errors/error-body.ts'
+import { jsonFault } from '../../routes/wire/json/json-bounds.ts'
 
 const SECOND_MS = 1000
 

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { errorBody } from '../../routes/wire/error-body.ts'
+import { errorBody } from '../../routes/wire/errors/error-body.ts'
 
 /** Answers for URLs that nobody declared, 404, and for methods that nobody declared for a URL, 405. */
 export function answerUnknownUrls(app: FastifyInstance): void {

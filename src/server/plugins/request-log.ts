@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { PROBE_URLS } from '../../routes/health/route.ts'
-import { CLIENT_REQUEST_ID } from '../../routes/wire/request/client-request-id.ts'
+import { CLIENT_REQUEST_ID } from '../../routes/wire/request/generation-route.ts'
 import type { AccessLog, RequestFacts } from '../../routes/wire/request/request-stats.ts'
 import { answerStatus, CLIENT_GONE } from '../answer-status.ts'
 

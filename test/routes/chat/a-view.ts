@@ -1,6 +1,6 @@
 import type { ChatView } from '../../../src/routes/chat/view.ts'
 
-/** Of one choice, without anything extra. */
+/** A view of one choice without options. */
 export const VIEW: ChatView = {
   id: 'chatcmpl-1',
   created: 1_700_000_000,

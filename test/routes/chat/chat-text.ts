@@ -2,7 +2,7 @@ import { ServiceError } from '../../../src/inference/contract/errors.ts'
 import type { ChatFacts, TextPort } from '../../../src/inference/contract/text-port.ts'
 import { TEXT } from '../literal-parts.ts'
 
-/** A model whose template writes `<role>content`, names its tools, and allows no message that says `no`. */
+/** A model whose template renders `<role>content`, lists its tools, and refuses messages with the content `no`. */
 export function chatText(facts: Partial<ChatFacts> = {}): TextPort {
   const chat: ChatFacts = { template: 'literal', toolCalls: 'hermes', knowsDeveloper: false, ...facts }
   return {

@@ -13,7 +13,7 @@ const called = (name: string, id: string, given = '{}') => ({
   tool_calls: [{ id, type: 'function', function: { name, arguments: given } }]
 })
 
-it('takes any string for the arguments of a call, and gives templates an object', () => {
+it('accepts any string as the arguments of a call, and passes an object to templates', () => {
   const objects = fc.dictionary(fc.string(), fc.jsonValue())
   const anyJson = fc.jsonValue().map(value => JSON.stringify(value))
   fc.assert(
@@ -29,11 +29,11 @@ it('takes any string for the arguments of a call, and gives templates an object'
   )
 })
 
-it('takes what is no JSON however deep its brackets nest', () => {
+it('accepts arguments that are not JSON, however deep their brackets nest', () => {
   expect(history(called('f', 'c', '['.repeat(1000)))).toMatchObject({ unreadableCalls: 1 })
 })
 
-it('names the function that a tool answers, where the client does not: the last call of its id', () => {
+it('names the function of a tool message without a name after the last call with its id', () => {
   const { messages } = history(
     called('clock', 'a'),
     { role: 'tool', tool_call_id: 'a', content: '1' },
@@ -46,7 +46,7 @@ it('names the function that a tool answers, where the client does not: the last 
   expect(messages.filter(({ role }) => role === 'tool').map(({ name }) => name)).toEqual(['clock', 'map', 'mine', undefined, undefined])
 })
 
-it('reads the older function_call and role function as a call and the message of a tool', () => {
+it('converts the deprecated function_call and role function to a tool call and a tool message', () => {
   const { messages } = history(
     { role: 'assistant', content: null, function_call: { name: 'clock', arguments: '{"zone":"UTC"}' } },
     { role: 'function', name: 'clock', content: 'noon' },
@@ -61,7 +61,7 @@ it('reads the older function_call and role function as a call and the message of
   ])
 })
 
-it('gives each older call an id of its own, and takes tool_calls before function_call', () => {
+it('assigns a unique id to each deprecated call, and prefers tool_calls to function_call', () => {
   const one = { role: 'assistant', function_call: { name: 'f', arguments: '' } }
   const { messages } = history(called('g', 'call00001'), one, one, { ...called('h', 'c'), function_call: { name: 'f', arguments: '' } })
   const calls = messages.flatMap(({ tool_calls = [] }) => tool_calls)
@@ -69,7 +69,7 @@ it('gives each older call an id of its own, and takes tool_calls before function
   expect(new Set(calls.map(({ id }) => id)).size).toBe(4)
 })
 
-it('reads what an assistant refused, as a part or beside an empty content', () => {
+it('reads a refusal of the assistant, as a part or next to empty content', () => {
   const { messages } = history(
     {
       role: 'assistant',
@@ -88,24 +88,26 @@ const SECRET = '{"city":"Secretville'
 const BODY = { model: 'tiny', messages: [called('f', 'c', SECRET), { role: 'user', content: 'hi' }], max_tokens: 2 }
 
 it.each(['/v1/chat/completions', '/v1/chat/completions/render', '/tokenize'])(
-  'goes on with a call that max_tokens cut off at %s, with a line in the log that does not quote it',
+  'accepts a tool call that max_tokens cut off at %s, with a log line that does not quote it',
   async url => {
     const { logger, lines, line } = readableLog()
     const parts = { text: chatText(), queue: literalQueue(saying('a')), card: { ...CARD, contextLength: 500 }, logger }
     const { statusCode } = await testApp(parts).inject({ method: 'POST', url, payload: BODY })
     expect(statusCode).toBe(200)
-    expect(await line('the arguments of 1 earlier tool calls are no JSON object: the template is given {}')).toMatchObject({ level: 40 })
+    expect(
+      await line('the arguments of 1 earlier tool calls are not JSON objects: {} is passed to the chat template instead')
+    ).toMatchObject({ level: 40 })
     expect(JSON.stringify(lines)).not.toContain('Secretville')
   }
 )
 
-it('goes on with it on a WebSocket, too', async () => {
+it('also accepts it on a WebSocket', async () => {
   const { logger, line } = readableLog()
   await using testApp = await openTestApp(4, undefined, { text: chatText(), card: { ...CARD, contextLength: 500 }, logger })
   const client = await testApp.connect()
   client.send({ type: 'chat.create', id: 'a', body: BODY })
   await client.until(message => message['type'] === 'done')
-  await line('the arguments of 1 earlier tool calls are no JSON object: the template is given {}')
+  await line('the arguments of 1 earlier tool calls are not JSON objects: {} is passed to the chat template instead')
 })
 
 function objectOf(text: string): unknown {

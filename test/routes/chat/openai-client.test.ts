@@ -17,7 +17,7 @@ async function connect(...texts: readonly string[]): Promise<OpenAI> {
   return new OpenAI({ baseURL, apiKey: 'none', maxRetries: 0 })
 }
 
-it('is a chat to OpenAI’s client, whole and streamed', async () => {
+it('works with the chat API of OpenAI’s client, whole and streamed', async () => {
   const client = await connect('Hel', 'lo')
   const body = { model: 'tiny', messages: [{ role: 'user' as const, content: 'hi' }] }
   expect((await client.chat.completions.create(body)).choices[0]?.message.content).toBe('Hello')
@@ -28,14 +28,14 @@ it('is a chat to OpenAI’s client, whole and streamed', async () => {
   })
 })
 
-it('lets OpenAI’s client gather a call from a stream', async () => {
+it('streams a tool call that OpenAI’s client assembles', async () => {
   const client = await connect('<tool_call>{"name":"clock",', '"arguments":{"zone":"UTC"}}</tool_call>', '')
   const stream = client.chat.completions.stream({ model: 'tiny', messages: [{ role: 'user', content: 'When?' }], tools: TOOLS })
   const message = (await stream.finalChatCompletion()).choices[0]?.message
   expect(message?.tool_calls).toMatchObject([{ type: 'function', function: { name: 'clock', arguments: '{"zone":"UTC"}' } }])
 })
 
-it('tells OpenAI’s client what is wrong with a conversation', async () => {
+it('returns an error that OpenAI’s client understands', async () => {
   const client = await connect('a')
   const refused = client.chat.completions.create({ model: 'tiny', messages: [{ role: 'user', content: 'no' }] })
   await expect(refused).rejects.toMatchObject({ status: 400, param: 'messages' })

@@ -1,16 +1,16 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
-import { chatDialect } from '../../../src/routes/chat/dialect.ts'
+import { chatApi } from '../../../src/routes/chat/api.ts'
 import type { ChatView } from '../../../src/routes/chat/view.ts'
-import { jsonPieces } from '../../../src/routes/wire/json-pieces.ts'
+import { jsonPieces } from '../../../src/routes/wire/json/json-pieces.ts'
 import { finished } from '../literal-parts.ts'
 import { VIEW } from './a-view.ts'
 import { story, USAGE } from './story.ts'
 
 const HEAD = { id: 'chatcmpl-1', created: 1_700_000_000, model: 'tiny', system_fingerprint: 'fp_1' }
 
-/** Said by choice 0, a token each. */
+/** Tokens of choice 0, one text each. */
 function saying(...texts: readonly string[]): LoggedEvent[] {
   return texts.map((text, position) => ({
     kind: 'token',
@@ -24,12 +24,12 @@ function saying(...texts: readonly string[]): LoggedEvent[] {
 }
 
 function chunksOf(view: ChatView, events: readonly LoggedEvent[]): readonly object[] {
-  const presenter = chatDialect.presenter(view)
+  const presenter = chatApi.presenter(view)
   return events.flatMap(event => [...presenter.chunks(event)])
 }
 
 function wholeOf(view: ChatView, events: readonly LoggedEvent[]): object {
-  const answer = chatDialect.presenter(view).open()
+  const answer = chatApi.presenter(view).open()
   for (const event of events) answer.push(event)
   return JSON.parse([...jsonPieces(answer.toResponse())].join(''))
 }
@@ -45,7 +45,7 @@ it('streams the role first and alone, then texts, then the reason for the end, t
   ])
 })
 
-it('answers whole in the shape of a chat completion', () => {
+it('has the shape of a chat completion as a whole response', () => {
   expect(wholeOf(VIEW, [...saying('Hel', 'lo'), finished(USAGE)])).toEqual({
     ...HEAD,
     object: 'chat.completion',
@@ -62,7 +62,7 @@ it('answers whole in the shape of a chat completion', () => {
   })
 })
 
-it('writes log-probabilities with the bytes of their tokens, of half characters too, and −9999 for −∞', () => {
+it('returns log-probabilities with the bytes of their tokens, also of partial characters, and −9999 for −∞', () => {
   const top = [{ tokenId: 1, text: 'é', logprob: -0.5 }]
   const score = { tokenId: 2, text: 'bytes:\\xe2\\x80', logprob: Number.NEGATIVE_INFINITY, top, textOffset: 0 }
   const event: LoggedEvent = { kind: 'token', choice: 0, position: 0, tokenId: 2, text: '', score, end: null }
@@ -87,7 +87,7 @@ it('writes log-probabilities with the bytes of their tokens, of half characters 
   ])
 })
 
-it('shows an answer that is computed once as every choice, whole and streamed', () => {
+it('returns a choice that is computed once as every choice, whole and streamed', () => {
   const view = { ...VIEW, choices: 3, areEqual: true }
   const events = [...saying('Hel', 'lo'), finished(USAGE)]
   const choices = choicesOf(wholeOf(view, events))
@@ -101,7 +101,7 @@ it('shows an answer that is computed once as every choice, whole and streamed', 
   ])
 })
 
-it('tells the stop token that ended a choice', () => {
+it('returns the stop token that ended a choice', () => {
   const event: LoggedEvent = {
     kind: 'token',
     choice: 0,
@@ -115,7 +115,7 @@ it('tells the stop token that ended a choice', () => {
   expect(chunksOf(VIEW, [event]).flatMap(choicesOf).at(-1)).toMatchObject({ finish_reason: 'stop', stop_reason: 7 })
 })
 
-it('tells in each chunk the usage so far, and at the end where the time went', () => {
+it('contains the usage so far in each chunk, and timings at the end', () => {
   const view = { ...VIEW, includeUsage: true, promptTokens: 2, withTimings: true }
   const chunks = chunksOf(view, [...saying('a', 'b'), finished({ ...USAGE, completionTokens: 2 })])
   expect(chunks.map(chunk => (chunk as { usage: { total_tokens: number } }).usage.total_tokens)).toEqual([2, 3, 4, 4])
@@ -123,7 +123,7 @@ it('tells in each chunk the usage so far, and at the end where the time went', (
   expect(wholeOf(view, [finished(USAGE)])).toMatchObject({ timings: { queue_ms: 1 } })
 })
 
-it('tells the log-probabilities of the prompt beside the choices, and names tokens by their ids where asked', () => {
+it('returns prompt logprobs next to the choices, and names tokens by their ids if requested', () => {
   const view = { ...VIEW, promptLogprobs: 1, tokensAsIds: true, withLogprobs: true }
   const top = [{ tokenId: 9, text: 'i', logprob: -0.5 }]
   const first = { tokenId: 8, text: 'h', logprob: null, top: [], textOffset: 0 }
@@ -161,14 +161,14 @@ it('streams a call once it is complete, and ends with tool_calls', () => {
   ])
 })
 
-it('has no content beside calls only, and the first call alone where more were not wanted', () => {
+it('has null content with calls only, and the first call only without parallel_tool_calls', () => {
   const calls = saying('<tool_call>{"name":"a"}</tool_call><tool_call>{"name":"b"}</tool_call>')
   expect(wholeOf({ ...VIEW, toolCalls: 'hermes', parallelToolCalls: false }, calls)).toMatchObject({
     choices: [{ message: { content: null, tool_calls: [{ function: { name: 'a' } }] }, finish_reason: 'tool_calls' }]
   })
 })
 
-it('gives Mistral the short ids that its template wants', () => {
+it('uses the short call ids that Mistral’s template requires', () => {
   const calls = saying('[{"name":"a","arguments":{}}]')
   expect(wholeOf({ ...VIEW, toolCalls: 'mistral' }, calls)).toMatchObject({
     choices: [{ message: { tool_calls: [{ id: expect.stringMatching(/^[0-9a-f]{9}$/) }] } }]
@@ -188,7 +188,7 @@ interface Choice {
 }
 const choicesOf = (answer: object): readonly Choice[] => (answer as { choices: readonly Choice[] }).choices
 
-it('says whole what the deltas of a stream say together', () => {
+it('has the same content whole as in the deltas of a stream', () => {
   fc.assert(
     fc.property(story, ({ view, events }) => {
       const streamed = chunksOf(view, events).flatMap(choicesOf)
@@ -206,10 +206,10 @@ it('says whole what the deltas of a stream say together', () => {
   )
 })
 
-it('goes on behind any entry exactly as the undisturbed stream did', () => {
+it('continues after any entry exactly as the uninterrupted stream', () => {
   fc.assert(
     fc.property(story, fc.nat(20), ({ view, events }, cut) => {
-      const resumed = chatDialect.presenter(JSON.parse(JSON.stringify(view)))
+      const resumed = chatApi.presenter(JSON.parse(JSON.stringify(view)))
       for (const event of events.slice(0, cut)) resumed.recall?.(event)
       const first = chunksOf(view, events.slice(0, cut))
       expect([...first, ...events.slice(cut).flatMap(event => [...resumed.chunks(event)])]).toEqual(chunksOf(view, events))

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
-import { chatDialect } from '../../../src/routes/chat/dialect.ts'
+import { chatApi } from '../../../src/routes/chat/api.ts'
 import { toStored } from '../../../src/routes/wire/dialect.ts'
 import { VIEW as COMPLETION_VIEW } from '../completions/story.ts'
 import { finished, readSse } from '../literal-parts.ts'
@@ -17,10 +17,10 @@ const EVENTS: readonly LoggedEvent[] = [
   finished({ promptTokens: 1, completionTokens: 5, cachedTokens: 0 })
 ]
 
-it('takes a stream of calls up in the middle of a call, and says exactly what remains', async () => {
-  const presentation = toStored({ dialect: chatDialect.name, view: CALLING })
+it('resumes a stream in the middle of a tool call with exactly the remaining chunks', async () => {
+  const presentation = toStored({ dialect: chatApi.name, view: CALLING })
   const stored = { view: { ...COMPLETION_VIEW, id: CALLING.id }, events: EVENTS, delivery: { presentation } }
-  const { app, get } = await openStored(stored, { dialects: [chatDialect] })
+  const { app, get } = await openStored(stored, { dialects: [chatApi] })
   const all = readSse((await get()).body)
   expect(all.map(({ id }) => id)).toEqual([null, '1', '2', '4', '5', '6'])
   for (const after of [1, 2, 3, 4, 5]) {

@@ -27,7 +27,7 @@ async function prompted(body: object, parts: Parts = {}): Promise<string> {
   return String.fromCharCode(...(request?.prompts[0]?.tokenIds ?? []))
 }
 
-it('prompts the model with what the template makes of the conversation', async () => {
+it('prompts the model with the conversation as the template renders it', async () => {
   const messages = [
     { role: 'system', content: 'be' },
     USER,
@@ -37,18 +37,18 @@ it('prompts the model with what the template makes of the conversation', async (
   expect(await prompted({ messages })).toBe('<s><system>be<user>hi<assistant><tool>x>')
 })
 
-it('begins with the start token once, whoever writes it', async () => {
+it('begins with exactly one start token, from the template or the tokenizer', async () => {
   expect(await prompted({})).toBe('<s><user>hi>')
   expect(await prompted({ chat_template_kwargs: { start: true } })).toBe('<s><user>hi>')
 })
 
-it('tells a developer’s words as the system’s where the template knows no developer', async () => {
+it('converts the role developer to system if the template does not support it', async () => {
   const messages = [{ role: 'developer', content: 'be' }]
   expect(await prompted({ messages })).toBe('<s><system>be>')
   expect(await prompted({ messages }, { text: chatText({ knowsDeveloper: true }) })).toBe('<s><developer>be>')
 })
 
-it('reads text parts, one to a line', async () => {
+it('joins text parts with line breaks', async () => {
   const content = [
     { type: 'text', text: 'a' },
     { type: 'text', text: 'b' }
@@ -56,50 +56,50 @@ it('reads text parts, one to a line', async () => {
   expect(await prompted({ messages: [{ role: 'user', content }] })).toBe('<s><user>a\nb>')
 })
 
-it('tells earlier calls with their arguments parsed', async () => {
+it('passes earlier calls to the template with parsed arguments', async () => {
   const tool_calls = [{ id: 'c', type: 'function', function: { name: 'clock', arguments: '{"zone":"UTC"}' } }]
   expect(await prompted({ messages: [{ role: 'assistant', tool_calls }] })).toContain('"arguments":{"zone":"UTC"}')
 })
 
-it('tells the model of its tools, unless it shall call none', async () => {
+it('passes tools to the template, unless tool_choice is none', async () => {
   expect(await prompted({ tools: [TOOL] })).toContain('clock')
   expect(await prompted({ tools: [TOOL], tool_choice: 'none' })).not.toContain('clock')
 })
 
-it('generates up to the end of the context, or what was asked for', async () => {
+it('generates up to the end of the context, or the requested length', async () => {
   const maxOf = async (body: object) => (await post(body, { contextLength: 100 })).request?.maxNewTokens
   expect(await maxOf({})).toBe(100 - '<s><user>hi>'.length)
   expect(await maxOf({ max_tokens: 5 })).toBe(5)
   expect(await maxOf({ max_completion_tokens: 6, max_tokens: 5 })).toBe(6)
 })
 
-it('asks for the alternatives that the client wants', async () => {
+it('requests the alternatives that the client requests', async () => {
   const topOf = async (body: object) => (await post(body)).request?.topLogprobs
   expect([await topOf({}), await topOf({ logprobs: true }), await topOf({ logprobs: true, top_logprobs: 20 })]).toEqual([null, 0, 20])
 })
 
-it.each([{ logprobs: false }, { logprobs: null }, {}])('takes top_logprobs 0 with %j, as it asks for nothing', async body => {
+it.each([{ logprobs: false }, { logprobs: null }, {}])('accepts top_logprobs 0 with %j, because it requests nothing', async body => {
   const { response, request } = await post({ ...body, top_logprobs: 0 })
   expect(response.statusCode).toBe(200)
   expect(request?.topLogprobs).toBeNull()
 })
 
-it('has the tokens scored that the client names, and the prompt', async () => {
+it('requests scores of the token ids in the body, and of the prompt', async () => {
   const { request } = await post({ logprob_token_ids: [1, 2], prompt_logprobs: 3 })
   expect(request).toMatchObject({ topLogprobs: 0, scoredTokenIds: [1, 2], echo: true, promptLogprobs: 3 })
 })
 
-it('computes one choice where all are alike, and shows it as often as was asked for', async () => {
+it('computes one choice if all are equal, and returns it n times', async () => {
   const { response, request } = await post({ n: 3, temperature: 0 })
   expect(request).toMatchObject({ choicesPerPrompt: 1, shownPerPrompt: 3, standsFor: 3 })
   expect(response.json().choices.map((choice: { message: { content: string } }) => choice.message.content)).toEqual(['ab', 'ab', 'ab'])
 })
 
-it('tells the client’s own name for the request again', async () => {
+it('returns the client’s own id of the request', async () => {
   expect((await post({ request_id: 'mine' })).response.headers['x-client-request-id']).toBe('mine')
 })
 
-it('answers every choice, with an id of its kind', async () => {
+it('returns every choice, with a chat completion id', async () => {
   const { response, request } = await post({ n: 2 })
   expect(response.json()).toMatchObject({
     id: request?.id,
@@ -122,7 +122,7 @@ it('streams chunks, usage at the end, and [DONE]', async () => {
   expect(chunks.map(({ usage }) => usage?.completion_tokens ?? null)).toEqual([null, null, null, 2])
 })
 
-it('answers a call as a call, whole and streamed', async () => {
+it('returns tool calls, whole and streamed', async () => {
   const parts = { queue: literalQueue(saying('<tool_call>{"name":"clo', 'ck","arguments":{}}</tool_call>', '')) }
   const whole = await post({ tools: [TOOL] }, parts)
   expect(whole.response.json().choices[0].message).toMatchObject({
@@ -136,12 +136,12 @@ it('answers a call as a call, whole and streamed', async () => {
   expect(response.body).toContain('"tool_calls":[{"index":0')
 })
 
-it('leaves the same text alone where no tools were offered', async () => {
+it('returns the same text as content if the request has no tools', async () => {
   const emitted = '<tool_call>{"name":"clock"}</tool_call>'
   expect((await post({}, { queue: literalQueue(saying(emitted)) })).response.json().choices[0].message.content).toBe(emitted)
 })
 
-it('names the fields that it ignores', async () => {
+it('lists the fields that it ignores', async () => {
   const { response } = await post({ store: true, stream_options: { x: 1 }, stream: true })
   expect(response.headers['x-ignored-params']).toBe('store, stream_options.x')
 })
@@ -177,7 +177,7 @@ it.each([
   expect(request).toBeUndefined()
 })
 
-it('refuses conversations where the model has no template, and tools where their calls cannot be read', async () => {
+it('refuses conversations without a chat template, and tools whose calls cannot be parsed', async () => {
   const without = await post({}, { text: TEXT })
   expect(without.response.json().error).toMatchObject({ param: 'messages', message: expect.stringContaining('no chat template') })
   const unread = await post({ tools: [TOOL] }, { text: chatText({ toolCalls: null }) })

@@ -8,7 +8,7 @@ export const USAGE = { promptTokens: 2, completionTokens: 1, cachedTokens: 1 }
 
 const PIECES = ['<tool_call>', '</tool_call>', '{"name":"dice","arguments":{}}', '<tool', '_call>', ' ', 'é', 'ab', '']
 
-/** A view, and a log that keeps the promises of the contract, of choices interleaved at will. */
+/** A view, and a log that satisfies the contract, with choices interleaved arbitrarily. */
 export const story = fc
   .record({
     choices: fc.integer({ min: 1, max: 4 }),

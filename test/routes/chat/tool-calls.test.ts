@@ -1,20 +1,20 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { type Read, toolCallReader } from '../../../src/routes/chat/tool-calls.ts'
+import { type ParsedText, toolCallReader } from '../../../src/routes/chat/tool-calls.ts'
 
 type Format = Parameters<typeof toolCallReader>[0]
 
-function readAll(format: Format, pieces: readonly string[]): Read {
+function readAll(format: Format, pieces: readonly string[]): ParsedText {
   const reader = toolCallReader(format)
   const reads = [...pieces.map(piece => reader.push(piece)), reader.end()]
   return { content: reads.map(read => read.content).join(''), calls: reads.flatMap(read => read.calls) }
 }
 
-const read = (format: Format, text: string): Read => readAll(format, [text])
+const read = (format: Format, text: string): ParsedText => readAll(format, [text])
 const CLOCK = { name: 'clock', arguments: '{"zone":"UTC"}' }
 const DICE = { name: 'dice', arguments: '{}' }
 
-it.each<[Format, string, Read]>([
+it.each<[Format, string, ParsedText]>([
   ['hermes', '<tool_call>\n{"name": "clock", "arguments": {"zone": "UTC"}}\n</tool_call>', { content: '', calls: [CLOCK] }],
   [
     'hermes',
@@ -59,7 +59,7 @@ const PIECES = [
 ]
 const text = fc.array(fc.oneof(fc.constantFrom(...PIECES), fc.string({ maxLength: 4 })), { maxLength: 12 }).map(pieces => pieces.join(''))
 
-it('finds the same however the text is cut', () => {
+it('finds the same calls however the text is split', () => {
   fc.assert(
     fc.property(fc.constantFrom(...FORMATS), text, fc.array(fc.nat(60), { maxLength: 8 }), (format, whole, cuts) => {
       const at = [0, ...cuts.filter(cut => cut <= whole.length).toSorted((a, b) => a - b), whole.length]
@@ -69,7 +69,7 @@ it('finds the same however the text is cut', () => {
   )
 })
 
-it('gives back every letter of a text that holds no call', () => {
+it('returns every character of a text without calls', () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...FORMATS),
@@ -81,7 +81,7 @@ it('gives back every letter of a text that holds no call', () => {
   )
 })
 
-it('takes a call that nests deeper than its client could send back for text', () => {
+it('treats a call that nests deeper than its client could send back as text', () => {
   const call = (levels: number) => `<tool_call>{"name":"f","arguments":{"a":${'['.repeat(levels)}${']'.repeat(levels)}}}</tool_call>`
   expect(read('hermes', call(62))).toMatchObject({ content: '', calls: [{ name: 'f' }] })
   expect(read('hermes', call(63))).toEqual({ content: call(63), calls: [] })

@@ -5,7 +5,7 @@ import { PLAIN_DELIVERY } from '../../../src/inference/contract/delivery-policy.
 import { PLAIN_REQUEST } from '../../../src/inference/contract/request.ts'
 import { PLAIN_SAMPLING } from '../../../src/inference/contract/sampling.ts'
 import type { TextPort } from '../../../src/inference/contract/text-port.ts'
-import { completionReader } from '../../../src/routes/completions/reader.ts'
+import { completionApi } from '../../../src/routes/completions/api.ts'
 import { generationRoute } from '../../../src/routes/wire/request/generation-route.ts'
 import { answerErrors } from '../../../src/server/plugins/error-handler.ts'
 import { literalQueue, routeOptions, saying, TEXT } from '../literal-parts.ts'
@@ -19,7 +19,7 @@ async function post(payload: unknown, strictParams = false, text: TextPort = TEX
   const queue = literalQueue(saying('!'))
   const app = fastify()
   answerErrors(app)
-  await app.register(generationRoute(completionReader), routeOptions(queue, { strictParams, text }))
+  await app.register(generationRoute(completionApi), routeOptions(queue, { strictParams, text }))
   const headers = { 'content-type': 'application/json' }
   const response = await app.inject({
     method: 'POST',
@@ -66,7 +66,7 @@ it.each([
   { fields: { n: 3, best_of: 2 }, param: 'best_of', states: ["'n' (currently 3)", "'best_of' (currently 2)"] },
   { fields: { n: 1, best_of: 2, stream: true }, param: 'best_of', states: ['best_of', 'streamed', 'at most 1', 'got 2'] },
   { fields: { prompt: ['a', 'b'], best_of: 65 }, param: 'best_of', states: ['128', '2 × 65 = 130'] },
-  { fields: { suffix: 'end' }, param: 'suffix', states: ['suffix', 'not taught'] },
+  { fields: { suffix: 'end' }, param: 'suffix', states: ['suffix', 'does not support fill-in-the-middle'] },
   { fields: { suffix: 1 }, param: 'suffix', states: ['suffix', 'a string', 'got 1'] },
   { fields: { min_tokens: -1 }, param: 'min_tokens', states: ['min_tokens', '>= 0', '-1'] },
   { fields: { min_tokens: 5, max_tokens: 4 }, param: 'min_tokens', states: ['min_tokens', 'max_tokens', '<= 4', 'got 5'] },
@@ -134,7 +134,7 @@ it.each([
   expect(queue.submitted).toEqual([])
 })
 
-it.each([{}, { model: null, prompt: 'hi' }])('asks for a model when there is none: %j', async body => {
+it.each([{}, { model: null, prompt: 'hi' }])('refuses a body without a model: %j', async body => {
   const { response } = await post(body)
   expect(response.statusCode).toBe(400)
   expect(response.json()).toEqual({
@@ -151,13 +151,13 @@ it('answers 404 for a model it does not serve', async () => {
   })
 })
 
-it.each([[[]], ['"text"'], [3]])('refuses a body that is no object: %j', async body => {
+it.each([[[]], ['"text"'], [3]])('refuses a body that is not an object: %j', async body => {
   const { response } = await post(body)
   expect(response.statusCode).toBe(400)
   expect(response.json().error.message).toContain('JSON object')
 })
 
-it('takes null for the default of every option', async () => {
+it('treats null as the default of every option', async () => {
   const names =
     'max_tokens temperature top_p top_k min_p n stop seed stream stream_options background logprobs echo presence_penalty frequency_penalty'
   const more = `logit_bias ignore_eos return_token_ids best_of suffix user cache_salt min_tokens stop_token_ids include_stop_str_in_output
@@ -179,7 +179,7 @@ it('takes null for the default of every option', async () => {
   })
 })
 
-it('carries every option in house words', async () => {
+it('converts every option to the internal form', async () => {
   const { request } = await post({
     ...GOOD,
     prompt: [
@@ -252,13 +252,13 @@ it('carries every option in house words', async () => {
   })
 })
 
-it('takes 64 stop strings', async () => {
+it('accepts 64 stop strings', async () => {
   const stop = Array.from({ length: 64 }, (_, at) => `stop ${at}`)
   expect((await post({ ...GOOD, stop })).request?.stopStrings).toEqual(stop)
 })
 
 it.each(['9007199254740993', '-9007199254740993', '9223372036854775807', '-9223372036854775808', '18446744073709551615'])(
-  'takes the seed %s of 64 bits, and always reads the same of it',
+  'accepts the 64-bit seed %s, and always parses it to the same value',
   async seed => {
     const seedOf = async () => (await post(`{"model":"tiny","prompt":"hi","seed":${seed}}`)).request?.sampling.seed
     expect(await seedOf()).toBe(Number(seed))
@@ -266,7 +266,7 @@ it.each(['9007199254740993', '-9007199254740993', '9223372036854775807', '-92233
   }
 )
 
-it('takes top_p 0 for greedy, whatever else is asked', async () => {
+it('treats top_p 0 as greedy sampling, whatever the other options are', async () => {
   const { request } = await post({ ...GOOD, top_p: 0, temperature: 1.5, n: 3 })
   expect(request).toMatchObject({ choicesPerPrompt: 1, shownPerPrompt: 3, sampling: { temperature: 0, topP: 1 } })
 })
@@ -274,7 +274,7 @@ it('takes top_p 0 for greedy, whatever else is asked', async () => {
 it.each([
   { requested: { n: 3 }, choices: { choicesPerPrompt: 1, shownPerPrompt: 3, standsFor: 3 } },
   { requested: { n: 2, best_of: 5 }, choices: { choicesPerPrompt: 1, shownPerPrompt: 2, standsFor: 5 } }
-])('computes one choice for all where nothing is left to chance: $asked', async ({ requested, choices }) => {
+])('computes one choice for all with greedy sampling: $requested', async ({ requested, choices }) => {
   expect((await post({ ...GOOD, ...requested, temperature: 0 })).request).toMatchObject(choices)
 })
 
@@ -285,7 +285,7 @@ it.each([
   { requested: { echo: true, logprobs: 2 }, scores: { topLogprobs: 2, promptLogprobs: 2, echo: true } },
   { requested: { prompt_logprobs: 3 }, scores: { topLogprobs: null, promptLogprobs: 3, echo: true } },
   { requested: { echo: true, logprobs: 2, prompt_logprobs: 1 }, scores: { topLogprobs: 2, promptLogprobs: 2, echo: true } }
-])('scores what $asked needs, and no more', async ({ requested, scores }) => {
+])('computes only the scores that $requested needs', async ({ requested, scores }) => {
   expect((await post({ ...GOOD, ...requested })).request).toMatchObject(scores)
 })
 
@@ -293,11 +293,11 @@ it.each([
   { truncate_prompt_tokens: 3, max_tokens: 1, ids: [99, 100, 101] },
   { truncate_prompt_tokens: 9, max_tokens: 1, ids: [97, 98, 99, 100, 101] },
   { truncate_prompt_tokens: -1, max_tokens: 61, ids: [99, 100, 101] }
-])('keeps the last tokens of a prompt that is to be truncated to $truncate_prompt_tokens', async ({ ids, ...requested }) => {
+])('keeps the last tokens of a prompt that is truncated to $truncate_prompt_tokens', async ({ ids, ...requested }) => {
   expect((await post({ ...GOOD, ...requested, prompt: 'abcde' })).request?.prompts).toEqual([{ tokenIds: ids }])
 })
 
-it('puts prompt and suffix around the gap that the model was taught to fill', async () => {
+it('puts prompt and suffix into the fill-in-the-middle form of the model', async () => {
   const text = { ...TEXT, facts: { ...TEXT.facts, fillInTheMiddle: { prefix: 1, suffix: 2, middle: 3 } } }
   const { request } = await post({ ...GOOD, prompt: 'abcd', suffix: 'yz', truncate_prompt_tokens: 2 }, false, text)
   expect(request?.prompts).toEqual([{ tokenIds: [1, 99, 100, 2, 121, 122, 3] }])
@@ -305,7 +305,7 @@ it('puts prompt and suffix around the gap that the model was taught to fill', as
   expect(response.json().error).toMatchObject({ param: 'suffix' })
 })
 
-it('refuses a long suffix before it is put behind each of many prompts', async () => {
+it('refuses a long suffix before it is appended to each of many prompts', async () => {
   let read = 0
   const after = new Proxy(Array(64).fill(1), {
     get: (target, key, receiver) => {
@@ -320,11 +320,11 @@ it('refuses a long suffix before it is put behind each of many prompts', async (
   expect(read).toBeLessThanOrEqual(1)
 })
 
-it('takes an empty suffix for none', async () => {
+it('treats an empty suffix as none', async () => {
   expect((await post({ ...GOOD, suffix: '' })).request?.prompts).toEqual([{ tokenIds: [104, 105] }])
 })
 
-it('tells a client its own name for the request, which names nothing here', async () => {
+it('returns the client’s own id of the request, which identifies nothing on the server', async () => {
   const { response, request } = await post({ ...GOOD, request_id: 'mine/7' })
   expect(response.headers['x-client-request-id']).toBe('mine/7')
   expect(request?.id).not.toContain('mine')
@@ -344,7 +344,7 @@ it.each([
   { promptTokens: 64, maxTokens: 0, granted: 0 },
   { promptTokens: 60, maxTokens: null, granted: 4 },
   { promptTokens: 48, maxTokens: null, granted: 16 }
-])('grants $granted new tokens to a prompt of $promptTokens that asks for $maxTokens', async ({ promptTokens, maxTokens, granted }) => {
+])('allows $granted new tokens for a prompt of $promptTokens with max_tokens $maxTokens', async ({ promptTokens, maxTokens, granted }) => {
   const { request } = await post({ ...GOOD, prompt: 'x'.repeat(promptTokens), max_tokens: maxTokens })
   expect(request?.maxNewTokens).toBe(granted)
 })
@@ -353,7 +353,7 @@ it.each([
   { promptTokens: 60, maxTokens: 5, numbers: '65 tokens (60 in your prompt; 5 for the completion)' },
   { promptTokens: 64, maxTokens: null, numbers: '80 tokens (64 in your prompt; 16 for the completion)' },
   { promptTokens: 65, maxTokens: 0, numbers: '65 tokens (65 in your prompt; 0 for the completion)' }
-])('refuses what overflows the context in the words of OpenAI: $numbers', async ({ promptTokens, maxTokens, numbers }) => {
+])('refuses a context overflow with OpenAI’s message: $numbers', async ({ promptTokens, maxTokens, numbers }) => {
   const { response } = await post({ ...GOOD, prompt: 'x'.repeat(promptTokens), max_tokens: maxTokens })
   expect(response.statusCode).toBe(400)
   expect(response.json().error).toEqual({
@@ -364,14 +364,14 @@ it.each([
   })
 })
 
-it('names what it ignores, and lets no name break out of the header', async () => {
+it('lists ignored fields, and escapes their names in the header', async () => {
   const { response } = await post({ ...GOOD, stream: true, stream_options: { x: 1 }, 'a\r\nset-cookie: b': 1, ü: 2, dry_multiplier: 1 })
   expect(response.statusCode).toBe(200)
   expect(response.headers['x-ignored-params']).toBe('a%0D%0Aset-cookie%3A%20b, %C3%BC, dry_multiplier, stream_options.x')
   expect(response.headers['set-cookie']).toBeUndefined()
 })
 
-it('names few and short of what it ignores, in ASCII, so that any client can read the header', async () => {
+it('bounds number and length of the ignored names, in ASCII, so that any client can read the header', async () => {
   const name = fc.oneof(
     fc.string({ maxLength: 200 }),
     fc.string({ unit: 'grapheme', maxLength: 200 }),
@@ -390,7 +390,7 @@ it('names few and short of what it ignores, in ASCII, so that any client can rea
   )
 })
 
-it('refuses what it does not know in strict mode', async () => {
+it('refuses unknown fields in strict mode', async () => {
   const { response } = await post({ ...GOOD, dry_multiplier: 1 }, true)
   expect(response.statusCode).toBe(400)
   expect(response.json().error).toMatchObject({

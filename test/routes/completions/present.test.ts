@@ -2,16 +2,16 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { LoggedEvent, TokenScore } from '../../../src/inference/contract/events.ts'
 import { openCompletion } from '../../../src/routes/completions/answer.ts'
-import type { CompletionChoice } from '../../../src/routes/completions/deltas.ts'
-import { completionDialect } from '../../../src/routes/completions/dialect.ts'
-import { type CompletionChunk, toChunks } from '../../../src/routes/completions/present.ts'
+import { completionApi } from '../../../src/routes/completions/api.ts'
+import { toChunks } from '../../../src/routes/completions/present.ts'
+import type { Completion, CompletionChoice } from '../../../src/routes/completions/schema.ts'
 import type { CompletionView } from '../../../src/routes/completions/view.ts'
-import { jsonPieces } from '../../../src/routes/wire/json-pieces.ts'
-import type { PromptLogprob } from '../../../src/routes/wire/prompt-logprobs.ts'
+import { jsonPieces } from '../../../src/routes/wire/json/json-pieces.ts'
+
 import { finished } from '../literal-parts.ts'
 import { story, USAGE, VIEW } from './story.ts'
 
-it('says the same in chunks and as a whole', () => {
+it('has the same content in chunks and as a whole response', () => {
   fc.assert(
     fc.property(story, ({ view, events }) => {
       const chunks = events.flatMap(event => [...toChunks(view, event)])
@@ -20,7 +20,7 @@ it('says the same in chunks and as a whole', () => {
   )
 })
 
-it('sends no chunk that carries nothing, and sorts the choices of each', () => {
+it('creates no empty chunk, and sorts the choices of each', () => {
   fc.assert(
     fc.property(story, ({ view, events }) => {
       for (const chunk of events.flatMap(event => [...toChunks(view, event)])) {
@@ -34,8 +34,8 @@ it('sends no chunk that carries nothing, and sorts the choices of each', () => {
   )
 })
 
-/** What a client makes of a stream. */
-function concatenated(view: CompletionView, chunks: readonly CompletionChunk[]): CompletionChoice[] {
+/** The choices that a client assembles from a stream. */
+function concatenated(view: CompletionView, chunks: readonly Completion[]): CompletionChoice[] {
   return Array.from({ length: view.promptCount * view.choicesPerPrompt }, (_, index) => {
     const parts = chunks.flatMap(chunk => chunk.choices.filter(choice => choice.index === index))
     const scored = parts.flatMap(part => (part.logprobs === null ? [] : [part.logprobs]))
@@ -60,19 +60,15 @@ function concatenated(view: CompletionView, chunks: readonly CompletionChunk[]):
   })
 }
 
-/** What is written of a whole answer. */
-function whole(view: CompletionView, events: readonly LoggedEvent[]): Whole {
+/** A whole response as it is serialized. */
+function whole(view: CompletionView, events: readonly LoggedEvent[]): Completion {
   const completion = openCompletion(view)
   for (const event of events) completion.push(event)
   return JSON.parse([...jsonPieces(completion.toResponse())].join(''))
 }
 
-type Whole = Omit<CompletionChunk, 'choices'> & {
-  readonly choices: readonly (CompletionChoice & { readonly prompt_logprobs?: readonly PromptLogprob[] })[]
-}
-
-/** The one chunk of an event, if it makes one. */
-function toChunk(view: CompletionView, event: LoggedEvent): CompletionChunk | undefined {
+/** The chunk of an event, if there is one. */
+function toChunk(view: CompletionView, event: LoggedEvent): Completion | undefined {
   const chunks = [...toChunks(view, event)]
   expect(chunks.length).toBeLessThan(2)
   return chunks[0]
@@ -89,7 +85,7 @@ const token = (changes: object): LoggedEvent => ({
   ...changes
 })
 
-it('has the shape of OpenAI, stop_reason aside', () => {
+it('has OpenAI’s shape, except for stop_reason', () => {
   expect(whole(VIEW, [token({ end: { reason: 'length', stopString: null } }), finished(USAGE)])).toEqual({
     id: 'cmpl-1',
     object: 'text_completion',
@@ -106,7 +102,7 @@ it('writes usage null into every chunk before the usage chunk', () => {
   expect(toChunk(VIEW, token({}))).not.toHaveProperty('usage')
 })
 
-it('gives an echoed prompt to all of its choices in one chunk', () => {
+it('adds an echoed prompt to all of its choices in one chunk', () => {
   const view = { ...VIEW, echo: true, promptCount: 2, choicesPerPrompt: 2, computedPerPrompt: 2 }
   const chunk = toChunk(view, { kind: 'prompt', promptIndex: 1, tokenIds: [1], text: 'hi', scores: null })
   expect(chunk?.choices.map(({ index, text }) => [index, text])).toEqual([
@@ -115,7 +111,7 @@ it('gives an echoed prompt to all of its choices in one chunk', () => {
   ])
 })
 
-it('ends every choice with `length` when no tokens were asked for', () => {
+it('ends every choice with `length` when max_tokens is 0', () => {
   const view = { ...VIEW, promptCount: 2, scoresOnly: true }
   expect(whole(view, [finished(USAGE)]).choices.map(choice => [choice.text, choice.finish_reason])).toEqual([
     ['', 'length'],
@@ -124,14 +120,14 @@ it('ends every choice with `length` when no tokens were asked for', () => {
   expect(toChunk(view, finished(USAGE))?.choices.map(choice => choice.finish_reason)).toEqual(['length', 'length'])
 })
 
-it('tells the stop string that ended a choice', () => {
+it('returns the stop string that ended a choice', () => {
   expect(toChunk(VIEW, token({ end: { reason: 'stop', stopString: '##' } }))?.choices[0]).toMatchObject({
     finish_reason: 'stop',
     stop_reason: '##'
   })
 })
 
-it('gives generated ids only, the prompt apart and once', () => {
+it('lists generated ids only, and the prompt ids separately and once', () => {
   const view = { ...VIEW, tokenIds: [[1, 2]] }
   const events = [token({ text: '' }), token({ position: 1, tokenId: 8, end: { reason: 'length', stopString: null } }), finished(USAGE)]
   expect(whole(view, events).choices[0]).toMatchObject({ token_ids: [7, 8], prompt_token_ids: [1, 2] })
@@ -170,7 +166,7 @@ it.each([
 
 const LENGTH = { reason: 'length', stopString: null } as const
 
-it('shows the best of many choices as they are ranked, without the scores that only the ranking wanted', () => {
+it('returns the best candidates in the order of their ranking, without the scores that only the ranking needs', () => {
   const view = { ...VIEW, promptCount: 2, choicesPerPrompt: 2, computedPerPrompt: 3 }
   const tokens = Array.from({ length: 6 }, (_, choice) => token({ choice, text: `c${choice}`, score: scoreOf({}), end: LENGTH }))
   const events = [...tokens, { ...finished(USAGE), ranking: [2, 0, 4, 5] }]
@@ -180,12 +176,12 @@ it('shows the best of many choices as they are ranked, without the scores that o
   expect(whole(view, tokens).choices.map(({ index, text }) => [index, text])).toEqual(['c0', 'c1', 'c3', 'c4'].map((text, i) => [i, text]))
 })
 
-it('tells the stop token that ended a choice', () => {
+it('returns the stop token that ended a choice', () => {
   const end = { reason: 'stop', stopString: null, stopTokenId: 9 }
   expect(toChunk(VIEW, token({ end }))?.choices[0]).toMatchObject({ finish_reason: 'stop', stop_reason: 9 })
 })
 
-it('says of a prompt in prompt_logprobs what echo says of it, and leaves it out of the text', () => {
+it('has the scores of an echoed prompt in prompt_logprobs, without the prompt in the text', () => {
   const scores = [
     scoreOf({ logprob: null }),
     scoreOf({ tokenId: 8, text: 'b', logprob: -3, rank: 4, top: [{ tokenId: 1, text: 'x', logprob: -1 }] })
@@ -202,7 +198,7 @@ it('says of a prompt in prompt_logprobs what echo says of it, and leaves it out 
   expect(echoed).toMatchObject({ text: 'aba', logprobs: { token_logprobs: [null, -3], top_logprobs: [null, { x: -1, b: -3 }] } })
 })
 
-it('names tokens by their ids where that was asked for', () => {
+it('names tokens by their ids if requested', () => {
   const view = { ...VIEW, topLogprobs: 1, tokensAsIds: true }
   const score = scoreOf({ top: [{ tokenId: 1, text: 'a', logprob: -1 }] })
   expect(toChunk(view, token({ score }))?.choices[0]?.logprobs).toMatchObject({
@@ -211,15 +207,15 @@ it('names tokens by their ids where that was asked for', () => {
   })
 })
 
-it('tells in each chunk the usage of the choice so far, where that was asked for', () => {
+it('contains the usage of the choice so far in each chunk, if requested', () => {
   const view = { ...VIEW, includeUsage: true, promptTokens: [5, 6], promptCount: 2 }
   expect(toChunk(view, token({ choice: 1, position: 2 }))?.usage).toMatchObject({ prompt_tokens: 6, completion_tokens: 3, total_tokens: 9 })
 })
 
-it('tells where the time went, in a whole response and behind the last chunk of a stream', () => {
+it('contains timings in a whole response and in the last chunk of a stream', () => {
   const view = { ...VIEW, withTimings: true }
   const timings = { queue_ms: 1, prefill_ms: 2, decode_ms: 3, prefill_ms_per_token: 2, decode_ms_per_token: 3 }
   expect(whole(view, [finished(USAGE)]).timings).toEqual(timings)
-  expect([...completionDialect.presenter(view).chunks(finished(USAGE))]).toEqual([expect.objectContaining({ choices: [], timings })])
+  expect([...completionApi.presenter(view).chunks(finished(USAGE))]).toEqual([expect.objectContaining({ choices: [], timings })])
   expect(whole(VIEW, [finished(USAGE)])).not.toHaveProperty('timings')
 })

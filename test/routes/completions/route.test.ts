@@ -2,7 +2,7 @@ import { fastify } from 'fastify'
 import { expect, it } from 'vitest'
 import { ServiceError } from '../../../src/inference/contract/errors.ts'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
-import { completionReader } from '../../../src/routes/completions/reader.ts'
+import { completionApi } from '../../../src/routes/completions/api.ts'
 import { generationRoute } from '../../../src/routes/wire/request/generation-route.ts'
 import { answerErrors } from '../../../src/server/plugins/error-handler.ts'
 import { finished, inBatches, type LiteralQueue, literalQueue, readSse, routeOptions, saying } from '../literal-parts.ts'
@@ -10,7 +10,7 @@ import { finished, inBatches, type LiteralQueue, literalQueue, readSse, routeOpt
 async function post(queue: LiteralQueue, fields: object = {}) {
   const app = fastify()
   answerErrors(app)
-  await app.register(generationRoute(completionReader), routeOptions(queue))
+  await app.register(generationRoute(completionApi), routeOptions(queue))
   return await app.inject({ method: 'POST', url: '/v1/completions', payload: { model: 'tiny', prompt: 'hi', ...fields } })
 }
 
@@ -18,7 +18,7 @@ const FAILED: LoggedEvent = { kind: 'failed', failure: { code: 'poisoned', messa
 const TOKEN: LoggedEvent = { kind: 'token', choice: 0, position: 0, tokenId: 1, text: 'a', score: null, end: null }
 const POISONED = { error: { message: 'Workers die of it.', type: 'server_error', param: null, code: 'request_poisoned' } }
 
-it('answers with the whole text, its id in body and header', async () => {
+it('returns the whole text, with its id in body and header', async () => {
   const queue = literalQueue(saying('a', 'b'))
   const response = await post(queue, { prompt: ['x', 'y'], n: 2 })
   const body = response.json()
@@ -35,7 +35,7 @@ it('answers with the whole text, its id in body and header', async () => {
   expect(queue.cancelled).toEqual([])
 })
 
-it('streams one event for each entry that says something, numbered by the log, and ends in [DONE]', async () => {
+it('streams one event per visible entry, with its ordinal as id, and ends with [DONE]', async () => {
   const response = await post(literalQueue(saying('a', '', 'b')), { stream: true })
   const events = readSse(response.body)
   expect(response.headers['content-type']).toContain('text/event-stream')
@@ -53,13 +53,13 @@ it('puts the usage chunk before [DONE], and null into the others', async () => {
   expect(done?.data).toBe('[DONE]')
 })
 
-it('numbers only the last event of the end, so that a resume repeats rather than loses', async () => {
+it('sets an id on the last of the final events only, so that a resumed stream repeats events rather than skipping them', async () => {
   const script = inBatches([{ kind: 'started' }, finished({ promptTokens: 2, completionTokens: 0, cachedTokens: 0 })])
   const response = await post(literalQueue(script), { stream: true, max_tokens: 0, stream_options: { include_usage: true } })
   expect(readSse(response.body).map(event => event.id)).toEqual([null, null, '2'])
 })
 
-it('tells the place in the queue as a comment', async () => {
+it('sends the position in the queue as a comment', async () => {
   const queue = literalQueue(async function* (request, signal) {
     yield [{ ordinal: null, event: { kind: 'queued', position: 3, etaMs: null } }]
     yield* saying('a')(request, signal)
@@ -68,20 +68,20 @@ it('tells the place in the queue as a comment', async () => {
   expect(response.body).toContain(': queued, position 3\n')
 })
 
-it.each([false, true])('answers a failure before the first byte with a status (stream: %s)', async stream => {
+it.each([false, true])('answers a failure before the first byte with an HTTP status (stream: %s)', async stream => {
   const response = await post(literalQueue(inBatches([FAILED])), { stream })
   expect(response.statusCode).toBe(500)
   expect(response.headers['x-should-retry']).toBe('false')
   expect(response.json()).toEqual(POISONED)
 })
 
-it('answers a failure of a whole request with a status, whatever was generated', async () => {
+it('answers a failure of a whole response with an HTTP status, even after tokens were generated', async () => {
   const response = await post(literalQueue(inBatches([TOKEN, FAILED])))
   expect(response.statusCode).toBe(500)
   expect(response.json()).toEqual(POISONED)
 })
 
-it('ends a stream that fails in its error, without [DONE]', async () => {
+it('ends a failed stream with its error, without [DONE]', async () => {
   const response = await post(literalQueue(inBatches([TOKEN, FAILED])), { stream: true })
   const events = readSse(response.body)
   expect(response.statusCode).toBe(200)
@@ -90,7 +90,7 @@ it('ends a stream that fails in its error, without [DONE]', async () => {
   expect(response.body).not.toContain('[DONE]')
 })
 
-it('answers a full queue with 503 and the time to come back', async () => {
+it('answers a full queue with 503 and the time to retry', async () => {
   const queue = literalQueue(saying('a'))
   const full = { ...queue, submit: async () => Promise.reject(new ServiceError('queue_full', 'The server is full.')) }
   const response = await post(full, { stream: true })
@@ -104,7 +104,7 @@ it('answers a full queue with 503 and the time to come back', async () => {
   })
 })
 
-it.each([false, true])('cancels what breaks off without an end, and says no more than that (stream: %s)', async stream => {
+it.each([false, true])('cancels a request whose log stops without an end, and returns no details (stream: %s)', async stream => {
   const queue = literalQueue(inBatches([TOKEN]))
   const response = await post(queue, { stream })
   expect(response.body).toContain('internal_error')
@@ -113,7 +113,7 @@ it.each([false, true])('cancels what breaks off without an end, and says no more
   expect(queue.cancelled).toEqual([queue.submitted[0]?.id])
 })
 
-it('ends a stream whose log is lost in the error of the queue', async () => {
+it('ends a stream whose log is lost with the error of the queue', async () => {
   const queue = literalQueue(async function* () {
     yield [{ ordinal: 1, event: TOKEN }]
     throw new ServiceError('unavailable', 'The log was dropped.')

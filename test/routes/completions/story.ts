@@ -41,8 +41,8 @@ const end: fc.Arbitrary<ChoiceEnd> = fc.constantFrom(
 )
 
 /**
- * A view, and a log that keeps the promises of the contract: prompts before tokens, positions in order, choices
- * interleaved at will.
+ * A view, and a log that satisfies the contract: prompts before tokens, positions in order, choices interleaved
+ * arbitrarily.
  */
 export const story = fc
   .record({

@@ -8,7 +8,7 @@ import { testApp } from '../../server/app-parts.ts'
 
 export type Message = Readonly<Record<string, unknown>>
 
-/** A client's end of a socket, with all that it was sent. */
+/** The client side of a socket, with all messages that it has received. */
 export class ASocket {
   readonly socket: WebSocket
   readonly messages: Message[] = []
@@ -38,7 +38,7 @@ export class ASocket {
     this.socket.send(typeof message === 'string' ? message : JSON.stringify(message))
   }
 
-  /** The first message that `matches`, now or later. */
+  /** Resolves with the first message that `matches`. */
   async until(matches: (message: Message) => boolean): Promise<Message> {
     for (;;) {
       const found = this.messages.find(matches)
@@ -55,7 +55,7 @@ export class ASocket {
   }
 }
 
-/** The app on a port, on an embedded queue with one worker. */
+/** The app on a port, with an embedded queue and one worker. */
 export async function openTestApp(slots = 4, leaving = new AbortController().signal, changes: Partial<AppOptions> = {}) {
   const queue = new EmbeddedQueue()
   const worker = joinInProcess(queue, slots)
@@ -80,5 +80,5 @@ export async function openTestApp(slots = 4, leaving = new AbortController().sig
   }
 }
 
-/** A good body. */
+/** A valid body. */
 export const BODY = { model: 'tiny', prompt: 'hi', max_tokens: 4 }

@@ -3,23 +3,27 @@ import { expect, it, onTestFinished, vi } from 'vitest'
 import type { WebSocket } from 'ws'
 import { PLAIN_DELIVERY } from '../../../src/inference/contract/delivery-policy.ts'
 import type { LogEntry } from '../../../src/inference/contract/events.ts'
+import { completionApi } from '../../../src/routes/completions/api.ts'
 import { type SocketRouteOptions, socketRoute } from '../../../src/routes/socket/route.ts'
-import type { Dialect } from '../../../src/routes/wire/dialect.ts'
 import { toStored } from '../../../src/routes/wire/dialect.ts'
+import type { GenerationApi } from '../../../src/routes/wire/generation-api.ts'
 import { aRequest } from '../../queue/a-request.ts'
-import { finished } from '../literal-parts.ts'
+import { CARD, finished, TEXT } from '../literal-parts.ts'
 import type { Message } from './a-socket.ts'
 
 const TEXT_BYTES = 50_000
 const WRITER_LIMITS = { highWaterBytes: 120_000, stallMs: 20 }
-/** What has room is sent, so one more text may lie behind the mark; and the short frames around it. */
+/** A frame is sent if there is room before it, so one text may exceed the mark; plus the short frames around it. */
 const BOUND = WRITER_LIMITS.highWaterBytes + TEXT_BYTES + 1000
 /** `started` and `parked` of one request. */
 const SHORT_BYTES = 250
 
-/** Says the texts, and nothing else. */
-const dialect: Dialect = {
+/** An API whose chunks contain the texts and nothing else. */
+const api: GenerationApi = {
+  ...completionApi,
   name: 'texts',
+  admit: async () => aRequest(),
+  toView: () => ({}),
   presenter: () => ({
     chunks: event => (event.kind === 'token' ? [{ text: event.text }] : []),
     open: () => ({ push() {}, toResponse: () => ({}) })
@@ -28,7 +32,7 @@ const dialect: Dialect = {
 
 const theEnd = finished({ promptTokens: 1, completionTokens: 1, cachedTokens: 0 })
 
-/** A log that has all of its `texts` at once. */
+/** A finished log with `texts` tokens. */
 function logOf(texts: number): LogEntry[] {
   const entries = Array.from({ length: texts }, (_, position): LogEntry => {
     const text = `${position} `.padEnd(TEXT_BYTES, 'x')
@@ -39,7 +43,7 @@ function logOf(texts: number): LogEntry[] {
 
 async function openTestApp(texts: number, stallMs = WRITER_LIMITS.stallMs, highWaterBytes = WRITER_LIMITS.highWaterBytes) {
   const entries = logOf(texts)
-  const delivery = { ...PLAIN_DELIVERY, owner: 'caller', presentation: toStored({ dialect: dialect.name, view: {} }) }
+  const delivery = { ...PLAIN_DELIVERY, owner: 'caller', presentation: toStored({ dialect: api.name, view: {} }) }
   const left: number[] = []
   const app: FastifyInstance = fastify()
   const options: SocketRouteOptions = {
@@ -57,17 +61,12 @@ async function openTestApp(texts: number, stallMs = WRITER_LIMITS.stallMs, highW
       },
       cancel: async () => {}
     },
-    dialects: [dialect],
-    parsers: {
-      'completion.create': async () => ({
-        generation: aRequest(),
-        presentation: { dialect: dialect.name, view: {} },
-        ignored: [],
-        background: true
-      })
-    },
+    apis: [api],
+    text: TEXT,
+    card: CARD,
+    strictParams: false,
+    warn: () => {},
     isDraining: () => false,
-    servedModelName: 'tiny',
     clock: () => 0,
     callerOf: () => 'caller',
     leaving: new AbortController().signal,
@@ -87,7 +86,7 @@ async function openTestApp(texts: number, stallMs = WRITER_LIMITS.stallMs, highW
   return { app: inner, left }
 }
 
-/** A client on a connection without the buffers of a kernel, and what it has been sent. */
+/** A client on a connection without kernel buffers, and the messages that it has received. */
 async function connect(app: FastifyInstance): Promise<{ socket: WebSocket; messages: Message[] }> {
   const messages: Message[] = []
   const socket = await app.injectWS('/v1/completions')
@@ -96,13 +95,13 @@ async function connect(app: FastifyInstance): Promise<{ socket: WebSocket; messa
   return { socket, messages }
 }
 
-const create = JSON.stringify({ type: 'completion.create', id: 'a', body: {} })
+const create = JSON.stringify({ type: 'completion.create', id: 'a', body: { background: true } })
 
 function buffered(app: FastifyInstance): number[] {
   return [...app.websocketServer.clients].map(({ bufferedAmount }) => bufferedAmount)
 }
 
-it('parks what a client does not read, and goes on exactly there once it is resumed', async () => {
+it('parks a request whose client does not read, and continues exactly there when it is resumed', async () => {
   const { app, left } = await openTestApp(12)
   const { socket, messages } = await connect(app)
   socket.pause()
@@ -123,27 +122,27 @@ it('parks what a client does not read, and goes on exactly there once it is resu
   expect(messages.flatMap(({ type, seq }) => (type === 'chunk' ? [seq] : []))).toEqual(Array.from({ length: 12 }, (_, i) => i + 1))
 })
 
-it('keeps no more for a client that reads nothing of many requests', async () => {
+it('bounds the buffer of a client with many requests that reads nothing', async () => {
   const { app, left } = await openTestApp(5)
   const { socket } = await connect(app)
   socket.pause()
-  for (let id = 0; id < 64; id++) socket.send(JSON.stringify({ type: 'completion.create', id: `${id}`, body: {} }))
+  for (let id = 0; id < 64; id++) socket.send(JSON.stringify({ type: 'completion.create', id: `${id}`, body: { background: true } }))
   await vi.waitFor(() => expect(left).toHaveLength(64))
   expect(buffered(app)[0]).toBeLessThan(BOUND + 64 * SHORT_BYTES)
 })
 
-it('parks nothing of a client that reads at last, however many of its requests wait for the same room', async () => {
+it('parks no request of a client that reads in time, however many of its requests wait for room', async () => {
   const { app } = await openTestApp(5, 60_000)
   const { socket, messages } = await connect(app)
   socket.pause()
-  for (let id = 0; id < 64; id++) socket.send(JSON.stringify({ type: 'completion.create', id: `${id}`, body: {} }))
+  for (let id = 0; id < 64; id++) socket.send(JSON.stringify({ type: 'completion.create', id: `${id}`, body: { background: true } }))
   await vi.waitFor(() => expect(buffered(app)[0]).toBeGreaterThan(WRITER_LIMITS.highWaterBytes))
   socket.resume()
   await vi.waitFor(() => expect(messages.filter(({ type }) => type === 'done')).toHaveLength(64), { timeout: 10_000 })
   expect(messages.filter(({ type }) => type === 'parked')).toEqual([])
 })
 
-it('keeps little for 200 clients that read nothing', async () => {
+it('bounds the buffers of 200 clients that read nothing', async () => {
   const { app, left } = await openTestApp(20)
   for (let count = 0; count < 200; count++) {
     const { socket } = await connect(app)
@@ -156,11 +155,11 @@ it('keeps little for 200 clients that read nothing', async () => {
   expect(Math.max(...bytes)).toBeLessThan(BOUND)
 })
 
-it('reads no more of a client that does not read its answers, and answers everything once it does', async () => {
+it('pauses reading from a client that does not read responses, and answers everything once it does', async () => {
   const { app } = await openTestApp(1, undefined, 2000)
   const { socket, messages } = await connect(app)
   socket.pause()
-  // A stream that was read to its end: `started` and `done`, which wait for nobody.
+  // A stream that was read to its end: the response is `started` and `done`, which are sent without waiting.
   const ask = (id: string) => socket.send(JSON.stringify({ type: 'resume', id: id.padEnd(128), stream_id: 'cmpl-a', after: 2 }))
   for (let id = 0; id < 2000; id++) ask(`${id}`)
   const [served] = app.websocketServer.clients

@@ -6,10 +6,10 @@ import { ASocket, BODY, type Message, openTestApp } from './a-socket.ts'
 
 const create = (id: string, body: object = {}) => ({ type: 'completion.create', id, body: { ...BODY, ...body } })
 const isDone = (id: string) => (message: Message) => message['type'] === 'done' && message['id'] === id
-/** A prompt that makes the worker hold on after one token. */
+/** A prompt after whose first token the worker pauses. */
 const HOLD = { prompt: [TRICKS.hold] }
 
-it('sends the chunks that an SSE stream of the same request has, numbered alike', async () => {
+it('sends the chunks of the SSE stream of the same request, with the same ids', async () => {
   await using testApp = await openTestApp()
   const client = await testApp.connect()
   const options = { n: 2, stream_options: { include_usage: true } }
@@ -29,7 +29,7 @@ it('sends the chunks that an SSE stream of the same request has, numbered alike'
   ).toBe('started')
 })
 
-it('sends of a conversation the chunks that an SSE stream of the same body has', async () => {
+it('sends the chunks of the SSE stream of the same chat body', async () => {
   await using testApp = await openTestApp(4, undefined, { text: chatText() })
   const client = await testApp.connect()
   const options = { n: 2, stream_options: { include_usage: true, continuous_usage_stats: true }, return_token_ids: true }
@@ -46,7 +46,7 @@ it('sends of a conversation the chunks that an SSE stream of the same body has',
   expect(numbered.map(([at]) => [at, String(chunks[Number(at)]?.['seq'])])).toEqual(numbered)
 })
 
-it('tells of a flood of unknown fields few and short names', async () => {
+it('bounds number and length of the names of ignored fields', async () => {
   await using testApp = await openTestApp()
   const client = await testApp.connect()
   const unknown = Object.fromEntries(Array.from({ length: 5000 }, (_, at) => [`${at}${'é'.repeat(100)}`, 1]))
@@ -56,7 +56,7 @@ it('tells of a flood of unknown fields few and short names', async () => {
   for (const name of ignored_params as string[]) expect(name.length).toBeLessThanOrEqual(64)
 })
 
-it('carries many requests at once, each under its own id', async () => {
+it('serves concurrent requests, each with its own id', async () => {
   await using testApp = await openTestApp()
   const client = await testApp.connect()
   const ids = Array.from({ length: 12 }, (_, index) => `request ${index}`)
@@ -67,7 +67,7 @@ it('carries many requests at once, each under its own id', async () => {
   }
 })
 
-it('tells who waits where it stands', async () => {
+it('sends the position of a waiting request', async () => {
   await using testApp = await openTestApp(1)
   const client = await testApp.connect()
   client.send(create('holds', HOLD))
@@ -79,7 +79,7 @@ it('tells who waits where it stands', async () => {
   expect(client.of('holds').at(-1)).toMatchObject({ type: 'error', error: { code: 'request_cancelled' } })
 })
 
-it('resumes behind any number on another socket', async () => {
+it('resumes after any ordinal on another socket', async () => {
   await using testApp = await openTestApp()
   const first = await testApp.connect()
   first.send(create('a', { background: true, max_tokens: 6 }))
@@ -97,7 +97,7 @@ it('resumes behind any number on another socket', async () => {
   }
 })
 
-it('says so at once to who has read a stream to its end', async () => {
+it('sends done immediately when a stream is resumed at its end', async () => {
   await using testApp = await openTestApp()
   const client = await testApp.connect()
   client.send(create('a', { background: true, max_tokens: 2 }))
@@ -109,7 +109,7 @@ it('says so at once to who has read a stream to its end', async () => {
   expect(client.of('b').map(message => message['type'])).toEqual(['started', 'done'])
 })
 
-it('cancels what it leaves behind, and lets run what is in the background', async () => {
+it('cancels its requests when it closes, except those in the background', async () => {
   await using testApp = await openTestApp()
   const client = await testApp.connect()
   client.send(create('left', HOLD))
@@ -132,7 +132,7 @@ it.each([
   ['no id', '{"type":"cancel"}', null, /id/],
   ['a bad body', JSON.stringify(create('a', { max_tokens: -1 })), 'a', /max_tokens.*-1/],
   ['an unknown stream', '{"type":"resume","id":"a","stream_id":"cmpl-none"}', 'a', /no stream/],
-  ['a cancel of nothing', '{"type":"cancel","id":"a"}', 'a', /follows no request/]
+  ['a cancel of an unknown request', '{"type":"cancel","id":"a"}', 'a', /no request `a` on this socket/]
 ])('answers %s with an error and stays open', async (_name, frame, id, message) => {
   await using testApp = await openTestApp()
   const client = await testApp.connect()
@@ -156,7 +156,7 @@ it.each([
   ['JSON', [Buffer.from(JSON.stringify(create('b')))]],
   ['nothing', [Buffer.alloc(0)]],
   ['fragments', [Buffer.from('{"type":'), Buffer.from('"cancel"}')]]
-])('tells who sends a binary frame of %s that only text frames are read', async (_name, pieces) => {
+])('answers a binary frame of %s with an error about text frames', async (_name, pieces) => {
   await using testApp = await openTestApp()
   const client = await testApp.connect()
   for (const [at, piece] of pieces.entries()) client.socket.send(piece, { binary: true, fin: at === pieces.length - 1 })
@@ -168,7 +168,7 @@ it.each([
   expect(await client.until(one => one['id'] === 'a')).toMatchObject({ type: 'error' })
 })
 
-it('closes with 1007 where text is not UTF-8', async () => {
+it('closes with 1007 when text is not UTF-8', async () => {
   await using testApp = await openTestApp()
   const client = await testApp.connect()
   client.socket.send(Buffer.from([0xff]), { binary: false })
@@ -180,22 +180,22 @@ it.each([
   ['no message', '{}'],
   ['a bad body', JSON.stringify(create('a', { max_tokens: -1 }))],
   ['a binary frame', Buffer.alloc(1)],
-  ['a cancel of nothing', '{"type":"cancel","id":"a"}'],
+  ['a cancel of an unknown request', '{"type":"cancel","id":"a"}'],
   ['an unknown stream', '{"type":"resume","id":"a","stream_id":"cmpl-none"}']
-])('closes with 1008 when there is no end to frames that are refused: %s', async (_name, frame) => {
+])('closes with 1008 after too many refused frames: %s', async (_name, frame) => {
   await using testApp = await openTestApp()
   const other = await testApp.connect()
   const client = await testApp.connect()
   for (let count = 0; count < 5000; count++) client.socket.send(frame)
   expect(await client.closed).toBe(1008)
   expect(client.messages.length).toBeLessThan(200)
-  // What others do is not touched by it, nor are refusals that are few.
+  // Other sockets are not affected, and a few refusals are allowed.
   other.send('{')
   other.send(create('b'))
   await other.until(isDone('b'))
 })
 
-it('does not count what the server refuses for reasons of its own, nor requests that the client cancels', async () => {
+it('does not count refusals that the client did not cause, nor requests that the client cancels', async () => {
   await using testApp = await openTestApp(64)
   const client = await testApp.connect()
   for (let count = 0; count < 200; count++) {
@@ -224,7 +224,7 @@ it('closes with 1009 when a frame is too large', async () => {
   expect(await client.closed).toBe(1009)
 })
 
-it('does not wait for clients that do not answer when the server goes', async () => {
+it('does not wait for clients that do not respond when the server shuts down', async () => {
   const testApp = await openTestApp()
   const silent = await testApp.connect()
   silent.socket.pause()
@@ -237,14 +237,14 @@ it('does not wait for clients that do not answer when the server goes', async ()
   expect(await silent.closed).toBe(1012)
 })
 
-it('tells sockets to come again when the server goes', async () => {
+it('closes sockets with 1012 when the server shuts down', async () => {
   const testApp = await openTestApp()
   const client = await testApp.connect()
   await testApp.app.close()
   expect(await client.closed).toBe(1012)
 })
 
-it('sends clients elsewhere when this process is to go, and what they read goes on there', async () => {
+it('closes sockets when this process is about to exit, and their requests continue for other processes', async () => {
   const leaving = new AbortController()
   await using testApp = await openTestApp(4, leaving.signal)
   const client = await testApp.connect()
@@ -263,14 +263,14 @@ it('sends clients elsewhere when this process is to go, and what they read goes 
 it.each([
   ['http://evil.example', 403],
   ['null', 403]
-])('lets no page of another origin open a socket: %s', async (origin, status) => {
+])('refuses WebSocket connections from pages of another origin: %s', async (origin, status) => {
   await using testApp = await openTestApp()
   const client = new ASocket(`ws://${testApp.host}/v1/completions`, { origin })
   const error = await new Promise<Error>(resolve => client.socket.once('error', resolve))
   expect(error.message).toContain(String(status))
 })
 
-it('lets its own pages open a socket', async () => {
+it('accepts WebSocket connections from pages of its own origin', async () => {
   await using testApp = await openTestApp()
   const client = await testApp.connect({ origin: `http://${testApp.host}` })
   client.send(create('a'))

@@ -12,7 +12,7 @@ import { testApp } from '../../server/app-parts.ts'
 import { VIEW } from '../completions/story.ts'
 import { openTestApp } from '../socket/a-socket.ts'
 
-/** A request that has said `started` and one token, and holds on. */
+/** A request that has emitted `started` and one token, and pauses. */
 async function holding(queue: GenerationQueue): Promise<string> {
   const request = aRequest({ prompts: [{ tokenIds: [TRICKS.hold] }] })
   const presentation = toStored({ dialect: 'completions', view: { ...VIEW, id: request.id } })
@@ -49,7 +49,7 @@ function appOn(queue: GenerationQueue) {
 it.each([
   ['embedded', embedded],
   ['in Redis', async () => (await inRedis()).rig.queue]
-])('refuses what a running stream has not said yet, and names field, bound and value: %s', async (_name, open) => {
+])('refuses an ordinal that a running stream has not reached, and names field, bound and value: %s', async (_name, open) => {
   const queue = await open()
   const id = await holding(queue)
   const app = appOn(queue)
@@ -67,7 +67,7 @@ it.each([
   expect((await get('?starting_after=9')).statusCode).toBe(204)
 })
 
-it('asks readers to come again while what Redis lost may be written again', async () => {
+it('asks readers to retry while events that Redis lost may be restored', async () => {
   const { server, rig } = await inRedis('aof')
   const { queue } = rig
   const id = await holding(queue)
@@ -80,7 +80,7 @@ it('asks readers to come again while what Redis lost may be written again', asyn
   expect(response.headers['retry-after']).toBe('2')
 })
 
-it('tells it a socket, too, which stays', async () => {
+it('sends the same error on a WebSocket, which stays open', async () => {
   await using testApp = await openTestApp()
   const id = await holding(testApp.queue)
   const client = await testApp.connect()

@@ -3,22 +3,23 @@ import { type FastifyInstance, type FastifyPluginAsync, fastify } from 'fastify'
 import { expect, it } from 'vitest'
 import { PLAIN_DELIVERY } from '../../../src/inference/contract/delivery-policy.ts'
 import type { LogEntry, LoggedEvent } from '../../../src/inference/contract/events.ts'
-import { chatDialect } from '../../../src/routes/chat/dialect.ts'
-import { completionDialect } from '../../../src/routes/completions/dialect.ts'
+import { chatApi } from '../../../src/routes/chat/api.ts'
+import { completionApi } from '../../../src/routes/completions/api.ts'
+import { GENERATION_APIS } from '../../../src/routes/generation-apis.ts'
 import { socketRoute } from '../../../src/routes/socket/route.ts'
 import { streamRoute } from '../../../src/routes/streams/route.ts'
 import { toStored } from '../../../src/routes/wire/dialect.ts'
 import { story as chatStory } from '../chat/story.ts'
 import { story as completionStory } from '../completions/story.ts'
-import { finished, readSse } from '../literal-parts.ts'
+import { CARD, finished, readSse, TEXT } from '../literal-parts.ts'
 
-/** A frame as a client has it: what it says, and the place that it may be taken up behind. */
+/** A frame as a client receives it, and the ordinal after which the stream can be resumed. */
 interface Frame {
   readonly states: unknown
   readonly position: number | null
 }
 
-/** Reads a stream behind a place (0: all of it) to its end. */
+/** Reads a stream to its end, after an ordinal (0: all events). */
 type Read = (after: number) => Promise<readonly Frame[]>
 
 interface Stored {
@@ -28,8 +29,8 @@ interface Stored {
 }
 
 const stored: fc.Arbitrary<Stored> = fc.oneof(
-  completionStory.map(({ view, events }) => ({ dialect: completionDialect.name, view, events })),
-  chatStory.map(({ view, events }) => ({ dialect: chatDialect.name, view, events }))
+  completionStory.map(({ view, events }) => ({ dialect: completionApi.name, view, events })),
+  chatStory.map(({ view, events }) => ({ dialect: chatApi.name, view, events }))
 )
 
 async function serve({ dialect, view, events }: Stored): Promise<FastifyInstance> {
@@ -47,12 +48,15 @@ async function serve({ dialect, view, events }: Stored): Promise<FastifyInstance
       },
       cancel: async () => {}
     },
-    dialects: [completionDialect, chatDialect],
+    dialects: GENERATION_APIS,
+    apis: GENERATION_APIS,
+    text: TEXT,
+    card: CARD,
+    strictParams: false,
+    warn: () => {},
     callerOf: () => 'caller',
     leaving: new AbortController().signal,
-    parsers: {},
     isDraining: () => false,
-    servedModelName: 'tiny',
     clock: () => 0
   }
   const app = fastify()
@@ -94,7 +98,7 @@ function overSocket(app: FastifyInstance): Read {
 it.each([
   { wire: 'server-sent events', readerOf: overSse },
   { wire: 'a WebSocket', readerOf: overSocket }
-])('is whole after a cut behind any frame of $wire, whatever the dialect and the options', async ({ readerOf }) => {
+])('is complete after a disconnect at any frame of $wire, whatever the dialect and the options', async ({ readerOf }) => {
   await fc.assert(
     fc.asyncProperty(stored, async stream => {
       const app = await serve(stream)
@@ -102,8 +106,8 @@ it.each([
       const whole = await read(0)
       for (let cut = 0; cut <= whole.length; cut++) {
         const had = whole.slice(0, cut)
-        // What docs/streams.md has clients do: frames behind the last place belong to an entry that is not complete,
-        // and come again.
+        // As docs/streams.md requires of clients: frames after the last ordinal belong to an incomplete entry, and are
+        // sent again.
         const kept = had.slice(0, had.findLastIndex(({ position }) => position !== null) + 1)
         expect([...kept, ...(await read(kept.at(-1)?.position ?? 0))]).toEqual(whole)
       }
@@ -113,7 +117,7 @@ it.each([
   )
 })
 
-it('repeats no frame of entries that are complete, and numbers every entry that shows anything', async () => {
+it('repeats no frame of complete entries, and sets an id on every visible entry', async () => {
   await fc.assert(
     fc.asyncProperty(stored, async stream => {
       const app = await serve(stream)

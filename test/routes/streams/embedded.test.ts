@@ -4,7 +4,7 @@ import { HOLD, idOf, json, readUntil, serveEmbedded } from './serve-embedded.ts'
 
 const KEY = { 'idempotency-key': 'order 66' }
 
-/** The whole response that a stream amounts to, as far as texts go. */
+/** The concatenated texts of a stream. */
 function textsOf(body: string): string[] {
   const texts: string[] = []
   for (const { data } of readSse(body)) {
@@ -14,7 +14,7 @@ function textsOf(body: string): string[] {
   return texts
 }
 
-it('says the same whole, streamed and taken up again', async () => {
+it('has the same content whole, streamed and resumed', async () => {
   const { post, streams } = await serveEmbedded()
   const fields = { n: 2, max_tokens: 5 }
   const whole = await json(await post(fields))
@@ -36,7 +36,7 @@ it('says the same whole, streamed and taken up again', async () => {
   expect(state.response).toMatchObject({ id: idOf(streamed), object: 'text_completion', usage: whole.usage })
 })
 
-it('presents a request that was answered whole as a stream, too, with its own options', async () => {
+it('also streams a request that was answered whole, with its own options', async () => {
   const { post, streams } = await serveEmbedded()
   const whole = await json(await post({ return_token_ids: true }))
   const body = await (await streams(whole.id)).text()
@@ -47,7 +47,7 @@ it('presents a request that was answered whole as a stream, too, with its own op
   expect(chunks.every(chunk => chunk.created === whole.created)).toBe(true)
 })
 
-it('is another caller’s nothing', async () => {
+it('is not found by another caller', async () => {
   const { post, streams } = await serveEmbedded({ apiKeys: ['one', 'two'] })
   const as = (key: string) => ({ headers: { authorization: `Bearer ${key}` } })
   const { id } = await json(await post({}, as('one')))
@@ -57,7 +57,7 @@ it('is another caller’s nothing', async () => {
   expect((await streams(id)).status).toBe(401)
 })
 
-it('cancels on DELETE, for all who read, and keeps what was said', async () => {
+it('cancels on DELETE for all readers, and keeps the emitted tokens', async () => {
   const { post, streams } = await serveEmbedded()
   const reading = await post({ prompt: HOLD, stream: true })
   await readUntil(reading, '0.0')
@@ -69,7 +69,7 @@ it('cancels on DELETE, for all who read, and keeps what was said', async () => {
   expect(await json(await streams(idOf(reading), '', { method: 'DELETE' }))).toEqual(state)
 })
 
-it('answers work in the background with 202 and where to find it, and does it', async () => {
+it('answers a background request with 202 and its location, and completes it', async () => {
   const { post, streams } = await serveEmbedded()
   const accepted = await post({ background: true })
   expect(accepted.status).toBe(202)
@@ -84,7 +84,7 @@ it.each([
   { fields: {}, headers: { 'x-resumable': 'true' }, goesOn: true },
   { fields: {}, headers: KEY, goesOn: true },
   { fields: {}, headers: { 'x-resumable': 'false' }, goesOn: false }
-])('a reader who leaves: $fields $headers goes on: $goesOn', async ({ fields, headers, goesOn }) => {
+])('continues a request with $fields $headers after its reader disconnects: $goesOn', async ({ fields, headers, goesOn }) => {
   const { post, streams } = await serveEmbedded()
   const client = new AbortController()
   const reading = await post({ prompt: HOLD, stream: true, ...fields }, { headers, signal: client.signal })
@@ -99,7 +99,7 @@ it.each([
   expect((await json(await streams(idOf(reading), '?stream=false'))).status).toBe('running')
 })
 
-it('a second reader of a plain request changes nothing by leaving', async () => {
+it('does not cancel a plain request when a second reader disconnects', async () => {
   const { post, streams } = await serveEmbedded()
   const reading = await post({ prompt: HOLD, stream: true })
   const client = new AbortController()
@@ -123,7 +123,7 @@ it('answers a retry with the request that it repeats, whole and streamed', async
   expect(two).toBe(one)
 })
 
-it('attaches a retry to what still runs, and lets keys of other callers be', async () => {
+it('attaches a retry to a running request, and separates the keys of other callers', async () => {
   const { post } = await serveEmbedded({ apiKeys: ['one', 'two'] })
   const as = (key: string) => ({ headers: { ...KEY, authorization: `Bearer ${key}` } })
   const ids = []
@@ -144,7 +144,7 @@ it('refuses a key that was used for another body', async () => {
   expect((await json(response)).error).toMatchObject({ type: 'invalid_request_error', code: 'idempotency_key_reused' })
 })
 
-it('ends at the deadline: a stream in an error event, a whole answer in 504', async () => {
+it('ends at the deadline: a stream with an error event, a whole response with 504', async () => {
   const { post } = await serveEmbedded()
   const headers = { 'x-request-timeout-ms': '100' }
   const [streamed, whole] = await Promise.all([post({ prompt: HOLD, stream: true }, { headers }), post({ prompt: HOLD }, { headers })])
@@ -155,7 +155,7 @@ it('ends at the deadline: a stream in an error event, a whole answer in 504', as
   expect((await json(whole)).error.code).toBe('deadline_exceeded')
 })
 
-it('breaks off what can be taken up elsewhere when this process goes, without an end, and lets plain streams go on', async () => {
+it('disconnects resumable streams when this process is about to exit, and continues plain streams', async () => {
   const { post, streams, leaving } = await serveEmbedded()
   const resumable = await post({ prompt: HOLD, stream: true }, { headers: { 'x-resumable': 'true' } })
   const plain = await post({ prompt: HOLD, stream: true })

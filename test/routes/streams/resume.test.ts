@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
-import { completionDialect } from '../../../src/routes/completions/dialect.ts'
-import { toSseBlocks } from '../../../src/routes/wire/sse-blocks.ts'
+import { completionApi } from '../../../src/routes/completions/api.ts'
+import { toSseBlocks } from '../../../src/routes/wire/stream/sse-blocks.ts'
 import { story, USAGE, VIEW } from '../completions/story.ts'
 import { finished, readSse } from '../literal-parts.ts'
 import { openStored, type StoredStream } from './stored-stream.ts'
@@ -10,7 +10,7 @@ import { openStored, type StoredStream } from './stored-stream.ts'
 const FAILED: LoggedEvent = { kind: 'failed', failure: { code: 'poisoned', message: 'It killed two workers.', param: null } }
 const TOKEN: LoggedEvent = { kind: 'token', choice: 0, position: 0, tokenId: 1, text: 'a', score: null, end: null }
 
-/** A story that ended well or badly, or goes on. */
+/** A story that has finished, has failed, or is running. */
 const stored: fc.Arbitrary<StoredStream> = fc
   .tuple(story, fc.constantFrom('well', 'badly'))
   .map(([{ view, events }, how]) => ({ view, events: how === 'well' ? events : [...events.slice(0, -1), FAILED] }))
@@ -18,7 +18,7 @@ const stored: fc.Arbitrary<StoredStream> = fc
 type Sse = ReturnType<typeof readSse>
 
 /**
- * What a reader who saw everything up to `ordinal` has not seen: an event without an id belongs to the next that has
+ * The events that a reader has not received after `ordinal`: an event without an id belongs to the next event that has
  * one.
  */
 function remaining(all: Sse, ordinal: number): Sse {
@@ -31,11 +31,11 @@ async function everything({ view, events }: StoredStream): Promise<Sse> {
     yield entries
   })()
   let body = ''
-  for await (const block of toSseBlocks(completionDialect.presenter(view), batches)) body += block
+  for await (const block of toSseBlocks(completionApi.presenter(view), batches)) body += block
   return readSse(body)
 }
 
-it('gives exactly what remains, wherever a stream is taken up', async () => {
+it('sends exactly the remaining events, wherever a stream is resumed', async () => {
   await fc.assert(
     fc.asyncProperty(stored, fc.boolean(), async (stream, byHeader) => {
       const all = await everything(stream)
@@ -51,7 +51,7 @@ it('gives exactly what remains, wherever a stream is taken up', async () => {
   )
 })
 
-it('shows a response that says what its stream says so far', async () => {
+it('returns a response with the content of its stream so far', async () => {
   await fc.assert(
     fc.asyncProperty(story, fc.nat(), async ({ view, events }, cut) => {
       const emitted = events.slice(0, cut % (events.length + 1))
@@ -76,7 +76,7 @@ it('shows a response that says what its stream says so far', async () => {
 
 const done: StoredStream = { view: VIEW, events: [{ kind: 'started' }, TOKEN, finished(USAGE)] }
 
-it('lets the query win over the header', async () => {
+it('prefers the query parameter to the header', async () => {
   const { get } = await openStored(done)
   expect(readSse((await get('?starting_after=2', { 'last-event-id': '0' })).body).map(({ id }) => id)).toEqual(['3'])
 })
@@ -102,7 +102,7 @@ it.each([
   { events: [TOKEN], state: { status: 'running', response: { usage: null, choices: [{ text: 'a' }] } } },
   { events: done.events, state: { status: 'finished', position: null, eta_ms: null, response: { usage: { total_tokens: 3 } } } },
   { events: [TOKEN, FAILED], state: { status: 'failed', response: { choices: [{ text: 'a' }] }, error: { code: 'request_poisoned' } } }
-])('tells the state $state.status', async ({ state, ...stream }) => {
+])('returns the state $state.status', async ({ state, ...stream }) => {
   const { get } = await openStored({ view: VIEW, ...stream })
   const response = await get('?stream=false')
   expect(response.statusCode).toBe(200)
@@ -111,7 +111,7 @@ it.each([
 })
 
 it.each(['GET', 'DELETE'] as const)(
-  'answers 404 to %s for what is unknown and for what is another owner’s, in the same words',
+  'answers %s with the same 404 for an unknown stream and for a stream of another owner',
   async method => {
     const { app, cancelled } = await openStored({ ...done, delivery: { owner: 'somebody else' } })
     const anothers = await app.inject({ method, url: `/v1/streams/${VIEW.id}` })
@@ -123,7 +123,7 @@ it.each(['GET', 'DELETE'] as const)(
   }
 )
 
-it('sends whoever comes while this process goes elsewhere, unless the request lives and dies here', async () => {
+it('refuses new readers while this process is about to exit, except for plain requests', async () => {
   const leaving = AbortSignal.abort()
   const resumable = await openStored({ ...done, delivery: { onDisconnect: 'grace' } }, { leaving })
   const response = await resumable.get()

@@ -5,7 +5,7 @@ import type { AppOptions } from '../../../src/server/app.ts'
 import { joinInProcess } from '../../queue/embedded/in-process-worker.ts'
 import { testApp } from '../../server/app-parts.ts'
 
-/** A prompt that makes the worker say one token and wait: its first token is `TRICKS.hold`. */
+/** A prompt after whose first token the worker pauses: its first token is `TRICKS.hold`. */
 export const HOLD = 'd'
 
 interface Asking {
@@ -13,7 +13,7 @@ interface Asking {
   readonly signal?: AbortSignal
 }
 
-/** The whole HTTP side with the embedded queue and a worker in this process, behind a port. */
+/** The whole HTTP server on a port, with the embedded queue and a worker in this process. */
 export async function serveEmbedded(changes: Partial<AppOptions> = {}) {
   const queue = new EmbeddedQueue()
   const worker = joinInProcess(queue, 4)
@@ -47,7 +47,7 @@ export async function json(response: Response) {
   return JSON.parse(await response.text())
 }
 
-/** Reads a body until it holds `text`, and leaves the rest. */
+/** Reads a body until it contains `text`. */
 export async function readUntil(response: Response, text: string): Promise<string> {
   let read = ''
   const decoder = new TextDecoder()

@@ -2,7 +2,7 @@ import { fastify } from 'fastify'
 import { type DeliveryPolicy, PLAIN_DELIVERY } from '../../../src/inference/contract/delivery-policy.ts'
 import { ServiceError } from '../../../src/inference/contract/errors.ts'
 import { isTerminal, type LogEntry, type LoggedEvent, type QueuedEvent } from '../../../src/inference/contract/events.ts'
-import { completionDialect } from '../../../src/routes/completions/dialect.ts'
+import { completionApi } from '../../../src/routes/completions/api.ts'
 import type { CompletionView } from '../../../src/routes/completions/view.ts'
 import { type StreamRouteOptions, streamRoute } from '../../../src/routes/streams/route.ts'
 import { toStored } from '../../../src/routes/wire/dialect.ts'
@@ -15,7 +15,7 @@ export interface StoredStream {
   readonly queued?: QueuedEvent
 }
 
-/** The route over one stored stream: what its queue was asked to cancel, and how to ask the route. */
+/** The route with one stored stream: the cancelled ids, and a function that requests the stream. */
 export async function openStored({ view, events, delivery, queued }: StoredStream, changes: Partial<StreamRouteOptions> = {}) {
   const presentation = toStored({ dialect: 'completions', view })
   const entries = events.map((event, i): LogEntry => ({ ordinal: i + 1, event }))
@@ -41,7 +41,7 @@ export async function openStored({ view, events, delivery, queued }: StoredStrea
       },
       cancel: async id => void cancelled.push(id)
     },
-    dialects: [completionDialect],
+    dialects: [completionApi],
     callerOf: () => 'caller',
     leaving: new AbortController().signal,
     ...changes

@@ -11,7 +11,7 @@ it.each([
   ['/v1/completions/render', { prompt: 'hi' }],
   ['/v1/chat/completions', { messages: MESSAGES }],
   ['/tokenize', { prompt: 'hi' }]
-])('%s lets go of its text when the client goes', async (url, body) => {
+])('%s drops its text work when the client disconnects', async (url, body) => {
   const requested = Promise.withResolvers<AbortSignal | undefined>()
   const gone = Promise.withResolvers<void>()
   async function wait({ signal }: TextWait = {}): Promise<never> {

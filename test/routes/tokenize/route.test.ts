@@ -21,7 +21,7 @@ async function ask(url: string, payload: object, port = text) {
 }
 const codes = (written: string): number[] => Array.from(written, char => char.charCodeAt(0))
 
-it('gives ids for a text, and the text for the ids', async () => {
+it('returns ids for a text, and the text for the ids', async () => {
   const app = testApp({ text })
   await fc.assert(
     fc.asyncProperty(fc.string({ unit: 'grapheme' }), async prompt => {
@@ -35,12 +35,12 @@ it('gives ids for a text, and the text for the ids', async () => {
   )
 })
 
-it('tells each token’s text where asked', async () => {
+it('returns the text of each token if requested', async () => {
   const response = await ask('/tokenize', { prompt: 'né', return_token_strs: true })
   expect(response.json().token_strs).toEqual(['n', 'bytes:\\xc3', 'bytes:\\xa9'])
 })
 
-it('leaves the start token out where asked', async () => {
+it('omits the start token if requested', async () => {
   const tokensOf = async (body: object) => String.fromCharCode(...(await ask('/tokenize', body, chatText())).json().tokens)
   expect(await tokensOf({ prompt: 'a' })).toBe('<s>a')
   expect(await tokensOf({ prompt: 'a', add_special_tokens: false })).toBe('a')
@@ -66,7 +66,7 @@ it.each([
   expect(response.json().error).toMatchObject({ param })
 })
 
-it('knows no other model', async () => {
+it('refuses other models', async () => {
   expect((await ask('/tokenize', { prompt: 'a', model: 'other' })).statusCode).toBe(404)
 })
 
@@ -74,7 +74,7 @@ it.each([
   ['/v1/completions', { prompt: ['ab', 'cd'] }, ['ab', 'cd']],
   ['/v1/completions', { prompt: codes('ab') }, ['ab']],
   ['/v1/chat/completions', { messages: [{ role: 'user', content: 'hi' }] }, ['<user>hi>']]
-])('%s/render shows the very prompts that the same body is answered from', async (url, body, prompts) => {
+])('%s/render returns the prompts that the same body is answered from', async (url, body, prompts) => {
   const queue = literalQueue(saying('a'))
   const app = testApp({ text, queue })
   const payload = { model: 'tiny', ...body }
@@ -95,14 +95,14 @@ it.each([
   expect(rendered.json().data).toHaveLength(prompts.length)
 })
 
-it('renders nothing that it would refuse to answer', async () => {
+it('refuses to render a body that the API refuses', async () => {
   expect((await ask('/v1/completions/render', { model: 'tiny', prompt: 'a'.repeat(100) })).json().error.code).toBe(
     'context_length_exceeded'
   )
   expect((await ask('/v1/chat/completions/render', { model: 'tiny', messages: [] })).json().error.param).toBe('messages')
 })
 
-it('tells lm-evaluation-harness what it asks of a remote tokenizer', async () => {
+it('returns the tokenizer facts that lm-evaluation-harness requests', async () => {
   const response = await testApp({ text: chatText() }).inject({ url: '/tokenizer_info' })
   expect(response.json()).toMatchObject({
     bos_token: '<s>',
@@ -113,13 +113,13 @@ it('tells lm-evaluation-harness what it asks of a remote tokenizer', async () =>
   })
 })
 
-it('says what the model can do', async () => {
+it('returns the capabilities of the model', async () => {
   const capabilitiesOf = async (port: TextPort) => (await testApp({ text: port }).inject({ url: '/v1/models/tiny' })).json().capabilities
   expect(await capabilitiesOf(text)).toEqual({ completions: true, chat: true, tools: false, suffix: false })
   expect(await capabilitiesOf(chatText())).toMatchObject({ chat: true, tools: true })
 })
 
-it('looks at no more token ids than it may, and at none behind the first bad one', async () => {
+it('bounds the number of token ids, and reads none after the first bad one', async () => {
   const { tokenIdsPerList } = LIMITS
   const most = Array.from({ length: tokenIdsPerList }, () => 65)
   const message = async (tokens: readonly unknown[]) => (await ask('/detokenize', { tokens })).json().error?.message

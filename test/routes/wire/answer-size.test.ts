@@ -16,7 +16,7 @@ async function ask(url: string, body: object) {
   return { response, request: queue.submitted[0] }
 }
 
-/** Each at the bound with `max_tokens` new tokens, and beyond it with one more. */
+/** Requests at the bound with `max_tokens` tokens, and beyond it with one more. */
 const AT_THE_BOUND = [
   { url: '/v1/completions', body: { prompt: ids(8), n: 128 }, max: LIMITS.answerEntries / 128, states: '128 × 6145 × 1' },
   { url: '/v1/completions', body: { prompt: ids(8), n: 128, temperature: 0 }, max: 6144, states: '128 × 6145 × 1' },
@@ -46,7 +46,7 @@ const AT_THE_BOUND = [
 ].flatMap(one => [one, { ...one, url: `${one.url}/render` }])
 
 it.each(AT_THE_BOUND)(
-  '$url answers at most 786,432 tokens and alternatives, over all choices: $says',
+  '$url allows at most 786,432 tokens and alternatives over all choices: $states',
   async ({ url, body, max, states }) => {
     const taken = await ask(url, { ...body, max_tokens: max })
     expect(taken.response.statusCode, taken.response.body.slice(0, 500)).toBe(200)
@@ -58,20 +58,20 @@ it.each(AT_THE_BOUND)(
   }
 )
 
-it('ends a chat that asks for no length where its answer may not become larger', async () => {
+it('limits a chat without a requested length to the maximum size of a response', async () => {
   const lengthOf = async (body: object) => (await ask('/v1/chat/completions', { messages: MESSAGES, ...body })).request?.maxNewTokens
   expect(await lengthOf({})).toBe(CONTEXT - 1000)
   expect(await lengthOf({ n: 128 })).toBe(6144)
   expect(await lengthOf({ logprobs: true, top_logprobs: 20 })).toBe(Math.floor(LIMITS.answerEntries / 21))
 })
 
-it('names the length where one choice is too long', async () => {
+it('names the length field if one choice is too long', async () => {
   const completion = await ask('/v1/completions', { prompt: 'a', max_tokens: 40_000, logprobs: 20 })
   const chat = await ask('/v1/chat/completions', { messages: MESSAGES, max_tokens: 40_000, logprobs: true, top_logprobs: 20 })
   for (const { response } of [completion, chat]) expect(response.json().error).toMatchObject({ param: 'max_tokens' })
 })
 
-it('refuses on a WebSocket what it refuses of a POST', async () => {
+it('refuses the same requests on a WebSocket as with a POST', async () => {
   await using testApp = await openTestApp(4, undefined, { text: chatText(), card: { ...CARD, contextLength: CONTEXT } })
   const client = await testApp.connect()
   client.send({ type: 'completion.create', id: 'a', body: { model: 'tiny', prompt: 'a', n: 128, max_tokens: 1000, logprobs: 20 } })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { LIMITS } from '../../../src/inference/contract/limits.ts'
-import { jsonFault, measureJson } from '../../../src/routes/wire/fields/json-bounds.ts'
+import { jsonFault, measureJson } from '../../../src/routes/wire/json/json-bounds.ts'
 import { testApp } from '../../server/app-parts.ts'
 import { chatText } from '../chat/chat-text.ts'
 import { CARD } from '../literal-parts.ts'
@@ -27,7 +27,7 @@ function valuesOf(value: unknown): number {
   return inner.reduce<number>((sum, one) => sum + valuesOf(one), Math.max(0, inner.length - 1))
 }
 
-it('counts the levels, members and values of any JSON, however it is written and whatever its strings hold', () => {
+it('counts the levels, members and values of any JSON, whatever its formatting and its strings', () => {
   const text = fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom('[', '{', '"', '\\', ']', '}', 'é') }))
   const { value } = fc.letrec(tie => ({
     value: fc.oneof({ depthSize: 'large' }, text, fc.integer(), fc.constant(null), tie('array'), tie('object')),
@@ -45,7 +45,7 @@ it('counts the levels, members and values of any JSON, however it is written and
   )
 })
 
-it('counts hundreds of thousands of levels, and ends on what is no JSON', () => {
+it('counts hundreds of thousands of levels, and terminates on text that is not JSON', () => {
   expect(measureJson(nestedArrays(500_000)).depth).toBe(500_000)
   expect(measureJson('"\\').depth).toBe(0)
   expect(measureJson(']]]['.repeat(10)).depth).toBeLessThan(10)
@@ -54,7 +54,7 @@ it('counts hundreds of thousands of levels, and ends on what is no JSON', () => 
 const CHAT = { model: 'tiny', messages: [{ role: 'user', content: 'hi' }] }
 const TOOL = { type: 'function', function: { name: 'f', parameters: '$' } }
 const CALL = { role: 'assistant', tool_calls: [{ id: 'c', type: 'function', function: { name: 'f', arguments: '$' } }] }
-/** `$` is where a nested value stands, `levels` how deep that place lies. */
+/** `$` is the position of a nested value, `levels` the depth of that position. */
 const PLACES = [
   { url: '/v1/chat/completions', body: { ...CHAT, chat_template_kwargs: { a: '$' } }, levels: 2 },
   { url: '/v1/chat/completions', body: { ...CHAT, tools: [TOOL] }, levels: 4 },
@@ -76,7 +76,7 @@ async function post(url: string, payload: string, headers: Readonly<Record<strin
   return await app.inject({ method: 'POST', url, payload, headers: { 'content-type': 'application/json', ...headers } })
 }
 
-it.each(EVERYWHERE)('$url takes 64 levels of $shape and refuses more: $field', async ({ url, body, levels, nested }) => {
+it.each(EVERYWHERE)('$url accepts 64 levels of $shape and refuses more: $field', async ({ url, body, levels, nested }) => {
   const bodyWith = (depth: number) => JSON.stringify(body).replace('"$"', nested(depth))
   const taken = await post(url, bodyWith(LIMITS.jsonDepth - levels), { 'idempotency-key': 'k' })
   expect(taken.statusCode, taken.body).toBe(200)
@@ -88,7 +88,7 @@ it.each(EVERYWHERE)('$url takes 64 levels of $shape and refuses more: $field', a
   }
 })
 
-it.each(NESTED)('the arguments of an earlier call hold 64 levels of $shape and no more', async ({ nested }) => {
+it.each(NESTED)('accepts 64 levels of $shape in the arguments of an earlier call and refuses more', async ({ nested }) => {
   const bodyWith = (depth: number) =>
     JSON.stringify({ ...CHAT, messages: [...CHAT.messages, CALL] }).replace('"$"', JSON.stringify(nested(depth)))
   expect((await post('/v1/chat/completions', bodyWith(64))).statusCode).toBe(200)
@@ -99,7 +99,7 @@ it.each(NESTED)('the arguments of an earlier call hold 64 levels of $shape and n
   }
 })
 
-it.each(NESTED)('a WebSocket frame holds 64 levels of $shape and no more, and the socket stays', async ({ nested }) => {
+it.each(NESTED)('accepts 64 levels of $shape in a WebSocket frame and refuses more, and the socket stays open', async ({ nested }) => {
   await using testApp = await openTestApp(4, undefined, { text: chatText() })
   const client = await testApp.connect()
   const frame = (id: string, depth: number) =>
@@ -119,7 +119,7 @@ it.each(NESTED)('a WebSocket frame holds 64 levels of $shape and no more, and th
   expect(client.of('good').at(-1)).toMatchObject({ type: 'done' })
 })
 
-it('brackets within strings are no levels, and what is no JSON is still told so', async () => {
+it('does not count brackets within strings, and reports text that is not JSON as such', async () => {
   const brackets = '[{"'.repeat(1000)
   expect((await post('/tokenize', JSON.stringify({ prompt: brackets, [brackets]: brackets }))).statusCode).toBe(200)
   for (const text of [' ', '{', '[[]', '{"prompt":"a', '"\\']) {
@@ -131,7 +131,7 @@ it('brackets within strings are no levels, and what is no JSON is still told so'
 
 const list = (length: number, item: unknown) => JSON.stringify(Array(length).fill(item))
 const keys = (count: number) => JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, 0])))
-/** Texts at a bound, each with one that is beyond it. */
+/** Texts at a bound, each with a text beyond it. */
 const LARGE = [
   {
     what: 'arrays',
@@ -149,7 +149,7 @@ const LARGE = [
   { what: 'values', within: list(LIMITS.jsonValues, 0), beyond: list(LIMITS.jsonValues + 1, 0), states: '262144 values, but got 262145' }
 ]
 
-it.each(LARGE)('refuses JSON with too many $what before it is parsed, wherever it comes in', async ({ within, beyond, states }) => {
+it.each(LARGE)('refuses JSON with too many $what before it is parsed, wherever it arrives', async ({ within, beyond, states }) => {
   expect(jsonFault(within)).toBeNull()
   expect(jsonFault(beyond)).toContain(states)
   for (const url of ['/v1/completions', '/v1/chat/completions', '/tokenize', '/detokenize', '/v1/completions/render']) {

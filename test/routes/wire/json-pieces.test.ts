@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { jsonPieces, LazyList } from '../../../src/routes/wire/json-pieces.ts'
+import { jsonPieces, LazyList } from '../../../src/routes/wire/json/json-pieces.ts'
 
-/** Data, with and without lazy lists in it, and the same data as JSON knows it. */
+/** Data with and without lazy lists, and the same data as plain JSON. */
 const answer = fc.letrec(tie => ({
   leaf: fc.oneof(fc.string(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean(), fc.constant(null)).map(same),
   small: fc.jsonValue().map(same),
@@ -30,7 +30,7 @@ function mapped(entries: object, side: keyof Pair): object {
   return Object.fromEntries(Object.entries(entries).map(([key, pair]) => [key, pair === undefined ? undefined : (pair as Pair)[side]]))
 }
 
-it('writes what JSON.stringify writes', () => {
+it('produces the same text as JSON.stringify', () => {
   fc.assert(
     fc.property(answer, pair => {
       const { lazy, plain } = pair as Pair
@@ -40,7 +40,7 @@ it('writes what JSON.stringify writes', () => {
   )
 })
 
-it('makes of a list no more than a piece at a time, however long the list is', () => {
+it('creates at most one piece of a list at a time, however long the list is', () => {
   let made = 0
   const endless = new LazyList(function* () {
     for (;;) {

@@ -12,7 +12,7 @@ import { chatText } from '../chat/chat-text.ts'
 
 const inMessage = (field: string) => (list: unknown) => ({ messages: [{ role: 'assistant', [field]: list }] })
 const field = (name: string) => (list: unknown) => ({ messages: [{ role: 'user' }], [name]: list })
-/** Every list of every body, and the most items that it takes. */
+/** Every list of every body, and its maximum number of items. */
 const LISTS = [
   { list: 'messages', body: ChatBody, around: field('messages'), maximum: LIMITS.messages },
   { list: 'content', body: ChatBody, around: inMessage('content'), maximum: LIMITS.contentParts },
@@ -30,7 +30,7 @@ const LISTS = [
   { list: 'tokens', body: DetokenizeBody, around: field('tokens'), maximum: LIMITS.tokenIdsPerList }
 ]
 
-/** An array that counts how many of its items are looked at. */
+/** An array that counts which of its items are read. */
 function counted(length: number, item: unknown) {
   const looks = new Set<string>()
   const items = new Proxy(Array(length).fill(item), {
@@ -42,7 +42,7 @@ function counted(length: number, item: unknown) {
   return { items, looks }
 }
 
-it.each(LISTS)('of bad items in $list one is looked at, and of too many none but the first', ({ body, around, maximum }) => {
+it.each(LISTS)('reads at most one bad item of $list, and only the first item of a list that is too long', ({ body, around, maximum }) => {
   for (const bad of [null, true, {}, [], -1.5]) {
     const within = counted(maximum, bad)
     expect(zodValidator({ schema: body })(around(within.items)).error).toMatchObject({ code: 'invalid_request' })
@@ -53,7 +53,7 @@ it.each(LISTS)('of bad items in $list one is looked at, and of too many none but
   }
 })
 
-it('reads a list as z.array does, and of bad ones tells the first mistake', () => {
+it('accepts the same lists as z.array, and reports only the first issue of others', () => {
   const item = z.object({ a: z.int().max(5).transform(String), b: z.string().nullish() })
   const bounds = { minimum: 1, maximum: 4 }
   const anyItem = fc.oneof(
@@ -84,7 +84,7 @@ it.each([
   { url: '/v1/completions', payload: field('stop') },
   { url: '/tokenize', payload: inMessage('tool_calls') },
   { url: '/detokenize', payload: field('tokens') }
-])('hundreds of thousands of zeros are a 400 at $url: $payload', async ({ url, payload }) => {
+])('answers hundreds of thousands of zeros with 400 at $url: $payload', async ({ url, payload }) => {
   const app = testApp({ text: chatText() })
   for (const count of [200_000, 500_000]) {
     const response = await app.inject({ method: 'POST', url, payload: { model: 'tiny', ...payload(Array(count).fill(0)) } })

@@ -1,6 +1,6 @@
 import { fastify } from 'fastify'
 import { expect, it } from 'vitest'
-import { completionReader } from '../../../src/routes/completions/reader.ts'
+import { completionApi } from '../../../src/routes/completions/api.ts'
 import { generationRoute } from '../../../src/routes/wire/request/generation-route.ts'
 import { answerErrors } from '../../../src/server/plugins/error-handler.ts'
 import { literalQueue, routeOptions, saying } from '../literal-parts.ts'
@@ -9,7 +9,7 @@ async function post(headers: Record<string, string>, fields: object = {}, strict
   const queue = literalQueue(saying('a'))
   const app = fastify()
   answerErrors(app)
-  await app.register(generationRoute(completionReader), routeOptions(queue, { strictParams }))
+  await app.register(generationRoute(completionApi), routeOptions(queue, { strictParams }))
   const payload = { model: 'tiny', prompt: 'hi', ...fields }
   const response = await app.inject({ method: 'POST', url: '/v1/completions', headers, payload })
   return { response, delivery: queue.submitted[0]?.delivery }
@@ -21,12 +21,12 @@ it.each([
   { headers: { 'x-resumable': 'true' }, fields: {}, onDisconnect: 'grace' },
   { headers: { 'idempotency-key': 'k' }, fields: {}, onDisconnect: 'grace' },
   { headers: { 'idempotency-key': 'k' }, fields: { background: true }, onDisconnect: 'run' }
-])('what becomes of a request with $headers and $fields that nobody reads: $unattended', async ({ headers, fields, onDisconnect }) => {
+])('sets onDisconnect of a request with $headers and $fields to $onDisconnect', async ({ headers, fields, onDisconnect }) => {
   const { delivery } = await post(headers, fields)
   expect(delivery).toMatchObject({ onDisconnect, owner: 'caller', deadlineAtMs: null })
 })
 
-it.each(['1', '86400000'])('counts a time of %s ms from the admission', async timeout => {
+it.each(['1', '86400000'])('measures a timeout of %s ms from the admission', async timeout => {
   expect((await post({ 'x-request-timeout-ms': timeout })).delivery?.deadlineAtMs).toBe(1_700_000_000_500 + Number(timeout))
 })
 
@@ -47,7 +47,7 @@ it.each([
   expect(delivery).toBeUndefined()
 })
 
-it('digests the meaning of a body: not its order, not its nulls, but every value', async () => {
+it('digests the meaning of a body: every value, but neither the order of fields nor nulls', async () => {
   const digest = async (fields: object) => (await post({ 'idempotency-key': 'k' }, fields)).delivery?.idempotency?.digest
   const one = await digest({ seed: 1, logit_bias: { 1: 2, 3: 4 }, temperature: null, user: 'u' })
   expect(await digest({ user: 'u', logit_bias: { 1: 2, 3: 4 }, n: null, seed: 1 })).toBe(one)
@@ -56,7 +56,7 @@ it('digests the meaning of a body: not its order, not its nulls, but every value
   }
 })
 
-it('knows the field background, in strict mode too', async () => {
+it('accepts the field background, also in strict mode', async () => {
   const { response } = await post({}, { background: true, stream: true }, true)
   expect(response.statusCode).toBe(200)
   expect(response.headers['x-ignored-params']).toBeUndefined()

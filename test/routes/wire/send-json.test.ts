@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { type AddressInfo, connect } from 'node:net'
 import { fastify } from 'fastify'
 import { expect, it, onTestFinished } from 'vitest'
-import { LazyList } from '../../../src/routes/wire/json-pieces.ts'
-import { sendJson } from '../../../src/routes/wire/send-json.ts'
+import { LazyList } from '../../../src/routes/wire/json/json-pieces.ts'
+import { sendJson } from '../../../src/routes/wire/json/send-json.ts'
 
-/** Serves a list of as many items as asked for, and tells how many were made. */
+/** Serves a list with the requested number of items, and counts how many were created. */
 async function serve(items: number, stallMs?: number) {
   const made = { items: 0 }
   const list = new LazyList(function* () {
@@ -21,14 +21,14 @@ async function serve(items: number, stallMs?: number) {
   return { app, made, port: (app.server.address() as AddressInfo).port }
 }
 
-it('sends a small answer at once, with its length', async () => {
+it('sends a small response in one piece, with its length', async () => {
   const { app } = await serve(3)
   const response = await app.inject('/')
   expect(response.headers).toMatchObject({ 'content-type': 'application/json; charset=utf-8', 'content-length': expect.anything() })
   expect(response.json().list).toHaveLength(3)
 })
 
-it('sends a long answer whole, and lets other work in between', async () => {
+it('sends a long response completely, and yields to other work in between', async () => {
   const { app, made } = await serve(20_000)
   let turns = 0
   const other = setInterval(() => turns++, 0)
@@ -39,7 +39,7 @@ it('sends a long answer whole, and lets other work in between', async () => {
   expect(turns).toBeGreaterThan(1)
 })
 
-it('makes no more of an answer than its client reads, and gives up a client that reads nothing', async () => {
+it('creates no more of a response than its client reads, and disconnects a client that reads nothing', async () => {
   const { made, port } = await serve(1_000_000, 50)
   const socket = connect(port, '127.0.0.1')
   await once(socket, 'connect')

@@ -3,7 +3,7 @@ import { type Duplex, duplexPair } from 'node:stream'
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
 import { expect, it, onTestFinished } from 'vitest'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
-import { completionReader } from '../../../src/routes/completions/reader.ts'
+import { completionApi } from '../../../src/routes/completions/api.ts'
 import { generationRoute } from '../../../src/routes/wire/request/generation-route.ts'
 import { literalQueue, routeOptions } from '../literal-parts.ts'
 
@@ -15,13 +15,13 @@ interface TestApp {
   readonly app: FastifyInstance
   readonly replies: FastifyReply[]
   readonly cancelled: readonly string[]
-  /** The most that waited in this process for any one client. */
+  /** Maximum number of bytes that were buffered for one client. */
   readonly mostBuffered: () => number
-  /** Resolves once so many requests were cancelled. */
+  /** Resolves once this many requests were cancelled. */
   readonly untilCancelled: (count: number) => Promise<void>
 }
 
-/** The route over a queue that always has more to say: `texts` of each request, or without end. */
+/** The route with a queue that emits `texts` tokens per request, or endlessly many. */
 async function openTestApp(stallMs: number, texts = Number.POSITIVE_INFINITY): Promise<TestApp> {
   const replies: FastifyReply[] = []
   let most = 0
@@ -41,7 +41,7 @@ async function openTestApp(stallMs: number, texts = Number.POSITIVE_INFINITY): P
   }
   const app = fastify()
   app.addHook('onRequest', async (_request, reply) => void replies.push(reply))
-  await app.register(generationRoute(completionReader), routeOptions(queue, { pace: { stallMs } }))
+  await app.register(generationRoute(completionApi), routeOptions(queue, { timeouts: { stallMs } }))
   await app.ready()
   onTestFinished(() => app.close())
   return {
@@ -59,7 +59,7 @@ async function openTestApp(stallMs: number, texts = Number.POSITIVE_INFINITY): P
   }
 }
 
-/** A connection without the buffers of a kernel, whose client has asked and reads nothing. */
+/** A connection without kernel buffers, whose client has sent a request and reads nothing. */
 function ask(app: FastifyInstance): Duplex {
   const [client, server] = duplexPair()
   app.server.emit('connection', server)
@@ -69,10 +69,10 @@ function ask(app: FastifyInstance): Duplex {
   return client
 }
 
-/** A text as an event, what a stream may hold besides, and the first block that does not fit any more. */
+/** A text as an event, the other content of a stream, and the first block that does not fit. */
 const BOUND = 3 * TEXT_BYTES
 
-it('keeps little for 200 streams that nobody reads, and gives each up', async () => {
+it('bounds the buffers of 200 streams whose clients read nothing, and disconnects each', async () => {
   const testApp = await openTestApp(300)
   for (let count = 0; count < 200; count++) ask(testApp.app)
   await testApp.untilCancelled(200)
@@ -81,7 +81,7 @@ it('keeps little for 200 streams that nobody reads, and gives each up', async ()
   expect(testApp.mostBuffered()).toBeLessThan(BOUND)
 })
 
-it('waits for one that reads late, and loses nothing of it', async () => {
+it('waits for a client that reads late, and loses no event', async () => {
   const testApp = await openTestApp(60_000, 20)
   const client = ask(testApp.app)
   while (testApp.replies[0]?.raw.writableNeedDrain !== true) await new Promise(setImmediate)

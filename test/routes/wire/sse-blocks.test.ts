@@ -2,9 +2,9 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
 import type { QueueEvent } from '../../../src/queue/queue.ts'
-import { completionDialect } from '../../../src/routes/completions/dialect.ts'
+import { completionApi } from '../../../src/routes/completions/api.ts'
 import type { CompletionView } from '../../../src/routes/completions/view.ts'
-import { toSseBlocks } from '../../../src/routes/wire/sse-blocks.ts'
+import { toSseBlocks } from '../../../src/routes/wire/stream/sse-blocks.ts'
 import { VIEW as PLAIN_VIEW } from '../completions/story.ts'
 import { finished } from '../literal-parts.ts'
 
@@ -13,7 +13,7 @@ const VIEW: CompletionView = { ...PLAIN_VIEW, includeUsage: true }
 async function written(batches: readonly (readonly QueueEvent[])[]): Promise<string[]> {
   const blocks: string[] = []
   for await (const block of toSseBlocks(
-    completionDialect.presenter(VIEW),
+    completionApi.presenter(VIEW),
     (async function* () {
       yield* batches
     })()
@@ -31,7 +31,7 @@ function log(texts: readonly string[]): QueueEvent[] {
   return events.map((event, i) => ({ ordinal: i + 1, event }))
 }
 
-it('writes the same bytes however the log is cut into batches', async () => {
+it('creates the same bytes however the log is split into batches', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.string({ unit: 'grapheme' }), { maxLength: 6 }),
@@ -46,12 +46,12 @@ it('writes the same bytes however the log is cut into batches', async () => {
   )
 })
 
-it('makes one block of a batch, and several of a long one', async () => {
+it('creates one block per batch, and several for a long one', async () => {
   expect(await written([log(['a', 'b', 'c'])])).toHaveLength(1)
   expect((await written([log(Array.from({ length: 4 }, () => 'x'.repeat(65_536)))])).length).toBe(5)
 })
 
-it('writes each event on one line, whatever line ends its text has', async () => {
+it('puts each event on one line, whatever line ends its text contains', async () => {
   const text = 'a\nb\r\nc\rd\u2028e\u2029f\u0085g'
   const [block = ''] = await written([log([text])])
   const [, data = ''] = /^data: (.*)$/m.exec(block) ?? []
@@ -59,7 +59,7 @@ it('writes each event on one line, whatever line ends its text has', async () =>
   expect(block).not.toMatch(/[\r\u2028\u2029\u0085]/)
 })
 
-it('tells who waits where they stand and how long it is likely to take', async () => {
+it('sends the position and estimated wait of a queued request', async () => {
   const waiting = (position: number, etaMs: number | null): QueueEvent => ({ ordinal: null, event: { kind: 'queued', position, etaMs } })
   expect(await written([[waiting(3, 1200.4)], [waiting(2, null)]])).toEqual([
     ': queued, position 3, eta 1200 ms\n',

@@ -3,7 +3,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import { type FastifyInstance, fastify } from 'fastify'
 import { afterEach, expect, it } from 'vitest'
 import { clientGone } from '../../../src/routes/wire/request/client-gone.ts'
-import { type SseOptions, sendSse, sseComment, sseEvent } from '../../../src/routes/wire/sse.ts'
+import { type SseOptions, sendSse, sseComment, sseEvent } from '../../../src/routes/wire/stream/sse.ts'
 
 let app: FastifyInstance | undefined
 afterEach(async () => {
@@ -12,12 +12,12 @@ afterEach(async () => {
 
 interface Opened {
   readonly socket: Socket
-  /** Settles when the server's side of the stream is over. */
+  /** Settles when the server has finished the stream. */
   readonly sent: Promise<void>
   readonly gone: AbortSignal
 }
 
-/** A client that has asked for `blocks` over a real socket, paused: it reads only what a test reads. */
+/** A client that has requested `blocks` over a real, paused socket: it reads only when a test reads. */
 async function open(blocks: AsyncIterable<string>, changes: Partial<SseOptions> = {}): Promise<Opened> {
   const served = Promise.withResolvers<{ sent: Promise<void>; gone: AbortSignal }>()
   app = fastify({ forceCloseConnections: true })
@@ -43,7 +43,7 @@ async function readUntil(socket: Socket, text: string): Promise<string> {
   return read
 }
 
-it('sends headers and a first byte before there is anything to say, and keeps the line alive', async () => {
+it('sends headers and a first byte before the first event, and keeps the connection alive', async () => {
   const gate = Promise.withResolvers<void>()
   const { socket } = await open(
     (async function* () {
@@ -60,7 +60,7 @@ it('sends headers and a first byte before there is anything to say, and keeps th
   expect(await readUntil(socket, 'late')).toContain('data: late')
 })
 
-it('has no blank line but at the end of an event with data: what a client takes for an event without data cannot be parsed', async () => {
+it('has blank lines only after events with data, because clients cannot parse an event without data', async () => {
   const gate = Promise.withResolvers<void>()
   const { socket } = await open(
     (async function* () {
@@ -85,7 +85,7 @@ it('has no blank line but at the end of an event with data: what a client takes 
   for (const block of blocks) expect(block).toMatch(/^data: /m)
 })
 
-it('pulls no more while the client reads nothing, and goes on when it does', async () => {
+it('requests no more blocks while the client reads nothing, and continues when it does', async () => {
   const block = sseEvent('x'.repeat(1 << 20))
   let pulled = 0
   const { socket, sent } = await open(
@@ -101,7 +101,7 @@ it('pulls no more while the client reads nothing, and goes on when it does', asy
   expect(pulled).toBe(64)
 })
 
-it('gives a client up that reads nothing for too long', async () => {
+it('disconnects a client that reads nothing for too long', async () => {
   const block = sseEvent('x'.repeat(1 << 20))
   const { socket, sent, gone } = await open(
     (async function* () {
@@ -114,7 +114,7 @@ it('gives a client up that reads nothing for too long', async () => {
   expect(gone.aborted).toBe(true)
 })
 
-it('closes its source when the client goes', async () => {
+it('closes its source when the client disconnects', async () => {
   const closed = Promise.withResolvers<void>()
   const { socket, sent, gone } = await open(
     (async function* () {
@@ -135,7 +135,7 @@ it('closes its source when the client goes', async () => {
   expect(gone.reason).toMatchObject({ code: 'cancelled' })
 })
 
-it('ends in what onError says when its source throws', async () => {
+it('ends with the text of onError when its source throws', async () => {
   const { socket } = await open(
     (async function* () {
       yield sseEvent('one')

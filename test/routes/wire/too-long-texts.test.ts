@@ -37,7 +37,7 @@ it.each([
   expect(encodedTexts()).toBe(0)
 })
 
-it('a WebSocket refuses it alike', async () => {
+it('a WebSocket refuses such a text, too', async () => {
   const { text, encodedTexts } = countingText()
   await using testApp = await openTestApp(4, undefined, { text })
   const client = await testApp.connect()
@@ -54,7 +54,7 @@ it.each([
   { url: '/v1/completions', body: { prompt: LONG.repeat(9), truncate_prompt_tokens: -1 } },
   { url: '/tokenize', body: { prompt: LONG.repeat(9) } },
   { url: '/tokenize', body: chat(LONG) }
-])('$url takes what may fit, is cut to fit, or need not fit', async ({ url, body }) => {
+])('$url accepts a text that may fit, is truncated to fit, or need not fit', async ({ url, body }) => {
   const { text } = countingText()
   const response = await testApp({ text }).inject({ method: 'POST', url, payload: { model: 'tiny', ...body } })
   expect(response.statusCode, response.body).toBe(200)

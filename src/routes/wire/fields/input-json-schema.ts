@@ -1,14 +1,12 @@
 import { z } from 'zod'
 
-/**
- * JSON Schema of what a client may write: transforms are left out, and defaults are told as clients would write them.
- */
+/** JSON Schema of the input of a zod schema: before transforms, and with defaults as clients would write them. */
 export function inputJsonSchema(schema: z.ZodType): Record<string, unknown> {
   const { $schema: _, ...written } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', override: keepDefault })
   return written
 }
 
-/** zod drops the default of a field that it transforms, since it is one of the output. */
+/** zod drops the default of a field with a transform, because a default belongs to the output. */
 function keepDefault({
   zodSchema,
   jsonSchema

@@ -1,10 +1,12 @@
 import type { z } from 'zod'
 
 type Issue = z.core.$ZodIssue
+/** An issue as transforms report it. */
+export type RawIssue = Exclude<Parameters<z.RefinementCtx['addIssue']>[0], string>
 
 /**
- * `['stream_options', 'include_usage']` → `stream_options.include_usage`; `['stop', 2]` → `stop[2]`; empty for the body
- * itself.
+ * `['stream_options', 'include_usage']` → `stream_options.include_usage`; `['tools', 2]` → `tools[2]`; empty for the
+ * body itself.
  */
 export function fieldName(path: Issue['path']): string {
   return path.reduce<string>((name, key) => {
@@ -14,8 +16,8 @@ export function fieldName(path: Issue['path']): string {
 }
 
 /**
- * One mistake in OpenAI's words: field, bound, and the value (of texts and arrays the length only: a message never
- * carries a prompt).
+ * An issue in OpenAI's wording: field, bound, and value. Of strings and arrays only the length, so that a message never
+ * contains a prompt.
  */
 export function issueMessage(issue: Issue): string {
   const field = fieldName(issue.path)
@@ -36,7 +38,17 @@ export function issueMessage(issue: Issue): string {
   }
 }
 
-/** A value as a message may show it: numbers and booleans themselves, of all else only what it is. */
+/** An issue with a message of its own. `issueMessage` puts the name of the field before it. */
+export function invalidValue(message: string, input: unknown, path: PropertyKey[] = []): RawIssue {
+  return { code: 'invalid_value', values: [], message, input, path }
+}
+
+/** @param expected  with its article, for the error message */
+export function invalidType(expected: string, input: unknown): RawIssue {
+  return { code: 'invalid_type', expected: expected as z.core.$ZodInvalidTypeExpected, input }
+}
+
+/** A value as error messages show it: numbers and booleans as they are, other values by type and length. */
 export function describe(value: unknown): string {
   if (value === null) return 'null'
   if (value === undefined) return 'nothing'

@@ -8,8 +8,8 @@ const TOKEN_ID = /^(?:0|[1-9]\d{0,9})$/
 const MAX_BIAS = 100
 
 /**
- * `logit_bias`: token ids, as JSON keys, to biases in -100..100. Whether the ids are in the vocabulary is checked where
- * the model is known.
+ * `logit_bias`: an object with token ids as keys and biases from -100 to 100 as values. Whether the ids are in the
+ * vocabulary is checked where the model is known.
  */
 export const logitBiasField = z
   .unknown()
@@ -40,7 +40,7 @@ export const logitBiasField = z
     return biases
   })
   .meta({
-    description: 'Added to the logits of tokens before one is drawn: token ids, as keys, to values from -100 to 100.',
+    description: 'Values from -100 to 100 that are added to the logits of tokens before sampling, with token ids as keys.',
     default: null,
     anyOf: [
       {

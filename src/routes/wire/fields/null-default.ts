@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 
-/** A field that may be absent or `null`, both meaning its default: OpenAI's schema marks its options `nullable`. */
+/** A field whose default applies if it is missing or `null`: OpenAI's schema marks its options `nullable`. */
 export function nullDefault<Schema extends z.ZodType, Default>(schema: Schema, fallback: Default) {
   return schema
     .nullish()

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** Any object, as it came: a schema that names no fields would copy them all. */
+/** Any object, without a copy; a `z.record` or `z.looseObject` would copy all fields. */
 export function objectField() {
   return z
     .unknown()

@@ -1,14 +1,15 @@
 import { z } from 'zod'
 import { LIMITS } from '../../../inference/contract/limits.ts'
 import type { SamplingParams } from '../../../inference/contract/sampling.ts'
-import { badWordsField } from './bad-words-field.ts'
 import { describe } from './issue-message.ts'
 import { logitBiasField } from './logit-bias-field.ts'
 import { nullDefault } from './null-default.ts'
+import { badWordsField } from './string-list-fields.ts'
 import { tokenIdsField } from './token-ids-field.ts'
 
 /**
- * What fits 64 bits, with a sign or without. JSON's numbers are doubles here: beyond 2^53 neighbours are the same seed.
+ * Signed or unsigned 64-bit integers. JSON numbers are doubles here, so that above 2^53 several integers are the same
+ * seed.
  */
 const seedField = nullDefault(
   z
@@ -20,44 +21,47 @@ const seedField = nullDefault(
   null
 )
 
-/**
- * The fields of a body that say how tokens are drawn, in the client's spelling: OpenAI's, vLLM's, and llama.cpp's
- * `typical_p`.
- */
+/** The sampling fields of a body, with the names of OpenAI and vLLM, and llama.cpp's `typical_p`. */
 export const samplingFields = {
   temperature: nullDefault(z.number().min(0).max(2), 1).describe(
-    '0 takes the likeliest token, 1 draws from the distribution of the model.'
+    'Sampling temperature. 0 always selects the most likely token; 1 samples from the distribution of the model.'
   ),
   top_p: nullDefault(z.number().min(0).max(1), 1).describe(
-    'Draws from the likeliest tokens that together have this probability; 0 takes the likeliest token.'
+    'Nucleus sampling: samples from the most likely tokens whose probabilities add up to `top_p`. 0 always selects the most likely token.'
   ),
-  top_k: nullDefault(z.int().min(-1), 0).describe('Draws from so many of the likeliest tokens; 0 and -1 are all.'),
-  min_p: nullDefault(z.number().min(0).max(1), 0).describe('Draws from tokens that are at least this likely, compared with the likeliest.'),
+  top_k: nullDefault(z.int().min(-1), 0).describe('Samples from the `top_k` most likely tokens. 0 and -1 disable the filter.'),
+  min_p: nullDefault(z.number().min(0).max(1), 0).describe(
+    'Minimum probability of a token, relative to the probability of the most likely token. 0 disables the filter.'
+  ),
   typical_p: nullDefault(z.number().gt(0).max(1), 1).describe(
-    'Draws from the tokens whose information is nearest to what is expected, up to this probability together.'
+    'Locally typical sampling: samples from the tokens whose information content is closest to the entropy, up to this total probability. 1 disables the filter.'
   ),
   repetition_penalty: nullDefault(z.number().gt(0).max(2), 1).describe(
-    'Above 1, tokens of the prompt and the text so far are less likely.'
+    'Penalty for tokens that appear in the prompt or in the text so far. Values above 1 make them less likely.'
   ),
-  presence_penalty: nullDefault(z.number().min(-2).max(2), 0).describe('Taken from the logits of tokens that the text has already.'),
+  presence_penalty: nullDefault(z.number().min(-2).max(2), 0).describe(
+    'Value that is subtracted from the logit of each token that appears in the text so far.'
+  ),
   frequency_penalty: nullDefault(z.number().min(-2).max(2), 0).describe(
-    'Taken from the logits of tokens for each time that the text has them.'
+    'Value that is subtracted from the logit of a token for each time it appears in the text so far.'
   ),
   logit_bias: logitBiasField,
-  allowed_token_ids: tokenIdsField('allowed_token_ids', LIMITS.allowedTokenIds, { isEmptyAllowed: false }).describe(
-    'The only token ids that may be drawn.'
+  allowed_token_ids: tokenIdsField(LIMITS.allowedTokenIds, { minimum: 1 }).describe(
+    'Token ids that may be generated; all others are excluded.'
   ),
   bad_words: badWordsField,
-  min_tokens: nullDefault(z.int().min(0), 0).describe('No stop string or end token ends a choice before it has so many tokens.'),
-  seed: seedField.describe('The same seed, parameters and prompt give the same text.')
+  min_tokens: nullDefault(z.int().min(0), 0).describe(
+    'Minimum number of tokens of each choice before a stop string, stop token or end-of-sequence token can end it.'
+  ),
+  seed: seedField.describe('Seed of the random numbers. The same seed, parameters and prompt produce the same text.')
 }
 
 export type SamplingBody = { readonly [Field in keyof typeof samplingFields]: z.output<(typeof samplingFields)[Field]> }
 
 export interface SamplingParts {
-  /** Called only where the client gave no seed. */
+  /** Called only if the body has no seed. */
   readonly newSeed: () => number
-  /** What `toBadWordIds` made of `bad_words`. */
+  /** Token sequences of `bad_words`. */
   readonly badWords: readonly (readonly number[])[]
 }
 

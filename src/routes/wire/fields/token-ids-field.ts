@@ -1,42 +1,30 @@
 import { z } from 'zod'
-import { describe } from './issue-message.ts'
+import { describe, invalidValue, type RawIssue } from './issue-message.ts'
+import { listOrIssue, readList } from './list-field.ts'
 
-/**
- * A list of up to `limit` token ids, none twice; null where it is missing. Whether they are in the vocabulary is
- * checked where the model is known.
- */
-export function tokenIdsField(name: string, limit: number, { isEmptyAllowed = true }: { readonly isEmptyAllowed?: boolean } = {}) {
+/** Whether a value may be a token id. Whether the id is in the vocabulary is checked where the model is known. */
+export function isTokenId(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
+/** A list of at most `maximum` token ids, without duplicates; null if the field is missing. */
+export function tokenIdsField(maximum: number, { minimum = 0 }: { readonly minimum?: number } = {}) {
+  const bounds = { minimum, maximum, expected: 'an array of token ids' }
   return z
     .unknown()
     .optional()
     .transform((value, context): readonly number[] | null => {
-      const fault = (message: string): never => {
-        context.addIssue({ code: 'custom', message, input: value })
-        return z.NEVER
-      }
       if (value === undefined || value === null) return null
-      if (!Array.isArray(value))
-        return fault(`Invalid type for '${name}': expected an array of token ids, but got ${describe(value)} instead.`)
-      if (value.length > limit) {
-        return fault(`Invalid '${name}': array too long. Expected maximum length ${limit}, but got ${describe(value)} instead.`)
-      }
-      if (value.length === 0 && !isEmptyAllowed) {
-        return fault(`Invalid '${name}': array too short. Expected minimum length 1, but got ${describe(value)} instead.`)
-      }
-      const ids = new Set<number>()
-      for (const id of value) {
-        if (typeof id !== 'number' || !Number.isSafeInteger(id) || id < 0) {
-          return fault(`Invalid '${name}': expected token ids, but got ${describe(id)} among them instead.`)
-        }
-        ids.add(id)
-      }
-      return [...ids]
+      return [...new Set(listOrIssue(readList(value, bounds, readTokenId), context))]
     })
     .meta({
       default: null,
-      anyOf: [
-        { type: 'array', items: { type: 'integer', minimum: 0 }, maxItems: limit, minItems: isEmptyAllowed ? 0 : 1 },
-        { type: 'null' }
-      ]
+      anyOf: [{ type: 'array', items: { type: 'integer', minimum: 0 }, maxItems: maximum, minItems: minimum }, { type: 'null' }]
     })
+}
+
+function readTokenId(value: unknown, list: number[]): RawIssue | undefined {
+  if (!isTokenId(value)) return invalidValue(`expected token ids, but got ${describe(value)} among them instead`, value)
+  list.push(value)
+  return undefined
 }

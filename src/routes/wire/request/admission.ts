@@ -5,34 +5,31 @@ import { type GenerationRequest, PLAIN_REQUEST } from '../../../inference/contra
 import { isGreedy, type SamplingParams } from '../../../inference/contract/sampling.ts'
 import type { TextPort } from '../../../inference/contract/text-port.ts'
 import { assertServed, type ModelCard } from '../../models/model-card.ts'
-import { invalid } from '../fields/invalid.ts'
+import { invalid } from '../errors/service-errors.ts'
 import type { requestFields } from '../fields/request-fields.ts'
 import { assertInVocabulary } from './admit-sampling.ts'
 
-/** What a body becomes a request with. */
+/** What turning a body into a request needs besides the body. */
 export interface Admission {
   readonly text: TextPort
   readonly card: ModelCard
   readonly newSeed: () => number
-  /** Of this request. */
+  /** Id of this request. */
   readonly id: string
   readonly admittedAtMs: number
-  /** Separates the prefixes of one caller from those of another. */
+  /** Separates the cached prefixes of one caller from those of another. */
   readonly callerSalt: string
-  /**
-   * Writes a line to the server's log: of what was understood in another way than it was meant, without the client's
-   * words.
-   */
+  /** Writes a warning to the server's log. It must not contain text of the client. */
   readonly warn: (message: string) => void
-  /** Text work that has not begun is dropped when the caller goes. */
+  /** Aborts when the caller disconnects: text work that has not begun is dropped. */
   readonly signal?: AbortSignal
 }
 
-/** A body of any dialect, as far as all of them agree. */
+/** The fields that the bodies of all APIs share. */
 export type RequestBody = { readonly [Field in keyof typeof requestFields]: z.output<(typeof requestFields)[Field]> }
 
 /**
- * What all dialects refuse without any work.
+ * The checks of the shared fields that need no tokenizer.
  *
  * @throws {ServiceError} `invalid_request`, `model_not_found`
  */
@@ -53,7 +50,7 @@ export function assertRequest(body: RequestBody, { card, text }: Pick<Admission,
   assertInVocabulary('logprob_token_ids', body.logprob_token_ids, text.vocabularySize)
 }
 
-/** What all dialects say alike, in house words. */
+/** The shared fields in the internal form of a request. */
 export function toInternalFields(
   body: RequestBody,
   { id, callerSalt, admittedAtMs }: Pick<Admission, 'id' | 'callerSalt' | 'admittedAtMs'>
@@ -73,7 +70,7 @@ export function toInternalFields(
   } satisfies Partial<GenerationRequest>
 }
 
-/** Where nothing is left to chance, one choice is computed and stands for all. */
+/** With greedy sampling all choices are equal: one is computed and shown as all. */
 export function toChoices(shown: number, candidates: number, sampling: SamplingParams) {
   if (isGreedy(sampling)) return { choicesPerPrompt: 1, shownPerPrompt: shown, standsFor: candidates }
   return { choicesPerPrompt: candidates, shownPerPrompt: shown, standsFor: 1 }

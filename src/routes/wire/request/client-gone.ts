@@ -1,9 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { ServiceError } from '../../../inference/contract/errors.ts'
 
-/**
- * Aborts, with `cancelled` as its reason, when the client closes its connection before the whole answer was written.
- */
+/** Aborts, with `cancelled` as its reason, when the client closes its connection before the response is complete. */
 export function clientGone(reply: FastifyReply): AbortSignal {
   const controller = new AbortController()
   const { raw } = reply

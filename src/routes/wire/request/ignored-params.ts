@@ -1,20 +1,16 @@
 import type { FastifyReply } from 'fastify'
-import { ServiceError } from '../../../inference/contract/errors.ts'
 import { LIMITS } from '../../../inference/contract/limits.ts'
-import { streamOptions } from '../fields/stream-options.ts'
+import { invalid } from '../errors/service-errors.ts'
+import { streamOptions } from '../fields/request-fields.ts'
 
-/**
- * The fields of a body that the server does not know and therefore ignores: as many as are told, each as far as it is
- * told.
- */
+/** Names of the unknown fields of a body, which are ignored. Number and length of the names are bounded. */
 export function ignoredFields(body: { readonly stream_options: object | null }, known: object): readonly string[] {
   const names = [...unknownParams(body, known), ...unknownParams(body.stream_options ?? {}, streamOptions, 'stream_options.')]
   return names.slice(0, LIMITS.ignoredParams)
 }
 
 /**
- * Names in `body` that `known` does not have, prefixed with the path to the object they stand in: no more than are
- * told.
+ * Names in `body` that `known` does not have, with the path of their object as a prefix; bounded like `ignoredFields`.
  */
 export function unknownParams(body: object, known: object, path = ''): string[] {
   return Object.keys(body)
@@ -24,7 +20,7 @@ export function unknownParams(body: object, known: object, path = ''): string[] 
 }
 
 /**
- * An option ignored in silence is a wrong answer: names what was ignored in `x-ignored-params`.
+ * Lists ignored fields in the header `x-ignored-params`.
  *
  * @throws {ServiceError} `invalid_request` in strict mode
  */
@@ -38,19 +34,16 @@ export function reportIgnored(reply: FastifyReply, names: readonly string[], str
 export function refuseIfStrict(names: readonly string[], strict: boolean): void {
   const [name] = names
   if (!strict || name === undefined) return
-  throw new ServiceError('invalid_request', `Unrecognized request argument supplied: ${name}`, { param: name })
+  throw invalid(name, `Unrecognized request argument supplied: ${name}`)
 }
 
-/**
- * The names are the client's: in a header they are ASCII, hold nothing that could end it, and are no longer than any
- * name may be.
- */
+/** Percent-encodes a name that the client chose, so that it is safe in a header; no longer than the bound for names. */
 function headerSafe(name: string): string {
   let safe = ''
   for (const character of name) {
-    const written = encodeURIComponent(character)
-    if (safe.length + written.length > LIMITS.ignoredParamChars) break
-    safe += written
+    const encoded = encodeURIComponent(character)
+    if (safe.length + encoded.length > LIMITS.ignoredParamChars) break
+    safe += encoded
   }
   return safe
 }

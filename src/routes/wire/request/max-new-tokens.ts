@@ -1,10 +1,9 @@
-import { invalid } from '../fields/invalid.ts'
+import { invalid } from '../errors/service-errors.ts'
 
-/** What a body says of the length of its answers, and what there is room for. */
-export interface TokenRequest {
-  /** null: nothing was said. */
+export interface LengthRequest {
+  /** Number of tokens that the body requests; null if it requests none. */
   readonly requested: number | null
-  /** Where nothing was said, so many, or fewer where the context ends. */
+  /** Applies if nothing was requested; reduced to what fits the context. */
   readonly fallback: number
   readonly minTokens: number
   /** Of the longest prompt. */
@@ -13,22 +12,22 @@ export interface TokenRequest {
 }
 
 /**
- * What the client asked for must fit behind the longest prompt.
+ * The length of each choice. A requested length must fit the context after the longest prompt.
  *
- * @param overflow  `context_overflow` in the words of its API
- * @throws {ServiceError} what `overflow` says; `invalid_request` when `min_tokens` can never be reached
+ * @param overflow  creates the API's `context_overflow` error
+ * @throws {ServiceError} the error of `overflow`; `invalid_request` if `min_tokens` can never be reached
  */
-export function maxNewTokens(length: TokenRequest, overflow: () => Error): number {
+export function maxNewTokens(length: LengthRequest, overflow: () => Error): number {
   const { requested, fallback, minTokens, promptTokens, contextLength } = length
-  const room = contextLength - promptTokens
-  if (requested === null ? room <= 0 : requested > room) throw overflow()
-  const most = requested ?? Math.min(fallback, room)
-  assertMinTokens(minTokens, most)
-  return most
+  const available = contextLength - promptTokens
+  if (requested === null ? available <= 0 : requested > available) throw overflow()
+  const maxTokens = requested ?? Math.min(fallback, available)
+  assertMinTokens(minTokens, maxTokens)
+  return maxTokens
 }
 
 /** @throws {ServiceError} `invalid_request` */
-export function assertMinTokens(minTokens: number, most: number): void {
-  if (minTokens <= most) return
-  throw invalid('min_tokens', `Invalid 'min_tokens': above 'max_tokens'. Expected a value <= ${most}, but got ${minTokens} instead.`)
+export function assertMinTokens(minTokens: number, maxTokens: number): void {
+  if (minTokens <= maxTokens) return
+  throw invalid('min_tokens', `Invalid 'min_tokens': above 'max_tokens'. Expected a value <= ${maxTokens}, but got ${minTokens} instead.`)
 }

@@ -1,31 +1,30 @@
 import { createHash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import type { DeliveryPolicy, OnDisconnect } from '../../../inference/contract/delivery-policy.ts'
-import { ServiceError } from '../../../inference/contract/errors.ts'
+import type { ServiceError } from '../../../inference/contract/errors.ts'
+import { invalid } from '../errors/service-errors.ts'
 import { describe } from '../fields/issue-message.ts'
 
 const MAX_KEY_CHARS = 255
 const MAX_TIMEOUT_MS = 86_400_000
 const MAX_SHOWN_CHARS = 32
 
-/**
- * What a client says of its request besides the body of the dialect: the part of the delivery policy that it decides.
- */
+/** The part of the delivery policy that the client sets by headers. */
 export type RequestOptions = Pick<DeliveryPolicy, 'onDisconnect' | 'deadlineAtMs' | 'idempotency'>
 
 /**
  * Reads `Idempotency-Key`, `x-resumable` and `x-request-timeout-ms`.
  *
- * @param background    the body's field of that name: the request runs to its end, read or not
+ * @param background    the body's field of that name: the request runs to its end without a reader
  * @param admittedAtMs  Unix milliseconds
  * @throws {ServiceError} `invalid_request`, naming the header, its bound and its value
  */
 export function readRequestOptions(request: FastifyRequest, background: boolean, admittedAtMs: number): RequestOptions {
   const { headers } = request
   if (headers['last-event-id'] !== undefined) {
-    throw invalid(
+    throw invalidOption(
       'Last-Event-ID',
-      'a POST starts a new request. Expected no such header; a stream is taken up with GET /v1/streams/{id}, its id is in x-stream-id.'
+      'a POST starts a new request. Expected no such header; resume a stream with GET /v1/streams/{id}, with the id from x-stream-id.'
     )
   }
   const key = readKey(headers['idempotency-key'])
@@ -38,17 +37,17 @@ export function readRequestOptions(request: FastifyRequest, background: boolean,
   }
 }
 
-/** A number that a header or a query carries, in decimal digits. */
+/** Reads a number in decimal digits from a header or query parameter. */
 export function readCount(name: string, value: string, minimum: number, maximum: number): number {
   const count = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN
   if (count >= minimum && count <= maximum) return count
-  throw invalid(name, `expected an integer from ${minimum} to ${maximum}, but got ${shown(value)} instead.`)
+  throw invalidOption(name, `expected an integer from ${minimum} to ${maximum}, but got ${shown(value)} instead.`)
 }
 
 export function readFlag(name: string, value: string | readonly string[] | undefined): boolean {
   if (value === undefined || value === 'false') return false
   if (value === 'true') return true
-  throw invalid(name, `expected true or false, but got ${shown(String(value))} instead.`)
+  throw invalidOption(name, `expected true or false, but got ${shown(String(value))} instead.`)
 }
 
 function onDisconnect(background: boolean, isResumable: boolean): OnDisconnect {
@@ -59,21 +58,21 @@ function onDisconnect(background: boolean, isResumable: boolean): OnDisconnect {
 function readKey(value: string | readonly string[] | undefined): string | null {
   if (value === undefined) return null
   if (typeof value === 'string' && value.length <= MAX_KEY_CHARS && /^[\x20-\x7e]+$/.test(value)) return value
-  throw invalid('Idempotency-Key', `expected 1 to ${MAX_KEY_CHARS} printable ASCII characters, but got ${describe(value)} instead.`)
+  throw invalidOption('Idempotency-Key', `expected 1 to ${MAX_KEY_CHARS} printable ASCII characters, but got ${describe(value)} instead.`)
 }
 
 function readTimeout(name: string, value: string | readonly string[] | undefined): number | null {
   return value === undefined ? null : readCount(name, String(value), 1, MAX_TIMEOUT_MS)
 }
 
-/** The same for the same request, however its JSON orders the fields and writes the defaults. */
+/** Digest of the URL and the parsed body: independent of the order of fields, and of whether defaults are explicit. */
 function digestOf(request: FastifyRequest): string {
   return createHash('sha256')
     .update(`${request.routeOptions.url ?? ''}\n${canonical(request.body)}`)
     .digest('hex')
 }
 
-/** JSON with its keys in order. Lists of ids are left to `JSON.stringify`, which calls nobody for each of them. */
+/** JSON with sorted keys. Lists of ids go to `JSON.stringify` as a whole, without a call for each id. */
 function canonical(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
   if (Array.isArray(value)) {
@@ -88,6 +87,6 @@ function shown(value: string): string {
   return JSON.stringify(value.length > MAX_SHOWN_CHARS ? `${value.slice(0, MAX_SHOWN_CHARS)}…` : value)
 }
 
-function invalid(name: string, fault: string): ServiceError {
-  return new ServiceError('invalid_request', `Invalid '${name}': ${fault}`, { param: name })
+function invalidOption(name: string, fault: string): ServiceError {
+  return invalid(name, `Invalid '${name}': ${fault}`)
 }

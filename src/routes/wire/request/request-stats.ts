@@ -5,28 +5,30 @@ import { type ChoiceEnd, isTerminal, type Timings, type TokenEvent } from '../..
 import { choiceCount, type GenerationRequest, promptTokensOf } from '../../../inference/contract/request.ts'
 import type { QueueEvent } from '../../../queue/queue.ts'
 
-/** What may be written down of a request. Numbers and names: no text of any prompt or answer, no key. */
+/** What the access log contains of a request. Numbers and names only: no text of prompts or responses, and no keys. */
 export interface RequestFacts extends Timings {
   readonly streamId: string
   readonly model: string
   readonly stream: boolean
-  /** Whether who leaves it cancels it. */
   readonly onDisconnect: OnDisconnect
   readonly promptTokens: number
   readonly completionTokens: number
   readonly cachedTokens: number
-  /** How many choices ended how. */
+  /** Number of choices by finish reason. */
   readonly finishReasons: Readonly<Record<ChoiceEnd['reason'], number>>
-  /** null while it runs, and when it was left before its end. */
+  /** null while the request runs, and if the client disconnected before its end. */
   readonly outcome: 'finished' | ErrorCode | null
 }
 
-/** Where routes leave the facts of a request for the log line at its end. */
+/** Receives the facts of a request for the log line at its end. */
 export interface AccessLog {
   attach(request: FastifyRequest, facts: () => RequestFacts): void
 }
 
-/** Keeps the facts of one request while its events pass by: they are right at any time, whenever the client leaves. */
+/**
+ * Accumulates the facts of one request from its events. They are valid at any time, because a client may disconnect
+ * early.
+ */
 export interface RequestStats {
   push(event: TokenEvent): void
   facts(): RequestFacts
@@ -70,7 +72,7 @@ export function openRequestStats(request: GenerationRequest, model: string, stre
   }
 }
 
-/** The same batches, counted as they pass. */
+/** Passes batches through and counts their events. */
 export async function* counted(
   batches: AsyncIterable<readonly QueueEvent[]>,
   stats: RequestStats

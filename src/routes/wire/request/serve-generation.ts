@@ -1,45 +1,41 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { GenerationRequest } from '../../../inference/contract/request.ts'
 import type { GenerationQueue } from '../../../queue/queue.ts'
-import { answerStream, answerWhole, either, type Until } from '../answer.ts'
-import { type Dialect, type Presentation, presenterOf, toStored } from '../dialect.ts'
-import { follow } from '../follow.ts'
-import { sendJson } from '../send-json.ts'
-import type { Pace } from '../sse.ts'
-import { toState } from '../stream-state.ts'
+import { type Dialect, presenterOf, toStored } from '../dialect.ts'
+import { sendJson } from '../json/send-json.ts'
+import { answerStream, answerWhole, either, type Until } from '../stream/answer.ts'
+import { follow } from '../stream/follow.ts'
+import type { StreamTimeouts } from '../stream/sse.ts'
+import { toState } from '../stream/stream-state.ts'
+import type { ParsedRequest } from './parse-request.ts'
 import type { RequestOptions } from './request-options.ts'
 import { type AccessLog, counted, openRequestStats } from './request-stats.ts'
 
-/** Parts that every route which generates is given. */
 export interface GenerationParts {
   readonly queue: Pick<GenerationQueue, 'submit' | 'deliveryPolicy' | 'snapshot' | 'events' | 'cancel'>
-  /** All there are: a retry is answered in the dialect of its first attempt. */
+  /** Of all APIs: an idempotent retry is presented in the dialect of its first attempt. */
   readonly dialects: readonly Dialect[]
   readonly accessLog: AccessLog
   /** Unix milliseconds. */
   readonly clock: () => number
-  /** Aborts when this process is about to go: whoever can take a stream up elsewhere is sent there. */
+  /** Aborts when this process is about to exit: clients that can resume a stream elsewhere are disconnected. */
   readonly leaving: AbortSignal
-  readonly pace?: Pace
+  readonly timeouts?: StreamTimeouts
 }
 
-/** A request that its route has read and found good. */
-export interface PreparedRequest {
-  /** Its delivery policy holds what the route knows of it (owner, priority); terms and presentation are added here. */
-  readonly generation: GenerationRequest
+/** A request that its route has validated. `options` and the presentation are added to its delivery policy here. */
+export interface PreparedRequest extends ParsedRequest {
   readonly options: RequestOptions
-  readonly presentation: Presentation
   readonly stream: boolean
   readonly servedModelName: string
   readonly gone: AbortSignal
 }
 
 /**
- * Submits a request and answers as was asked: whole, as a stream, or, for work in the background that nobody waits for,
- * with where to find it. An idempotent retry is answered with the request that it repeats.
+ * Submits a request and responds: with a whole body, with a stream, or, in the background without a stream, with the
+ * status of the request. An idempotent retry is answered from the request that it repeats.
  *
- * @throws {ServiceError} what the queue refuses with; what a whole answer failed with, and a stream before its first
- *   event
+ * @throws {ServiceError} when the queue refuses the request; the failure of a whole response, or of a stream before its
+ *   first visible event
  */
 export async function serveGeneration(request: FastifyRequest, reply: FastifyReply, prepared: PreparedRequest, parts: GenerationParts) {
   const { options, stream, servedModelName, gone } = prepared
@@ -68,6 +64,7 @@ export async function serveGeneration(request: FastifyRequest, reply: FastifyRep
     return sendJson(reply.header('openai-processing-ms', tookMs()), answer)
   }
   reply.header('openai-processing-ms', tookMs())
-  await answerStream(reply, presenter, batches, { ...until, failsEarly: true, ...(parts.pace !== undefined && { pace: parts.pace }) })
+  const { timeouts } = parts
+  await answerStream(reply, presenter, batches, { ...until, failsEarly: true, ...(timeouts !== undefined && { timeouts }) })
   return reply
 }
