@@ -25,7 +25,7 @@ import { requireApiKey } from './plugins/auth.ts'
 import { closeConnections, refuseWhileDraining } from './plugins/closing-connections.ts'
 import { answerError, answerErrors } from './plugins/error-handler.ts'
 import { checkHost } from './plugins/host-check.ts'
-import { answerBrokenRequest, HTTP_LIMITS, limitRequests } from './plugins/limits.ts'
+import { answerBrokenRequest, HTTP_LIMITS, limitConnections, limitRequests } from './plugins/limits.ts'
 import { answerUnknownUrls } from './plugins/not-found.ts'
 import { answerInTurn } from './plugins/pipelining.ts'
 import { logRequests } from './plugins/request-log.ts'
@@ -77,6 +77,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   })
 
   answerErrors(app)
+  limitConnections(app.server)
   const upgrades = routeUpgrades(app)
   closeConnections(app)
   answerInTurn(app.server)

@@ -6,6 +6,7 @@ import { errorCode } from './error-facts.ts'
 import { openLog } from './logger.ts'
 import { fleetOf } from './observe/fleet.ts'
 import { Metrics } from './observe/metrics.ts'
+import { listen } from './plugins/listen.ts'
 import { loadServedModel, type ServedModel } from './served-model.ts'
 import { openServedQueue } from './served-queue.ts'
 import { delayedSignal, handleShutdown } from './shutdown.ts'
@@ -85,7 +86,7 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
 
 async function listenOrExit(app: ReturnType<typeof buildApp>, { host, port }: ServeConfig, served: ServedModel): Promise<string> {
   try {
-    return await app.listen({ host, port })
+    return await listen(app, { host, port })
   } catch (cause) {
     await served.text.close()
     if (errorCode(cause) === 'EADDRINUSE') {

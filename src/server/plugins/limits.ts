@@ -27,9 +27,22 @@ const MAX_CONNECTIONS = 10_000
 /** Time for a client to read the error response before its connection is closed. */
 const LAST_BYTES_MS = SECOND_MS
 
+/** Limits the connections of all listeners together, which Node's `maxConnections` counts for each. */
+export function limitConnections(server: Server, max = MAX_CONNECTIONS): void {
+  const open = new Set<Socket>()
+  server.prependListener('connection', socket => {
+    if (open.has(socket)) return
+    if (open.size >= max) {
+      socket.destroy()
+      return
+    }
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  })
+}
+
 /** Limits that `HTTP_LIMITS` cannot express: JSON bodies only, of bounded depth, uncompressed. */
 export function limitRequests(app: FastifyInstance): void {
-  app.server.maxConnections = MAX_CONNECTIONS
   app.removeContentTypeParser('text/plain')
   const parseJson = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
