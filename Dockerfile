@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 
-# Dependencies alone, so that a change of the sources does not install again.
+# Dependencies in a separate stage, so that a change of the sources does not reinstall them.
 FROM node:24-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
@@ -18,19 +18,19 @@ COPY package.json LICENSE ./
 COPY src ./src
 COPY models ./models
 
-# Downloads and built graphs live in models/: mount a volume there to keep them. The rest belongs to root and is never written.
+# Downloads and built graphs are in models/: mount a volume there to keep them. The rest belongs to root and is read-only.
 RUN mkdir -p models && chown -R node:node models
 USER node
 VOLUME /app/models
 
-# Other containers must reach it, so it listens on every interface; without --api-key it refuses to, unless INSECURE_OPEN is set.
+# Listens on all interfaces for other containers; this requires API_KEY, or INSECURE_OPEN.
 ENV HOST=0.0.0.0 PORT=8000
 EXPOSE 8000
 
-# The first start downloads and prepares the model; afterwards /health is 200 while a worker proves progress.
+# The first start downloads and prepares the model; afterwards /health is 200 while a worker is making progress.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=180s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health`).then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 
-# The server itself gets SIGTERM and drains: give it longer than --drain-seconds (30) before SIGKILL.
+# The server drains at SIGTERM: the stop timeout must be longer than --drain-seconds (30).
 STOPSIGNAL SIGTERM
 CMD ["node", "src/server/main.ts", "serve"]

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Plain JavaScript for any Node: runs the server with the Node that the package brings along, which runs TypeScript as
-// it is.
+// Plain JavaScript for any version of Node: runs the server with the Node from the npm package "node", which can run
+// TypeScript directly.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -22,16 +22,16 @@ function packagedNode() {
 const node = packagedNode() ?? (Number.parseInt(process.versions.node, 10) >= 24 ? process.execPath : null)
 if (node === null) {
   console.error(
-    `everstream: Node 24 or newer is needed, this is ${process.versions.node}, and the npm package "node" is not installed: run npm ci`
+    `everstream: Node 24 or newer is required, this is ${process.versions.node}, and the npm package "node" is not installed: run npm ci`
   )
   process.exit(1)
 }
 
 const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' })
-// The server decides what a signal means; one that came to the whole group reaches it twice, which it knows.
+// Signals are forwarded. One to the whole process group reaches the server twice; the server ignores the second.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
 child.on('error', error => {
-  console.error(`everstream: ${node} does not start: ${error.message}`)
+  console.error(`everstream: cannot start ${node}: ${error.message}`)
   process.exit(1)
 })
 child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)))

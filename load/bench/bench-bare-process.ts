@@ -1,7 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readEnvironment } from '../../src/server/config/environment.ts'
-import { modelProcessEnvironment } from '../../src/server/config/model-process-environment.ts'
+import { modelProcessEnvironment, readEnvironment } from '../../src/server/config/environment.ts'
 
 /** A message to the process of `bench-bare-engine.ts`. */
 export interface BareWork {

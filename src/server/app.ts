@@ -18,14 +18,12 @@ import type { Metrics } from './observe/metrics.ts'
 import { openApiDocument } from './openapi/document.ts'
 import { OPERATIONS } from './openapi/operations.ts'
 import { requireApiKey } from './plugins/auth.ts'
-import { closeConnections } from './plugins/closing-connections.ts'
-import { refuseWhileDraining } from './plugins/drain.ts'
+import { closeConnections, refuseWhileDraining } from './plugins/closing-connections.ts'
 import { answerError, answerErrors } from './plugins/error-handler.ts'
 import { checkHost } from './plugins/host-check.ts'
-import { answerBrokenRequest, HTTP_LIMITS, limitRequests } from './plugins/limits.ts'
+import { answerBrokenRequest, HTTP_LIMITS, limitConnections, limitRequests } from './plugins/limits.ts'
 import { answerUnknownUrls } from './plugins/not-found.ts'
 import { answerInTurn } from './plugins/pipelining.ts'
-import { addResponseIds } from './plugins/request-id.ts'
 import { logRequests } from './plugins/request-log.ts'
 import { routeUpgrades } from './plugins/upgrades.ts'
 
@@ -38,24 +36,27 @@ export interface AppOptions {
   readonly status: Status
   readonly metrics: Metrics
   readonly isDraining: () => boolean
-  /** Empty: open to everyone who reaches it. */
+  /** Empty: no authentication. */
   readonly apiKeys: readonly string[]
-  /** The address the server will listen on; a loopback one answers to loopback names only. */
+  /** The host that the server will listen on; on a loopback address only loopback names are accepted in `Host`. */
   readonly bindHost: string
   readonly strictParams: boolean
-  /** Aborts when this process is about to go: streams that can be taken up elsewhere break off. None: never. */
+  /**
+   * Aborts when this process begins to shut down: streams that can be resumed at another process are closed. None:
+   * never.
+   */
   readonly leaving?: AbortSignal
-  /** What is served under /admin/queues; none: nothing. */
+  /** Served at /admin/queues, if given. */
   readonly queueBoard?: FastifyPluginCallback
   /** Unix milliseconds. */
   readonly clock: () => number
-  /** None: silent. */
+  /** None: no log. */
   readonly logger?: FastifyBaseLogger
 }
 
 /**
- * The whole HTTP side without a port: `inject` drives it in tests, `listen` serves it. Hooks run in the order of these
- * lines: a request is named and logged before it can be refused, and refused before its body is read.
+ * Builds the HTTP application without listening. Hooks run in the order of registration: a request gets its id and its
+ * log line before it can be refused, and is refused before its body is read.
  */
 export function buildApp(options: AppOptions): FastifyInstance {
   const { text, card, status, metrics, clock, strictParams } = options
@@ -65,13 +66,14 @@ export function buildApp(options: AppOptions): FastifyInstance {
     routerOptions: { ignoreTrailingSlash: true },
     ...(options.logger !== undefined && { loggerInstance: options.logger }),
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
-    return503OnClosing: false, // its body is not the envelope: refuseWhileDraining answers
+    return503OnClosing: false, // its body is not OpenAI's error object: refuseWhileDraining answers
     genReqId: () => newId('req_'),
     clientErrorHandler: answerBrokenRequest,
     frameworkErrors: answerError
   })
 
   answerErrors(app)
+  limitConnections(app.server)
   const upgrades = routeUpgrades(app)
   closeConnections(app)
   answerInTurn(app.server)
@@ -111,4 +113,12 @@ export function buildApp(options: AppOptions): FastifyInstance {
   app.register(streamRoute, { queue, dialects: apis, leaving, callerOf })
   if (options.queueBoard !== undefined) app.register(options.queueBoard, { prefix: QUEUE_BOARD_PATH })
   return app
+}
+
+/** Adds the id of the request and the version of OpenAI's API to every response. */
+function addResponseIds(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+    reply.header('openai-version', '2020-10-01')
+  })
 }

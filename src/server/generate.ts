@@ -12,12 +12,12 @@ import { createEngine } from './workers/worker-engine.ts'
 
 export interface GenerateOptions {
   readonly config: GenerateConfig
-  /** Is closed at the end. */
+  /** Closed at the end. */
   readonly served: ServedModel
   readonly prompt: string
-  /** Takes the text, piece by piece as it is made. */
+  /** Receives the text in pieces, as it is generated. */
   readonly write: (text: string) => void
-  /** Ends the text. */
+  /** Cancels the generation. */
   readonly signal: AbortSignal
 }
 
@@ -25,13 +25,13 @@ export interface Generated {
   readonly promptTokens: number
   readonly tokens: number
   readonly finish: 'stop' | 'length' | 'cancelled'
-  /** Prompt in to first token out. */
+  /** From the submission of the prompt to the first token. */
   readonly firstTokenMs: number
-  /** Behind the first token. */
+  /** After the first token. */
   readonly tokensPerSecond: number
 }
 
-/** One text in this process: no server, no queue, no other worker. */
+/** Generates one text in this process, without a server, a queue or worker processes. */
 export async function generate(options: GenerateOptions): Promise<Generated> {
   const { config, prompt, served, signal } = options
   try {
@@ -63,7 +63,10 @@ function toRequest(
   if (tokenIds.length === 0) throw new ExitError(2, 'the prompt is empty')
   const room = card.contextLength - tokenIds.length
   if (room < 1) {
-    throw new ExitError(2, `the prompt has ${tokenIds.length} tokens, and with an answer at most ${card.contextLength} fit: shorten it`)
+    throw new ExitError(
+      2,
+      `the prompt has ${tokenIds.length} tokens and must have at most ${card.contextLength - 1}, as the context of ${card.contextLength} includes the completion`
+    )
   }
   return {
     ...PLAIN_REQUEST,
@@ -76,7 +79,7 @@ function toRequest(
   }
 }
 
-/** Writes what comes of a request; `stream` ends as the request does. */
+/** Returns a handler that writes the text of a request and settles `stream` at its end. */
 function follow(
   request: GenerationRequest,
   { signal, write }: GenerateOptions,

@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 
-/** What the house needs of a logger; pino fits. Never given a prompt or generated text. */
+/** The subset of pino's interface that is used. Log lines must not contain prompts or generated text. */
 export interface Logger {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
@@ -9,7 +9,7 @@ export interface Logger {
 
 const STANDARD_ERROR = 2
 
-/** One JSON object a line, on standard error. */
+/** One JSON object per line, on standard error. */
 export function openLog(level: string) {
   return pino({ level }, pino.destination(STANDARD_ERROR))
 }

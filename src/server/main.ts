@@ -1,12 +1,12 @@
 /**
- * The front door: `node src/server/main.ts <command>`. Imports come after the look at Node's version, which older ones
- * need to hear.
+ * Entry point: `node src/server/main.ts <command>`. Everything else is imported after the check of Node's version, as
+ * older versions cannot load it.
  */
 const OLDEST_NODE = 24
 
 if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
   console.error(
-    `everstream: Node ${OLDEST_NODE} or newer is needed, this is ${process.versions.node}: use npm start, or bin/everstream.mjs`
+    `everstream: Node ${OLDEST_NODE} or newer is required, this is ${process.versions.node}: use npm start or bin/everstream.mjs`
   )
   process.exitCode = 1
 } else {

@@ -2,20 +2,21 @@ import { buildApp } from './app.ts'
 import { ExitError } from './config/exit-error.ts'
 import type { ServeConfig } from './config/serve-config.ts'
 import { megabytes, type Reporter } from './download/reporter.ts'
-import { laterSignal } from './later-signal.ts'
+import { errorCode } from './error-facts.ts'
 import { openLog } from './logger.ts'
 import { fleetOf } from './observe/fleet.ts'
 import { Metrics } from './observe/metrics.ts'
+import { listen } from './plugins/listen.ts'
 import { loadServedModel, type ServedModel } from './served-model.ts'
 import { openServedQueue } from './served-queue.ts'
-import { handleShutdown } from './shutdown.ts'
+import { delayedSignal, handleShutdown } from './shutdown.ts'
 import { cacheFilesFor } from './workers/cache-files.ts'
 import { SUPERVISOR_DEFAULTS, Supervisor } from './workers/supervisor.ts'
 
-/** Behind the drain's deadline, whoever still reads the end of an answer has this long. */
+/** Time after the deadline of the drain for clients to read the end of a response. */
 const LAST_BYTES_MS = 2000
 
-/** Starts the server and its workers, and says where it listens; resolves when it serves. It ends by signal. */
+/** Starts the server and its workers, and prints its URL; resolves when it is ready. A signal ends it. */
 export async function serve(config: ServeConfig, reporter: Reporter): Promise<void> {
   const served = await loadServedModel(config, reporter)
   const log = openLog(config.logLevel)
@@ -35,8 +36,8 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
     drainMs: config.drainSeconds * 1000,
     drain: async (signal, remainingMs) => {
       await queue.drain(signal)
-      await supervisor.stop(laterSignal(signal, servedQueue.exitGraceMs), remainingMs())
-      laterSignal(signal, LAST_BYTES_MS).addEventListener('abort', () => app.server.closeAllConnections())
+      await supervisor.stop(delayedSignal(signal, servedQueue.exitGraceMs), remainingMs())
+      delayedSignal(signal, LAST_BYTES_MS).addEventListener('abort', () => app.server.closeAllConnections())
       await app.close()
       await servedQueue.close()
       await served.text.close()
@@ -72,7 +73,7 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
     shutdown.begin(message, 1)
   })
 
-  const url = await listen(app, config, served)
+  const url = await listenOrExit(app, config, served)
   if (config.workers > 0) printMemory(served, config, reporter)
   supervisor.start()
   if (config.workers === 0) {
@@ -83,34 +84,34 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
   if (isReady) printReady(url, served, config, reporter)
 }
 
-async function listen(app: ReturnType<typeof buildApp>, { host, port }: ServeConfig, served: ServedModel): Promise<string> {
+async function listenOrExit(app: ReturnType<typeof buildApp>, { host, port }: ServeConfig, served: ServedModel): Promise<string> {
   try {
-    return await app.listen({ host, port })
+    return await listen(app, { host, port })
   } catch (cause) {
     await served.text.close()
-    if (isCode(cause, 'EADDRINUSE')) {
-      throw new ExitError(1, `port ${port} on ${host} is taken: end what listens there, or choose another with --port`, { cause })
+    if (errorCode(cause) === 'EADDRINUSE') {
+      throw new ExitError(
+        1,
+        `port ${port} on ${host} is already in use: stop the process that listens there, or choose another port with --port`,
+        { cause }
+      )
     }
     throw cause
   }
 }
 
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
-}
-
 function printMemory({ engine }: ServedModel, { workers, spareWorkers }: ServeConfig, reporter: Reporter): void {
-  const spare = spareWorkers === 0 ? '' : ` (and ${spareWorkers} to spare)`
-  const many = `${workers === 1 ? 'a worker' : `${workers} workers`}${spare}`
+  const spare = spareWorkers === 0 ? '' : ` (and ${spareWorkers} spare)`
+  const many = `${workers === 1 ? '1 worker' : `${workers} workers`}${spare}`
   if (engine.engine === 'simulated') {
-    reporter.line(`Starting ${many} of the simulated engine: no model is loaded`)
+    reporter.line(`Starting ${many} with the simulated engine, without a model`)
     return
   }
   const { slots, contextLength, threads, cacheBudgetBytes, model } = engine
   const each = workers === 1 ? '' : ' each'
   reporter.line(
-    `Starting ${many} with ${threads} threads${each}: up to ${slots} texts at once, ${contextLength} tokens of context, ` +
-      `cache as it fills ${megabytes(model.cacheBytesPerToken * 1000)} per 1,000 tokens, at most ${megabytes(cacheBudgetBytes)}${each}`
+    `Starting ${many} with ${threads} threads${each}: ${slots} slots, ${contextLength} tokens of context, ` +
+      `KV cache ${megabytes(model.cacheBytesPerToken * 1000)} per 1,000 tokens, at most ${megabytes(cacheBudgetBytes)}${each}`
   )
 }
 
@@ -118,7 +119,7 @@ function printReady(url: string, { card, engine }: ServedModel, { apiKey }: Serv
   const key = apiKey === null ? '' : ` -H 'Authorization: Bearer <your key>'`
   const prompt = engine.engine === 'simulated' ? 'Hello' : 'The capital of France is'
   const body = JSON.stringify({ model: card.servedModelName, prompt, max_tokens: 8, temperature: 0, stream: true })
-  reporter.line(`Ready on ${url}. Ctrl-C ends it. Try:`)
+  reporter.line(`Server ready at ${url}. Press Ctrl-C to stop. Try:`)
   reporter.line('')
   reporter.line(`  curl -N ${url}/v1/completions -H 'Content-Type: application/json'${key} -d '${body}'`)
   reporter.line('')

@@ -6,45 +6,26 @@ import { SIMULATED_CHAT_TEMPLATE, SIMULATED_WORDS } from '../inference/simulated
 import { openTextPort } from '../inference/tokenizer/text-threads/threaded-text-port.ts'
 import type { ModelCard } from '../routes/models/model-card.ts'
 import { ExitError } from './config/exit-error.ts'
-import { graphsFolder } from './config/graphs-folder.ts'
-import type { ServeConfig } from './config/serve-config.ts'
+import { graphsFolder, type LoadConfig } from './config/load-config.ts'
+import { resolveModel } from './download/fetch-model.ts'
 import { megabytes, type Reporter } from './download/reporter.ts'
-import { resolveModel } from './download/resolve-model.ts'
 import { textSourceOf } from './text-source.ts'
 import type { EngineOptions } from './workers/worker-engine.ts'
 
-/** What the API process and its workers are told of the model. */
+/** The model, for the API process and for its workers. */
 export interface ServedModel {
   readonly card: ModelCard
   readonly text: TextPort
   readonly engine: EngineOptions
 }
 
-/** Of a configuration, what decides how a model is loaded. */
-export type LoadConfig = Pick<
-  ServeConfig,
-  | 'model'
-  | 'servedModelName'
-  | 'modelsFolder'
-  | 'quantization'
-  | 'network'
-  | 'engine'
-  | 'simulatedStepMs'
-  | 'workers'
-  | 'threads'
-  | 'maxSlots'
-  | 'maxContext'
-  | 'cacheMemoryBytes'
-  | 'recovery'
->
-
-/** Context of the simulated engine, which has no model to set it. */
+/** Context length of the simulated engine, in tokens. */
 const SIMULATED_CONTEXT = 8192
 
 /**
- * Finds the weights, downloads them if need be, and builds the graph if it is not there yet.
+ * Locates the weights, downloads them if they are missing, and builds the graph if it is not in the cache.
  *
- * @throws {ExitError | ModelFileError | ServiceError} the model cannot be had, read or put into words
+ * @throws {ExitError | ModelFileError | ServiceError} the download failed, or the model or its tokenizer cannot be read
  */
 export async function loadServedModel(config: LoadConfig, reporter: Reporter): Promise<ServedModel> {
   const created = Math.floor(Date.now() / 1000)
@@ -72,7 +53,7 @@ export async function loadServedModel(config: LoadConfig, reporter: Reporter): P
       slots: config.maxSlots,
       contextLength,
       threads: config.threads,
-      // Threads that wait busily help a worker that has its cores to itself (measured: docs/decisions.md).
+      // Spinning threads speed up a worker that does not share its cores (measured: docs/decisions.md).
       spinning: config.workers === 1,
       recovery: config.recovery,
       cacheBudgetBytes
@@ -90,30 +71,30 @@ async function prepare(path: string, { quantization, modelsFolder }: LoadConfig,
     onProgress: fraction => {
       if (isAnnounced || fraction >= 1) return
       isAnnounced = true
-      reporter.line('Building the graph from the weights: once, a few seconds')
+      reporter.line('Building the graph from the weights (first start only, a few seconds)')
     }
   })
 }
 
-/** One row must fit the cache whole: a request that was admitted never waits for ever. */
+/** The cache must have room for one row of full length: otherwise an admitted request could wait forever. */
 function contextWithin(model: PreparedModel, cacheBudgetBytes: number, { maxContext }: LoadConfig): number {
   const affordable = Math.floor(cacheBudgetBytes / model.cacheBytesPerToken)
   const requested = Math.min(model.contextLength, maxContext ?? model.contextLength)
   if (maxContext !== null && affordable < requested) {
     throw new ExitError(
       2,
-      `--max-context ${maxContext}: ${requested} tokens of cache take ${megabytes(requested * model.cacheBytesPerToken)}, ` +
-        `and --cache-memory leaves ${megabytes(cacheBudgetBytes)} to each worker`
+      `--max-context ${maxContext} is too large: ${requested} tokens need ${megabytes(requested * model.cacheBytesPerToken)} of cache, ` +
+        `and --cache-memory gives each worker ${megabytes(cacheBudgetBytes)}`
     )
   }
   const contextLength = Math.min(requested, affordable)
   if (contextLength < PROBE_POSITIONS) {
-    const bound = `a worker needs ${PROBE_POSITIONS} tokens of context for the check at its start`
+    const bound = `the self-test of a worker at its start needs at least ${PROBE_POSITIONS}`
     throw new ExitError(
       2,
       affordable < requested
-        ? `--cache-memory leaves ${megabytes(cacheBudgetBytes)} to each worker, room for ${affordable} tokens: ${bound}`
-        : `${model.sourcePath}: this model has a context of ${model.contextLength} tokens: ${bound}`
+        ? `--cache-memory gives each worker ${megabytes(cacheBudgetBytes)}, enough for ${affordable} tokens: ${bound}`
+        : `${model.sourcePath} has a context of ${model.contextLength} tokens: ${bound}`
     )
   }
   return contextLength

@@ -12,35 +12,38 @@ import { joinRedis } from './workers/join-redis.ts'
 import { EXIT_GRACE_MS } from './workers/redis-pool.ts'
 import type { ChildPool } from './workers/worker-child.ts'
 
-/** Prompt tokens of all that wait: what they cost in memory. */
+/** Limit on the prompt tokens of all waiting requests, as they are held in memory. */
 const WAITING_TOKENS = 4_000_000
 const PLAIN_RETENTION_MS = 60_000
-/** While Redis is away, every attempt fails alike. */
-const SAME_COMPLAINT_MS = 10_000
+/** Minimum time between two log lines: while Redis is unreachable, every command fails. */
+const ERROR_LOG_INTERVAL_MS = 10_000
 
-/** The queue of a server, in its own memory or in Redis, and the pool that its workers join. */
+/** The queue of a server, in memory or in Redis, and the pool of its workers. */
 export interface ServedQueue {
   readonly queue: GenerationQueue
   readonly pool: ChildPool & { readonly handedOn: number }
-  /** For people to look at; null unless it was asked for. */
+  /** The queue UI; null unless --admin is set. */
   readonly board: QueueBoard | null
-  /** Other servers may have it too: who reads a stream here can read on there. */
+  /** Whether other servers may use the queue too, so that clients can resume a stream at another server. */
   readonly isShared: boolean
-  /** Of all workers, anywhere; null where only this server has any. Their sum only grows. */
+  /**
+   * Statistics of all workers of the queue, whose summed counters are monotonic; null if all workers belong to this
+   * server.
+   */
   readonly statistics: (() => readonly EngineStatistics[]) | null
-  /** Workers that are known to live, those of this server among them; 0 where there are no others. */
+  /** Number of live workers of the queue, those of this server included; 0 for the embedded queue. */
   readonly workersAnywhere: () => number
-  /** Requests in the queue; null while its store is away. */
+  /** Requests in the queue; null while Redis is unreachable. */
   readonly depth: () => Promise<QueueDepth | null>
-  /** Whether the queue's store answered when it was last asked. */
+  /** Whether Redis answered the last command. */
   readonly isReachable: () => boolean
-  /** Workers that have not left so much later than the drain's deadline are killed. */
+  /** Time after the deadline of the drain at which remaining workers are killed. */
   readonly exitGraceMs: number
-  /** After the drain, and when no worker of this server is left. */
+  /** Call after the drain, when no worker of this server is left. */
   close(): Promise<void>
 }
 
-/** @throws {ExitError} Redis cannot be used, or another model is served there */
+/** @throws {ExitError} Redis is unusable, or its queue serves a different model */
 export async function openServedQueue(config: ServeConfig, modelHash: string | null, log: Logger): Promise<ServedQueue> {
   const limits = {
     waitingLimit: config.queueLimit,
@@ -70,19 +73,19 @@ export async function openServedQueue(config: ServeConfig, modelHash: string | n
     modelHash,
     log
   )
-  let complainedAtMs = Number.NEGATIVE_INFINITY
+  let loggedAtMs = Number.NEGATIVE_INFINITY
   const queue = await RedisQueue.open({
     ...limits,
     ...endpoint,
     address,
     onError: err => {
-      if (performance.now() - complainedAtMs < SAME_COMPLAINT_MS) return
-      complainedAtMs = performance.now()
-      log.warn({ err }, 'the queue has trouble with Redis')
+      if (performance.now() - loggedAtMs < ERROR_LOG_INTERVAL_MS) return
+      loggedAtMs = performance.now()
+      log.warn({ err }, 'Redis error in the queue')
     }
   }).catch(async cause => {
     await pool.close()
-    throw new ExitError(1, `Redis at ${describeRedis(address)} does not answer any more`, { cause })
+    throw new ExitError(1, `Redis at ${describeRedis(address)} stopped responding`, { cause })
   })
   const board = config.admin ? await openBoard({ ...endpoint, address, path: QUEUE_BOARD_PATH }) : null
   return {
@@ -103,7 +106,7 @@ export async function openServedQueue(config: ServeConfig, modelHash: string | n
   }
 }
 
-/** Few servers have one: the others need not load its parts. */
+/** Imported on demand: most servers do not use it. */
 async function openBoard(options: QueueBoardOptions): Promise<QueueBoard> {
   const { openQueueBoard } = await import('../queue/redis/queue-board.ts')
   return openQueueBoard(options)

@@ -3,14 +3,14 @@ import type { Logger } from './logger.ts'
 type ShutdownSignal = 'SIGINT' | 'SIGTERM'
 
 export interface ShutdownOptions {
-  /** What fits into this time is finished. */
+  /** Time for running requests to finish. */
   readonly drainMs: number
-  /** Ends everything in good order; what is left when `signal` aborts, which is in `remainingMs`, is ended at once. */
+  /** Drains everything. When `signal` aborts, which is in `remainingMs`, it must end the rest at once. */
   readonly drain: (signal: AbortSignal, remainingMs: () => number) => Promise<void>
-  /** Kills what must not outlive this process; cannot wait. */
+  /** Kills child processes; synchronous. */
   readonly killNow: () => void
   readonly log: Logger
-  /** The process, or a stand-in. */
+  /** The process; replaced in tests. */
   readonly process: {
     on(event: ShutdownSignal, listener: (signal: ShutdownSignal) => void): unknown
     off(event: ShutdownSignal, listener: (signal: ShutdownSignal) => void): unknown
@@ -19,22 +19,22 @@ export interface ShutdownOptions {
 }
 
 export interface Shutdown {
-  /** Aborts when the shutdown begins: from then on the server is not ready. */
+  /** Aborts when the shutdown begins: the server is not ready from then on. */
   readonly begun: AbortSignal
-  /** As the first signal does; `exitCode` is for a drain that goes well. A no-op when it has begun. */
+  /** Begins the shutdown, as the first signal does. `exitCode` is used if the drain succeeds. Idempotent. */
   begin(reason: string, exitCode?: number): void
-  /** Listens no more. */
+  /** Removes the signal handlers. */
   [Symbol.dispose](): void
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
-/** npm and a terminal both pass Ctrl-C on: two signals this close are one. */
+/** npm and the terminal both forward Ctrl-C: two signals within this time count as one. */
 const SAME_SIGNAL_MS = 1000
-/** After the drain's deadline, all that is left has this long to be ended. */
+/** Time after the deadline of the drain to end the rest. */
 const KILL_GRACE_MS = 5000
 const EXIT_CODES: Readonly<Record<ShutdownSignal, number>> = { SIGINT: 130, SIGTERM: 143 }
 
-/** The first SIGINT or SIGTERM drains and exits with 0; one that comes more than a second later means now. */
+/** The first SIGINT or SIGTERM drains and exits with 0; another one more than a second later exits at once. */
 export function handleShutdown(options: ShutdownOptions): Shutdown {
   const { drainMs, log } = options
   const begun = new AbortController()
@@ -50,7 +50,7 @@ export function handleShutdown(options: ShutdownOptions): Shutdown {
     const timers = [
       setTimeout(() => deadline.abort(), drainMs),
       setTimeout(() => {
-        log.error({}, 'the shutdown hangs: ending it')
+        log.error({}, 'the shutdown timed out: exiting now')
         exitNow(1)
       }, drainMs + KILL_GRACE_MS)
     ]
@@ -79,7 +79,7 @@ export function handleShutdown(options: ShutdownOptions): Shutdown {
       return
     }
     if (performance.now() - begunAtMs < SAME_SIGNAL_MS) return
-    log.warn({ signal }, 'a second signal: ending now')
+    log.warn({ signal }, 'received a second signal: exiting now')
     exitNow(EXIT_CODES[signal])
   }
 
@@ -91,4 +91,13 @@ export function handleShutdown(options: ShutdownOptions): Shutdown {
       for (const signal of SIGNALS) options.process.off(signal, onSignal)
     }
   }
+}
+
+/** Aborts `ms` after `signal` aborts. */
+export function delayedSignal(signal: AbortSignal, ms: number): AbortSignal {
+  const controller = new AbortController()
+  const start = (): void => void setTimeout(() => controller.abort(), ms).unref()
+  if (signal.aborted) start()
+  else signal.addEventListener('abort', start, { once: true })
+  return controller.signal
 }

@@ -3,9 +3,9 @@ import type { WeightsTextSource } from '../inference/tokenizer/model-files/text-
 import { openGguf } from '../inference/weights/gguf.ts'
 
 /**
- * Weights name their tokenizer: GGUF files hold it, checkpoints have it beside them.
+ * Locates the tokenizer of a model: inside a GGUF file, or in the folder of a checkpoint.
  *
- * @param embeddingRows  of the model: it has no token beyond them
+ * @param embeddingRows  rows of the model's embedding; token ids must be below it
  */
 export async function textSourceOf(weightsPath: string, embeddingRows: number): Promise<WeightsTextSource> {
   if (!weightsPath.endsWith('.gguf')) return { kind: 'folder', path: dirname(weightsPath), embeddingRows }

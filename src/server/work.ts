@@ -1,16 +1,15 @@
 import { describeRedis } from '../queue/redis/connection/redis-url.ts'
 import type { WorkerConfig } from './config/worker-config.ts'
 import type { Reporter } from './download/reporter.ts'
-import { laterSignal } from './later-signal.ts'
 import { openLog } from './logger.ts'
 import { loadServedModel } from './served-model.ts'
-import { handleShutdown } from './shutdown.ts'
+import { delayedSignal, handleShutdown } from './shutdown.ts'
 import { cacheFilesFor } from './workers/cache-files.ts'
 import { joinRedis } from './workers/join-redis.ts'
 import { EXIT_GRACE_MS } from './workers/redis-pool.ts'
 import { SUPERVISOR_DEFAULTS, Supervisor } from './workers/supervisor.ts'
 
-/** Starts workers for a queue in Redis; resolves when one has its model and works. It ends by signal. */
+/** Starts workers for a queue in Redis; resolves when one is ready. A signal ends them. */
 export async function work(config: WorkerConfig, reporter: Reporter): Promise<void> {
   const served = await loadServedModel(config.load, reporter)
   await served.text.close()
@@ -40,7 +39,7 @@ export async function work(config: WorkerConfig, reporter: Reporter): Promise<vo
   const shutdown = handleShutdown({
     drainMs,
     drain: async (signal, remainingMs) => {
-      await supervisor.stop(laterSignal(signal, EXIT_GRACE_MS), remainingMs())
+      await supervisor.stop(delayedSignal(signal, EXIT_GRACE_MS), remainingMs())
       await pool.close()
     },
     killNow: () => supervisor.kill(),
@@ -53,5 +52,5 @@ export async function work(config: WorkerConfig, reporter: Reporter): Promise<vo
   })
   supervisor.start()
   const isReady = await Promise.race([supervisor.ready.then(() => true), supervisor.fatal.then(() => false)])
-  if (isReady) reporter.line(`Working for the queue ${config.redisPrefix} at ${describeRedis(address)}. Ctrl-C ends it.`)
+  if (isReady) reporter.line(`Processing queue ${config.redisPrefix} at ${describeRedis(address)}. Press Ctrl-C to stop.`)
 }

@@ -1,5 +1,5 @@
 import { readServeConfig } from '../../src/server/config/serve-config.ts'
-import { resolveModel } from '../../src/server/download/resolve-model.ts'
+import { resolveModel } from '../../src/server/download/fetch-model.ts'
 
 const SILENT = { line: () => {}, problem: () => {}, progress: () => ({ update: () => {}, end: () => {} }) }
 

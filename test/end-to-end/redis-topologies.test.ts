@@ -13,7 +13,7 @@ async function serveAt({ url, environment }: RedisTopology, more: readonly strin
   const variables = { REDIS_URL: url, ...environment }
   const server = await startServer([...ENGINE, ...more], variables)
   const beside = startProgram(['worker', ...ENGINE, ...more], variables)
-  await beside.until(() => beside.stdout.find(line => line.startsWith('Working for the queue')))
+  await beside.until(() => beside.stdout.find(line => line.startsWith('Processing queue')))
   return {
     server,
     async [Symbol.asyncDispose]() {

@@ -33,7 +33,7 @@ describe('a start that cannot be', () => {
     const { port } = z.object({ port: z.int() }).parse(other.address())
     const { code, stderr } = await runProgram(['serve', ...SIMULATED, '--port', String(port)])
     other.close()
-    expect({ code, stderr }).toEqual({ code: 1, stderr: [expect.stringContaining(`port ${port} on 127.0.0.1 is taken`)] })
+    expect({ code, stderr }).toEqual({ code: 1, stderr: [expect.stringContaining(`port ${port} on 127.0.0.1 is already in use`)] })
   })
 
   it('says in one line that there is no such model, and ends with 2', async () => {

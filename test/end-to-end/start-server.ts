@@ -19,7 +19,7 @@ export interface Server extends Program {
 export async function startServer(argv: readonly string[] = [], environment: Readonly<Record<string, string>> = {}): Promise<Server> {
   const program = startProgram(['serve', '--port', '0', ...argv], environment)
   try {
-    const url = await program.until(() => /^Ready on (http\S+)\. /m.exec(program.stdout.join('\n'))?.[1])
+    const url = await program.until(() => /^Server ready at (http\S+)\. /m.exec(program.stdout.join('\n'))?.[1])
     const server = withLog(program, url)
     // The log is another pipe: its lines may come later than what is printed.
     await server.logged(line => line.msg === 'a worker is ready')

@@ -24,7 +24,7 @@ function aQueue() {
     // The address as a variable: it may hold a password, and command lines can be read by others.
     async start(): Promise<Program> {
       const program = startProgram(['worker', ...options], { REDIS_URL: server.url })
-      await program.until(() => program.stdout.find(line => line.startsWith('Working for the queue')))
+      await program.until(() => program.stdout.find(line => line.startsWith('Processing queue')))
       return program
     },
     runWith: (...more: string[]) => runProgram(['worker', ...options, ...more], { REDIS_URL: server.url })

@@ -5,9 +5,9 @@ import { prepareModel } from '../../src/inference/model/prepare-model.ts'
 import type { PreparedModel, QuantizationChoice } from '../../src/inference/model/prepared-model.ts'
 import { openModelRunner } from '../../src/inference/runtime/onnx-model-runner.ts'
 import { readEnvironment } from '../../src/server/config/environment.ts'
-import { graphsFolder } from '../../src/server/config/graphs-folder.ts'
+import { graphsFolder } from '../../src/server/config/load-config.ts'
 import { readServeConfig } from '../../src/server/config/serve-config.ts'
-import { resolveModel } from '../../src/server/download/resolve-model.ts'
+import { resolveModel } from '../../src/server/download/fetch-model.ts'
 
 const SILENT = { line: () => {}, problem: () => {}, progress: () => ({ update: () => {}, end: () => {} }) }
 

@@ -11,7 +11,7 @@ afterEach(async () => {
   await app?.close()
 })
 
-/** The app on the real embedded queue, with one worker of one row that does what a test makes it do. */
+/** The app on the real embedded queue, with one worker with one row that a test controls. */
 async function open() {
   const queue = new EmbeddedQueue()
   const started: GenerationRequest[] = []
@@ -39,7 +39,7 @@ async function open() {
   return { started, calls, emit, ask }
 }
 
-it('streams through the embedded queue, and tells who waits that they wait', async () => {
+it('streams through the embedded queue, and reports the position of a waiting request', async () => {
   const { started, calls, emit, ask } = await open()
   const first = await ask()
   const request = await calls.started.promise
@@ -54,7 +54,7 @@ it('streams through the embedded queue, and tells who waits that they wait', asy
   expect(readSse(secondBody).at(-1)?.data).toBe('[DONE]')
 })
 
-it('frees the row of a worker when the client goes', async () => {
+it('frees the row of a worker when the client disconnects', async () => {
   const { calls, ask } = await open()
   const leaving = new AbortController()
   const response = await ask(leaving.signal)

@@ -7,7 +7,7 @@ import { CARD, GOOD, literalQueue, saying, TEXT } from '../routes/literal-parts.
 
 export const NO_FLEET: Fleet = { workerStatistics: async () => [], workersByState: {}, deaths: 0, failovers: 0, isQueueReachable: true }
 
-/** The app with literal parts, all of which a test may change. */
+/** The app with literal dependencies, each of which a test can replace. */
 export function testApp(changes: Partial<AppOptions> = {}) {
   return buildApp({
     queue: literalQueue(saying('a', 'b')),
@@ -24,7 +24,7 @@ export function testApp(changes: Partial<AppOptions> = {}) {
   })
 }
 
-/** A logger whose lines a test can wait for. */
+/** A logger with a method that waits for a line. */
 export function readableLog() {
   const lines: Record<string, unknown>[] = []
   const waiting: (() => void)[] = []

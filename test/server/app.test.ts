@@ -23,7 +23,7 @@ async function listen(changes: Partial<AppOptions> = {}, apiKey = 'sk-none') {
   return { app, port, client: new OpenAI({ apiKey, baseURL: `http://127.0.0.1:${port}/v1`, maxRetries: 0 }) }
 }
 
-it('gives the OpenAI client a whole completion', async () => {
+it('returns a complete completion to the OpenAI client', async () => {
   const { client } = await listen()
   const { data, request_id } = await client.completions.create({ model: 'tiny', prompt: 'hi', n: 2 }).withResponse()
   expect(request_id).toMatch(/^req_[0-9a-f]{32}$/)
@@ -31,7 +31,7 @@ it('gives the OpenAI client a whole completion', async () => {
   expect(data.usage).toMatchObject({ prompt_tokens: 2, completion_tokens: 4 })
 })
 
-it('gives the OpenAI client a stream', async () => {
+it('streams to the OpenAI client', async () => {
   const { client } = await listen()
   const stream = await client.completions.create({ model: 'tiny', prompt: 'hi', stream: true, stream_options: { include_usage: true } })
   const chunks = await collected(stream)
@@ -75,7 +75,7 @@ it('raises an APIError in the OpenAI client when a stream breaks', async () => {
   })
 })
 
-it.each([true, false])('cancels the request and writes its line when the client goes (stream: %s)', async stream => {
+it.each([true, false])('cancels the request and logs it when the client disconnects (stream: %s)', async stream => {
   const { logger, line } = readableLog()
   const cancelled = Promise.withResolvers<string>()
   const reading = Promise.withResolvers<void>()
@@ -104,7 +104,7 @@ it.each([true, false])('cancels the request and writes its line when the client 
   })
 })
 
-it('writes one line for each request, without its texts', async () => {
+it('logs one line for each request, without prompt and text', async () => {
   const { logger, line, lines } = readableLog()
   const app = testApp({ logger })
   const payload = { model: 'tiny', prompt: 'secret prompt', stream: true }
@@ -129,7 +129,7 @@ it('writes one line for each request, without its texts', async () => {
   expect(JSON.stringify(lines)).not.toMatch(/secret|hush/)
 })
 
-it('hides a bug of ours from the client and shows it to the log', async () => {
+it('logs an unexpected error and hides it from the client', async () => {
   const { logger, line } = readableLog()
   const queue = { ...literalQueue(saying('a')), submit: async () => Promise.reject(new TypeError('inner life')) }
   const response = await testApp({ logger, queue }).inject({
@@ -141,10 +141,10 @@ it('hides a bug of ours from the client and shows it to the log', async () => {
   expect(response.body).not.toContain('inner life')
   expect(response.json().error).toMatchObject({ type: 'server_error', code: 'internal_error', param: null })
   expect(response.headers['x-should-retry']).toBe('false')
-  expect(await line('bug')).toMatchObject({ err: { message: 'inner life', stack: expect.stringContaining('app.test.ts') } })
+  expect(await line('unhandled error')).toMatchObject({ err: { message: 'inner life', stack: expect.stringContaining('app.test.ts') } })
 })
 
-it('guards every route but the two probes', async () => {
+it('requires a key for every route but the two probes', async () => {
   const app = testApp({ apiKeys: ['sk-1'] })
   const routes: { method: string; url: string }[] = []
   app.addHook('onRoute', ({ method, url }: RouteOptions) => {
@@ -161,7 +161,7 @@ it('guards every route but the two probes', async () => {
 })
 
 it.each(['/unknown', '/v1/completions/', '/HEALTH', '//health', '/health/..', '/%68ealth/x'])(
-  'guards %s too, which nobody declared',
+  'requires a key for the undeclared URL %s',
   async url => {
     expect((await testApp({ apiKeys: ['sk-1'] }).inject({ url })).statusCode).toBe(401)
   }
@@ -188,7 +188,7 @@ it.each([
   },
   { name: 'a compressed body', ask: { payload: {}, headers: { 'content-encoding': 'gzip' } }, status: 415, code: 'unsupported_media_type' },
   { name: 'a large body', ask: { payload: { prompt: 'x'.repeat(1 << 20) } }, status: 413, code: 'body_too_large' }
-])('answers $name in the envelope of OpenAI', async ({ ask, status, code }) => {
+])("answers $name with OpenAI's error object", async ({ ask, status, code }) => {
   const method = 'url' in ask ? 'GET' : 'POST'
   const response = await testApp().inject({ method, url: '/v1/completions', ...ask })
   expect(response.statusCode).toBe(status)
@@ -207,7 +207,7 @@ it.each([
   ['POST', '/tokenize', 200],
   ['DELETE', '/v1/completions', 405],
   ['GET', '/unknown', 404]
-] as const)('answers %s %s alike with and without a slash at its end', async (method, url, status) => {
+] as const)('answers %s %s identically with and without a trailing slash', async (method, url, status) => {
   const { logger, lines } = readableLog()
   const app = testApp({ logger })
   const ask = async (target: string) => {
@@ -225,7 +225,7 @@ it.each([
   expect(await isGuarded(url.replace(/(?=\?|$)/, '/'))).toBe(await isGuarded(url))
 })
 
-it('logs probes at debug only, however they end', async () => {
+it('logs probes at debug only, whatever their status', async () => {
   for (const isGood of [true, false]) {
     const { logger, lines } = readableLog()
     logger.level = 'debug'
@@ -238,14 +238,14 @@ it('logs probes at debug only, however they end', async () => {
   }
 })
 
-it.each(['/docs/unknown', '/docs/unknown/', '/docs/js', '/docs//', '/docs/openapi.yaml', '/docsx'])('knows no page %s', async url => {
+it.each(['/docs/unknown', '/docs/unknown/', '/docs/js', '/docs//', '/docs/openapi.yaml', '/docsx'])('has no page %s', async url => {
   for (const method of ['GET', 'HEAD', 'DELETE'] as const) {
     expect((await testApp().inject({ method, url })).statusCode).toBe(404)
   }
 })
 
 it.each(['application/json', 'text/plain', 'application/x-www-form-urlencoded', 'nonsense'])(
-  'a request without a body may name the type of one: %s',
+  'accepts a content type without a body: %s',
   async type => {
     const app = testApp({ queue: new EmbeddedQueue() })
     for (const length of [{}, { 'content-length': '0' }]) {
@@ -281,9 +281,9 @@ it.each([
   expect([requested.statusCode, requested.body]).toEqual([404, plain.body])
 })
 
-it('says which methods a URL knows', async () => {
+it('lists the allowed methods of a URL', async () => {
   expect((await testApp().inject({ method: 'DELETE', url: '/v1/models/owner/tiny' })).headers['allow']).toBe('GET, HEAD')
-  // A socket is opened there with GET; without an upgrade it is no method of that URL.
+  // GET opens a WebSocket there; without an upgrade it is not an allowed method.
   for (const method of ['GET', 'HEAD', 'DELETE'] as const) {
     const response = await testApp().inject({ method, url: '/v1/completions' })
     expect({ method, status: response.statusCode, allow: response.headers['allow'] }).toEqual({ method, status: 405, allow: 'POST' })
@@ -291,10 +291,10 @@ it('says which methods a URL knows', async () => {
 })
 
 it.each([
-  { name: 'bytes that are no HTTP', bytes: 'what?\r\n\r\n', status: 400 },
+  { name: 'bytes that are not HTTP', bytes: 'what?\r\n\r\n', status: 400 },
   { name: 'a request without a host', bytes: 'GET /health HTTP/1.1\r\n\r\n', status: 400 },
   { name: 'endless headers', bytes: `GET /health HTTP/1.1\r\nhost: localhost\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, status: 431 }
-])('answers $name and hangs up', async ({ bytes, status }) => {
+])('answers $name and closes the connection', async ({ bytes, status }) => {
   const { port } = await listen()
   const socket = connect(port, '127.0.0.1')
   socket.write(bytes)
@@ -302,7 +302,7 @@ it.each([
   expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
 })
 
-it('takes no new work while draining, but still answers what it knows', async () => {
+it('refuses new work while draining, but still answers other requests', async () => {
   const app = testApp({ isDraining: () => true })
   const refused = await app.inject({ method: 'POST', url: '/v1/completions', payload: { model: 'tiny', prompt: 'hi' } })
   expect(refused.statusCode).toBe(503)

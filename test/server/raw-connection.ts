@@ -1,15 +1,15 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
-/** A client's end of a TCP connection, with all that came back. */
+/** The client side of a TCP connection, which keeps the received bytes. */
 export class RawConnection {
   readonly socket: Socket
   #received = ''
   #wake: () => void = () => {}
 
-  constructor(port: number) {
-    this.socket = connect(port, '127.0.0.1')
-    // A reset is an end like any other: `closed` says that it came.
+  constructor(port: number, host = '127.0.0.1') {
+    this.socket = connect(port, host)
+    // A reset is an ordinary end: `closed` reports it.
     this.socket.on('error', () => {})
     this.socket.on('data', data => {
       this.#received += data.toString('latin1')
@@ -27,7 +27,7 @@ export class RawConnection {
     return this
   }
 
-  /** Resolves with the statuses of all answers once there are so many. */
+  /** Resolves with the statuses of all responses once `count` have arrived. */
   async statuses(count: number): Promise<number[]> {
     for (;;) {
       const found = Array.from(this.#received.matchAll(/HTTP\/1\.1 (\d{3}) /g), ([, status]) => Number(status))
@@ -48,7 +48,7 @@ export class RawConnection {
   }
 }
 
-/** The bytes of a request; a body names its type and length. */
+/** The bytes of a request; with a body also its type and length. */
 export function rawRequest(method: string, target: string, headers: readonly string[] = [], body = ''): string {
   const lines = [`${method} ${target} HTTP/1.1`, 'Host: localhost', ...headers]
   if (body !== '') lines.push('Content-Type: application/json', `Content-Length: ${body.length}`)

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { owned } from '../processes/owned-process.ts'
 import { isAlive } from './workers/start-workers.ts'
 
-/** A server in a process group of its own, with a request of so many tokens under way. */
+/** Starts a server in a separate process group, with a running request of that many tokens. */
 async function serve(tokens: number): Promise<{ server: ChildProcess; pids: number[]; signalGroup: (signal: NodeJS.Signals) => void }> {
   const server = owned(
     fork(new URL('./workers/signalled-parent.ts', import.meta.url), [String(tokens)], {
@@ -18,7 +18,7 @@ async function serve(tokens: number): Promise<{ server: ChildProcess; pids: numb
 }
 
 describe('a server whose process group is signalled', () => {
-  it.each(['SIGINT', 'SIGTERM'] as const)('ends its streams, then itself with 0, and leaves no worker behind (%s)', async signal => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('finishes its streams, exits with 0, and leaves no worker behind (%s)', async signal => {
     const { server, pids, signalGroup } = await serve(30)
     const exit = once(server, 'exit')
     signalGroup(signal)
@@ -28,7 +28,7 @@ describe('a server whose process group is signalled', () => {
     expect(pids.map(isAlive)).toEqual([false, false])
   })
 
-  it('ends at once at a second signal, a second later', async () => {
+  it('exits at once at a second signal one second later', async () => {
     const { server, pids, signalGroup } = await serve(1_000_000)
     const exit = once(server, 'exit')
     const firstAtMs = Date.now()

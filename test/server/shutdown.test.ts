@@ -52,7 +52,7 @@ describe('a shutdown', () => {
     expect(killNow).not.toHaveBeenCalled()
   })
 
-  it('takes signals within a second for one', () => {
+  it('treats signals within a second as one', () => {
     const { process, drains } = serve()
     process.emit('SIGINT', 'SIGINT')
     vi.advanceTimersByTime(999)
@@ -62,7 +62,7 @@ describe('a shutdown', () => {
     expect(process.exitCodes).toEqual([])
   })
 
-  it('kills everything at once at a later one', () => {
+  it('kills everything at once at a later signal', () => {
     const { process, killNow } = serve()
     process.emit('SIGTERM', 'SIGTERM')
     vi.advanceTimersByTime(1000)
@@ -71,7 +71,7 @@ describe('a shutdown', () => {
     expect(process.exitCodes).toEqual([130])
   })
 
-  it('aborts the drain at its deadline, and ends a drain that hangs even then', () => {
+  it('aborts the drain at its deadline, and exits if the drain still hangs', () => {
     const { process, drains, killNow } = serve()
     process.emit('SIGTERM', 'SIGTERM')
     vi.advanceTimersByTime(29_999)
@@ -92,7 +92,7 @@ describe('a shutdown', () => {
     expect(process.exitCodes).toEqual([1])
   })
 
-  it('can begin without a signal, with an exit code of its own', async () => {
+  it('can begin without a signal, with a given exit code', async () => {
     const { process, shutdown, drains, drained } = serve()
     shutdown.begin('the model cannot be loaded', 2)
     shutdown.begin('again')
@@ -102,7 +102,7 @@ describe('a shutdown', () => {
     expect(process.exitCodes).toEqual([2])
   })
 
-  it('leaves no listeners behind', () => {
+  it('removes its listeners', () => {
     const { process, shutdown } = serve()
     shutdown[Symbol.dispose]()
     expect(process.listenerCount('SIGINT') + process.listenerCount('SIGTERM')).toBe(0)

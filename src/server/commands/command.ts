@@ -2,24 +2,24 @@ import type { Environment } from '../config/environment.ts'
 import type { OptionKey } from '../config/options.ts'
 import type { Reporter } from '../download/reporter.ts'
 
-/** What a command is given by the process; a test gives its own. */
+/** The parts of the process that a command uses; replaced in tests. */
 export interface CommandContext {
   readonly environment: Environment
   readonly reporter: Reporter
 }
 
-/** One word of the command line. */
+/** A subcommand. */
 export interface Command {
   readonly name: string
-  /** After the name, for `--help`. */
+  /** The arguments after the name, for `--help`. */
   readonly usage: string
   readonly summary: string
-  /** More for `--help`, in whole lines. */
+  /** Further lines for `--help`. */
   readonly details: readonly string[]
   readonly options: readonly OptionKey[]
   /**
-   * @param argv  what follows the command's name
-   * @throws {ExitError} with the exit code and lines for people
+   * @param argv  the arguments after the command's name
+   * @throws {ExitError} with the exit code and the message to print
    */
   run(argv: readonly string[], context: CommandContext): Promise<void>
 }

@@ -7,15 +7,15 @@ import type { Command } from './command.ts'
 const MARKS = { ok: 'ok     ', info: 'info   ', problem: 'PROBLEM' } as const satisfies Record<Finding['state'], string>
 const NAME_WIDTH = 13
 
-/** Looks before `serve` does. */
+/** Checks what `serve` depends on. */
 export const doctorCommand: Command = {
   name: 'doctor',
   usage: '[options]',
-  summary: 'Say what is missing on this machine, and what to type.',
+  summary: 'Check this machine and suggest a fix for each problem.',
   details: [
-    'Looks at the runtime, the processor, the port, Redis (with --redis-url), the model, the memory, and whether equal',
-    'work gives equal numbers here. Takes some seconds: it reads and loads the model. Give it the options that you give serve.',
-    'A note is good to know; a problem makes the exit code 1.'
+    'Checks the runtime, the processor, the port, Redis (with --redis-url), the model, the memory, and whether the results',
+    'of the model are deterministic. Takes a few seconds, as it reads and loads the model. Pass the same options as to serve.',
+    'A problem results in exit code 1.'
   ],
   options: DOCTOR_OPTIONS,
 
@@ -26,7 +26,7 @@ export const doctorCommand: Command = {
       reporter.line(`${MARKS[state]}  ${name.padEnd(NAME_WIDTH)} ${text}`)
       if (todo !== null) reporter.line(`${''.padEnd(MARKS[state].length + NAME_WIDTH + 3)}-> ${todo}`)
     }
-    if (problems > 0) throw new ExitError(1, problems === 1 ? 'there is a problem' : `there are ${problems} problems`)
-    reporter.line('All is well: npm start')
+    if (problems > 0) throw new ExitError(1, problems === 1 ? 'found 1 problem' : `found ${problems} problems`)
+    reporter.line('No problems found. Start the server with: npm start')
   }
 }

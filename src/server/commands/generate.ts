@@ -6,18 +6,17 @@ import { loadServedModel } from '../served-model.ts'
 import type { Command } from './command.ts'
 import { TerminalReporter } from './terminal-reporter.ts'
 
-/** One text on the terminal. */
+/** Generates one text on the terminal. */
 export const generateCommand: Command = {
   name: 'generate',
   usage: '[options] <prompt>',
-  summary: 'Write one text on the terminal, as it is made.',
+  summary: 'Generate one text and print it as it is generated.',
   details: [
     'everstream generate "The capital of France is"',
     'cat letter.txt | everstream generate --max-tokens 200 -',
     '',
-    'The model goes on from the prompt. The text goes to standard output and everything else to standard error,',
-    'so that > file keeps the text alone. Ctrl-C ends it. The prompt comes from standard input where it is -, or',
-    'where there is none and something is piped in.'
+    'The model continues the prompt. Generated text goes to standard output, everything else to standard error.',
+    'Ctrl-C cancels. The prompt is read from standard input if it is -, or if none is given and input is piped.'
   ],
   options: GENERATE_OPTIONS,
 
@@ -25,9 +24,9 @@ export const generateCommand: Command = {
     const { stdin, stdout, stderr } = process
     const config = readGenerateConfig(argv, environment, { isPiped: !stdin.isTTY })
     const prompt = config.prompt ?? withoutLastLineBreak(await text(stdin))
-    // Ctrl-C ends what comes before at once: a download goes on the next time.
+    // Until here Ctrl-C exits at once; an interrupted download resumes the next time.
     const served = await loadServedModel(config.load, new TerminalReporter(stderr))
-    // Loads native code, which no other command and no help page should depend on.
+    // Imported on demand: it loads native code, which other commands and --help must not depend on.
     const { generate } = await import('../generate.ts')
     const interrupt = new AbortController()
     const onSignal = () => interrupt.abort()
@@ -37,21 +36,21 @@ export const generateCommand: Command = {
       const generated = await generate({ config, served, prompt, write, signal: interrupt.signal })
       stdout.write('\n')
       stderr.write(`${summary(generated)}\n`)
-      if (generated.finish === 'cancelled') throw new ExitError(130, 'ended by Ctrl-C')
+      if (generated.finish === 'cancelled') throw new ExitError(130, 'cancelled by Ctrl-C')
     } finally {
       process.off('SIGINT', onSignal)
     }
   }
 }
 
-/** `echo prompt |` means the prompt. */
+/** Removes the line break that `echo` adds. */
 function withoutLastLineBreak(piped: string): string {
   return piped.replace(/\r?\n$/, '')
 }
 
 function summary({ promptTokens, tokens, tokensPerSecond, firstTokenMs, finish }: Generated): string {
   return (
-    `[${tokens} tokens after ${promptTokens} of prompt; first after ${firstTokenMs.toFixed(0)} ms, ` +
+    `[${tokens} tokens, ${promptTokens} prompt tokens; first token after ${firstTokenMs.toFixed(0)} ms, ` +
     `then ${tokensPerSecond.toFixed(1)} tokens/s; finish: ${finish}]`
   )
 }

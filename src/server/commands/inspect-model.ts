@@ -5,14 +5,14 @@ import { describeModel, type Known, type ModelDescription } from '../../inferenc
 import type { QuantizationChoice } from '../../inference/model/prepared-model.ts'
 import { openTokenizer } from '../../inference/tokenizer/model-files/text-source.ts'
 import { ExitError } from '../config/exit-error.ts'
-import { graphsFolder } from '../config/graphs-folder.ts'
+import { graphsFolder } from '../config/load-config.ts'
 import type { CatalogModel } from '../download/catalog.ts'
 import { locateModel } from '../download/locate-model.ts'
 import type { Reporter } from '../download/reporter.ts'
 import { textSourceOf } from '../text-source.ts'
 
 export interface InspectOptions {
-  /** A name of the catalogue, a `.gguf` file or a folder. */
+  /** A name in the catalogue, a `.gguf` file or a folder. */
   readonly model: string
   readonly modelsFolder: string
   readonly quantization: QuantizationChoice
@@ -21,13 +21,13 @@ export interface InspectOptions {
 type Row = readonly [fact: string, value: string, source: string]
 
 /**
- * A model's card: a line for each fact, and where it comes from.
+ * Prints the properties of a model, each with its source.
  *
- * @throws {ExitError | ModelFileError} it is not here, or broken
+ * @throws {ExitError | ModelFileError} the model is missing or corrupt
  */
 export async function inspectModel({ model, modelsFolder, quantization }: InspectOptions, reporter: Reporter): Promise<void> {
   const { name, path, listed } = await locateModel(model, modelsFolder, model)
-  if (listed !== null && !(await exists(path))) throw new ExitError(1, `${name}: not here, fetch it with models pull ${name} (${path})`)
+  if (listed !== null && !(await exists(path))) throw new ExitError(1, `${name}: not downloaded, run models pull ${name} (${path})`)
   const description = await describeModel({ path, quantization, cacheFolder: graphsFolder(modelsFolder) })
   reporter.line(`${name}: ${path}`)
   reporter.line('')
@@ -40,7 +40,7 @@ export async function inspectModel({ model, modelsFolder, quantization }: Inspec
 
 function factRows(model: ModelDescription): Row[] {
   const types = model.weightTypes.value.map(({ type, share }) => `${type} ${percent(share)}`).join(', ')
-  const served = { int8: '8 bits, in blocks', none: 'float32' }
+  const served = { int8: 'int8, in blocks', none: 'float32' }
   return [
     ['family', model.family.value, model.family.source],
     ['parameters', count(model.parameters.value), model.parameters.source],
@@ -50,9 +50,9 @@ function factRows(model: ModelDescription): Row[] {
     row('layers', model.layers),
     ...(model.heads === null ? [] : [row('heads', model.heads)]),
     row('key/value heads', model.kvHeads),
-    row('size of a head', model.headDim),
+    row('head size', model.headDim),
     row('vocabulary', model.vocabularySize, ' tokens'),
-    row('cache of a token', model.cacheBytesPerToken, ' bytes'),
+    row('cache per token', model.cacheBytesPerToken, ' bytes'),
     ['tokenizer', model.tokenizer.value, model.tokenizer.source],
     ['chat template', model.chatTemplate.value ? 'yes' : 'no', model.chatTemplate.source]
   ]
@@ -63,14 +63,15 @@ function row(fact: string, { value, source }: Known<number>, unit = ''): Row {
 }
 
 function fileRows({ files }: ModelDescription, listed: CatalogModel | null): Row[] {
-  const state = (sha256: string) => (sha256 === listed?.sha256 ? 'as the catalogue says' : 'NOT as the catalogue says: models verify')
+  const state = (sha256: string) =>
+    sha256 === listed?.sha256 ? 'matches the catalogue' : 'does NOT match the catalogue: run models verify'
   return files.flatMap(({ path, bytes, sha256 }): Row[] => [
     ['file', basename(path), `${count(bytes)} bytes`],
     ['sha256', sha256, listed === null ? '' : state(sha256)]
   ])
 }
 
-/** What a start would warn of, and that a start would fail, where the tokenizer cannot be read. */
+/** The warnings of a start; the error if the tokenizer cannot be read. */
 async function warnings({ files, vocabularySize }: ModelDescription): Promise<readonly string[]> {
   const [weights] = files
   if (weights === undefined) return []
@@ -78,7 +79,7 @@ async function warnings({ files, vocabularySize }: ModelDescription): Promise<re
     return (await openTokenizer(await textSourceOf(weights.path, vocabularySize.value))).warnings
   } catch (error) {
     if (!(error instanceof ServiceError)) throw error
-    return [`it cannot be served: ${error.message}`]
+    return [`this model cannot be served: ${error.message}`]
   }
 }
 

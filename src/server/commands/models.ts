@@ -1,11 +1,11 @@
 import { basename, resolve } from 'node:path'
 import { checkPrepared } from '../../inference/model/prepare-model.ts'
 import { ExitError } from '../config/exit-error.ts'
-import { graphsFolder } from '../config/graphs-folder.ts'
+import { graphsFolder } from '../config/load-config.ts'
 import { nearest } from '../config/nearest.ts'
 import { networkSettings } from '../config/network-settings.ts'
 import { OPTIONS } from '../config/options.ts'
-import { parseOptions } from '../config/parse-options.ts'
+import { parseOptions, unexpectedArguments } from '../config/parse-options.ts'
 import { type CatalogModel, modelPath, readCatalog } from '../download/catalog.ts'
 import { checkFile } from '../download/checksum.ts'
 import { fetchModel } from '../download/fetch-model.ts'
@@ -16,17 +16,17 @@ import { inspectModel } from './inspect-model.ts'
 const ACTIONS = ['list', 'pull', 'verify', 'inspect'] as const
 const NEVER = new AbortController().signal
 
-/** What can be fetched by name, and what is here. */
+/** Lists, downloads, verifies and describes models. */
 export const modelsCommand: Command = {
   name: 'models',
   usage: 'list | pull <name> | verify [name] | inspect [name|path]',
-  summary: 'Show, fetch, check or describe models.',
+  summary: 'List, download, verify or describe models.',
   details: [
-    'list            the models, their size and licence, and whether they are on this machine',
-    'pull <name>     fetch a model now instead of at the first start; goes on where an earlier download stopped',
-    'verify [name]   read one or all models on this machine, and what was prepared of models, and compare checksums',
-    "inspect [model] a model's card: family, size, context, memory, tokenizer, and where each fact comes from;",
-    '                a name, a .gguf file or a folder (default: the default model)'
+    'list            list the models of the catalogue with size, licence and local state',
+    'pull <name>     download a model now instead of at the first start; resumes an interrupted download',
+    'verify [name]   verify the checksums of one or all downloaded models and of the prepared graphs',
+    'inspect [model] show family, size, context, memory and tokenizer of a model, each with its source;',
+    '                takes a name, a .gguf file or a folder (default: the default model)'
   ],
   options: ['modelsFolder', 'quantization'],
 
@@ -54,17 +54,17 @@ export const modelsCommand: Command = {
 }
 
 function misuse(action: string | undefined, name: string | undefined, rest: readonly string[]): string[] {
-  if (action === undefined) return ['models needs an action: list, pull <name>, verify [name] or inspect [name|path]']
+  if (action === undefined) return ['models needs an action: list, pull <name>, verify [name] or inspect [model]']
   if (!ACTIONS.some(known => known === action)) {
     const guess = nearest(action, ACTIONS)
     return [
-      `models has no action ${JSON.stringify(action)}${guess === null ? ': there are list, pull, verify and inspect' : `: did you mean ${guess}?`}`
+      `unknown action ${JSON.stringify(action)} of models: ${guess === null ? `the actions are ${ACTIONS.join(', ')}` : `did you mean ${guess}?`}`
     ]
   }
   const extra = action === 'list' && name !== undefined ? [name, ...rest] : rest
   return [
-    ...(action === 'pull' && name === undefined ? ['models pull needs a name: see models list'] : []),
-    ...extra.map(word => `unexpected argument ${JSON.stringify(word)}`)
+    ...(action === 'pull' && name === undefined ? ['models pull needs a name: run models list to see them'] : []),
+    ...unexpectedArguments(extra)
   ]
 }
 
@@ -75,18 +75,18 @@ function find(catalog: readonly CatalogModel[], name: string): CatalogModel {
   const guess = nearest(name, names)
   throw new ExitError(
     2,
-    `no model is called ${JSON.stringify(name)}: ${guess === null ? `there is ${names.join(', ')}` : `did you mean ${guess}?`}`
+    `unknown model ${JSON.stringify(name)}: ${guess === null ? `the catalogue has ${names.join(', ')}` : `did you mean ${guess}?`}`
   )
 }
 
 async function list(catalog: readonly CatalogModel[], modelsFolder: string, reporter: Reporter): Promise<void> {
   const states = await Promise.all(catalog.map(model => checkFile(modelPath(modelsFolder, model), model, 'remember', NEVER)))
-  const words = { missing: 'not here', damaged: 'damaged', verified: 'here' }
+  const labels = { missing: 'not downloaded', damaged: 'damaged', verified: 'downloaded' }
   const rows = catalog.map((model, index) => [
     model.name,
     megabytes(model.bytes),
     model.licence,
-    words[states[index] ?? 'missing'],
+    labels[states[index] ?? 'missing'],
     model.description
   ])
   const table = [['NAME', 'SIZE', 'LICENCE', 'STATE', 'DESCRIPTION'], ...rows]
@@ -101,15 +101,15 @@ async function verify(models: readonly CatalogModel[], isNamed: boolean, modelsF
   for (const model of models) {
     const path = modelPath(modelsFolder, model)
     const state = await checkFile(path, model, 'hash', NEVER)
-    if (state === 'verified') reporter.line(`${model.name}: right (sha256 ${model.sha256})`)
-    else if (state === 'damaged') bad.push(`${model.name}: damaged, fetch it again with models pull ${model.name} (${path})`)
-    else if (isNamed) bad.push(`${model.name}: not here, fetch it with models pull ${model.name} (${path})`)
-    else reporter.line(`${model.name}: not here`)
+    if (state === 'verified') reporter.line(`${model.name}: ok (sha256 ${model.sha256})`)
+    else if (state === 'damaged') bad.push(`${model.name}: damaged, run models pull ${model.name} to download it again (${path})`)
+    else if (isNamed) bad.push(`${model.name}: not downloaded, run models pull ${model.name} (${path})`)
+    else reporter.line(`${model.name}: not downloaded`)
   }
   for (const { folder, graph } of await checkPrepared(graphsFolder(modelsFolder))) {
-    const name = `prepared ${basename(folder).slice(0, 12)}`
-    if (graph.state === 'whole') reporter.line(`${name}: right (${graph.manifest.architecture}, ${graph.manifest.quantization})`)
-    else if (graph.state === 'damaged') bad.push(`${name}: damaged (${graph.fault}), the next start builds it again (${folder})`)
+    const name = `graph ${basename(folder).slice(0, 12)}`
+    if (graph.state === 'whole') reporter.line(`${name}: ok (${graph.manifest.architecture}, ${graph.manifest.quantization})`)
+    else if (graph.state === 'damaged') bad.push(`${name}: damaged (${graph.fault}), the next start rebuilds it (${folder})`)
   }
   if (bad.length > 0) throw new ExitError(1, bad.join('\n'))
 }

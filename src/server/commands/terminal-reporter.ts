@@ -1,10 +1,10 @@
 import cliProgress from 'cli-progress'
 import { megabytes, type Progress, type Reporter } from '../download/reporter.ts'
 
-/** Steps between two lines where no bar can be drawn. */
+/** Progress between two lines if `out` is not a terminal. */
 const STEP = 0.1
 
-/** Plain lines; a bar for progress where `out` is a terminal, else a line for each tenth. */
+/** Prints lines; shows progress as a bar on a terminal, and otherwise as a line for each tenth. */
 export class TerminalReporter implements Reporter {
   readonly #out: NodeJS.WritableStream & { readonly isTTY?: boolean }
 
@@ -27,11 +27,11 @@ export class TerminalReporter implements Reporter {
   #bar(totalBytes: number, doneBytes: number): Progress {
     const bar = new cliProgress.SingleBar({
       stream: this.#out,
-      format: '  {bar} {percentage} %  {done} of {total_} MB  {eta_formatted} left',
-      hideCursor: false, // a kill would leave it hidden
+      format: '  {bar} {percentage} %  {done} of {size}  {eta_formatted} left',
+      hideCursor: false, // a killed process would leave the cursor hidden
       etaBuffer: 100
     })
-    const payload = (bytes: number) => ({ done: (bytes / 1e6).toFixed(1), total_: (totalBytes / 1e6).toFixed(1) })
+    const payload = (bytes: number) => ({ done: megabytes(bytes), size: megabytes(totalBytes) })
     bar.start(totalBytes, doneBytes, payload(doneBytes))
     return { update: bytes => bar.update(bytes, payload(bytes)), end: () => bar.stop() }
   }

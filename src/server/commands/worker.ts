@@ -1,14 +1,14 @@
 import { readWorkerConfig, WORKER_OPTIONS } from '../config/worker-config.ts'
 import type { Command } from './command.ts'
 
-/** Starts workers without a server; resolves when they work. */
+/** Starts workers without a server; resolves when one is ready. */
 export const workerCommand: Command = {
   name: 'worker',
   usage: '--redis-url <url> [options]',
-  summary: 'Work for the servers that share a queue in Redis.',
+  summary: 'Process requests of a queue in Redis, without an HTTP server.',
   details: [
-    'Serves no HTTP: whether it lives is told by its exit code and its log. Give it the model and the Redis of the servers.',
-    'Ctrl-C drains: what runs is finished, and what does not end in time goes on at another worker.'
+    'Has no HTTP port: monitor its exit code and its log. Pass the same model and Redis as to the servers.',
+    'Ctrl-C drains: running requests finish, and those that do not finish in time continue at another worker.'
   ],
   options: WORKER_OPTIONS,
 

@@ -1,9 +1,8 @@
 import { resolve } from 'node:path'
 import type { Environment } from './environment.ts'
 import { ExitError } from './exit-error.ts'
-import { type Machine, thisMachine } from './machine.ts'
-import { type OptionValues, parseOptions } from './parse-options.ts'
-import { shareOf, tooShort } from './serve-config.ts'
+import { contextMistakes, type Machine, machineDefaults, thisMachine } from './load-config.ts'
+import { type OptionValues, parseOptions, unexpectedArguments } from './parse-options.ts'
 
 export const DOCTOR_OPTIONS = [
   'model',
@@ -19,30 +18,26 @@ export const DOCTOR_OPTIONS = [
   'cacheMemory'
 ] as const
 
-/** What `serve` would be told, as far as it can be examined before. */
+/** The part of the configuration of `serve` that can be checked before a start. */
 export interface DoctorConfig extends Omit<OptionValues<(typeof DOCTOR_OPTIONS)[number]>, 'threads' | 'cacheMemory'> {
   /** Per worker. */
   readonly threads: number
   /** For all workers together. */
   readonly cacheMemoryBytes: number
   readonly machine: Machine
-  /** `PATH`: where programs are looked for. */
+  /** `PATH`, searched for programs. */
   readonly path: string | undefined
 }
 
-/** @throws {ExitError} 2, with one line for each mistake there is */
+/** @throws {ExitError} 2, with one line for each mistake */
 export function readDoctorConfig(argv: readonly string[], environment: Environment, machine: Machine = thisMachine()): DoctorConfig {
   const { values, positionals, mistakes } = parseOptions(DOCTOR_OPTIONS, argv, environment)
-  const wrong = [
-    ...mistakes,
-    ...positionals.map(word => `unexpected argument ${JSON.stringify(word)}`),
-    ...tooShort({ ...values, engine: 'onnx' })
-  ]
+  const wrong = [...mistakes, ...unexpectedArguments(positionals), ...contextMistakes({ ...values, engine: 'onnx' })]
   if (wrong.length > 0) throw new ExitError(2, wrong.join('\n'))
   return {
     ...values,
     modelsFolder: resolve(values.modelsFolder),
-    ...shareOf(machine, values),
+    ...machineDefaults(machine, values),
     machine,
     path: environment['PATH']
   }

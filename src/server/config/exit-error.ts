@@ -1,7 +1,7 @@
-/** 2: what was asked for is wrong; 1: the world is; 130: Ctrl-C, as shells count it. */
+/** 2: a mistake in the command line or the configuration; 1: any other failure; 130: Ctrl-C, as shells report it. */
 export type ExitCode = 1 | 2 | 130
 
-/** Ends a command. The message is for people: one line, or one line for each mistake. */
+/** Ends a command. The message is printed: one line, or one line for each mistake. */
 export class ExitError extends Error {
   override readonly name = 'ExitError'
   readonly exitCode: ExitCode

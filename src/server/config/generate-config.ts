@@ -1,11 +1,9 @@
 import { resolve } from 'node:path'
-import type { LoadConfig } from '../served-model.ts'
 import type { Environment } from './environment.ts'
 import { ExitError } from './exit-error.ts'
-import { type Machine, thisMachine } from './machine.ts'
+import { contextMistakes, type LoadConfig, type Machine, machineDefaults, thisMachine } from './load-config.ts'
 import { networkSettings } from './network-settings.ts'
 import { parseOptions } from './parse-options.ts'
-import { shareOf, tooShort } from './serve-config.ts'
 
 export const GENERATE_OPTIONS = [
   'maxTokens',
@@ -22,15 +20,15 @@ export const GENERATE_OPTIONS = [
 
 export interface GenerateConfig {
   readonly load: LoadConfig
-  /** null: to be read from standard input. */
+  /** null: read it from standard input. */
   readonly prompt: string | null
   readonly maxTokens: number
   readonly temperature: number
-  /** null: to be drawn. */
+  /** null: choose one at random. */
   readonly seed: number | null
 }
 
-/** @throws {ExitError} 2, with one line for each mistake there is */
+/** @throws {ExitError} 2, with one line for each mistake */
 export function readGenerateConfig(
   argv: readonly string[],
   environment: Environment,
@@ -39,7 +37,7 @@ export function readGenerateConfig(
   const { values, positionals, mistakes } = parseOptions(GENERATE_OPTIONS, argv, environment)
   const { maxTokens, temperature, seed, threads, ...rest } = values
   const [prompt = null, ...extra] = positionals
-  const wrong = [...mistakes, ...misuse(prompt, extra, isPiped), ...tooShort(values)]
+  const wrong = [...mistakes, ...misuse(prompt, extra, isPiped), ...contextMistakes(values)]
   if (wrong.length > 0) throw new ExitError(2, wrong.join('\n'))
   return {
     load: {
@@ -49,7 +47,7 @@ export function readGenerateConfig(
       workers: 1,
       maxSlots: 1,
       recovery: 'exact',
-      ...shareOf(machine, { threads, cacheMemory: null, workers: 1 }),
+      ...machineDefaults(machine, { threads, cacheMemory: null, workers: 1 }),
       network: networkSettings(environment)
     },
     prompt: prompt === '-' ? null : prompt,
@@ -62,5 +60,5 @@ export function readGenerateConfig(
 function misuse(prompt: string | null, extra: readonly string[], isPiped: boolean): string[] {
   if (prompt === null && !isPiped) return ['generate needs a prompt: everstream generate "The capital of France is"']
   if (extra.length === 0) return []
-  return [`generate takes one prompt, and ${1 + extra.length} arguments are not options: put the prompt in quotes`]
+  return [`generate takes one prompt, not ${1 + extra.length} arguments: put the prompt in quotes`]
 }

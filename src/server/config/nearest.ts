@@ -1,13 +1,13 @@
-/** The candidate that a slip of the fingers would explain, or null. */
+/** The candidate of which `word` is most likely a misspelling, or null. */
 export function nearest(word: string, candidates: readonly string[]): string | null {
-  const scored = candidates.map(candidate => ({ candidate, slips: slips(word, candidate) })).sort((a, b) => a.slips - b.slips)
+  const scored = candidates.map(candidate => ({ candidate, edits: edits(word, candidate) })).sort((a, b) => a.edits - b.edits)
   const best = scored[0]
-  if (best !== undefined && best.slips <= Math.max(1, Math.floor(word.length / 3))) return best.candidate
+  if (best !== undefined && best.edits <= Math.max(1, Math.floor(word.length / 3))) return best.candidate
   return candidates.find(candidate => word.length >= 3 && candidate.startsWith(word)) ?? null
 }
 
-/** Letters to insert, delete, replace, or swap with their neighbour (Damerau 1964), one row of the table at a time. */
-function slips(from: string, to: string): number {
+/** Damerau-Levenshtein distance (insert, delete, replace, swap adjacent letters), one row of the table at a time. */
+function edits(from: string, to: string): number {
   let before: number[] = []
   let row = Array.from({ length: to.length + 1 }, (_, column) => column)
   for (let line = 0; line < from.length; line++) {

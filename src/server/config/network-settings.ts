@@ -1,17 +1,17 @@
 import type { Environment } from './environment.ts'
 import { ExitError } from './exit-error.ts'
 
-/** How models are fetched. */
+/** Settings for downloads. */
 export interface NetworkSettings {
-  /** Base of the model hub, without a slash at the end: `HF_ENDPOINT`, as the hub's own tools read it. */
+  /** Base of the model hub, without a trailing slash: `HF_ENDPOINT`, read as the hub's own tools do. */
   readonly hubEndpoint: string
   /** `HF_TOKEN`; sent to the hub only. */
   readonly hubToken: string | null
-  /** TCP and TLS together; then the next source has its turn. */
+  /** TCP and TLS together; after it the next source is tried. */
   readonly connectTimeoutMs: number
-  /** A connection that says nothing for this long is given up. */
+  /** A connection that receives nothing for this long is closed. */
   readonly silenceTimeoutMs: number
-  /** The rest: proxies, and what pip reads. */
+  /** For proxies and the settings of pip. */
   readonly environment: Environment
 }
 

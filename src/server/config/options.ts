@@ -14,18 +14,18 @@ import {
   wholeNumber
 } from './value-schemas.ts'
 
-/** One row of the table of options: what the command line, the environment and `--help` know of it. */
+/** One row of the table of options, for the command line, the environment and `--help`. */
 export interface Option<Value, Fallback> {
   readonly schema: ValueSchema<Value>
-  /** The value where none is given; null where there is none, or the machine decides. */
+  /** The default; null if there is none, or if it depends on the machine. */
   readonly fallback: Fallback
   readonly group: 'Text' | 'Model' | 'Server' | 'Engine' | 'Limits'
-  /** How `--help` writes the value; null for a switch. */
+  /** The value as `--help` shows it; null for a switch. */
   readonly placeholder: string | null
-  /** How `--help` writes the default; null shows none. */
+  /** The default as `--help` shows it; null shows none. */
   readonly shownDefault: string | null
   readonly help: string
-  /** Never printed, not even in a mistake. */
+  /** Never printed, not even in an error message. */
   readonly isSecret: boolean
 }
 
@@ -41,7 +41,7 @@ function option<Value, const Fallback extends Value | null>(row: Row<Value, Fall
 const PROJECT_FOLDER = join(import.meta.dirname, '..', '..', '..')
 
 /**
- * Every option there is. A row named `maxSlots` is `--max-slots` on the command line and `MAX_SLOTS` in the
+ * All options. A row named `maxSlots` is `--max-slots` on the command line and `MAX_SLOTS` in the
  * environment; the command line wins.
  */
 export const OPTIONS = {
@@ -50,29 +50,29 @@ export const OPTIONS = {
     fallback: 128,
     group: 'Text',
     placeholder: '<number>',
-    help: 'Tokens to write at most; a token is about three quarters of a word.'
+    help: 'Maximum number of tokens to generate; a token is about three quarters of a word.'
   }),
   temperature: option({
     schema: number(0, 2),
     fallback: 0,
     group: 'Text',
     placeholder: '<number>',
-    help: '0 takes the likeliest token each time, so that the same prompt gives the same text; 1 draws as the model says; 2 is wild.'
+    help: 'Sampling temperature. 0 always takes the most probable token, so the same prompt gives the same text; higher values are more random.'
   }),
   seed: option({
     schema: wholeNumber(0, 999_999_999_999_999),
     fallback: null,
     group: 'Text',
     placeholder: '<number>',
-    shownDefault: 'drawn anew each time',
-    help: 'With a temperature above 0, the same seed gives the same text.'
+    shownDefault: 'random',
+    help: 'Seed of the sampler. With a temperature above 0, the same seed gives the same text.'
   }),
   model: option({
     schema: anyText,
     fallback: 'smollm2-135m-instruct',
     group: 'Model',
     placeholder: '<name|path>',
-    help: `What to serve: a name that \`models list\` shows, a .gguf file, or a folder with a model in it. A named model is downloaded at the first start. Families: ${FAMILIES.map(({ title }) => title).join(', ')}.`
+    help: `Model to serve: a name from \`models list\`, a .gguf file, or a folder that contains a model. A named model is downloaded at the first start. Families: ${FAMILIES.map(({ title }) => title).join(', ')}.`
   }),
   servedModelName: option({
     schema: anyText,
@@ -80,44 +80,44 @@ export const OPTIONS = {
     group: 'Model',
     placeholder: '<name>',
     shownDefault: "the model's name",
-    help: 'The name that clients give as "model".'
+    help: 'Model name in the API: the value of "model" in requests.'
   }),
   modelsFolder: option({
     schema: anyText,
     fallback: join(PROJECT_FOLDER, 'models'),
     group: 'Model',
     placeholder: '<folder>',
-    shownDefault: 'models/ of the project',
-    help: 'Where downloaded models are kept.'
+    shownDefault: 'models/ in the project',
+    help: 'Folder for downloaded models.'
   }),
   quantization: option({
     schema: oneOf(['auto', 'none', 'int8']),
     fallback: 'auto',
     group: 'Model',
     placeholder: 'auto|none|int8',
-    help: 'How weights are held: auto keeps GGUF as it is and turns floats into 8 bits; none computes in float32 (slower, larger).'
+    help: 'Format of the weights in memory: auto keeps the quantization of GGUF files and converts floats to int8; none computes in float32 (slower, larger).'
   }),
   host: option({
     schema: anyText,
     fallback: '127.0.0.1',
     group: 'Server',
     placeholder: '<address>',
-    help: 'The address to listen on. 0.0.0.0 is every network of this machine, and then needs --api-key.'
+    help: 'Address to listen on. 0.0.0.0 listens on all interfaces and needs --api-key.'
   }),
   port: option({
     schema: wholeNumber(0, 65_535),
     fallback: 8000,
     group: 'Server',
     placeholder: '<number>',
-    help: 'The port to listen on; 0 takes any free one.'
+    help: 'Port to listen on; 0 selects a free port.'
   }),
   apiKey: option({
     schema: headerToken,
     fallback: null,
     group: 'Server',
     placeholder: '<key>',
-    shownDefault: 'none: whoever reaches the server may use it',
-    help: 'What clients must send as "Authorization: Bearer <key>". Better given as API_KEY: other users of this machine can read command lines.',
+    shownDefault: 'none, no authentication',
+    help: 'API key that clients must send as "Authorization: Bearer <key>". Prefer the variable API_KEY: other users of this machine can read command lines.',
     isSecret: true
   }),
   insecureOpen: option({
@@ -125,22 +125,22 @@ export const OPTIONS = {
     fallback: false,
     group: 'Server',
     placeholder: null,
-    help: 'Serve other machines without an API key.'
+    help: 'Accept connections from other machines without an API key.'
   }),
   strictParams: option({
     schema: onOrOff,
     fallback: false,
     group: 'Server',
     placeholder: null,
-    help: 'Refuse requests with unknown fields (400); otherwise the response names them in the header x-ignored-params.'
+    help: 'Reject requests with unknown fields (400). Without it the response lists them in the header x-ignored-params.'
   }),
   redisUrl: option({
     schema: redisUrl,
     fallback: null,
     group: 'Server',
     placeholder: '<url>',
-    shownDefault: 'none: the queue is in the memory of the server',
-    help: 'Where the queue is shared by servers and workers on any machine: redis://host:6379, rediss://…, redis+sentinel://host,host/master, redis+cluster://host,host.',
+    shownDefault: 'none, the queue is in the memory of the server',
+    help: 'Redis for a queue that servers and workers on any machine share: redis://host:6379, rediss://…, redis+sentinel://host,host/master, redis+cluster://host,host.',
     isSecret: true
   }),
   redisPrefix: option({
@@ -148,42 +148,42 @@ export const OPTIONS = {
     fallback: 'everstream',
     group: 'Server',
     placeholder: '<name>',
-    help: 'What the names of all keys in Redis begin with. Those who share it share a queue, and a model.'
+    help: 'Prefix of all keys in Redis. Servers and workers with the same prefix share a queue and must serve the same model.'
   }),
   redisShards: option({
     schema: wholeNumber(1, 256),
     fallback: 1,
     group: 'Server',
     placeholder: '<number>',
-    help: 'Parts of the queue, each of which may lie on another node of a cluster. The same for all who share the queue.'
+    help: 'Number of shards of the queue; each can be on a different node of a cluster. Must be the same for all servers and workers of a queue.'
   }),
   admin: option({
     schema: onOrOff,
     fallback: false,
     group: 'Server',
     placeholder: null,
-    help: 'Show the queue in Redis under /admin/queues (Bull Board, for looking only). Needs --redis-url, and a --host of this machine alone.'
+    help: 'Show the queue in Redis at /admin/queues (Bull Board, read-only). Needs --redis-url and a loopback --host.'
   }),
   logLevel: option({
     schema: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
     fallback: 'info',
     group: 'Server',
     placeholder: '<level>',
-    help: 'How much is logged: fatal, error, warn, info, debug, trace, or silent. Prompts and texts never are.'
+    help: 'Log level: fatal, error, warn, info, debug, trace, or silent. Prompts and generated text are never logged.'
   }),
   workers: option({
     schema: wholeNumber(0, 64),
     fallback: 1,
     group: 'Engine',
     placeholder: '<number>',
-    help: 'Processes that each run the model. One serves many clients at once; more of them survive a crash better.'
+    help: 'Number of worker processes, each of which runs the model. One serves many clients at once; with more, a crash interrupts fewer requests.'
   }),
   spareWorkers: option({
     schema: wholeNumber(0, 64),
     fallback: 0,
     group: 'Engine',
     placeholder: '<number>',
-    help: 'Workers beyond those, which load the model and wait: when one dies, a spare takes its place at once. Each needs the memory of a model.'
+    help: 'Number of additional workers that load the model and stay idle until another worker crashes. Each needs the memory of one model.'
   }),
   threads: option({
     schema: wholeNumber(1, 1024),
@@ -191,22 +191,22 @@ export const OPTIONS = {
     group: 'Engine',
     placeholder: '<number>',
     shownDefault: 'cores / workers',
-    help: 'Threads of each worker.'
+    help: 'Number of threads per worker.'
   }),
   maxSlots: option({
     schema: wholeNumber(1, 1024),
     fallback: 32,
     group: 'Engine',
     placeholder: '<number>',
-    help: 'Texts that a worker writes at the same time.'
+    help: 'Maximum number of sequences that a worker generates at the same time.'
   }),
   maxContext: option({
     schema: wholeNumber(2, 1_048_576),
     fallback: null,
     group: 'Engine',
     placeholder: '<tokens>',
-    shownDefault: "the model's own",
-    help: 'Prompt and answer together, at most.'
+    shownDefault: 'the context length of the model',
+    help: 'Maximum length of prompt and completion together.'
   }),
   cacheMemory: option({
     schema: byteSize(2 ** 20),
@@ -214,63 +214,63 @@ export const OPTIONS = {
     group: 'Engine',
     placeholder: '<size>',
     shownDefault: 'half of the memory this process may use',
-    help: 'Memory for the key/value caches of all workers together: 2GiB, 512MiB, or bytes.'
+    help: 'Memory for the key/value caches of all workers together: 2GiB, 512MiB, or a number of bytes.'
   }),
   recovery: option({
     schema: oneOf(['exact', 'fast']),
     fallback: 'exact',
     group: 'Engine',
     placeholder: 'exact|fast',
-    help: 'How a text goes on after its worker died: exact computes again to the same bits, fast is sooner there and may choose another word at a near-tie.'
+    help: 'How a sequence resumes after its worker crashed: exact recomputes it to the same bits; fast resumes sooner and may choose another token at a near-tie.'
   }),
   engine: option({
     schema: oneOf(['onnx', 'simulated']),
     fallback: 'onnx',
     group: 'Engine',
     placeholder: 'onnx|simulated',
-    help: 'simulated makes known tokens at a steady pace without a model: for load and fault tests.'
+    help: 'simulated emits a fixed sequence of tokens at a constant rate without a model, for load and fault tests.'
   }),
   simulatedStepMs: option({
     schema: wholeNumber(0, 60_000),
     fallback: 20,
     group: 'Engine',
     placeholder: '<ms>',
-    help: 'Pace of the simulated engine: milliseconds per token.'
+    help: 'Time per token of the simulated engine, in milliseconds.'
   }),
   queueLimit: option({
     schema: wholeNumber(1, 1_000_000),
     fallback: 256,
     group: 'Limits',
     placeholder: '<number>',
-    help: 'Requests that may wait; more are answered 503 with Retry-After.'
+    help: 'Maximum number of waiting requests; further requests are answered with 503 and Retry-After.'
   }),
   drainSeconds: option({
     schema: seconds(0, 86_400),
     fallback: 30,
     group: 'Limits',
     placeholder: '<seconds>',
-    help: 'At Ctrl-C or SIGTERM, running requests have this long to finish.'
+    help: 'Time for running requests to finish after SIGINT (Ctrl-C) or SIGTERM.'
   }),
   stepTimeoutSeconds: option({
     schema: seconds(0.1, 3600),
     fallback: 30,
     group: 'Limits',
     placeholder: '<seconds>',
-    help: 'A worker whose step takes longer hangs, and is replaced.'
+    help: 'Maximum duration of one step of a worker; a worker that exceeds it is killed and replaced.'
   }),
   resumeGraceSeconds: option({
     schema: seconds(0.1, 86_400),
     fallback: 60,
     group: 'Limits',
     placeholder: '<seconds>',
-    help: 'A request whose readers have all left is cancelled after this long, unless it runs in the background.'
+    help: 'Time after which a resumable request without a reader is cancelled, unless it runs in the background.'
   }),
   streamRetentionSeconds: option({
     schema: seconds(0.1, 604_800),
     fallback: 600,
     group: 'Limits',
     placeholder: '<seconds>',
-    help: 'How long a stream that can be resumed may still be read after its end.'
+    help: 'Time for which a resumable stream can be read after it has ended.'
   })
 }
 

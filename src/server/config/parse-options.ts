@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { nearest } from './nearest.ts'
 import { flagOf, OPTIONS, type Option, type OptionKey, variableOf } from './options.ts'
 
-/** The values of the options named, of one type each, as the table of options says. */
+/** The values of the named options, with the types of the table of options. */
 export type OptionValues<Key extends OptionKey = OptionKey> = {
   readonly [K in Key]: (typeof OPTIONS)[K] extends Option<infer Value, infer Fallback>
     ? Fallback extends null
@@ -13,7 +13,7 @@ export type OptionValues<Key extends OptionKey = OptionKey> = {
 }
 
 export interface ParsedOptions<Key extends OptionKey> {
-  /** Complete where `mistakes` is empty. */
+  /** Complete if `mistakes` is empty. */
   readonly values: OptionValues<Key>
   readonly positionals: readonly string[]
   readonly wantsHelp: boolean
@@ -23,13 +23,13 @@ export interface ParsedOptions<Key extends OptionKey> {
 
 interface Given {
   readonly text: string
-  /** How a mistake names the option. */
+  /** The name of the option in an error message: flag or variable. */
   readonly name: string
 }
 
 /**
  * Reads the options named by `keys` from the command line, then the environment, then the defaults. Never throws: all
- * mistakes are reported together.
+ * mistakes are returned together.
  */
 export function parseOptions<Key extends OptionKey>(
   keys: readonly Key[],
@@ -45,6 +45,10 @@ export function parseOptions<Key extends OptionKey>(
 
   const entries = keys.map(key => [key, readValue(key, given.get(key), mistakes)])
   return { values: Object.fromEntries(entries), positionals, wantsHelp, mistakes }
+}
+
+export function unexpectedArguments(positionals: readonly string[]): string[] {
+  return positionals.map(word => `unexpected argument ${JSON.stringify(word)}`)
 }
 
 function readArguments<Key extends OptionKey>(keys: readonly Key[], argv: readonly string[], mistakes: string[]) {
@@ -64,7 +68,7 @@ function readArguments<Key extends OptionKey>(keys: readonly Key[], argv: readon
   let wantsHelp = false
   let unknownIndex: number | null = null
   for (const token of tokens) {
-    // What follows an unknown option is most likely its value: one mistake, one line.
+    // The argument after an unknown option is most likely its value: one mistake, one line.
     if (token.kind === 'positional' && token.index - 1 !== unknownIndex) positionals.push(token.value)
     if (token.kind !== 'option') continue
     const key = keyOfFlag.get(token.name)

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { parseRedisUrl } from '../../queue/redis/connection/redis-url.ts'
 
-/** What an option's text means. The message of every issue is the bound, written to follow "must be". */
+/** Parses the text of an option. The message of every issue is the bound, written to follow "must be". */
 export type ValueSchema<Value> = z.ZodType<Value, string>
 
-export const anyText: ValueSchema<string> = z.string().trim().min(1, 'a text that is not empty')
+export const anyText: ValueSchema<string> = z.string().trim().min(1, 'non-empty text')
 
 export function wholeNumber(min: number, max: number): ValueSchema<number> {
   return decimal(/^[+-]?\d{1,15}$/, `a whole number from ${min} to ${max}`, min, max)
@@ -22,14 +22,14 @@ export function oneOf<const Choice extends string>(choices: readonly Choice[]): 
   return z.string().pipe(z.enum(choices, `one of ${choices.join(', ')}`))
 }
 
-/** A flag on the command line is `true`; a variable says it in a word. */
+/** A flag on the command line is `true`; an environment variable contains one of these words. */
 export const onOrOff: ValueSchema<boolean> = z
   .string()
   .toLowerCase()
   .pipe(z.enum(['1', 'true', 'yes', 'on', '0', 'false', 'no', 'off'], '1, true, yes, on, or 0, false, no, off'))
   .transform(word => ['1', 'true', 'yes', 'on'].includes(word))
 
-/** Sent as `Authorization: Bearer <key>`, so it must survive a header. */
+/** Sent as `Authorization: Bearer <key>`, so it must be a valid header value. */
 export const headerToken: ValueSchema<string> = z.string().regex(/^[\x21-\x7e]{1,512}$/, '1 to 512 visible ASCII characters without spaces')
 
 export const redisUrl: ValueSchema<string> = z
@@ -40,7 +40,7 @@ export const redisUrl: ValueSchema<string> = z
     'an address such as redis://host:6379, rediss://…, redis+sentinel://host,host/master or redis+cluster://host,host'
   )
 
-/** No braces: they decide where a cluster keeps a key. */
+/** No braces: in a Redis cluster they mark the hash tag that selects the slot of a key. */
 export const redisPrefix: ValueSchema<string> = z.string().regex(/^[\w.-]{1,64}$/, '1 to 64 letters, digits, dots, dashes and underscores')
 
 const UNITS: Readonly<Record<string, number>> = {

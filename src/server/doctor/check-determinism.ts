@@ -1,12 +1,13 @@
 import type { Determinism } from '../../inference/engine/determinism-probe.ts'
 import type { PreparedModel } from '../../inference/model/prepared-model.ts'
-import { type Finding, info, ok, problem, reasonOf } from './finding.ts'
+import { errorMessage } from '../error-facts.ts'
+import { type Finding, info, ok, problem } from './finding.ts'
 
-/** The probe takes two rows and some tens of tokens. */
+/** Enough for the probe, which uses two rows and a few dozen tokens. */
 const SLOTS = 2
 const CONTEXT = 128
 
-/** Loads the model as a worker does, and looks whether equal work gives equal numbers. */
+/** Loads the model as a worker does, and checks whether its results depend on batching and chunking. */
 export async function checkDeterminism(model: PreparedModel, threads: number): Promise<readonly Finding[]> {
   const startedMs = performance.now()
   try {
@@ -16,25 +17,25 @@ export async function checkDeterminism(model: PreparedModel, threads: number): P
     const runner = await openModelRunner({ ...model, contextLength, slots: SLOTS, blocks: 0, threads, spinning: false })
     const loaded = ok('loading', `the model loads and runs (${((performance.now() - startedMs) / 1000).toFixed(1)} s)`)
     try {
-      return [loaded, ...meaningOf(await probeDeterminism(runner))]
+      return [loaded, ...determinismFindings(await probeDeterminism(runner))]
     } finally {
       runner.close()
     }
   } catch (error) {
-    return [problem('loading', `the model does not run: ${reasonOf(error)}`, 'npm ci, then npx everstream models verify')]
+    return [problem('loading', `the model cannot be loaded or run: ${errorMessage(error)}`, 'npm ci, then npx everstream models verify')]
   }
 }
 
-export function meaningOf({ loneRowDiffers, cutsDiffer }: Determinism): readonly Finding[] {
+export function determinismFindings({ loneRowDiffers, cutsDiffer }: Determinism): readonly Finding[] {
   return [
     loneRowDiffers
       ? info(
-          'alone or not',
-          'a text alone is computed in other numbers than among others: the engine gives it a dummy neighbour, a little slower'
+          'batching',
+          'a sequence computed alone gives different bits than in a batch: the engine adds a dummy row, which is slightly slower'
         )
-      : ok('alone or not', 'a text comes out the same, bit by bit, whether it runs alone or among others'),
+      : ok('batching', 'a sequence gives the same bits alone and in a batch'),
     cutsDiffer
-      ? info('prefixes', 'a prompt computed in pieces comes out in other numbers than in one: prompts are not reused between requests')
-      : ok('prefixes', 'a prompt comes out the same, bit by bit, however it is cut: its beginning can be reused by later requests')
+      ? info('prefix cache', 'a prompt computed in chunks gives different bits than in one piece: prefixes are not reused between requests')
+      : ok('prefix cache', 'a prompt gives the same bits in any chunks: its prefix can be reused by later requests')
   ]
 }

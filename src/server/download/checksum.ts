@@ -11,23 +11,22 @@ export interface ExpectedFile {
 
 export type FileState = 'missing' | 'damaged' | 'verified'
 
-/**
- * What a look at a file costs: `remember` trusts the size and time of a file that was hashed before, `hash` reads all
- * of it.
- */
+/** `remember` trusts the size and time of a file that was hashed before; `hash` reads the whole file. */
 export type CheckDepth = 'remember' | 'hash'
 
-/** Beside a file that was found right lies `<file>.verified`, so that the next start does not read all of it. */
+/**
+ * The result for a verified file is stored in `<file>.verified`, so that the next start need not read the whole file.
+ */
 export async function checkFile(path: string, expected: ExpectedFile, depth: CheckDepth, signal: AbortSignal): Promise<FileState> {
-  const memory = await memoryOf(path, expected)
-  if (memory === null) return 'missing'
-  if (depth === 'remember' && (await readMemory(path)) === memory) return 'verified'
+  const record = await recordOf(path, expected)
+  if (record === null) return 'missing'
+  if (depth === 'remember' && (await readRecord(path)) === record) return 'verified'
   if (!(await hasChecksum(path, expected, signal))) return 'damaged'
   await rememberFile(path, expected)
   return 'verified'
 }
 
-/** Whether a file that is there is the one expected; all of it is read. */
+/** Whether an existing file has the expected length and checksum; reads the whole file. */
 export async function hasChecksum(path: string, { bytes, sha256 }: ExpectedFile, signal: AbortSignal): Promise<boolean> {
   if ((await stat(path)).size !== bytes) return false
   const hash = createHash('sha256')
@@ -35,21 +34,21 @@ export async function hasChecksum(path: string, { bytes, sha256 }: ExpectedFile,
   return hash.digest('hex') === sha256
 }
 
-/** Notes that a file was found right. In a folder that is read-only nothing is noted, and each start reads the file. */
+/** Stores that a file was verified. In a read-only folder nothing is stored, and each start reads the file. */
 export async function rememberFile(path: string, expected: ExpectedFile): Promise<void> {
-  const memory = await memoryOf(path, expected)
-  if (memory !== null) await writeFile(memoryFile(path), memory).catch(() => {})
+  const record = await recordOf(path, expected)
+  if (record !== null) await writeFile(recordFile(path), record).catch(() => {})
 }
 
-async function memoryOf(path: string, { sha256 }: ExpectedFile): Promise<string | null> {
+async function recordOf(path: string, { sha256 }: ExpectedFile): Promise<string | null> {
   const found = await stat(path).catch(() => null)
   return found?.isFile() ? JSON.stringify({ bytes: found.size, mtimeMs: found.mtimeMs, sha256 }) : null
 }
 
-async function readMemory(path: string): Promise<string> {
-  return await readFile(memoryFile(path), 'utf8').catch(() => '')
+async function readRecord(path: string): Promise<string> {
+  return await readFile(recordFile(path), 'utf8').catch(() => '')
 }
 
-function memoryFile(path: string): string {
+function recordFile(path: string): string {
   return `${path}.verified`
 }

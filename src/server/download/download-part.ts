@@ -8,8 +8,8 @@ import { networkFault, SourceError } from './source-error.ts'
 
 export interface PartRequest extends Omit<GetRequest, 'headers'> {
   /**
-   * Where it grows. Beside it, `<part>.etag` says which version of the file the bytes are of; empty where the server
-   * does not say.
+   * The file that is written. `<part>.etag` contains the ETag of the version to which its bytes belong; empty if the
+   * server sends none.
    */
   readonly part: string
   /** Length of the whole file. */
@@ -17,15 +17,15 @@ export interface PartRequest extends Omit<GetRequest, 'headers'> {
   readonly reporter: Reporter
 }
 
-/** Connections in a row that each brought something before they broke. */
+/** Consecutive connections that each delivered bytes before they broke. */
 const MAX_CONNECTIONS = 20
 
 /**
- * Brings `part` to its full length, from where an earlier run left it if the server still has the same version of the
- * file.
+ * Downloads `part` to its full length. Resumes where an earlier run stopped if the server still has the same version of
+ * the file.
  *
- * @returns whether an earlier run left bytes that may be in it
- * @throws {SourceError} the server does not deliver
+ * @returns whether the file may contain bytes of an earlier run
+ * @throws {SourceError} the server failed
  * @throws {ExitError}   1, the disk is full
  */
 export async function downloadPart(request: PartRequest): Promise<{ readonly wasResumed: boolean }> {
@@ -49,7 +49,7 @@ export async function removePart(part: string): Promise<void> {
   await rm(etagFile(part), { force: true })
 }
 
-/** Length of what is there; 0 where it cannot be continued. */
+/** Length of the existing part; 0 if it cannot be resumed. */
 export async function partBytes(part: string, bytes: number): Promise<number> {
   const size = await stat(part).then(
     found => found.size,
@@ -58,7 +58,7 @@ export async function partBytes(part: string, bytes: number): Promise<number> {
   return size > bytes ? 0 : size
 }
 
-/** The connection broke after the headers: what came is kept, and the rest can be asked for. */
+/** The connection broke after the headers: the bytes received are kept, and the rest can be requested. */
 class BrokenBody extends Error {}
 
 async function readOnce(request: PartRequest, offset: number): Promise<void> {
@@ -68,25 +68,25 @@ async function readOnce(request: PartRequest, offset: number): Promise<void> {
   try {
     if (status === 416) {
       await removePart(part)
-      throw new SourceError(`${url.host} has no such range of the file`)
+      throw new SourceError(`${url.host} does not have the requested range of the file`)
     }
     if (status !== 200 && status !== 206) throw new SourceError(`${url.host} answered ${status}${REASONS[status] ?? ''}`)
     const start = status === 206 ? rangeStart(message.headers, offset, bytes, url.host) : 0
     if (status === 200) checkLength(message.headers, bytes, url.host)
 
     const folder = dirname(part)
-    // First the bytes of the old version go, then comes the new version's name: a kill in between costs only bytes.
+    // The bytes of the old version are removed before the new ETag is written: a kill in between loses only bytes.
     if (start === 0) await startAfresh(part, strongEtag(message.headers)).catch(error => Promise.reject(diskFault(error, folder)))
-    else reporter.line(`going on at ${megabytes(start)}`)
+    else reporter.line(`resuming at ${megabytes(start)}`)
 
     const done = await appendBody(message, start, url.host, request)
-    if (done < bytes) throw new BrokenBody(`${url.host} ended after ${done} of ${bytes} bytes`)
+    if (done < bytes) throw new BrokenBody(`${url.host} closed the connection after ${done} of ${bytes} bytes`)
   } finally {
     message.destroy()
   }
 }
 
-/** Servers without ETags are asked for the rest all the same: the checksum tells whether it fitted. */
+/** The rest is also requested from servers without ETags: the checksum detects a different version. */
 async function rangeHeaders(part: string, offset: number): Promise<Record<string, string>> {
   const etag = await readFile(etagFile(part), 'utf8').catch(() => null)
   if (etag === null) return {}
@@ -101,7 +101,7 @@ async function appendBody(message: IncomingMessage, start: number, host: string,
   const file = await open(part, 'r+').catch(error => Promise.reject(diskFault(error, dirname(part))))
   try {
     for await (const chunk of message as AsyncIterable<Buffer>) {
-      if (done + chunk.length > bytes) throw new SourceError(`${host} sent more than the ${bytes} bytes of the catalogue`)
+      if (done + chunk.length > bytes) throw new SourceError(`${host} sent more than the ${bytes} bytes in the catalogue`)
       await writeAll(file, chunk, done)
       done += chunk.length
       progress.update(done)
@@ -124,9 +124,9 @@ async function writeAll(file: FileHandle, chunk: Buffer, position: number): Prom
 }
 
 const REASONS: Readonly<Record<number, string>> = {
-  401: ' (it wants a token: set HF_TOKEN for the hub)',
+  401: ' (unauthorized: the hub needs a token in HF_TOKEN)',
   403: ' (forbidden)',
-  404: ' (no such file)',
+  404: ' (not found)',
   429: ' (too many requests)'
 }
 
@@ -145,7 +145,7 @@ async function startAfresh(part: string, etag: string): Promise<void> {
   await writeFile(etagFile(part), etag)
 }
 
-/** Weak tags (`W/"…"`) promise no equal bytes. */
+/** Weak ETags (`W/"…"`) do not guarantee equal bytes. */
 function strongEtag({ etag = '' }: IncomingHttpHeaders): string {
   return etag.startsWith('"') ? etag : ''
 }
@@ -153,13 +153,13 @@ function strongEtag({ etag = '' }: IncomingHttpHeaders): string {
 function checkLength(headers: IncomingHttpHeaders, bytes: number, host: string): void {
   const length = headers['content-length']
   if (length !== undefined && Number(length) !== bytes)
-    throw new SourceError(`${host} has another file: ${length} bytes, the catalogue says ${bytes}`)
+    throw new SourceError(`${host} has a different file: ${length} bytes, expected ${bytes}`)
 }
 
 function rangeStart(headers: IncomingHttpHeaders, offset: number, bytes: number, host: string): number {
   const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers['content-range'] ?? '') ?? []
   if (Number(start) !== offset || (total !== '*' && Number(total) !== bytes))
-    throw new SourceError(`${host} sent another range than it was asked for (${headers['content-range'] ?? 'none'})`)
+    throw new SourceError(`${host} sent a different range than requested (${headers['content-range'] ?? 'none'})`)
   return offset
 }
 

@@ -5,15 +5,15 @@ import { downloadPart, type PartRequest, partBytes, removePart } from './downloa
 import { SourceError } from './source-error.ts'
 
 export interface VerifiedRequest extends PartRequest, ExpectedFile {
-  /** Bytes needed on the disk beside the file itself. */
+  /** Bytes needed on the disk in addition to the file itself. */
   readonly extraBytes: number
 }
 
 /**
- * Downloads into `part` and checks the sum. A wrong file is deleted; where an earlier run had begun it, it is fetched
- * once more from the start.
+ * Downloads into `part` and verifies the checksum. A file with another checksum is deleted; if an earlier run had begun
+ * it, it is downloaded once more from the start.
  *
- * @throws {SourceError} the server does not deliver, or not that file
+ * @throws {SourceError} the server failed, or sent a different file
  * @throws {ExitError}   1, the disk is full
  */
 export async function downloadVerified(request: VerifiedRequest): Promise<void> {
@@ -23,10 +23,10 @@ export async function downloadVerified(request: VerifiedRequest): Promise<void> 
   if (await hasChecksum(part, request, signal)) return
   await removePart(part)
   if (wasResumed) {
-    reporter.problem('what an earlier download left does not fit: once more from the start')
+    reporter.problem('the resumed download has the wrong checksum: downloading again from the start')
     await downloadPart(request)
     if (await hasChecksum(part, request, signal)) return
     await removePart(part)
   }
-  throw new SourceError(`${url.host} delivered another file: its checksum is not the one of the catalogue`)
+  throw new SourceError(`${url.host} sent a different file: its checksum does not match the catalogue`)
 }

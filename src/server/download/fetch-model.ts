@@ -1,16 +1,17 @@
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ExitError } from '../config/exit-error.ts'
+import type { LoadConfig } from '../config/load-config.ts'
 import type { NetworkSettings } from '../config/network-settings.ts'
-import { attemptsFor } from './attempts.ts'
+import { attemptsFor, hubPart, pipScratch, unpackedFile, wheelPart } from './attempts.ts'
 import { type CatalogModel, modelPath } from './catalog.ts'
 import { checkFile, rememberFile } from './checksum.ts'
 import { diskFault } from './disk-space.ts'
 import { removePart } from './download-part.ts'
 import { lockFolder } from './folder-lock.ts'
+import { locateModel, type ModelLocation } from './locate-model.ts'
 import { megabytes, type Reporter } from './reporter.ts'
 import { SourceError } from './source-error.ts'
-import { hubPart, pipScratch, unpackedFile, wheelPart } from './unfinished.ts'
 
 export interface FetchContext {
   readonly modelsFolder: string
@@ -20,12 +21,27 @@ export interface FetchContext {
 }
 
 /**
- * The local file of a model of the catalogue, fetched if need be: sources in order, checked before it lands, landing at
- * once. Safe to be killed at any time (the next run goes on) and to run in several processes at once (one fetches, the
- * others wait).
+ * Resolves `--model` to files, and downloads a model of the catalogue that is missing.
+ *
+ * @throws {ExitError} 2, unknown model; 1, the download failed
+ */
+export async function resolveModel(
+  { model, modelsFolder, network }: Pick<LoadConfig, 'model' | 'modelsFolder' | 'network'>,
+  reporter: Reporter,
+  signal: AbortSignal = new AbortController().signal
+): Promise<ModelLocation> {
+  const location = await locateModel(model, modelsFolder, `--model ${model}`)
+  if (location.listed !== null) await fetchModel(location.listed, { modelsFolder, network, reporter, signal })
+  return location
+}
+
+/**
+ * Returns the local file of a model of the catalogue, downloaded if it is missing. Sources are tried in order; the file
+ * is verified and then renamed atomically. The process may be killed at any time (the next run resumes), and several
+ * may run at once (one downloads, the others wait).
  *
  * @returns path of the file
- * @throws {ExitError} 1, no source delivers, or the disk is full
+ * @throws {ExitError} 1, every source failed, or the disk is full
  */
 export async function fetchModel(model: CatalogModel, context: FetchContext): Promise<string> {
   const { modelsFolder, reporter, signal } = context
@@ -34,10 +50,10 @@ export async function fetchModel(model: CatalogModel, context: FetchContext): Pr
 
   const folder = dirname(path)
   await mkdir(folder, { recursive: true }).catch(error => Promise.reject(diskFault(error, modelsFolder)))
-  await using _ = await lockFolder(folder, signal, pid => reporter.line(`process ${pid} is fetching ${model.name}: waiting for it`))
+  await using _ = await lockFolder(folder, signal, pid => reporter.line(`waiting for process ${pid}, which is downloading ${model.name}`))
   const state = await checkFile(path, model, 'remember', signal)
   if (state === 'verified') return path
-  if (state === 'damaged') reporter.problem(`${path} is damaged: fetching it again`)
+  if (state === 'damaged') reporter.problem(`${path} is damaged: downloading it again`)
   await fetchFromAny(model, path, context)
   return path
 }
@@ -46,26 +62,26 @@ async function fetchFromAny(model: CatalogModel, path: string, { network, report
   const folder = dirname(path)
   const failures: string[] = []
   for (const attempt of await attemptsFor({ model, folder, network, reporter, signal })) {
-    reporter.line(`fetching ${model.name} (${megabytes(model.bytes)}, ${model.licence}) from ${attempt.name}`)
+    reporter.line(`downloading ${model.name} (${megabytes(model.bytes)}, ${model.licence}) from ${attempt.name}`)
     try {
       const fetched = await attempt.fetch()
-      await land(fetched, path, model)
-      reporter.line(`${model.name} is in place, its checksum is right: ${path}`)
+      await install(fetched, path, model)
+      reporter.line(`${model.name} downloaded, checksum verified: ${path}`)
       return
     } catch (error) {
       const fault = diskFault(error, folder)
       if (!(fault instanceof SourceError)) throw fault
       failures.push(`${attempt.name}: ${fault.message}`)
-      reporter.problem(`${attempt.name} did not deliver: ${fault.message}`)
+      reporter.problem(`download from ${attempt.name} failed: ${fault.message}`)
     }
   }
-  throw new ExitError(1, [`${model.name} could not be fetched:`, ...failures.map(failure => `  ${failure}`)].join('\n'))
+  throw new ExitError(1, [`${model.name} could not be downloaded:`, ...failures.map(failure => `  ${failure}`)].join('\n'))
 }
 
 /**
- * The file is whole and checked: it appears under its name at once. What other ways and earlier runs left behind goes.
+ * Renames a complete, verified file to its name, and deletes the unfinished files of other sources and earlier runs.
  */
-async function land(fetched: string, path: string, model: CatalogModel): Promise<void> {
+async function install(fetched: string, path: string, model: CatalogModel): Promise<void> {
   await rename(fetched, path)
   await rememberFile(path, model)
   const folder = dirname(path)

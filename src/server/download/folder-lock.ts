@@ -4,29 +4,29 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
+import { errorCode } from '../error-facts.ts'
 import { diskFault } from './disk-space.ts'
-import { errorCode } from './source-error.ts'
 
 const Owner = z.strictObject({ pid: z.int(), host: z.string(), token: z.string() })
 type Owner = z.infer<typeof Owner>
 
-const BEAT_MS = 2000
-/** Without a beat for this long the owner is dead, wherever it ran. */
+const HEARTBEAT_MS = 2000
+/** An owner that has not refreshed its lock for this long is dead, on whichever host it ran. */
 const STALE_MS = 15_000
 const POLL_MS = 100
 
 /**
- * Holds `.lock` in a folder, so that one process at a time writes there. The dead leave no lock: a process that is
- * gone, or that has not touched its lock for 15 s (another host, another container), has lost it. The checksum is what
- * protects the file; the lock saves work.
+ * Holds `.lock` in a folder, so that one process at a time writes there. A lock is stale, and broken, if its process
+ * has exited or has not refreshed it for 15 s (processes on other hosts and in other containers). The lock only avoids
+ * duplicate work; the checksum protects the file.
  *
- * @param onWait called once, with the owner's process id, where somebody else holds it
+ * @param onWait called once, with the owner's process id, if another process holds the lock
  */
 export async function lockFolder(folder: string, signal: AbortSignal, onWait: (pid: number) => void): Promise<AsyncDisposable> {
   const file = join(folder, '.lock')
   const own: Owner = { pid: process.pid, host: hostname(), token: randomUUID() }
   let hasWaited = false
-  while (!(await take(file, own, folder))) {
+  while (!(await acquire(file, own, folder))) {
     const owner = await readOwner(file)
     if (owner !== null && (await isStale(file, owner))) {
       await breakLock(file, owner)
@@ -39,18 +39,18 @@ export async function lockFolder(folder: string, signal: AbortSignal, onWait: (p
     await delay(POLL_MS, undefined, { signal })
   }
 
-  const beat = setInterval(() => void utimes(file, new Date(), new Date()).catch(() => {}), BEAT_MS)
-  beat.unref()
+  const heartbeat = setInterval(() => void utimes(file, new Date(), new Date()).catch(() => {}), HEARTBEAT_MS)
+  heartbeat.unref()
   return {
     async [Symbol.asyncDispose]() {
-      clearInterval(beat)
+      clearInterval(heartbeat)
       if ((await readOwner(file))?.token === own.token) await rm(file, { force: true })
     }
   }
 }
 
-/** The lock appears with its content: written aside, then linked. */
-async function take(file: string, own: Owner, folder: string): Promise<boolean> {
+/** Creates the lock together with its content: written to another name, then linked. */
+async function acquire(file: string, own: Owner, folder: string): Promise<boolean> {
   const aside = `${file}.${own.token}`
   try {
     await writeFile(aside, JSON.stringify(own))
@@ -68,7 +68,7 @@ async function readOwner(file: string): Promise<Owner | null> {
   try {
     return Owner.parse(JSON.parse(await readFile(file, 'utf8')))
   } catch (error) {
-    // Gone, or not ours to understand: then it is stale by age alone.
+    // An unreadable lock is stale by age alone.
     return errorCode(error) === 'ENOENT' ? null : { pid: 0, host: '', token: '' }
   }
 }
@@ -88,13 +88,13 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Takes the lock away and looks: if somebody had taken it over in the meantime, they get it back. */
+/** Moves the lock away and reads it again: a lock that another process acquired in the meantime is put back. */
 async function breakLock(file: string, stale: Owner): Promise<void> {
   const aside = `${file}.${randomUUID()}`
   try {
     await rename(file, aside)
-    const taken = await readOwner(aside)
-    if (taken !== null && taken.token !== stale.token) await link(aside, file)
+    const moved = await readOwner(aside)
+    if (moved !== null && moved.token !== stale.token) await link(aside, file)
   } catch (error) {
     if (!['ENOENT', 'EEXIST'].includes(errorCode(error) ?? '')) throw error
   } finally {

@@ -8,9 +8,9 @@ import { networkFault, SourceError } from './source-error.ts'
 export interface GetRequest {
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
-  /** `Authorization` for the origin of `url`; never follows a redirect to another origin. */
+  /** `Authorization` for the origin of `url`; not sent after a redirect to another origin. */
   readonly authorization: string | null
-  /** PEM certificates to trust in place of the usual ones. */
+  /** PEM certificates to trust instead of the default ones. */
   readonly trustedCertificates?: string | null
   readonly network: NetworkSettings
   readonly signal: AbortSignal
@@ -18,18 +18,18 @@ export interface GetRequest {
 
 export interface GetResponse {
   readonly status: number
-  /** Where the redirects ended. */
+  /** The URL after all redirects. */
   readonly url: URL
-  /** The body, not yet read; the caller reads or destroys it. */
+  /** The body, not yet read; the caller must read or destroy it. */
   readonly message: IncomingMessage
 }
 
 const MAX_REDIRECTS = 10
 
 /**
- * GET, redirects followed.
+ * Sends a GET request and follows redirects.
  *
- * @throws {SourceError} no connection in time, silence, a broken connection, a redirect that leads nowhere
+ * @throws {SourceError} a timeout, a broken connection, or an invalid redirect
  */
 export async function httpGet(request: GetRequest): Promise<GetResponse> {
   let { url } = request
@@ -41,7 +41,7 @@ export async function httpGet(request: GetRequest): Promise<GetResponse> {
     message.destroy()
     const target = URL.parse(location, url.href)
     if (target === null || (url.protocol === 'https:' && target.protocol !== 'https:'))
-      throw new SourceError(`${url.host} redirects to a place that cannot be trusted`)
+      throw new SourceError(`${url.host} redirects to an invalid or insecure URL`)
     url = target
   }
   throw new SourceError(`${url.host} redirects more than ${MAX_REDIRECTS} times`)
@@ -49,7 +49,7 @@ export async function httpGet(request: GetRequest): Promise<GetResponse> {
 
 function getOnce(request: GetRequest, url: URL): Promise<IncomingMessage> {
   const { network, signal, authorization } = request
-  if (!/^https?:$/.test(url.protocol)) throw new SourceError(`${url.protocol} addresses are not served`)
+  if (!/^https?:$/.test(url.protocol)) throw new SourceError(`unsupported protocol ${url.protocol}`)
   const isSecure = url.protocol === 'https:'
   const proxyEnv = network.environment
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
@@ -67,23 +67,23 @@ function getOnce(request: GetRequest, url: URL): Promise<IncomingMessage> {
   const sent = isSecure
     ? httpsGet(target, { ...options, agent: new HttpsAgent({ proxyEnv }) }, resolve)
     : httpGetPlain(target, { ...options, agent: new HttpAgent({ proxyEnv }) }, resolve)
-  giveUpInTime(sent, network)
+  applyTimeouts(sent, network)
   sent.on('error', error => {
     reject(signal.aborted ? signal.reason : new SourceError(`${url.host}: ${networkFault(error)}`, { cause: error }))
   })
   return promise
 }
 
-function giveUpInTime(sent: ClientRequest, { connectTimeoutMs, silenceTimeoutMs }: NetworkSettings): void {
-  const giveUp = (why: string) => () => sent.destroy(new Error(why))
-  const timer = setTimeout(giveUp(`no connection within ${connectTimeoutMs / 1000} s`), connectTimeoutMs)
+function applyTimeouts(sent: ClientRequest, { connectTimeoutMs, silenceTimeoutMs }: NetworkSettings): void {
+  const fail = (message: string) => () => sent.destroy(new Error(message))
+  const timer = setTimeout(fail(`no connection within ${connectTimeoutMs / 1000} s`), connectTimeoutMs)
   const stop = (): void => clearTimeout(timer)
   sent.on('socket', socket => {
     if (isConnected(socket)) stop()
     else socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', stop)
   })
   sent.once('response', stop).once('close', stop)
-  sent.setTimeout(silenceTimeoutMs, giveUp(`silent for ${silenceTimeoutMs / 1000} s`))
+  sent.setTimeout(silenceTimeoutMs, fail(`no data received for ${silenceTimeoutMs / 1000} s`))
 }
 
 function isConnected(socket: Socket): boolean {

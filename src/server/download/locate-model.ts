@@ -4,22 +4,22 @@ import { ExitError } from '../config/exit-error.ts'
 import { nearest } from '../config/nearest.ts'
 import { type CatalogModel, modelPath, readCatalog } from './catalog.ts'
 
-/** Where the weights are, or belong. */
+/** The location of the weights. */
 export interface ModelLocation {
-  /** What the model is called unless the operator says otherwise. */
+  /** The default name of the model in the API. */
   readonly name: string
   readonly kind: 'gguf' | 'folder'
-  /** Absolute. A model of the catalogue may not be there yet. */
+  /** Absolute. A model of the catalogue may not have been downloaded yet. */
   readonly path: string
-  /** null: not of the catalogue. */
+  /** null: not in the catalogue. */
   readonly listed: CatalogModel | null
 }
 
 /**
- * Finds what `--model` means, and fetches nothing: a name of the catalogue, a `.gguf` file or a folder.
+ * Resolves `--model`, a name of the catalogue, a `.gguf` file or a folder, without downloading anything.
  *
- * @param said  how a mistake names what was asked for
- * @throws {ExitError} 2, there is no such model
+ * @param source  the origin of the name, for error messages
+ * @throws {ExitError} 2, unknown model
  */
 export async function locateModel(model: string, modelsFolder: string, source: string): Promise<ModelLocation> {
   const models = await readCatalog()
@@ -35,7 +35,7 @@ export async function locateModel(model: string, modelsFolder: string, source: s
   const guess = nearest(model, names)
   throw new ExitError(
     2,
-    `${source}: no model of the catalogue has this name (there is ${names.join(', ')}), and ${path} does not exist` +
+    `${source}: not a name in the catalogue (${names.join(', ')}), and ${path} does not exist` +
       (guess === null ? '' : `. Did you mean ${guess}?`)
   )
 }

@@ -1,9 +1,9 @@
-/** Where a command says what it does, in plain words. */
+/** Receives the messages of a command to its user. */
 export interface Reporter {
   line(text: string): void
-  /** Something went wrong, and the command may go on. */
+  /** Reports a problem; the command may continue. */
   problem(text: string): void
-  /** The caller ends what it began. */
+  /** The caller must call `end`. */
   progress(totalBytes: number, doneBytes: number): Progress
 }
 
@@ -12,7 +12,7 @@ export interface Progress {
   end(): void
 }
 
-/** `98.4 MB`: decimal, as download pages write it. */
+/** `98.4 MB`: decimal, as download pages show it. */
 export function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`
 }

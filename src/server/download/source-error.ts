@@ -1,27 +1,24 @@
-/** One source could not deliver: the next one has its turn. The message is one line for people. */
+import { errorCode, errorMessage } from '../error-facts.ts'
+
+/** A download from one source failed; the next one is tried. The message is one line, for the terminal. */
 export class SourceError extends Error {
   override readonly name = 'SourceError'
 }
 
-const PLAIN_WORDS: Readonly<Record<string, string>> = {
-  ENOTFOUND: 'its name is not known here',
-  EAI_AGAIN: 'its name cannot be looked up now',
-  ECONNREFUSED: 'it refused the connection',
-  ECONNRESET: 'it broke the connection',
-  EPIPE: 'it broke the connection',
-  ETIMEDOUT: 'it cannot be reached',
-  EHOSTUNREACH: 'it cannot be reached',
-  ENETUNREACH: 'it cannot be reached'
+const DESCRIPTIONS: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'unknown host name',
+  EAI_AGAIN: 'the host name cannot be resolved at the moment',
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection reset',
+  EPIPE: 'connection reset',
+  ETIMEDOUT: 'connection timed out',
+  EHOSTUNREACH: 'host unreachable',
+  ENETUNREACH: 'network unreachable'
 }
 
-/** What went wrong on the network, in words; never empty. */
+/** Describes a network error; never empty. */
 export function networkFault(error: unknown): string {
   const code = errorCode(error) ?? ''
-  const message = error instanceof Error ? error.message.split('\n', 1)[0] : String(error)
-  return PLAIN_WORDS[code] ?? (message || code || 'the connection failed')
-}
-
-/** The system's name of an error, such as `ENOSPC`. */
-export function errorCode(error: unknown): string | null {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null
+  const [message] = errorMessage(error).split('\n', 1)
+  return DESCRIPTIONS[code] ?? (message || code || 'the connection failed')
 }

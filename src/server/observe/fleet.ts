@@ -2,28 +2,30 @@ import type { EngineStatistics } from '../../inference/contract/statistics.ts'
 import type { Supervisor } from '../workers/supervisor.ts'
 import type { WorkerState } from '../workers/worker-child.ts'
 
-/** What is to be known of the workers, wherever they are. */
+/** The state of the workers, for the metrics. */
 export interface Fleet {
-  /** Of all workers of the queue. What those did that have died is part of it, so that sums only grow. */
+  /**
+   * Statistics of all workers of the queue. Counters of crashed workers are included, so that the sums are monotonic.
+   */
   workerStatistics(): Promise<readonly EngineStatistics[]>
-  /** Of the workers that this process keeps: state by state, how many are in it. */
+  /** Number of worker processes of this server in each state. */
   readonly workersByState: Readonly<Partial<Record<WorkerState, number>>>
-  /** Of those, how many have died so far. */
+  /** Number of worker processes of this server that have crashed. */
   readonly deaths: number
-  /** How many requests went on with another worker after the death of theirs. */
+  /** Number of requests that resumed at another worker after a crash. */
   readonly failovers: number
-  /** Whether the store of the queue answered when it was last asked. */
+  /** Whether Redis answered the last command; always true for the embedded queue. */
   readonly isQueueReachable: boolean
 }
 
 interface FleetQueue {
-  /** Of all workers, anywhere; null where the supervisor has them all. */
+  /** Statistics of all workers of the queue; null if all of them belong to the supervisor. */
   readonly statistics: (() => readonly EngineStatistics[]) | null
   readonly pool: { readonly handedOn: number }
   readonly isReachable: () => boolean
 }
 
-/** The workers of a queue: where nobody else has any, those of the supervisor, whose last words it has heard. */
+/** The workers of a queue: those in Redis, or those of the supervisor for the embedded queue. */
 export function fleetOf(supervisor: Supervisor, { statistics, pool, isReachable }: FleetQueue): Fleet {
   return {
     workerStatistics: async () => (statistics === null ? supervisor.statistics : statistics()),

@@ -1,11 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import { Counter, type Registry } from 'prom-client'
 import { ServiceError } from '../../inference/contract/errors.ts'
-import { answerStatus } from '../answer-status.ts'
+import { finalStatus } from '../plugins/request-log.ts'
 
-/**
- * Answers by route and status, and what requests were refused for. Routes are those declared, whatever clients ask for.
- */
+/** Counts responses by declared route and status, and refused requests by error code. */
 export class HttpMetrics {
   readonly #responses: Counter<'route' | 'status'>
   readonly #refusals: Counter<'code'>
@@ -14,13 +12,13 @@ export class HttpMetrics {
     const registers = [registry]
     this.#responses = new Counter({
       name: 'everstream_http_responses_total',
-      help: 'Answers, by declared route and status; 499 where the client went before.',
+      help: 'HTTP responses by declared route and status; 499 if the client disconnected first.',
       labelNames: ['route', 'status'],
       registers
     })
     this.#refusals = new Counter({
       name: 'everstream_refusals_total',
-      help: 'Requests that were refused before they were admitted, by the code of the error.',
+      help: 'Requests refused before admission, by error code.',
       labelNames: ['code'],
       registers
     })
@@ -29,11 +27,11 @@ export class HttpMetrics {
   watch(app: FastifyInstance): void {
     app.addHook('onRequest', async (request, reply) => {
       reply.raw.once('close', () => {
-        this.#responses.inc({ route: request.routeOptions.url ?? 'none', status: answerStatus(reply) })
+        this.#responses.inc({ route: request.routeOptions.url ?? 'none', status: finalStatus(reply) })
       })
     })
     app.addHook('onError', async (_request, reply, error: unknown) => {
-      // An admitted request has an id, and its end is counted with the requests.
+      // An admitted request has an id; its end is counted in RequestMetrics.
       if (!reply.hasHeader('x-stream-id')) this.#refusals.inc({ code: error instanceof ServiceError ? error.code : 'other' })
     })
   }

@@ -6,9 +6,9 @@ import { type GenerationQueue, pagesOf, type QueueDepth, type QueueEvent, type R
 import { RequestMeter } from './request-meter.ts'
 import type { RequestMetrics } from './request-metrics.ts'
 
-/** Requests without a reader whose log is looked at in one scrape. */
-const SETTLED_AT_ONCE = 64
-/** Requests whose end is still to be counted; beyond it the oldest are given up. */
+/** Requests without a reader whose log is read in one scrape. */
+const MAX_SETTLED_PER_SCRAPE = 64
+/** Requests whose end has not been counted yet; above it the oldest are dropped. */
 const MAX_METERS = 20_000
 
 interface Metered {
@@ -16,7 +16,7 @@ interface Metered {
   readers: number
 }
 
-/** A queue that counts what passes: requests that this process has admitted, by whichever route, each once. */
+/** A decorator of the queue that counts the requests admitted by this process, each once. */
 export class MeteredQueue implements GenerationQueue {
   readonly #queue: GenerationQueue
   readonly #metrics: RequestMetrics
@@ -33,7 +33,7 @@ export class MeteredQueue implements GenerationQueue {
 
   async submit(request: GenerationRequest): Promise<string> {
     const id = await this.#queue.submit(request)
-    // Otherwise it repeats one that has been counted.
+    // Another id belongs to an earlier request with the same idempotency key, which has been counted.
     if (id === request.id) this.#meter(request)
     return id
   }
@@ -85,9 +85,11 @@ export class MeteredQueue implements GenerationQueue {
     return this.#queue.drain(signal)
   }
 
-  /** Counts what requests have done that nobody reads, in the background or left by their readers. */
+  /**
+   * Counts the events of requests without a reader: those in the background and those whose readers have disconnected.
+   */
   async settle(): Promise<void> {
-    const unread = [...this.#open].filter(([, { readers }]) => readers === 0).slice(0, SETTLED_AT_ONCE)
+    const unread = [...this.#open].filter(([, { readers }]) => readers === 0).slice(0, MAX_SETTLED_PER_SCRAPE)
     await Promise.all(unread.map(([requestId, metered]) => this.#settleOne(requestId, metered)))
   }
 
@@ -98,7 +100,7 @@ export class MeteredQueue implements GenerationQueue {
       this.#forgetIfEnded(requestId)
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error
-      // Else the queue's store is away: the next time.
+      // With other codes Redis is unreachable: try again at the next scrape.
       if (error.code === 'not_found') this.#open.delete(requestId)
     }
   }

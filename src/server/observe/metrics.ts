@@ -14,7 +14,7 @@ export interface Exposition {
   readonly body: string
 }
 
-/** All figures of this server, in a registry of its own. */
+/** All metrics of this server, in a separate registry. */
 export class Metrics {
   readonly http: HttpMetrics
   readonly #registry = new Registry()
@@ -33,32 +33,32 @@ export class Metrics {
     this.http = new HttpMetrics(this.#registry)
     this.#requests = new RequestMetrics(this.#registry, modelName)
     this.#workers = new WorkerMetrics(this.#registry, modelName)
-    this.#byState = new Gauge({ name: 'everstream_workers', help: 'Worker processes, by state.', labelNames: ['state'], registers })
-    this.#deaths = new Counter({ name: 'everstream_worker_deaths_total', help: 'Worker processes that died.', registers })
+    this.#byState = new Gauge({ name: 'everstream_workers', help: 'Worker processes by state.', labelNames: ['state'], registers })
+    this.#deaths = new Counter({ name: 'everstream_worker_deaths_total', help: 'Worker processes that crashed or were killed.', registers })
     this.#failovers = new Counter({
       name: 'everstream_failovers_total',
-      help: 'Requests that went on with another worker after the death of theirs.',
+      help: 'Requests that resumed at another worker after their worker crashed.',
       registers
     })
     this.#isQueueReachable = new Gauge({
       name: 'everstream_queue_reachable',
-      help: '1 while the queue can be reached, 0 while Redis is away.',
+      help: '1 if the queue is reachable, 0 if Redis is not.',
       registers
     })
   }
 
-  /** Measures the process, too: memory, processor, event loop. Only once in a process, it never ends. */
+  /** Adds the default metrics of the process: memory, CPU, event loop. Call once per process; it cannot be undone. */
   watchProcess(): void {
     collectDefaultMetrics({ register: this.#registry })
   }
 
-  /** The same queue, and whatever passes is counted. @param clock  Unix milliseconds */
+  /** Decorates the queue with metrics. @param clock  Unix milliseconds */
   metered(queue: GenerationQueue, clock: () => number): GenerationQueue {
     this.#queue = new MeteredQueue(queue, this.#requests, clock)
     return this.#queue
   }
 
-  /** Where the queue or its workers cannot be reached, their last figures stand. */
+  /** Keeps the last values if the queue or its workers are unreachable. */
   async exposition(): Promise<Exposition> {
     await Promise.allSettled([this.#readQueue(), this.#readFleet()])
     return { contentType: this.#registry.contentType, body: await this.#registry.metrics() }

@@ -3,7 +3,7 @@ import { choiceCount, type GenerationRequest, promptTokensOf } from '../../infer
 import type { QueueEvent } from '../../queue/queue.ts'
 import type { RequestMetrics } from './request-metrics.ts'
 
-/** Counts one request into the metrics while its log passes by, each entry once, whoever reads it and how often. */
+/** Records one request in the metrics as its log is read: each entry once, however often it is read. */
 export class RequestMeter {
   readonly #metrics: RequestMetrics
   readonly #request: GenerationRequest
@@ -20,7 +20,7 @@ export class RequestMeter {
     this.#metrics = metrics
   }
 
-  /** Of the last entry that was counted; 0 for none. */
+  /** Ordinal of the last counted entry; 0 if none. */
   get ordinal(): number {
     return this.#ordinal
   }
@@ -30,8 +30,8 @@ export class RequestMeter {
   }
 
   /**
-   * @param nowMs  Unix milliseconds at which the entries came; null if they are not read as they come, and tell nothing
-   *   of times
+   * @param nowMs  time at which the entries arrived, in Unix milliseconds; null if they are read later, so that
+   *   latencies are unknown
    */
   pass(entries: readonly QueueEvent[], nowMs: number | null): void {
     const tokens = new Map<number, number>()
@@ -63,7 +63,7 @@ export class RequestMeter {
     this.#metrics.firstToken(afterMs)
   }
 
-  /** Of tokens that come together, each is said to have taken its share. */
+  /** Tokens that arrive together share the time since the previous one equally. */
   #observeTimings(tokens: ReadonlyMap<number, number>, nowMs: number): void {
     for (const [choice, count] of tokens) {
       const lastMs = this.#lastTokenAtMs.get(choice)

@@ -2,19 +2,19 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import { ERROR_CODES, type ErrorCode } from '../../inference/contract/errors.ts'
 import type { Timings } from '../../inference/contract/events.ts'
 
-/** How a choice ended; vLLM's words. */
+/** How a choice ended, with vLLM's names. */
 export type FinishedReason = 'stop' | 'length' | 'abort' | 'error'
 
 const FINISHED_REASONS: readonly FinishedReason[] = ['stop', 'length', 'abort', 'error']
 
-/** vLLM's bounds, so that its dashboards read ours; those of a token begin lower, our steps are short. */
+/** vLLM's buckets, so that its dashboards work; those for tokens start lower, as steps of small models are short. */
 const FIRST_TOKEN_SECONDS = [
   0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 640, 2560
 ]
 const TOKEN_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80]
 const REQUEST_SECONDS = [0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680]
 
-/** What requests got and how long it took them. Names are vLLM's where it has the measure. */
+/** Tokens, outcomes and latencies of requests. Names are vLLM's where it has the metric. */
 export class RequestMetrics {
   readonly #model: { readonly model_name: string }
   readonly #promptTokens: Counter<'model_name'>
@@ -38,39 +38,47 @@ export class RequestMetrics {
     this.#model = { model_name: modelName }
     this.#promptTokens = counter(
       'vllm:prompt_tokens_total',
-      'Prompt tokens of requests that have begun to answer, reused prefixes included.'
+      'Prompt tokens of requests that have generated a token, cached prefixes included.'
     )
     this.#generationTokens = counter('vllm:generation_tokens_total', 'Generated tokens.')
     this.#success = new Counter({
       name: 'vllm:request_success_total',
-      help: 'Choices that have ended, by how they ended.',
+      help: 'Choices that have ended, by reason.',
       labelNames: ['model_name', 'finished_reason'],
       registers
     })
     this.#failures = new Counter({
       name: 'everstream_request_failures_total',
-      help: 'Admitted requests that ended in an error, by its code.',
+      help: 'Admitted requests that failed, by error code.',
       labelNames: ['model_name', 'code'],
       registers
     })
-    this.#resumes = counter('everstream_stream_resumes_total', 'Streams that were taken up again behind a token that had been read.')
+    this.#resumes = counter('everstream_stream_resumes_total', 'Streams that a client resumed after an event.')
     this.#readers = new Gauge({
       name: 'everstream_streams_open',
-      help: 'Readers of requests, streaming or waiting.',
+      help: 'Clients that are reading a request, streaming or not.',
       labelNames,
       registers
     })
-    this.#firstToken = seconds('vllm:time_to_first_token_seconds', 'From the arrival of a request to its first token.', FIRST_TOKEN_SECONDS)
+    this.#firstToken = seconds(
+      'vllm:time_to_first_token_seconds',
+      'Time from the arrival of a request to its first token.',
+      FIRST_TOKEN_SECONDS
+    )
     this.#interToken = seconds(
       'vllm:inter_token_latency_seconds',
-      'Between two tokens of a choice, as their reader gets them.',
+      'Time between two tokens of a choice, as sent to the client.',
       TOKEN_SECONDS
     )
-    this.#whole = seconds('vllm:e2e_request_latency_seconds', 'From the arrival of a request to its end.', REQUEST_SECONDS)
-    this.#queue = seconds('vllm:request_queue_time_seconds', 'Time that a request waited.', REQUEST_SECONDS)
-    this.#prefill = seconds('vllm:request_prefill_time_seconds', 'From the first step of a request to its first token.', REQUEST_SECONDS)
-    this.#decode = seconds('vllm:request_decode_time_seconds', 'From the first token of a request to its end.', REQUEST_SECONDS)
-    this.#beginAtZero()
+    this.#whole = seconds('vllm:e2e_request_latency_seconds', 'Time from the arrival of a request to its end.', REQUEST_SECONDS)
+    this.#queue = seconds('vllm:request_queue_time_seconds', 'Time that a request waited for a worker.', REQUEST_SECONDS)
+    this.#prefill = seconds(
+      'vllm:request_prefill_time_seconds',
+      'Time from the first step of a request to its first token.',
+      REQUEST_SECONDS
+    )
+    this.#decode = seconds('vllm:request_decode_time_seconds', 'Time from the first token of a request to its end.', REQUEST_SECONDS)
+    this.#initialize()
   }
 
   readPrompt(tokens: number): void {
@@ -112,8 +120,8 @@ export class RequestMetrics {
     this.#readers.inc(this.#model, change)
   }
 
-  /** A counter that has never been seen cannot be seen to rise. */
-  #beginAtZero(): void {
+  /** Exposes every series from the start, so that its first increase is visible to `rate()`. */
+  #initialize(): void {
     for (const counter of [this.#promptTokens, this.#generationTokens, this.#resumes, this.#readers]) counter.inc(this.#model, 0)
     for (const histogram of [this.#firstToken, this.#interToken, this.#whole, this.#queue, this.#prefill, this.#decode])
       histogram.zero(this.#model)

@@ -8,11 +8,11 @@ import type { Answer, Operation } from './operation.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
-/** Whatever is asked for, it may be refused so. */
+/** Errors that every operation can return. */
 const ANY_ERRORS: readonly ErrorCode[] = ['invalid_request', 'invalid_api_key', 'forbidden', 'unavailable']
 const BODY_ERRORS: readonly ErrorCode[] = ['body_too_large']
 
-/** OpenAPI 3.1 of the operations, of the very schemas that parse their bodies. */
+/** Builds the OpenAPI 3.1 document from the operations and the schemas that parse their bodies. */
 export function openApiDocument(operations: readonly Operation[]): Json {
   const components = new Map<string, Json>()
   const paths: Record<string, Record<string, Json>> = {}
@@ -25,8 +25,7 @@ export function openApiDocument(operations: readonly Operation[]): Json {
     info: {
       title: 'everstream',
       version: '1',
-      description:
-        'Text generation with the API of OpenAI. Names of fields that OpenAI lacks are those of vLLM. A stream that breaks can be taken up again.'
+      description: 'Text generation with the OpenAI API. Additional fields are named as in vLLM. Interrupted streams can be resumed.'
     },
     security: [{ key: [] }, {}],
     paths,
@@ -84,7 +83,7 @@ function errorResponses(codes: readonly ErrorCode[], components: Map<string, Jso
   )
 }
 
-/** Schemas with a name become components, wherever they stand. */
+/** Named schemas become components, at any depth. */
 function toSchema(schema: z.ZodType, io: 'input' | 'output', components: Map<string, Json>): Json {
   const {
     $schema: _,

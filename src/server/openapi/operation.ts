@@ -1,29 +1,29 @@
 import type { z } from 'zod'
 import type { ErrorCode } from '../../inference/contract/errors.ts'
 
-/** One thing that the server can be asked for. */
+/** One operation of the API. */
 export interface Operation {
-  /** As the route is declared: `/v1/streams/:id`. */
   readonly method: 'GET' | 'POST' | 'DELETE'
+  /** As the route declares it: `/v1/streams/:id`. */
   readonly url: string
   readonly tag: string
   readonly summary: string
   readonly body?: z.ZodType
   readonly query?: z.ZodObject
-  /** Request headers that mean something, with what they do. */
+  /** Request headers with their descriptions. */
   readonly headers?: Readonly<Record<string, string>>
-  /** Good answers by status. */
+  /** Success responses by status. */
   readonly answers: Readonly<Record<number, Answer>>
-  /** Errors of this operation beside those that any may end in. */
+  /** Errors of this operation in addition to those of every operation. */
   readonly errors?: readonly ErrorCode[]
 }
 
 export interface Answer {
   readonly description: string
-  /** Of a JSON answer. */
+  /** Schema of a JSON response. */
   readonly json?: z.ZodType
-  /** Of each event of a stream of them. */
+  /** Schema of each event of an event stream. */
   readonly events?: z.ZodType
-  /** The type of an answer that is neither. */
+  /** Content type of any other response. */
   readonly otherType?: string
 }

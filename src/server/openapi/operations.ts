@@ -11,14 +11,14 @@ import { DetokenizedSchema, RenderedSchema, TokenizedSchema, TokenizerInfoSchema
 import { StreamStateSchema } from '../../routes/wire/stream/stream-state.ts'
 import type { Operation } from './operation.ts'
 
-const TERMS = {
-  'idempotency-key': 'A request with the key and body of an earlier one is answered with that one.',
-  'x-resumable': '`true`: the request outlives its connection for a while, and can be taken up with GET /v1/streams/{id}.',
-  'x-request-timeout-ms': 'The request fails with a 504 when it has not ended by then.'
+const GENERATION_HEADERS = {
+  'idempotency-key': 'Makes the request idempotent: a repeated request with the same key and body returns the result of the first one.',
+  'x-resumable': 'If `true`, the request continues for a limited time after a disconnect and can be resumed with GET /v1/streams/{id}.',
+  'x-request-timeout-ms': 'Time limit in milliseconds; a request that exceeds it fails with 504.'
 }
 const GENERATION = {
   method: 'POST',
-  headers: TERMS,
+  headers: GENERATION_HEADERS,
   errors: [
     'model_not_found',
     'context_overflow',
@@ -30,19 +30,19 @@ const GENERATION = {
     'engine_failure'
   ]
 } as const satisfies Partial<Operation>
-const IN_BACKGROUND = { description: 'With `background` and without `stream`: where it stands.', json: StreamStateSchema }
+const IN_BACKGROUND = { description: 'The status of the request, for `background` without `stream`.', json: StreamStateSchema }
 const TEXT = ['model_not_found', 'context_overflow'] as const
 
-/** All that the server can be asked for. A test holds it to the routes that are declared. */
+/** All operations of the API. A test compares them with the declared routes. */
 export const OPERATIONS: readonly Operation[] = [
   {
     ...GENERATION,
     url: '/v1/completions',
     tag: 'Generation',
-    summary: 'Goes on with prompts.',
+    summary: 'Create a completion.',
     body: CompletionBody,
     answers: {
-      200: { description: 'The completion, or with `stream` its chunks.', json: CompletionSchema, events: CompletionSchema },
+      200: { description: 'The completion, or its chunks if `stream` is set.', json: CompletionSchema, events: CompletionSchema },
       202: IN_BACKGROUND
     }
   },
@@ -50,18 +50,22 @@ export const OPERATIONS: readonly Operation[] = [
     method: 'GET',
     url: '/v1/completions',
     tag: 'Generation',
-    summary: 'Opens a WebSocket, on which many requests are made and followed at once.',
-    answers: { 101: { description: 'The socket is open.' }, 405: { description: 'The request asked for no upgrade to a WebSocket.' } },
+    summary: 'Open a WebSocket for many concurrent requests.',
+    answers: { 101: { description: 'The WebSocket is open.' }, 405: { description: 'The request is not a WebSocket upgrade.' } },
     errors: ['forbidden']
   },
   {
     ...GENERATION,
     url: '/v1/chat/completions',
     tag: 'Generation',
-    summary: 'Says the next message of a conversation.',
+    summary: 'Create a chat completion.',
     body: ChatBody,
     answers: {
-      200: { description: 'The message, or with `stream` its chunks.', json: ChatCompletionSchema, events: ChatCompletionChunkSchema },
+      200: {
+        description: 'The chat completion, or its chunks if `stream` is set.',
+        json: ChatCompletionSchema,
+        events: ChatCompletionChunkSchema
+      },
       202: IN_BACKGROUND
     }
   },
@@ -69,16 +73,16 @@ export const OPERATIONS: readonly Operation[] = [
     method: 'GET',
     url: '/v1/streams/:id',
     tag: 'Streams',
-    summary: 'Takes a request up again, behind any of its events.',
+    summary: 'Resume a request after any of its events.',
     query: StreamQuery,
-    headers: { 'last-event-id': 'The number of the last event that was read; `starting_after` goes before it.' },
+    headers: { 'last-event-id': 'Id of the last event that the client received; `starting_after` takes precedence.' },
     answers: {
       200: {
-        description: 'The events that follow, or with `stream=false` the answer so far.',
+        description: 'The following events, or the result so far if `stream=false`.',
         json: StreamSchema,
         events: CompletionSchema
       },
-      204: { description: 'There is nothing more.' }
+      204: { description: 'There are no more events.' }
     },
     errors: ['not_found', 'stream_lost']
   },
@@ -86,22 +90,22 @@ export const OPERATIONS: readonly Operation[] = [
     method: 'DELETE',
     url: '/v1/streams/:id',
     tag: 'Streams',
-    summary: 'Cancels a request.',
-    answers: { 200: { description: 'The answer so far.', json: StreamSchema } },
+    summary: 'Cancel a request.',
+    answers: { 200: { description: 'The result so far.', json: StreamSchema } },
     errors: ['not_found']
   },
   {
     method: 'GET',
     url: '/v1/models',
     tag: 'Models',
-    summary: 'Lists the model of this server.',
-    answers: { 200: { description: 'A list of one.', json: ModelListSchema } }
+    summary: 'List the models.',
+    answers: { 200: { description: 'A list of the one model that is served.', json: ModelListSchema } }
   },
   {
     method: 'GET',
     url: '/v1/models/*',
     tag: 'Models',
-    summary: 'Describes the model of this server.',
+    summary: 'Retrieve the model.',
     answers: { 200: { description: 'The model.', json: ModelSchema } },
     errors: ['model_not_found']
   },
@@ -109,78 +113,84 @@ export const OPERATIONS: readonly Operation[] = [
     method: 'POST',
     url: '/v1/completions/render',
     tag: 'Tokens',
-    summary: 'Tells what the model would be prompted with.',
+    summary: 'Render the prompt without generating.',
     body: CompletionBody,
-    answers: { 200: { description: 'Prompts as token ids, and their text.', json: RenderedSchema } },
+    answers: { 200: { description: 'The prompts as token ids and as text.', json: RenderedSchema } },
     errors: TEXT
   },
   {
     method: 'POST',
     url: '/v1/chat/completions/render',
     tag: 'Tokens',
-    summary: 'Tells what the model would be prompted with.',
+    summary: 'Render the prompt of a conversation without generating.',
     body: ChatBody,
-    answers: { 200: { description: 'The conversation as token ids, and their text.', json: RenderedSchema } },
+    answers: { 200: { description: 'The prompt as token ids and as text.', json: RenderedSchema } },
     errors: TEXT
   },
   {
     method: 'POST',
     url: '/tokenize',
     tag: 'Tokens',
-    summary: 'Turns a text or a conversation into token ids.',
+    summary: 'Tokenize a text or a conversation.',
     body: TokenizeBody,
-    answers: { 200: { description: 'Token ids.', json: TokenizedSchema } },
+    answers: { 200: { description: 'The token ids.', json: TokenizedSchema } },
     errors: ['model_not_found']
   },
   {
     method: 'POST',
     url: '/detokenize',
     tag: 'Tokens',
-    summary: 'Turns token ids into text.',
+    summary: 'Convert token ids to text.',
     body: DetokenizeBody,
-    answers: { 200: { description: 'A text.', json: DetokenizedSchema } },
+    answers: { 200: { description: 'The text.', json: DetokenizedSchema } },
     errors: ['model_not_found']
   },
   {
     method: 'GET',
     url: '/tokenizer_info',
     tag: 'Tokens',
-    summary: 'Describes the tokenizer.',
-    answers: { 200: { description: 'Its special tokens and its template.', json: TokenizerInfoSchema } }
+    summary: 'Retrieve information about the tokenizer.',
+    answers: { 200: { description: 'Special tokens and chat template.', json: TokenizerInfoSchema } }
   },
   {
     method: 'GET',
     url: '/health',
     tag: 'Operation',
-    summary: 'Says whether a worker makes progress. Needs no key.',
-    answers: { 200: { description: 'One does.', json: StatusSchema }, 503: { description: 'None does.', json: StatusSchema } }
+    summary: 'Check liveness. Requires no API key.',
+    answers: {
+      200: { description: 'A worker is making progress.', json: StatusSchema },
+      503: { description: 'No worker is making progress.', json: StatusSchema }
+    }
   },
   {
     method: 'GET',
     url: '/ready',
     tag: 'Operation',
-    summary: 'Says whether new work is taken. Needs no key.',
-    answers: { 200: { description: 'It is.', json: StatusSchema }, 503: { description: 'It is not.', json: StatusSchema } }
+    summary: 'Check readiness. Requires no API key.',
+    answers: {
+      200: { description: 'The server accepts new requests.', json: StatusSchema },
+      503: { description: 'The server does not accept new requests.', json: StatusSchema }
+    }
   },
   {
     method: 'GET',
     url: '/metrics',
     tag: 'Operation',
-    summary: 'Figures for Prometheus.',
-    answers: { 200: { description: 'Its text format.', otherType: 'text/plain' } }
+    summary: 'Retrieve metrics for Prometheus.',
+    answers: { 200: { description: 'Metrics in the text format of Prometheus.', otherType: 'text/plain' } }
   },
   {
     method: 'GET',
     url: '/openapi.json',
     tag: 'Operation',
-    summary: 'This document.',
-    answers: { 200: { description: 'OpenAPI 3.1.', otherType: 'application/json' } }
+    summary: 'Retrieve this document.',
+    answers: { 200: { description: 'An OpenAPI 3.1 document.', otherType: 'application/json' } }
   },
   {
     method: 'GET',
     url: '/docs',
     tag: 'Operation',
-    summary: 'This document as a page.',
-    answers: { 200: { description: 'A page.', otherType: 'text/html' } }
+    summary: 'Show this document as a web page.',
+    answers: { 200: { description: 'An HTML page.', otherType: 'text/html' } }
   }
 ]

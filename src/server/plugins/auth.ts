@@ -4,22 +4,20 @@ import { ServiceError } from '../../inference/contract/errors.ts'
 import { PROBE_URLS } from '../../routes/health/route.ts'
 
 export interface Auth {
-  /**
-   * A name for whoever holds the request's key that does not reveal the key; the same for all where the server is open.
-   */
+  /** Identifies the API key of a request without revealing it; empty if the server has no keys. */
   callerOf(request: FastifyRequest): string
 }
 
 /**
- * Guards every route of `app`, present and future, unknown URLs included. Without keys the server is open.
- * Keys are kept as SHA-256 only and compared in constant time, all of them each time.
+ * Requires a key for every route of `app`, unknown URLs included; without keys there is no authentication. Only SHA-256
+ * digests of the keys are kept, and all of them are compared in constant time.
  */
 export function requireApiKey(app: FastifyInstance, keys: readonly string[]): Auth {
   const digests = keys.map(sha256)
   const callers = new WeakMap<FastifyRequest, string>()
   if (digests.length > 0) {
     app.addHook('onRequest', async request => {
-      // What the router matched, never what the client wrote.
+      // The route that matched, not the URL that the client sent.
       if (PROBE_URLS.has(request.routeOptions.url ?? '')) return
       callers.set(request, authenticate(request.headers.authorization, digests))
     })

@@ -1,11 +1,26 @@
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply } from 'fastify'
+import { ServiceError } from '../../inference/contract/errors.ts'
 import { answerRaw } from './limits.ts'
 
+const SHUTTING_DOWN = 'The server is shutting down. Please try again.'
+
 /**
- * Node waits for every connection when a server closes, and for one on which nothing was ever asked as for a busy one.
- * Here the server waits for answers only: it closes at once what asks for nothing or has not asked in full, and
- * everything else behind its last answer. The WebSocket route closes its own.
+ * While the server drains it rejects new work, before the body is read. Running requests continue and can be read,
+ * resumed and cancelled.
+ */
+export function refuseWhileDraining(app: FastifyInstance, isDraining: () => boolean): void {
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.method !== 'POST' || !isDraining()) return
+    reply.header('connection', 'close')
+    throw new ServiceError('unavailable', SHUTTING_DOWN)
+  })
+}
+
+/**
+ * A closing Node server waits for every connection, also for one on which no request was ever sent. This one waits only
+ * for responses: connections without a complete request are closed at once, the others after their last response. The
+ * WebSocket route closes its own connections.
  */
 export function closeConnections(app: FastifyInstance): void {
   const unanswered = new Map<Socket, Set<FastifyReply>>()
@@ -15,7 +30,7 @@ export function closeConnections(app: FastifyInstance): void {
     const [next] = replies
     if (next === undefined) socket.destroySoon()
     else if (!next.request.raw.complete && !next.raw.headersSent && !next.request.ws) {
-      answerRaw(socket, '503 Service Unavailable', 'The server is shutting down. Please try again.')
+      answerRaw(socket, '503 Service Unavailable', SHUTTING_DOWN)
     }
   }
 
@@ -34,7 +49,7 @@ export function closeConnections(app: FastifyInstance): void {
   })
   app.addHook('preClose', async () => {
     isClosing = true
-    // Node's own, which closing calls, takes an answer for over that is not flushed yet, and cuts it off.
+    // Node calls this on close; its version treats a response that is not flushed yet as finished and cuts it off.
     app.server.closeIdleConnections = () => {}
     for (const [socket, replies] of unanswered) closeIfIdle(socket, replies)
   })

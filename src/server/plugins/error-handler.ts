@@ -2,11 +2,9 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { ServiceError } from '../../inference/contract/errors.ts'
 import { LIMITS } from '../../inference/contract/limits.ts'
 import { errorBody, INTERNAL_ERROR, sendFailure } from '../../routes/wire/errors/error-body.ts'
+import { errorCode } from '../error-facts.ts'
 
-/**
- * Turns everything that is thrown into OpenAI's envelope. What is not meant for the client is logged, and said only as
- * "an error".
- */
+/** Turns every error into OpenAI's error object. Unexpected errors are logged; the client gets a generic message. */
 export function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler(answerError)
 }
@@ -21,13 +19,12 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   if (isFastifyError(error) && error.statusCode !== undefined && error.statusCode < 500) {
     return reply.code(error.statusCode).send(errorBody('The request is not valid.', 'invalid_request_error', null))
   }
-  request.log.error({ err: error }, 'bug')
-  // Nobody knows what a bug does when it is repeated, and clients repeat a 500 by themselves unless they are told not
-  // to.
+  request.log.error({ err: error }, 'unhandled error')
+  // Clients retry a 500 automatically unless this header forbids it, and the effect of repeating a bug is unknown.
   return reply.code(500).header('x-should-retry', 'false').send(INTERNAL_ERROR)
 }
 
-/** Fastify's own refusals. Its messages are not passed on: those of the JSON parser may quote the body. */
+/** Errors of Fastify itself. Its messages are not passed on: those of the JSON parser may quote the body. */
 const FASTIFY_ERRORS: Readonly<Record<string, (reply: FastifyReply) => FastifyReply>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: reply =>
     sendFailure(reply, {
@@ -59,5 +56,5 @@ function badJson(reply: FastifyReply): FastifyReply {
 }
 
 function isFastifyError(error: unknown): error is FastifyError {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+  return errorCode(error) !== null
 }

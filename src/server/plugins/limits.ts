@@ -8,15 +8,12 @@ import { jsonFault } from '../../routes/wire/json/json-bounds.ts'
 
 const SECOND_MS = 1000
 
-/**
- * Node's own bounds are loose (a slow body may take 300 s). Streams are not bounded by these: they end where the answer
- * ends.
- */
+/** Stricter than the defaults of Node, which allow a slow body 300 s. They do not limit the duration of a response. */
 export const HTTP_LIMITS = {
   bodyLimit: LIMITS.bodyBytes,
-  /** The whole request, body included, has to be there by then. */
+  /** For the whole request, body included. */
   requestTimeout: 30 * SECOND_MS,
-  /** Longer than the idle time of usual proxies, so that they close first. */
+  /** Longer than the idle timeout of common proxies, so that the proxy closes first. */
   keepAliveTimeout: 75 * SECOND_MS,
   maxRequestsPerSocket: 10_000,
   http: {
@@ -27,12 +24,25 @@ export const HTTP_LIMITS = {
 } as const satisfies FastifyHttpOptions<Server>
 
 const MAX_CONNECTIONS = 10_000
-/** A client that was told why its connection ends can read that for so long. */
+/** Time for a client to read the error response before its connection is closed. */
 const LAST_BYTES_MS = SECOND_MS
 
-/** What the options above cannot say: JSON only, of bounded depth, not compressed, and not from everybody at once. */
+/** Limits the connections of all listeners together, which Node's `maxConnections` counts for each. */
+export function limitConnections(server: Server, max = MAX_CONNECTIONS): void {
+  const open = new Set<Socket>()
+  server.prependListener('connection', socket => {
+    if (open.has(socket)) return
+    if (open.size >= max) {
+      socket.destroy()
+      return
+    }
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  })
+}
+
+/** Limits that `HTTP_LIMITS` cannot express: JSON bodies only, of bounded depth, uncompressed. */
 export function limitRequests(app: FastifyInstance): void {
-  app.server.maxConnections = MAX_CONNECTIONS
   app.removeContentTypeParser('text/plain')
   const parseJson = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
@@ -42,7 +52,7 @@ export function limitRequests(app: FastifyInstance): void {
   })
   app.addHook('onRequest', async (request, reply) => {
     const { headers } = request.raw
-    // Many clients name a content type with each request: nothing has none, and is not parsed.
+    // Many clients send a content type with every request: an empty body has none and must not be parsed.
     if (headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0) delete headers['content-type']
     const encoding = request.headers['content-encoding'] ?? 'identity'
     if (encoding === 'identity') return
@@ -52,7 +62,7 @@ export function limitRequests(app: FastifyInstance): void {
   })
 }
 
-/** Answers to what never became a request: Node's parser gave up on the bytes. */
+/** Answers input that Node's HTTP parser rejected. */
 export function answerBrokenRequest(error: Error & { readonly code?: string }, socket: Socket): void {
   if (socket.destroyed || !socket.writable || error.code === 'ECONNRESET') {
     socket.destroy(error)
@@ -62,7 +72,7 @@ export function answerBrokenRequest(error: Error & { readonly code?: string }, s
   answerRaw(socket, status, message)
 }
 
-/** Answers past Node's HTTP, and closes the connection, even where the client does not. */
+/** Writes a response directly to the socket, and closes the connection even if the client does not. */
 export function answerRaw(socket: Socket, status: string, message: string): void {
   const body = JSON.stringify(errorBody(message, 'invalid_request_error', null))
   const timer = setTimeout(() => socket.destroy(), LAST_BYTES_MS).unref()

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { errorBody } from '../../routes/wire/errors/error-body.ts'
 
-/** Answers for URLs that nobody declared, 404, and for methods that nobody declared for a URL, 405. */
+/** Answers 404 for undeclared URLs, and 405 for undeclared methods of declared URLs. */
 export function answerUnknownUrls(app: FastifyInstance): void {
   const methodsByUrl = new Map<string, Set<string>>()
   app.addHook('onRoute', ({ url, method, wsHandler }) => {
@@ -14,7 +14,7 @@ export function answerUnknownUrls(app: FastifyInstance): void {
   app.setNotFoundHandler((request, reply) => {
     const [path = ''] = request.url.split('?', 1)
     const allowed = [...methodsByUrl].filter(([url]) => matches(url, path.replace(/(?<=.)\/$/, ''))).flatMap(([, methods]) => [...methods])
-    // With a method that is declared, the route itself knows no such thing.
+    // A declared method means that the route itself did not find the resource.
     if (allowed.length === 0 || allowed.includes(request.method)) {
       return reply.code(404).send(errorBody(`Invalid URL (${request.method} ${path.slice(0, 256)})`, 'invalid_request_error', 'not_found'))
     }
@@ -26,7 +26,7 @@ export function answerUnknownUrls(app: FastifyInstance): void {
   })
 }
 
-/** Whether a declared URL (`/v1/models/*`, `/v1/x/:id`) can be that path. */
+/** Whether a declared URL (`/v1/models/*`, `/v1/x/:id`) matches the path. */
 function matches(url: string, path: string): boolean {
   const declared = url.split('/')
   const given = path.split('/')

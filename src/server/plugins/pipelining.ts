@@ -2,67 +2,69 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 /**
- * Requests that may wait on one connection before it is read no further. Node parses all that one read of up to 64 KiB
- * brought.
+ * Waiting requests on one connection above which reading from it pauses. It can be exceeded: Node parses all requests
+ * in one read of up to 64 KiB.
  */
 const MAX_WAITING_PER_CONNECTION = 16
-/** Requests that may wait on all connections together, some 5 KB each: a connection that would exceed it is closed. */
+/**
+ * Waiting requests on all connections together, about 5 KB each: a connection that would exceed the limit is closed.
+ */
 const MAX_WAITING = 10_000
 
-interface Line {
+interface Pipeline {
   isAnswering: boolean
   readonly waiting: (() => void)[]
 }
 
 /**
- * Requests that a client sends without waiting for answers (pipelining) are begun one after the other, each behind the
- * answer before it: for a client that does not read no more than one answer is made, and between two the event loop
- * serves others.
+ * Starts pipelined requests of a connection one after the other, each after the previous response has ended. For a
+ * client that does not read, at most one response is produced, and between two responses the event loop serves other
+ * clients.
  */
 export function answerInTurn(server: Server, maxWaiting = MAX_WAITING): void {
-  const lines = new WeakMap<Socket, Line>()
+  const pipelines = new WeakMap<Socket, Pipeline>()
   const handlers = server.listeners('request')
-  let waitingEverywhere = 0
+  let waitingTotal = 0
 
-  function openLine(socket: Socket): Line {
-    const line: Line = { isAnswering: false, waiting: [] }
-    lines.set(socket, line)
-    // Node resumes a socket for reasons of its own.
+  function openPipeline(socket: Socket): Pipeline {
+    const pipeline: Pipeline = { isAnswering: false, waiting: [] }
+    pipelines.set(socket, pipeline)
+    // Node itself resumes sockets, too.
     socket.on('resume', () => {
-      if (line.waiting.length > MAX_WAITING_PER_CONNECTION) socket.pause()
+      if (pipeline.waiting.length > MAX_WAITING_PER_CONNECTION) socket.pause()
     })
     socket.once('close', () => {
-      waitingEverywhere -= line.waiting.length
-      line.waiting.length = 0
+      waitingTotal -= pipeline.waiting.length
+      pipeline.waiting.length = 0
     })
-    return line
+    return pipeline
   }
 
-  function begin(request: IncomingMessage, response: ServerResponse, line: Line): void {
-    line.isAnswering = true
-    response.once('close', () => setImmediate(beginNext, request.socket, line))
+  function begin(request: IncomingMessage, response: ServerResponse, pipeline: Pipeline): void {
+    pipeline.isAnswering = true
+    response.once('close', () => setImmediate(beginNext, request.socket, pipeline))
     for (const handle of handlers) Reflect.apply(handle, server, [request, response])
   }
 
-  function beginNext(socket: Socket, line: Line): void {
-    line.isAnswering = false
-    const next = line.waiting.shift()
+  function beginNext(socket: Socket, pipeline: Pipeline): void {
+    pipeline.isAnswering = false
+    const next = pipeline.waiting.shift()
     if (next === undefined) return
-    waitingEverywhere -= 1
-    if (line.waiting.length === MAX_WAITING_PER_CONNECTION) socket.resume()
+    waitingTotal -= 1
+    if (pipeline.waiting.length === MAX_WAITING_PER_CONNECTION) socket.resume()
     next()
   }
 
   server.removeAllListeners('request')
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request
-    const line = lines.get(socket) ?? openLine(socket)
-    if (!line.isAnswering) begin(request, response, line)
-    else if (waitingEverywhere >= maxWaiting || socket.destroyed) socket.destroy()
+    const pipeline = pipelines.get(socket) ?? openPipeline(socket)
+    if (!pipeline.isAnswering) begin(request, response, pipeline)
+    else if (waitingTotal >= maxWaiting || socket.destroyed) socket.destroy()
     else {
-      line.waiting.push(() => begin(request, response, line))
-      waitingEverywhere += 1
-      if (line.waiting.length > MAX_WAITING_PER_CONNECTION) socket.pause()
+      pipeline.waiting.push(() => begin(request, response, pipeline))
+      waitingTotal += 1
+      if (pipeline.waiting.length > MAX_WAITING_PER_CONNECTION) socket.pause()
     }
   })
 }

@@ -1,19 +1,21 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { PROBE_URLS } from '../../routes/health/route.ts'
 import { CLIENT_REQUEST_ID } from '../../routes/wire/request/generation-route.ts'
 import type { AccessLog, RequestFacts } from '../../routes/wire/request/request-stats.ts'
-import { answerStatus, CLIENT_GONE } from '../answer-status.ts'
+
+/** Nginx's status for a client that closed the connection before the response; never sent. */
+const CLIENT_GONE = 499
 
 /**
- * One line for each request when its answer is over, however it ends: written, streamed, broken or left; probes at
- * debug. It says who, what and how long; never a prompt, an answer, a key or a query.
+ * Logs one line for each request when its response has ended, completed or aborted; probes at debug. The line never
+ * contains a prompt, generated text, a key or a query string.
  */
 export function logRequests(app: FastifyInstance, clock: () => number): AccessLog {
   const facts = new WeakMap<FastifyRequest, () => RequestFacts>()
   app.addHook('onRequest', async (request, reply) => {
     const startedAtMs = clock()
     reply.raw.once('close', () => {
-      const status = answerStatus(reply)
+      const status = finalStatus(reply)
       const line = {
         method: request.method,
         route: request.routeOptions.url ?? null,
@@ -29,7 +31,12 @@ export function logRequests(app: FastifyInstance, clock: () => number): AccessLo
   return { attach: (request, read) => void facts.set(request, read) }
 }
 
-/** Who leaves a plain request cancels it: the queue says so only after nobody reads any more. */
+/** The status of a response that has ended. */
+export function finalStatus({ raw }: FastifyReply): number {
+  return raw.writableEnded ? raw.statusCode : CLIENT_GONE
+}
+
+/** A disconnect cancels a plain request; the queue reports that only after the last reader is gone. */
 function outcomeAt(status: number, facts: RequestFacts | undefined): RequestFacts | undefined {
   if (facts === undefined || facts.outcome !== null || facts.onDisconnect !== 'cancel' || status !== CLIENT_GONE) return facts
   return { ...facts, outcome: 'cancelled' }

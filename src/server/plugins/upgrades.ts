@@ -5,18 +5,18 @@ import type { FastifyInstance } from 'fastify'
 import { asksForSocket } from '../../routes/socket/handshake.ts'
 import { answerRaw } from './limits.ts'
 
-/** Node keeps no more header lines of a request: one with so many may miss some. */
+/** Node drops header lines beyond this number. */
 const MAX_HEADER_LINES = 1000
 
 /**
- * Upgrades to anything but a WebSocket are ignored (RFC 9110, section 7.8): Java's HTTP client asks for `h2c` with each
+ * Ignores upgrades to anything but a WebSocket (RFC 9110, section 7.8): Java's HTTP client requests `h2c` with every
  * request.
  *
- * Node's parser stops behind a request with `Upgrade` and drops what stands behind it in the same chunk, even where
- * `shouldUpgradeCallback` declines. Such a request is therefore taken as an upgrade, and given back to the server
+ * Node's parser stops after a request with `Upgrade` and drops the bytes after it in the same chunk, even if
+ * `shouldUpgradeCallback` declines. Such a request is therefore accepted as an upgrade, and passed to the server again
  * without its `Upgrade` header.
  *
- * @returns emits `upgrade` for requests that ask for a WebSocket; it never listens on a port
+ * @returns a server that emits `upgrade` for WebSocket requests; it never listens on a port
  */
 export function routeUpgrades(app: FastifyInstance): Server {
   const sockets = new Server()
@@ -28,7 +28,7 @@ export function routeUpgrades(app: FastifyInstance): Server {
         answerRaw(request.socket, '431 Request Header Fields Too Large', 'The request has too many headers.')
       } else if (asksForSocket(request)) {
         handedOver.add(request)
-        request.headers.upgrade = 'websocket' // alone: `ws` takes no list
+        request.headers.upgrade = 'websocket' // `ws` does not accept a list
         sockets.emit('upgrade', request, socket, head)
       } else {
         socket.unshift(Buffer.concat([withoutUpgrade(request), head]))
@@ -37,9 +37,9 @@ export function routeUpgrades(app: FastifyInstance): Server {
     })
   })
   app.server.on('connect', ({ socket }: IncomingMessage) => {
-    whenAnswered(socket, () => answerRaw(socket, '405 Method Not Allowed', 'Not allowed to CONNECT: this server is no proxy.'))
+    whenAnswered(socket, () => answerRaw(socket, '405 Method Not Allowed', 'CONNECT is not allowed: this server is not a proxy.'))
   })
-  // Node no longer manages the connection of an upgrade, and one that succeeds leaves its HTTP answer unfinished.
+  // Node no longer manages the connection of an upgrade; a successful upgrade never finishes its HTTP response.
   app.addHook('onRequest', async ({ raw }, reply) => {
     if (!handedOver.has(raw)) return
     reply.header('connection', 'close')
@@ -48,14 +48,14 @@ export function routeUpgrades(app: FastifyInstance): Server {
   return sockets
 }
 
-/** Calls `proceed` once all earlier requests of the connection are answered, and never when it breaks before. */
+/** Calls `proceed` once all earlier requests of the connection are answered; never if the connection breaks before. */
 function whenAnswered(socket: Socket, proceed: () => void): void {
   const unanswered = unansweredOn(socket)
   if (unanswered === null) {
     if (!socket.destroyed && socket.writable) proceed()
     return
   }
-  // Node has taken its own listeners away.
+  // Node has removed its own listeners.
   const destroy = () => socket.destroy()
   const onDrain = () => unanswered.emit('drain')
   const keepUnread = () => {}
@@ -67,12 +67,12 @@ function whenAnswered(socket: Socket, proceed: () => void): void {
   })
 }
 
-/** Node marks a socket with the response that is being written to it. */
+/** Node stores the response that is being written in an internal property of its socket. */
 function unansweredOn(socket: Socket): ServerResponse | null {
   return '_httpMessage' in socket && socket._httpMessage instanceof ServerResponse ? socket._httpMessage : null
 }
 
-/** The head of a request as it came, but for `Upgrade`. */
+/** The head of a request as received, without `Upgrade`. */
 function withoutUpgrade({ method = '', url = '', httpVersion, rawHeaders }: IncomingMessage): Buffer {
   const lines = [`${method} ${url} HTTP/${httpVersion}`]
   for (let at = 0; at < rawHeaders.length; at += 2) {

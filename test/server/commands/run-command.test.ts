@@ -6,7 +6,7 @@ import { expect, it } from 'vitest'
 const ROOT = join(import.meta.dirname, '..', '..', '..')
 const VERSION = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version
 
-it('has a help that a newcomer can read, and one for each command', () => {
+it('shows an overview, and the help of each command', () => {
   const overview = everstream('help')
   expect(overview).toMatchObject({ code: 0, err: '' })
   for (const word of ['serve', 'generate', 'models', 'doctor', 'npm start', '--version']) expect(overview.out).toContain(word)
@@ -21,11 +21,11 @@ it('has a help that a newcomer can read, and one for each command', () => {
   expect(everstream('help', 'doctor').out).toContain('exit code 1')
 })
 
-it('says its version', () => {
+it('prints its version', () => {
   expect(everstream('--version')).toEqual({ code: 0, out: `${VERSION}\n`, err: '' })
 })
 
-it('ends with 2 and a line for each mistake, and starts nothing', () => {
+it('exits with 2 and a line for each mistake, without starting anything', () => {
   const { code, out, err } = everstream('serve', '--prot', '1', '--workers', '65')
   expect({ code, out }).toEqual({ code: 2, out: '' })
   expect(err.trim().split('\n')).toEqual([
@@ -36,16 +36,16 @@ it('ends with 2 and a line for each mistake, and starts nothing', () => {
 })
 
 it.each([
-  [[], 'which command?'],
+  [[], 'no command given'],
   [['srve'], 'did you mean serve?'],
-  [['constructor'], 'there is no command "constructor"']
-])('knows no command %j', (argv, message) => {
+  [['constructor'], 'unknown command "constructor"']
+])('refuses %j as a command', (argv, message) => {
   const { code, err } = everstream(...argv)
   expect(code).toBe(2)
   expect(err).toContain(message)
 })
 
-it('runs through the installed command with any Node: arguments in, exit code out', () => {
+it('passes arguments and the exit code through the installed command', () => {
   const ended = spawnSync(process.execPath, [join(ROOT, 'bin', 'everstream.mjs'), 'models', 'lst'], { encoding: 'utf8' })
   expect(ended.status).toBe(2)
   expect(ended.stderr).toContain('did you mean list?')

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream'
 import { expect, it } from 'vitest'
 import { TerminalReporter } from '../../../src/server/commands/terminal-reporter.ts'
 
-it('says a line for each tenth where there is no terminal, whatever the steps', () => {
+it('prints a line for each tenth if the output is not a terminal, whatever the steps', () => {
   const { reporter, text } = aReporter()
   const progress = reporter.progress(100e6, 0)
   for (let done = 0; done <= 100e6; done += 300_000) progress.update(done)
@@ -11,7 +11,7 @@ it('says a line for each tenth where there is no terminal, whatever the steps', 
   expect(text()).toBe(Array.from({ length: 10 }, (_, tenth) => `  ${tenth * 10 + 10} % of 100.0 MB\n`).join(''))
 })
 
-it('starts where a resumed download starts, and says nothing twice', () => {
+it('starts where a resumed download starts, and prints no line twice', () => {
   const { reporter, text } = aReporter()
   const progress = reporter.progress(1000, 450)
   for (const done of [460, 499, 500, 501, 1000]) progress.update(done)
@@ -24,11 +24,11 @@ it('draws a bar on a terminal', () => {
   progress.update(100e6)
   progress.end()
   expect(text()).toContain('100 %')
-  expect(text()).toContain('100.0 of 100.0 MB')
-  expect(text()).not.toContain('\x1b[?25l') // a hidden cursor would outlive a kill
+  expect(text()).toContain('100.0 MB of 100.0 MB')
+  expect(text()).not.toContain('\x1b[?25l') // a killed process would leave the cursor hidden
 })
 
-it('marks what went wrong', () => {
+it('marks problems', () => {
   const { reporter, text } = aReporter()
   reporter.line('good')
   reporter.problem('bad')
@@ -39,7 +39,7 @@ function aReporter(terminal: object = {}): { readonly reporter: TerminalReporter
   const chunks: string[] = []
   const out = new PassThrough({ encoding: 'utf8' })
   out.on('data', (chunk: string) => chunks.push(chunk))
-  // What a terminal has and cli-progress calls.
+  // The methods of a terminal that cli-progress calls.
   Object.assign(
     out,
     { columns: 100, cursorTo: () => true, moveCursor: () => true, clearLine: () => true, clearScreenDown: () => true },

@@ -14,6 +14,6 @@ it.each([
   expect(nearest(word, FLAGS)).toBe(meant)
 })
 
-it.each(['', 'x', 'redis-url', 'temperature'])('has no guess for %j', word => {
+it.each(['', 'x', 'redis-url', 'temperature'])('suggests nothing for %j', word => {
   expect(nearest(word, FLAGS)).toBeNull()
 })

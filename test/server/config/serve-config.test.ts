@@ -8,7 +8,7 @@ const MACHINE = { cores: 8, memoryBytes: 16 * 2 ** 30 }
 const KEYS = SERVE_OPTIONS
 type Key = (typeof KEYS)[number]
 
-/** A value for each option, and what it means; none is a default. */
+/** A text for each option and its parsed value; none is a default. */
 const SAMPLES: Readonly<Record<Key, readonly [text: string, value: unknown]>> = {
   model: ['folder/some.gguf', 'folder/some.gguf'],
   servedModelName: ['gpt-small', 'gpt-small'],
@@ -40,7 +40,7 @@ const SAMPLES: Readonly<Record<Key, readonly [text: string, value: unknown]>> = 
   streamRetentionSeconds: ['90', 90]
 }
 
-it('has the defaults of the documentation', () => {
+it('has the documented defaults', () => {
   expect(read([])).toMatchObject({
     model: 'smollm2-135m-instruct',
     servedModelName: null,
@@ -70,7 +70,7 @@ it('has the defaults of the documentation', () => {
   })
 })
 
-it.each(KEYS)('takes %s from the command line and from the environment, and the command line wins', key => {
+it.each(KEYS)('reads %s from the command line and from the environment; the command line takes precedence', key => {
   const [text, value] = SAMPLES[key]
   const flag = OPTIONS[key].placeholder === null ? [`--${flagOf(key)}`] : [`--${flagOf(key)}`, text]
   const company = key === 'admin' ? { REDIS_URL: 'redis://cache' } : {}
@@ -79,7 +79,7 @@ it.each(KEYS)('takes %s from the command line and from the environment, and the 
   expect(readValue(read(flag, { ...company, [variableOf(key)]: 'no such value' }), key)).toEqual(value)
 })
 
-it('reads --flag=value, switches that are turned off, and takes an empty variable as none', () => {
+it('reads --flag=value and switches that are turned off, and ignores an empty variable', () => {
   expect(read(['--port=9', '--strict-params=false'], { STRICT_PARAMS: '1', WORKERS: '' })).toMatchObject({
     port: 9,
     strictParams: false,
@@ -87,18 +87,18 @@ it('reads --flag=value, switches that are turned off, and takes an empty variabl
   })
 })
 
-it('shares the cores between the workers, and leaves each at least one', () => {
+it('divides the cores between the workers, with at least one for each', () => {
   expect([1, 3, 8, 20].map(workers => read(['--workers', String(workers)]).threads)).toEqual([8, 2, 1, 1])
 })
 
-it('shows its queue to this machine alone, and only where there is one to show', () => {
-  expect(mistakes(['--admin'], {})).toEqual(['--admin shows the queue in Redis: it needs --redis-url'])
+it('serves --admin on a loopback address only, and only with a queue in Redis', () => {
+  expect(mistakes(['--admin'], {})).toEqual(['--admin needs --redis-url: it shows the queue in Redis'])
   expect(mistakes(['--admin', '--host', '0.0.0.0'], { REDIS_URL: 'redis://cache', API_KEY: 'key' })).toEqual([
-    '--admin is for this machine alone: it cannot be served on --host 0.0.0.0'
+    '--admin needs a loopback --host, not 0.0.0.0'
   ])
 })
 
-it('reports all mistakes at once, each with its name, its bound and its value', () => {
+it('reports all mistakes at once, each with option, bound and value', () => {
   expect(
     mistakes(['--port', '99999', '--wrkers', '2', 'serve', '--quantization', 'int4', '--host', '0.0.0.0'], { MAX_SLOTS: 'many' })
   ).toEqual([
@@ -107,33 +107,33 @@ it('reports all mistakes at once, each with its name, its bound and its value', 
     '--port must be a whole number from 0 to 65535, not "99999"',
     'MAX_SLOTS must be a whole number from 1 to 1024, not "many"',
     'unexpected argument "serve"',
-    '--host 0.0.0.0 lets other machines in, and no API key is set: set API_KEY (--api-key), or --insecure-open to serve everyone'
+    '--host 0.0.0.0 accepts connections from other machines, and no API key is set: set API_KEY (--api-key), or --insecure-open to serve without a key'
   ])
 })
 
-it('refuses a context that is too short for the check at the start of a worker, unless no model is loaded', () => {
-  expect(mistakes(['--max-context', '24'])).toEqual([expect.stringMatching(/^--max-context 24: give at least 25\b/)])
+it('refuses a context that is too short for the self-test of a worker, unless no model is loaded', () => {
+  expect(mistakes(['--max-context', '24'])).toEqual([expect.stringMatching(/^--max-context 24 must be at least 25\b/)])
   expect(mistakes([], { MAX_CONTEXT: '2' })).toHaveLength(1)
   expect(read(['--max-context', '25']).maxContext).toBe(25)
   expect(read(['--max-context', '2', '--engine', 'simulated']).maxContext).toBe(2)
 })
 
-it('names the option that has no value', () => {
+it('names an option without a value', () => {
   expect(mistakes(['--port'])).toEqual(['--port needs a value: <number>'])
   expect(mistakes(['--model', '--port', '8000'])).toContain('--model needs a value before --port')
 })
 
-it('says no secret, not even a wrong one', () => {
+it('never repeats a secret, not even an invalid one', () => {
   const emitted = mistakes(['--api-key', 'top secret']).join('\n')
   expect(emitted).toContain('--api-key must be')
   expect(emitted).not.toContain('top')
 })
 
-it.each(['127.0.0.1', '127.8.9.1', '::1', 'localhost', 'LOCALHOST'])('lets %s be open: only this machine reaches it', host => {
+it.each(['127.0.0.1', '127.8.9.1', '::1', 'localhost', 'LOCALHOST'])('needs no API key on %s, which only this machine can reach', host => {
   expect(read(['--host', host]).host).toBe(host)
 })
 
-it.each(['0.0.0.0', '::', '192.168.1.2', 'example.org', '::ffff:10.0.0.1'])('wants a key for %s, or the word that it is meant', host => {
+it.each(['0.0.0.0', '::', '192.168.1.2', 'example.org', '::ffff:10.0.0.1'])('needs an API key or --insecure-open on %s', host => {
   expect(mistakes(['--host', host])).toHaveLength(1)
   expect(read(['--host', host, '--insecure-open']).host).toBe(host)
   expect(read(['--host', host], { API_KEY: 'k' }).host).toBe(host)
@@ -146,7 +146,7 @@ it.each([
   expect(mistakes([], { [name]: value })).toHaveLength(1)
 })
 
-it('takes the hub from HF_ENDPOINT and its token from HF_TOKEN', () => {
+it('reads the hub from HF_ENDPOINT and its token from HF_TOKEN', () => {
   expect(read([], { HF_ENDPOINT: 'http://mirror/hub/', HF_TOKEN: 'hf_x' }).network).toMatchObject({
     hubEndpoint: 'http://mirror/hub',
     hubToken: 'hf_x'

@@ -21,20 +21,20 @@ it.each(['', ' ', '0x10', '1e2', '3.5', 'NaN', 'Infinity', '--5', '6', '-1'])('r
   expect(wholeNumber(0, 5).safeParse(text).success).toBe(false)
 })
 
-it('has one message for every way to miss a bound', () => {
+it('has one message for every violation of a bound', () => {
   expect(['x', '9', '-9', '0.1'].map(text => firstMessage(wholeNumber(0, 5), text))).toEqual(
     Array.from({ length: 4 }, () => 'a whole number from 0 to 5')
   )
   expect(firstMessage(seconds(0.1, 5), '0.05')).toBe('a number of seconds from 0.1 to 5')
 })
 
-it('knows the words for on and off', () => {
+it('accepts the words for on and off', () => {
   expect(['1', 'true', 'TRUE', 'yes', 'on'].map(word => onOrOff.parse(word))).not.toContain(false)
   expect(['0', 'false', 'No', 'off'].map(word => onOrOff.parse(word))).not.toContain(true)
   expect(onOrOff.safeParse('maybe').success).toBe(false)
 })
 
-it('writes sizes for people', () => {
+it('formats sizes in binary units', () => {
   expect([2 ** 30, 1.5 * 2 ** 30, 2 ** 20, 1000].map(showBytes)).toEqual(['1 GiB', '1.5 GiB', '1 MiB', '1000 bytes'])
 })
 

@@ -21,7 +21,7 @@ export const WHEEL_SOURCE: WheelSource = {
 
 export const HUB_SOURCE = { kind: 'hub', repo: 'someone/tiny', revision: 'abc123', path: 'tiny.gguf' } as const
 
-/** A model whose file is CONTENT. */
+/** A model with CONTENT as its file. */
 export function aModel(changes: Partial<CatalogModel> = {}): CatalogModel {
   return {
     name: 'tiny',

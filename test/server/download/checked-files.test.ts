@@ -13,7 +13,7 @@ import { fileAnswer, refusedUrl, serveHttp } from './file-server.ts'
 const MODEL = aModel()
 const NEVER = new AbortController().signal
 
-it('a second start needs no network', async () => {
+it('needs no network at the second start', async () => {
   const hub = await serveHttp(fileAnswer({ content: CONTENT, etag: '"v1"', stops: [] }))
   const context = await fetchContext(network(hub.url))
   const path = await fetchModel(MODEL, context)
@@ -25,7 +25,7 @@ it('a second start needs no network', async () => {
   expect(hub.seen).toHaveLength(1)
 })
 
-it('notices a file that was damaged later, and fetches it again', async () => {
+it('detects a file that was damaged later, and downloads it again', async () => {
   const hub = await serveHttp(fileAnswer({ content: CONTENT, etag: '"v1"', stops: [] }))
   const context = await fetchContext(network(hub.url))
   const path = await fetchModel(MODEL, context)
@@ -34,22 +34,22 @@ it('notices a file that was damaged later, and fetches it again', async () => {
 
   await fetchModel(MODEL, context)
   expect(CONTENT.equals(await readFile(path))).toBe(true)
-  expect(context.reporter.problems).toEqual([`${path} is damaged: fetching it again`])
+  expect(context.reporter.problems).toEqual([`${path} is damaged: downloading it again`])
 })
 
-it('remembers a right file by size and time, and reads it when asked to', async () => {
+it('recognizes a verified file by size and time, and hashes it on request', async () => {
   const path = join(await temporaryFolder(), 'file')
   await writeFile(path, CONTENT)
   await utimes(path, 1, 1)
   expect(await checkFile(path, MODEL, 'remember', NEVER)).toBe('verified')
 
-  await writeFile(path, Buffer.alloc(CONTENT.length)) // a change that size and time do not show
+  await writeFile(path, Buffer.alloc(CONTENT.length)) // size and time do not change
   await utimes(path, 1, 1)
   expect(await checkFile(path, MODEL, 'remember', NEVER)).toBe('verified')
   expect(await checkFile(path, MODEL, 'hash', NEVER)).toBe('damaged')
 })
 
-it('trusts no memory of another file, nor a torn one', async () => {
+it('ignores a record of another file, and a truncated one', async () => {
   const path = join(await temporaryFolder(), 'file')
   await writeFile(path, CONTENT)
   await checkFile(path, MODEL, 'hash', NEVER)
@@ -59,28 +59,28 @@ it('trusts no memory of another file, nor a torn one', async () => {
   expect(await checkFile(join(path, 'nothing'), MODEL, 'remember', NEVER)).toBe('missing')
 })
 
-it('asks for room before it asks for bytes', async () => {
-  const hub = await serveHttp(() => expect.unreachable('nothing may be asked for'))
+it('checks the disk space before it sends a request', async () => {
+  const hub = await serveHttp(() => expect.unreachable('no request expected'))
   const context = await fetchContext(network(hub.url))
   await expect(fetchModel({ ...MODEL, bytes: 2 ** 52 }, context)).rejects.toMatchObject({
     exitCode: 1,
-    message: expect.stringMatching(/has no room: \S+ MB are needed, \S+ MB are free$/)
+    message: expect.stringMatching(/^not enough disk space in .*: \S+ MB needed, \S+ MB free$/)
   })
   await expect(checkRoom(context.modelsFolder, 1)).resolves.toBeUndefined()
 })
 
-it.runIf(existsSync('/dev/full'))('ends with one clear line when the disk is full', async () => {
+it.runIf(existsSync('/dev/full'))('fails with one line when the disk is full', async () => {
   const wheel = join(await temporaryFolder(), 'wheel')
   await writeFile(wheel, WHEEL)
   await expect(unpackMember(wheel, MEMBER, CONTENT.length, '/dev/full', NEVER)).rejects.toMatchObject({
     exitCode: 1,
-    message: '/dev is full: make room and start again, the download goes on where it stopped'
+    message: 'no disk space left in /dev: free some and start again, the download resumes where it stopped'
   })
 })
 
-it('tells a full disk and a forbidden one from other faults', () => {
+it('distinguishes a full disk and a read-only one from other errors', () => {
   const fault = (code: string) => Object.assign(new Error('x'), { code })
-  expect(diskFault(fault('ENOSPC'), '/m')).toMatchObject({ exitCode: 1, message: expect.stringContaining('/m is full') })
-  expect(diskFault(fault('EROFS'), '/m')).toMatchObject({ exitCode: 1, message: expect.stringContaining('/m cannot be written to') })
+  expect(diskFault(fault('ENOSPC'), '/m')).toMatchObject({ exitCode: 1, message: expect.stringContaining('no disk space left in /m') })
+  expect(diskFault(fault('EROFS'), '/m')).toMatchObject({ exitCode: 1, message: expect.stringContaining('/m is not writable') })
   expect(diskFault(fault('EIO'), '/m')).toBeInstanceOf(Error)
 })

@@ -1,8 +1,8 @@
 import { fetchModel } from '../../../src/server/download/fetch-model.ts'
 
 /**
- * A process that fetches a model and can be killed: its argument is JSON; every line of output is a count of bytes that
- * are on the disk.
+ * A process that downloads a model and can be killed. Its argument is JSON; each line of output is the number of bytes
+ * on the disk.
  */
 const { model, modelsFolder, network } = JSON.parse(process.argv[2] ?? '')
 const reporter = {

@@ -12,7 +12,7 @@ export async function temporaryFolder(): Promise<string> {
   return folder
 }
 
-/** No proxies, no pip configuration of this machine, no Python: only what `environment` adds. */
+/** Without proxies, pip configuration and Python of this machine, unless `environment` adds them. */
 export function network(
   hubEndpoint: string,
   environment: Record<string, string> = {},

@@ -9,7 +9,7 @@ export interface SeenRequest {
   readonly authorization: string | null
 }
 
-/** A server on a free port of this machine, closed when the test ends. */
+/** A server on a free local port, closed when the test ends. */
 export interface TestServer {
   readonly url: string
   /** In order of arrival. */
@@ -38,7 +38,7 @@ export async function serveHttp(answer: Answer): Promise<TestServer> {
   return { url: `http://127.0.0.1:${await listen(server)}`, seen, breakConnections: () => server.closeAllConnections() }
 }
 
-/** A port that takes connections and never says a word: a TLS handshake with it does not end. */
+/** A port that accepts connections and sends nothing, so that a TLS handshake does not complete. */
 export async function serveSilence(): Promise<string> {
   const server = createTcpServer()
   onTestFinished(() => void server.close())
@@ -56,16 +56,15 @@ export async function refusedUrl(): Promise<string> {
 
 export interface FileBehaviour {
   content: Uint8Array
-  /** null: the server knows no versions. */
+  /** null: the server sends no ETag. */
   etag: string | null
   /**
-   * Bytes of each answer after which nothing more comes, first answer first: 0 breaks the connection. Later answers are
-   * whole.
+   * Number of bytes after which each response stalls, in order; 0 breaks the connection. Later responses are complete.
    */
   stops: number[]
 }
 
-/** A file with ETag, Range and If-Range, as RFC 9110 section 14 says. */
+/** Serves a file with ETag, Range and If-Range (RFC 9110, section 14). */
 export function fileAnswer(file: FileBehaviour): Answer {
   return (request, response) => {
     const { range, 'if-range': ifRange } = request.headers

@@ -9,10 +9,10 @@ import { type FileBehaviour, fileAnswer, refusedUrl, serveHttp, serveSilence, ty
 
 const MODEL = aModel()
 const RESOLVE = '/someone/tiny/resolve/abc123/tiny.gguf'
-/** Every source failed: the hub, and nothing else is there. */
+/** The error of a model whose only source is the hub. */
 const HUB_ONLY = { exitCode: 1 }
 
-it('follows the redirect to the store and lands the file, and nothing else', async () => {
+it('follows the redirect to the store and installs the file and nothing else', async () => {
   const { hub, store } = await aHub()
   const context = await fetchContext(network(hub.url))
   const path = await fetchModel(MODEL, context)
@@ -24,14 +24,14 @@ it('follows the redirect to the store and lands the file, and nothing else', asy
   expect(store.seen.map(({ path }) => path)).toEqual(['/blob?signed=1'])
 })
 
-it('sends the token to the hub and to nobody else', async () => {
+it('sends the token only to the hub', async () => {
   const { hub, store } = await aHub()
   await fetchModel(MODEL, await fetchContext(network(hub.url, {}, { hubToken: 'hf_secret' })))
   expect(hub.seen.map(({ authorization }) => authorization)).toEqual(['Bearer hf_secret'])
   expect(store.seen.map(({ authorization }) => authorization)).toEqual([null])
 })
 
-it.each([1, 1000, CONTENT.length - 1])('goes on after %i bytes of an earlier run, if the file is still the same', async had => {
+it.each([1, 1000, CONTENT.length - 1])('resumes after %i bytes of an earlier run, if the file is still the same', async had => {
   const { hub, store } = await aHub()
   const context = await fetchContext(network(hub.url))
   await leavePart(context.modelsFolder, CONTENT.subarray(0, had), '"v1"')
@@ -41,7 +41,7 @@ it.each([1, 1000, CONTENT.length - 1])('goes on after %i bytes of an earlier run
   expect(context.reporter.problems).toEqual([])
 })
 
-it('asks for nothing where an earlier run had fetched all and died before it landed', async () => {
+it('sends no request if an earlier run had downloaded everything and crashed before the rename', async () => {
   const { hub } = await aHub()
   const context = await fetchContext(network(hub.url))
   await leavePart(context.modelsFolder, CONTENT, '"v1"')
@@ -49,7 +49,7 @@ it('asks for nothing where an earlier run had fetched all and died before it lan
   expect(hub.seen).toEqual([])
 })
 
-it('starts afresh where the file has changed since', async () => {
+it('starts again if the file has changed since', async () => {
   const { hub, store } = await aHub()
   const context = await fetchContext(network(hub.url))
   await leavePart(context.modelsFolder, Buffer.alloc(5000), '"v0"')
@@ -58,7 +58,7 @@ it('starts afresh where the file has changed since', async () => {
   expect(store.seen).toMatchObject([{ range: 'bytes=5000-', ifRange: '"v0"' }])
 })
 
-it.each([null, 'W/"weak"'])('goes on without If-Range where the server has no exact version of the file (%s)', async etag => {
+it.each([null, 'W/"weak"'])('resumes without If-Range if the server sends no strong ETag (%s)', async etag => {
   const { hub, store } = await aHub({ etag, stops: [1000] })
   const breakAt = [1000]
   const context = await fetchContext(network(hub.url), { onProgress: done => breakAt.includes(done) && store.breakConnections() })
@@ -69,7 +69,7 @@ it.each([null, 'W/"weak"'])('goes on without If-Range where the server has no ex
   ])
 })
 
-it('starts afresh where nobody knows what the bytes are of', async () => {
+it('starts again if the version of the bytes is unknown', async () => {
   const { hub, store } = await aHub()
   const context = await fetchContext(network(hub.url))
   await leavePart(context.modelsFolder, Buffer.alloc(5000), null)
@@ -77,7 +77,7 @@ it('starts afresh where nobody knows what the bytes are of', async () => {
   expect(store.seen).toMatchObject([{ range: null }])
 })
 
-it('fetches once more where what an earlier run left was wrong', async () => {
+it('downloads once more if the bytes of an earlier run were wrong', async () => {
   const { hub, store } = await aHub()
   const context = await fetchContext(network(hub.url))
   await leavePart(context.modelsFolder, Buffer.alloc(5000), '"v1"')
@@ -87,7 +87,7 @@ it('fetches once more where what an earlier run left was wrong', async () => {
   expect(context.reporter.problems).toHaveLength(1)
 })
 
-it('goes on at once when the connection breaks in the middle, as often as each brings something', async () => {
+it('resumes at once when the connection breaks, as long as each connection delivers bytes', async () => {
   const { hub, store } = await aHub({ stops: [1000, 100_000, 50_000] })
   const breakAt = [1000, 101_000, 151_000]
   const context = await fetchContext(network(hub.url), { onProgress: done => breakAt.includes(done) && store.breakConnections() })
@@ -95,18 +95,18 @@ it('goes on at once when the connection breaks in the middle, as often as each b
   expect(store.seen.map(({ range }) => range)).toEqual([null, 'bytes=1000-', 'bytes=101000-', 'bytes=151000-'])
 })
 
-it('gives up on a server that breaks without a byte', async () => {
+it('gives up on a server that breaks the connection without delivering a byte', async () => {
   const { hub } = await aHub({ stops: [0, 0, 0] })
   const context = await fetchContext(network(hub.url))
   await expect(fetchModel(MODEL, context)).rejects.toMatchObject(HUB_ONLY)
-  expect(context.reporter.problems[0]).toContain('broke the connection')
+  expect(context.reporter.problems[0]).toContain('connection reset')
 })
 
 it.each([
-  ['other bytes', { content: Buffer.alloc(CONTENT.length, 7) }, 'its checksum is not the one of the catalogue'],
-  ['a shorter file', { content: CONTENT.subarray(1) }, 'has another file: 299999 bytes'],
-  ['a longer file', { content: Buffer.concat([CONTENT, CONTENT]) }, 'has another file: 600000 bytes']
-])('lands nothing and keeps nothing of %s', async (_, behaviour, message) => {
+  ['other bytes', { content: Buffer.alloc(CONTENT.length, 7) }, 'its checksum does not match the catalogue'],
+  ['a shorter file', { content: CONTENT.subarray(1) }, 'has a different file: 299999 bytes'],
+  ['a longer file', { content: Buffer.concat([CONTENT, CONTENT]) }, 'has a different file: 600000 bytes']
+])('installs nothing and keeps nothing of %s', async (_, behaviour, message) => {
   const { hub } = await aHub(behaviour)
   const context = await fetchContext(network(hub.url))
   await expect(fetchModel(MODEL, context)).rejects.toMatchObject(HUB_ONLY)
@@ -114,7 +114,7 @@ it.each([
   expect(await readdir(dirname(modelPath(context.modelsFolder, MODEL)))).toEqual([])
 })
 
-it('stops reading a body without a length that does not end', async () => {
+it('stops reading an endless body without a length', async () => {
   const endless = await serveHttp((_, response) => {
     const more = (): void => {
       while (response.write(CONTENT)) {}
@@ -128,43 +128,43 @@ it('stops reading a body without a length that does not end', async () => {
 })
 
 it.each([
-  [401, 'answered 401 (it wants a token: set HF_TOKEN for the hub)'],
+  [401, 'answered 401 (unauthorized: the hub needs a token in HF_TOKEN)'],
   [403, 'answered 403 (forbidden)'],
-  [404, 'answered 404 (no such file)'],
+  [404, 'answered 404 (not found)'],
   [429, 'answered 429 (too many requests)'],
   [500, 'answered 500']
-])('says what a %i means', async (status, message) => {
+])('explains the status %i', async (status, message) => {
   const hub = await serveHttp((_, response) => void response.writeHead(status).end('<html>'))
   const context = await fetchContext(network(hub.url))
   await expect(fetchModel(MODEL, context)).rejects.toThrow(message)
 })
 
-it('follows no circle', async () => {
+it('does not follow a redirect loop', async () => {
   const hub = await serveHttp((_, response) => void response.writeHead(302, { location: RESOLVE }).end())
   await expect(fetchModel(MODEL, await fetchContext(network(hub.url)))).rejects.toThrow('redirects more than 10 times')
 })
 
-it('gives up a connection that does not come about in time', async () => {
+it('gives up a connection that is not established in time', async () => {
   const context = await fetchContext(network(await serveSilence(), {}, { connectTimeoutMs: 50 }))
   await expect(fetchModel(MODEL, context)).rejects.toThrow('no connection within 0.05 s')
 })
 
-it('gives up a server that takes the request and is silent', async () => {
+it('gives up a server that accepts the request and sends nothing', async () => {
   const hub = await serveHttp(() => {})
   const context = await fetchContext(network(hub.url, {}, { silenceTimeoutMs: 50 }))
-  await expect(fetchModel(MODEL, context)).rejects.toThrow('silent for 0.05 s')
+  await expect(fetchModel(MODEL, context)).rejects.toThrow('no data received for 0.05 s')
 })
 
-it('goes through the proxy of the environment', async () => {
+it('uses the proxy of the environment', async () => {
   const proxy = await serveHttp(fileAnswer({ content: CONTENT, etag: '"v1"', stops: [] }))
   const context = await fetchContext(network('http://hub.example', { HTTP_PROXY: proxy.url }))
   expect(await isContent(await fetchModel(MODEL, context))).toBe(true)
   expect(proxy.seen.map(({ path }) => path)).toEqual([`http://hub.example${RESOLVE}`])
 })
 
-it('says in plain words that a port refuses', async () => {
+it('reports a refused connection', async () => {
   const context = await fetchContext(network(await refusedUrl()))
-  await expect(fetchModel(MODEL, context)).rejects.toThrow('it refused the connection')
+  await expect(fetchModel(MODEL, context)).rejects.toThrow('connection refused')
 })
 
 async function isContent(path: string): Promise<boolean> {

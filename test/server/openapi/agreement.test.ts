@@ -30,9 +30,7 @@ afterAll(() => app.close())
 const MESSAGES = [{ role: 'user', content: 'hi' }]
 const CHAT = { model: 'tiny', messages: MESSAGES, max_tokens: 200, logprobs: true }
 const COMPLETION = { model: 'tiny', prompt: 'hi', max_tokens: 200 }
-/**
- * Bodies in which any one field may be changed: what other fields bound is beyond what a schema of single fields says.
- */
+/** Valid bodies in which the test replaces one field at a time. */
 const ENDPOINTS = [
   { path: '/v1/completions', body: COMPLETION },
   { path: '/v1/completions/render', body: COMPLETION },
@@ -41,11 +39,9 @@ const ENDPOINTS = [
   { path: '/tokenize', body: { messages: MESSAGES } },
   { path: '/detokenize', body: { tokens: [65] } }
 ]
-/**
- * Of what one field alone cannot say: bounds that another field or the model sets, and forms that exclude one another.
- */
+/** Values that are refused for reasons outside the schema of one field: bounds that other fields or the model set. */
 const BEYOND_THE_SCHEMA: Readonly<Record<string, (value: unknown, path: string) => boolean>> = {
-  // zod reads `integer` as one that a double holds exactly.
+  // zod accepts only integers that a double represents exactly.
   seed: value => typeof value === 'number' && !Number.isSafeInteger(value) && Number.isInteger(value),
   prompt: (value, path) => path === '/tokenize' && value !== null,
   messages: (value, path) => path === '/tokenize' && (value ?? null) === null,
@@ -118,33 +114,30 @@ const anyValue = fc.oneof(
   anyTools
 )
 
-it.each(ENDPOINTS)(
-  'of each field of $path, what is required, null, in bounds and of the right type is what the server takes',
-  async ({ path, body }) => {
-    const schema = schemaOf(path)
-    const described = z.fromJSONSchema(schema)
-    const fields = z.record(z.string(), z.record(z.string(), z.unknown())).parse(schema['properties'])
-    const ask = async (changed: object, field: string, value: unknown) => {
-      if (BEYOND_THE_SCHEMA[field]?.(value, path) === true) return
-      const { statusCode } = await app.inject({ method: 'POST', url: path, payload: changed })
-      const taken = described.safeParse(changed).success
-      expect({ field, value: JSON.stringify(value)?.slice(0, 200), taken: statusCode !== 400, statusCode }).toMatchObject({ taken })
-    }
-    expect(described.safeParse(body).success).toBe(true)
-    for (const [field, received] of Object.entries(fields)) {
-      const { [field]: _, ...without } = body as Schema
-      await ask(without, field, undefined)
-      for (const value of [null, ...boundsOf(received, TOKEN_IDS.has(field))]) await ask({ ...body, [field]: value }, field, value)
-    }
-    const change = fc.tuple(fc.constantFrom(...Object.keys(fields)), anyValue)
-    await fc.assert(
-      fc.asyncProperty(change, async ([field, value]) => await ask({ ...body, [field]: value }, field, value)),
-      { numRuns: 400 }
-    )
+it.each(ENDPOINTS)('accepts for each field of $path exactly the values that its schema allows', async ({ path, body }) => {
+  const schema = schemaOf(path)
+  const described = z.fromJSONSchema(schema)
+  const fields = z.record(z.string(), z.record(z.string(), z.unknown())).parse(schema['properties'])
+  const ask = async (changed: object, field: string, value: unknown) => {
+    if (BEYOND_THE_SCHEMA[field]?.(value, path) === true) return
+    const { statusCode } = await app.inject({ method: 'POST', url: path, payload: changed })
+    const taken = described.safeParse(changed).success
+    expect({ field, value: JSON.stringify(value)?.slice(0, 200), taken: statusCode !== 400, statusCode }).toMatchObject({ taken })
   }
-)
+  expect(described.safeParse(body).success).toBe(true)
+  for (const [field, received] of Object.entries(fields)) {
+    const { [field]: _, ...without } = body as Schema
+    await ask(without, field, undefined)
+    for (const value of [null, ...boundsOf(received, TOKEN_IDS.has(field))]) await ask({ ...body, [field]: value }, field, value)
+  }
+  const change = fc.tuple(fc.constantFrom(...Object.keys(fields)), anyValue)
+  await fc.assert(
+    fc.asyncProperty(change, async ([field, value]) => await ask({ ...body, [field]: value }, field, value)),
+    { numRuns: 400 }
+  )
+})
 
-/** Values at and beyond the bounds that a schema names. */
+/** Values at and beyond the bounds of a schema. */
 function boundsOf(schema: Schema, isOfTokens: boolean): readonly unknown[] {
   const { anyOf = [], minimum, maximum, exclusiveMinimum, maxLength, maxItems, maxProperties, items } = schema
   const ones = z.array(z.record(z.string(), z.unknown())).parse(anyOf)
@@ -162,7 +155,7 @@ function boundsOf(schema: Schema, isOfTokens: boolean): readonly unknown[] {
   ]
 }
 
-/** The next number that a bound leaves out: of doubles beyond 2^53 that is not the next integer. */
+/** The next number outside a bound: for doubles beyond 2^53 it is not the next integer. */
 function beyond(bound: number, sign: 1 | -1): number {
   return bound + sign * Math.max(1, Math.abs(bound) * 2 ** -52)
 }

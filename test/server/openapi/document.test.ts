@@ -39,7 +39,7 @@ const ALL = Object.entries(DOCUMENT.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ path, method, operation }))
 )
 
-it('describes every route that is declared, and no other', async () => {
+it('describes exactly the declared routes', async () => {
   const app = testApp()
   const declared = new Set<string>()
   app.addHook('onRoute', ({ method, url }: RouteOptions) => {
@@ -49,25 +49,25 @@ it('describes every route that is declared, and no other', async () => {
   expect(OPERATIONS.map(({ method, url }) => `${method} ${url}`).toSorted()).toEqual([...declared].toSorted())
 })
 
-it('is what /openapi.json answers, with one name for each operation and a home for every reference', async () => {
+it('is served at /openapi.json, with unique operation ids and no dangling reference', async () => {
   const { statusCode, body } = await testApp().inject({ url: '/openapi.json' })
   expect(statusCode).toBe(200)
   expect(JSON.parse(body)).toEqual(DOCUMENT)
   const ids = ALL.map(({ operation }) => operation.operationId)
   expect(new Set(ids).size).toBe(ids.length)
-  const homes = new Set(Object.keys(DOCUMENT.components.schemas).map(name => `#/components/schemas/${name}`))
+  const targets = new Set(Object.keys(DOCUMENT.components.schemas).map(name => `#/components/schemas/${name}`))
   const references = Array.from(body.matchAll(/"\$ref":"([^"]+)"/g), ([, target]) => target)
-  expect(references.filter(target => !homes.has(target ?? ''))).toEqual([])
+  expect(references.filter(target => !targets.has(target ?? ''))).toEqual([])
 })
 
-it('names every status of the error table where a generation may end in it', () => {
+it('lists every status of the error table that a generation can return', () => {
   const received = new Set(Object.keys(DOCUMENT.paths['/v1/completions']?.['post']?.responses ?? {}))
   const elsewhere = new Set(['499'])
   const missing = Object.values(ERROR_TABLE).filter(({ http }) => !received.has(String(http)) && !elsewhere.has(String(http)))
   expect(missing).toEqual([])
 })
 
-it.each(['/v1/completions', '/v1/chat/completions', '/tokenize', '/detokenize'])('says of every field of %s what it is', path => {
+it.each(['/v1/completions', '/v1/chat/completions', '/tokenize', '/detokenize'])('describes every field of %s', path => {
   const schema = bodySchema(path)
   const fields = Object.entries(z.record(z.string(), z.record(z.string(), z.unknown())).parse(schema['properties']))
   expect(fields.length).toBeGreaterThan(1)
@@ -77,7 +77,7 @@ it.each(['/v1/completions', '/v1/chat/completions', '/tokenize', '/detokenize'])
   expect(undecided).toEqual([])
 })
 
-it('holds real answers to the schemas that it shows', async () => {
+it('has schemas that real responses satisfy', async () => {
   const queue = new EmbeddedQueue()
   joinInProcess(queue, 4)
   const app = testApp({ queue, text: chatText() })
@@ -107,7 +107,7 @@ it('holds real answers to the schemas that it shows', async () => {
     expect({ answer, issues: schema.safeParse(answer).error?.issues ?? [] }).toEqual({ answer, issues: [] })
 })
 
-it('shows itself as a page that fetches nothing from elsewhere', async () => {
+it('is shown as a page that loads nothing from other hosts', async () => {
   const app = testApp()
   const first = await app.inject({ url: '/docs' })
   const page = first.headers.location === undefined ? first : await app.inject({ url: first.headers.location })

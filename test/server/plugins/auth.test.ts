@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { requireApiKey } from '../../../src/server/plugins/auth.ts'
 import { answerErrors } from '../../../src/server/plugins/error-handler.ts'
 
-/** Answers with the name it has for the caller. */
+/** Answers with the caller's identifier. */
 function guarded(keys: readonly string[]) {
   const app = fastify()
   answerErrors(app)
@@ -30,7 +30,7 @@ it.each([undefined, '', 'Bearer', 'Bearer ', 'Basic sk-1', 'sk-1', 'Bearer sk-3'
   }
 )
 
-it('knows callers apart by names that do not hold their keys', async () => {
+it('distinguishes callers by identifiers that do not contain their keys', async () => {
   const ask = guarded(['sk-1', 'sk-2'])
   const names = [(await ask('Bearer sk-1')).body, (await ask('bearer  sk-2')).body, (await ask('Bearer sk-1')).body]
   expect(names[0]).toMatch(/^[0-9a-f]{32}$/)
@@ -38,7 +38,7 @@ it('knows callers apart by names that do not hold their keys', async () => {
   expect(names[2]).toBe(names[0])
 })
 
-it('is open without keys', async () => {
+it('requires no authentication without keys', async () => {
   const response = await guarded([])()
   expect(response.statusCode).toBe(200)
   expect(response.body).toBe('')

@@ -7,7 +7,7 @@ import { RawConnection, rawRequest } from '../raw-connection.ts'
 const BODY = '{"model":"tiny","prompt":"hi"}'
 const TO_SOCKET = ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==']
 
-/** What a client may have sent before it falls silent, and how many answers it has by then. */
+/** Bytes after which a client stops sending, and the number of responses it has received. */
 const SILENT = [
   { name: 'nothing', bytes: '', answers: 0 },
   { name: 'half a request line', bytes: 'GET /hea', answers: 0 },
@@ -17,13 +17,13 @@ const SILENT = [
   { name: 'an upgrade that is refused', bytes: rawRequest('GET', '/v1/completions', TO_SOCKET.slice(0, 2)), answers: 1 },
   { name: 'an upgrade that is ignored', bytes: rawRequest('GET', '/health', ['Connection: Upgrade', 'Upgrade: h2c']), answers: 1 },
   {
-    name: 'an upgrade behind another request',
+    name: 'an upgrade after another request',
     bytes: rawRequest('GET', '/health') + rawRequest('GET', '/v1/completions', TO_SOCKET),
     answers: 2
   },
-  { name: 'a request, and keeps its connection', bytes: rawRequest('GET', '/health'), answers: 1 },
-  { name: 'a request and the half of another', bytes: `${rawRequest('GET', '/health')}GET /he`, answers: 1 },
-  { name: 'a request that is no HTTP', bytes: 'what?\r\n\r\n', answers: 1 },
+  { name: 'a request with keep-alive', bytes: rawRequest('GET', '/health'), answers: 1 },
+  { name: 'a request and half of another', bytes: `${rawRequest('GET', '/health')}GET /he`, answers: 1 },
+  { name: 'a request that is not HTTP', bytes: 'what?\r\n\r\n', answers: 1 },
   { name: 'a CONNECT', bytes: 'CONNECT a:1 HTTP/1.1\r\nHost: localhost\r\n\r\n', answers: 1 }
 ]
 
@@ -40,7 +40,7 @@ async function listen() {
   return { app, connect }
 }
 
-it.each(SILENT)('a client that has sent $name does not keep a server that closes', async ({ bytes, answers }) => {
+it.each(SILENT)('a client that has sent $name does not delay a server that closes', async ({ bytes, answers }) => {
   const { app, connect } = await listen()
   using connection = await connect()
   connection.write(bytes)
@@ -50,7 +50,7 @@ it.each(SILENT)('a client that has sent $name does not keep a server that closes
   await connection.closed()
 })
 
-it('answers a request whose body has not come with 503 when the server closes', async () => {
+it('answers a request with an incomplete body with 503 when the server closes', async () => {
   const { app, connect } = await listen()
   using connection = await connect()
   const requested = once(app.server, 'request')
@@ -62,7 +62,7 @@ it('answers a request whose body has not come with 503 when the server closes', 
   await connection.closed()
 })
 
-it('gives an answer that has begun time to be read, and then closes its connection', async () => {
+it('completes a response that has begun, and then closes its connection', async () => {
   const { app, connect } = await listen()
   using connection = await connect()
   connection.socket.pause()

@@ -6,7 +6,7 @@ import { answerInTurn } from '../../../src/server/plugins/pipelining.ts'
 import { testApp } from '../app-parts.ts'
 import { RawConnection, rawRequest } from '../raw-connection.ts'
 
-/** A server whose answers the test gives. */
+/** A server whose responses the test sends. */
 async function listen(maxWaiting?: number) {
   const begun: { url: string; response: ServerResponse }[] = []
   const server = createServer((request, response) => void begun.push({ url: request.url ?? '', response }))
@@ -20,7 +20,7 @@ async function listen(maxWaiting?: number) {
   return { server, begun, port }
 }
 
-it('begins a request when the one before it on its connection is answered, and not before', async () => {
+it('starts a request only when the previous one on its connection is answered', async () => {
   const { begun, port } = await listen()
   using connection = new RawConnection(port)
   const urls = Array.from({ length: 50 }, (_, at) => `/${at}`)
@@ -37,7 +37,7 @@ it('begins a request when the one before it on its connection is answered, and n
   expect(begun).toHaveLength(urls.length + 1)
 })
 
-it('begins one request of a client that sends thousands and reads no answer, and reads no further', async () => {
+it('starts one request of a client that sends thousands and reads no response, and stops reading', async () => {
   const { server, begun, port } = await listen()
   const accepted = once(server, 'connection')
   using connection = new RawConnection(port)
@@ -46,7 +46,7 @@ it('begins one request of a client that sends thousands and reads no answer, and
   connection.write(bytes)
   await expect.poll(() => socket.isPaused()).toBe(true)
   expect(begun).toHaveLength(1)
-  // Not more than a read or two: what else the client has sent stays with the kernel.
+  // At most a read or two: the other bytes stay in the kernel.
   expect(socket.bytesRead).toBeLessThan(262_144)
   connection.socket.resetAndDestroy()
   begun[0]?.response.end('x'.repeat(100_000))
@@ -54,7 +54,7 @@ it('begins one request of a client that sends thousands and reads no answer, and
   expect(begun.length).toBeLessThan(10)
 })
 
-it('answers everything in order to a client that sends thousands and reads', async () => {
+it('answers thousands of pipelined requests in order', async () => {
   const app = testApp()
   onTestFinished(async () => await app.close())
   await app.listen({ port: 0, host: '127.0.0.1' })
@@ -65,7 +65,7 @@ it('answers everything in order to a client that sends thousands and reads', asy
   expect(await connection.statuses(2100)).toEqual(Array.from({ length: 2100 }, (_, at) => [200, 200, 404][at % 3]))
 }, 60_000)
 
-it('closes the connection of whose requests too many wait, and forgets what waited on it', async () => {
+it('closes a connection with too many waiting requests, and releases them', async () => {
   const { begun, port } = await listen(10)
   for (let round = 0; round < 3; round++) {
     const connection = new RawConnection(port).write(rawRequest('GET', '/').repeat(100))

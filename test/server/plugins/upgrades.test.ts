@@ -54,7 +54,7 @@ const anyRequest = fc.record({
   headers: fc.constantFrom([], ...UPGRADES)
 })
 
-it('answers whatever asks for another protocol as if it had not, in order, however its bytes are cut', async () => {
+it('answers requests for another protocol like requests without an upgrade, in order, however their bytes are split', async () => {
   const { port, openConnections } = await listen()
   await fc.assert(
     fc.asyncProperty(
@@ -79,7 +79,7 @@ it('answers whatever asks for another protocol as if it had not, in order, howev
   await expect.poll(openConnections).toBe(0)
 })
 
-it('leaves nothing behind on a connection on which every request asks for another protocol', async () => {
+it('leaves no listeners on a connection on which every request asks for another protocol', async () => {
   const { app, port } = await listen()
   const opened = once(app.server, 'connection') as Promise<[Socket]>
   using connection = new RawConnection(port)
@@ -112,7 +112,7 @@ it.each([
   await expect.poll(openConnections, { timeout: 5000 }).toBe(0)
 })
 
-it('answers unauthorized upgrades with 401 and holds none of their connections', async () => {
+it('answers unauthorized upgrades with 401 and closes their connections', async () => {
   const { port, openConnections } = await listen({ apiKeys: ['sk-1'] })
   const request = rawRequest('GET', '/v1/completions', [...TO_SOCKET, KEY, VERSION])
   const connections = Array.from({ length: 100 }, () => new RawConnection(port).write(request))
@@ -168,7 +168,7 @@ it('survives clients that reset the connection while their upgrade waits for ear
   await expect.poll(openConnections).toBe(0)
 })
 
-it('logs a WebSocket’s request under its route, and one that is ignored like any other', async () => {
+it('logs a WebSocket request with its route, and an ignored upgrade like any other request', async () => {
   const { logger, lines } = readableLog()
   const { port } = await listen({ logger })
   const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/completions/`)

@@ -14,15 +14,15 @@ const JsonPage = z.object({
 interface Link {
   readonly filename: string
   readonly url: string
-  /** Hex, or null where the index names none. */
+  /** Hex; null if the index has none. */
   readonly sha256: string | null
 }
 
 /**
- * Asks a package index where a wheel lies.
+ * Finds the URL of a wheel in a package index.
  *
  * @param request `url` is the base of the index
- * @throws {SourceError} no answer, no such wheel, or another one than ours under its name
+ * @throws {SourceError} no answer, no such wheel, or one with another checksum
  *
  * Source: simple repository API, PEP 503 (HTML) and PEP 691 (JSON).
  */
@@ -35,9 +35,10 @@ export async function findWheel(request: Omit<GetRequest, 'headers'>, source: Wh
     const text = await readText(message, url.host)
     const link = (isJson ? jsonLinks(text, url.host) : htmlLinks(text)).find(({ filename }) => filename === source.wheel)
     if (link === undefined) throw new SourceError(`${url.host} has no ${source.wheel}`)
-    if (link.sha256 !== null && link.sha256 !== source.sha256) throw new SourceError(`${url.host} has another ${source.wheel}`)
+    if (link.sha256 !== null && link.sha256 !== source.sha256)
+      throw new SourceError(`${url.host} has a different ${source.wheel}: its checksum does not match the catalogue`)
     const target = URL.parse(link.url, url.href)
-    if (target === null) throw new SourceError(`${url.host} gives no address for ${source.wheel}`)
+    if (target === null) throw new SourceError(`${url.host} has an invalid URL for ${source.wheel}`)
     target.hash = ''
     return target
   } finally {
@@ -51,7 +52,7 @@ async function readText(message: IncomingMessage, host: string): Promise<string>
   try {
     for await (const chunk of message as AsyncIterable<Buffer>) {
       bytes += chunk.length
-      if (bytes > PAGE_BYTES) throw new Error('its answer is too long')
+      if (bytes > PAGE_BYTES) throw new Error('the response is too long')
       chunks.push(chunk)
     }
   } catch (error) {
@@ -65,7 +66,7 @@ function jsonLinks(text: string, host: string): Link[] {
     const { files } = JsonPage.parse(JSON.parse(text))
     return files.map(({ filename, url, hashes }) => ({ filename, url, sha256: hashes['sha256'] ?? null }))
   } catch (error) {
-    throw new SourceError(`${host} answered something that is no package page`, { cause: error })
+    throw new SourceError(`${host} did not answer with a valid package page`, { cause: error })
   }
 }
 

@@ -3,17 +3,17 @@ import { homedir, platform } from 'node:os'
 import { delimiter, join } from 'node:path'
 import type { Environment } from '../../config/environment.ts'
 
-/** What this machine's pip is told about package indexes, as far as it concerns us. */
+/** The settings of this machine's pip that concern package indexes. */
 export interface PipSettings {
-  /** Indexes served over HTTP that were configured, in pip's order; may hold credentials. None: pip knows its own. */
+  /** Configured indexes with HTTP URLs, in pip's order; may contain credentials. Empty: pip uses its default. */
   readonly indexes: readonly URL[]
-  /** PEM file of the certificates to trust, or null for the usual ones. */
+  /** PEM file of the certificates to trust; null for the default ones. */
   readonly certificateFile: string | null
 }
 
 /**
- * Reads pip's configuration without pip: files for everyone, of the user and of the virtual environment, then `PIP_*`
- * variables; later ones win.
+ * Reads pip's configuration without pip: the files of the system, the user and the virtual environment, then `PIP_*`
+ * variables; later ones take precedence.
  *
  * Source: pip's documentation, "Configuration"; the order is that of `pip config debug`.
  */
@@ -37,12 +37,12 @@ function configFiles(environment: Environment): string[] {
   if (own === '/dev/null' || own === 'nul') return []
   const home = environment['HOME'] ?? homedir()
   const name = platform() === 'win32' ? 'pip.ini' : 'pip.conf'
-  const everyones = {
+  const systemFolders = {
     win32: [join(environment['PROGRAMDATA'] ?? 'C:\\ProgramData', 'pip')],
     darwin: ['/Library/Application Support/pip'],
     linux: [...(environment['XDG_CONFIG_DIRS'] || '/etc/xdg').split(delimiter).map(folder => join(folder, 'pip')), '/etc']
   }
-  const users = {
+  const userFolders = {
     win32: [join(home, 'pip'), join(environment['APPDATA'] ?? home, 'pip')],
     darwin: [join(home, '.pip'), join(home, '.config', 'pip'), join(home, 'Library', 'Application Support', 'pip')],
     linux: [join(home, '.pip'), join(environment['XDG_CONFIG_HOME'] || join(home, '.config'), 'pip')]
@@ -50,9 +50,9 @@ function configFiles(environment: Environment): string[] {
   const system = platform() === 'win32' || platform() === 'darwin' ? (platform() as 'win32' | 'darwin') : 'linux'
   const virtualEnvironment = environment['VIRTUAL_ENV']
   return [
-    ...everyones[system].map(folder => join(folder, name)),
-    // A file named by PIP_CONFIG_FILE stands in for the user's.
-    ...(own ? [] : users[system].map(folder => join(folder, name))),
+    ...systemFolders[system].map(folder => join(folder, name)),
+    // A file named by PIP_CONFIG_FILE replaces the user's.
+    ...(own ? [] : userFolders[system].map(folder => join(folder, name))),
     ...(virtualEnvironment ? [join(virtualEnvironment, name)] : []),
     ...(own ? [own] : [])
   ]
@@ -63,7 +63,7 @@ interface Sections {
   readonly download: ReadonlyMap<string, string>
 }
 
-/** The INI dialect of Python's configparser: indented lines go on with the value above. */
+/** The INI dialect of Python's configparser: indented lines continue the value above. */
 function parseConfigFile(text: string): Sections {
   const sections = { global: new Map<string, string>(), download: new Map<string, string>() }
   let section: Map<string, string> | null = null

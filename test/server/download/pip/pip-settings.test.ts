@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { readPipSettings } from '../../../../src/server/download/pip/pip-settings.ts'
 import { temporaryFolder } from '../fetch-parts.ts'
 
-it('lets each later place win: everyone, user, virtual environment, variables', async () => {
+it('later settings take precedence: system, user, virtual environment, variables', async () => {
   const home = await temporaryFolder()
   const environment: Record<string, string> = { HOME: home, XDG_CONFIG_DIRS: join(home, 'xdg'), VIRTUAL_ENV: join(home, 'venv') }
   const steps: [string, () => Promise<void>][] = [
@@ -34,7 +34,7 @@ it('prefers the section of the command to the one for all commands', async () =>
   expect(await indexes({ HOME: home, XDG_CONFIG_DIRS: home })).toEqual(['http://download/'])
 })
 
-it('reads a file named by PIP_CONFIG_FILE in place of the user’s', async () => {
+it('reads a file named by PIP_CONFIG_FILE instead of the user’s', async () => {
   const home = await temporaryFolder()
   await config(home, '.config/pip/pip.conf', 'http://user')
   await config(home, 'named.conf', 'http://named')
@@ -42,17 +42,17 @@ it('reads a file named by PIP_CONFIG_FILE in place of the user’s', async () =>
   expect(await indexes({ HOME: home, PIP_CONFIG_FILE: '/dev/null' })).toEqual([])
 })
 
-it('reads lists over several lines, comments, and keys in any spelling; takes only what HTTP reaches', async () => {
+it('reads multi-line lists, comments, and keys in any spelling; uses only HTTP URLs', async () => {
   const home = await temporaryFolder()
   const text =
-    '# ours\n[global]\n; more\nIndex_URL: https://a.example/simple\nextra-index-url =\n    file:///opt/simple\n    http://user:pw@b.example:81/simple/\ncert = /etc/ca.pem\n'
+    '# comment\n[global]\n; more\nIndex_URL: https://a.example/simple\nextra-index-url =\n    file:///opt/simple\n    http://user:pw@b.example:81/simple/\ncert = /etc/ca.pem\n'
   await file(home, '.config/pip/pip.conf', text)
   const settings = await readPipSettings({ HOME: home, XDG_CONFIG_DIRS: home })
   expect(settings.indexes.map(String)).toEqual(['https://a.example/simple', 'http://user:pw@b.example:81/simple/'])
   expect(settings.certificateFile).toBe('/etc/ca.pem')
 })
 
-it('asks no index where pip may not', async () => {
+it('uses no index if pip must not', async () => {
   expect(await indexes({ PIP_CONFIG_FILE: '/dev/null', PIP_INDEX_URL: 'http://a', PIP_NO_INDEX: '1' })).toEqual([])
 })
 

@@ -22,7 +22,7 @@ function served(slots = 4) {
   return { queue, worker, app, post }
 }
 
-it('counts exactly what a request used, streamed or whole', async () => {
+it('counts exactly the tokens of a request, streamed or not', async () => {
   const { app, post } = served()
   for (const stream of [true, false]) {
     const before = await scrape(app)
@@ -40,7 +40,7 @@ it('counts exactly what a request used, streamed or whole', async () => {
   }
 })
 
-it('counts as many gaps between tokens as there are, less than a bucket that holds all', async () => {
+it('counts every interval between two tokens', async () => {
   const { app, post } = served()
   await post({ max_tokens: 6, stream: true })
   const samples = await scrape(app)
@@ -51,7 +51,7 @@ it('counts as many gaps between tokens as there are, less than a bucket that hol
   expect(samples.get(`${name}_bucket{le="+Inf",${MODEL}}`)).toBe(count)
 })
 
-it('counts a retry and a second reading of a stream once, and says that it was taken up', async () => {
+it('counts a retry and a second reader of a stream once, and counts the resume', async () => {
   const { app, post } = served()
   const headers = { 'idempotency-key': 'once' }
   const first = await post({ stream: true }, headers)
@@ -63,7 +63,7 @@ it('counts a retry and a second reading of a stream once, and says that it was t
   expect(changes(before, after, 'everstream_stream')).toEqual({ [`everstream_stream_resumes_total{${MODEL}}`]: 1 })
 })
 
-it('counts what runs in the background, though nobody reads it', async () => {
+it('counts requests in the background that have no reader', async () => {
   const { app, queue, post } = served()
   const { statusCode, headers } = await post({ background: true, max_tokens: 7 })
   expect(statusCode).toBe(202)
@@ -73,7 +73,7 @@ it('counts what runs in the background, though nobody reads it', async () => {
   expect(samples.get(`vllm:e2e_request_latency_seconds_count{${MODEL}}`)).toBe(1)
 })
 
-it('counts requests on a socket like any other', async () => {
+it('counts requests on a WebSocket', async () => {
   await using served = await openTestApp()
   const socket = await served.connect()
   socket.send({ type: 'completion.create', id: 'a', body: { model: 'tiny', prompt: 'hello', max_tokens: 3 } })
@@ -84,7 +84,7 @@ it('counts requests on a socket like any other', async () => {
   socket.socket.terminate()
 })
 
-it('tells who waits, who runs and who reads while they do', async () => {
+it('exposes waiting requests, running requests and readers', async () => {
   const { app, queue, post } = served(1)
   const held = String.fromCharCode(TRICKS.hold)
   const answers = [post({ prompt: held, stream: true }), post({ prompt: held, stream: true })]
@@ -95,7 +95,7 @@ it('tells who waits, who runs and who reads while they do', async () => {
   await Promise.all(answers)
 })
 
-it('counts bad ends by their code, and the choices that they cut off', async () => {
+it('counts failures by code, and the choices that they ended', async () => {
   const { app, queue, post } = served()
   const answer = post({ prompt: String.fromCharCode(TRICKS.hold), n: 3, stream: true })
   let samples = await scrapeUntil(app, of => of.get(`vllm:generation_tokens_total{${MODEL}}`) !== 0)
@@ -108,7 +108,7 @@ it('counts bad ends by their code, and the choices that they cut off', async () 
   expect(samples.get(`vllm:request_success_total{${MODEL},finished_reason="error"}`)).toBe(3)
 })
 
-it('counts refusals by their code and answers by their route, whatever is asked for', async () => {
+it('counts refusals by code and responses by declared route, whatever the URL', async () => {
   const { app, post } = served()
   const before = await scrape(app)
   await post({ temperature: 9 })

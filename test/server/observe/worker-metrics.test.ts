@@ -16,7 +16,7 @@ async function samplesOf(metrics: Metrics) {
   return parseSamples((await metrics.exposition()).body)
 }
 
-it('adds up what the workers tell of themselves', async () => {
+it('adds up the statistics of the workers', async () => {
   const statistics = [1, 2].map(n => ({
     gauges: { decodingRows: n, waitingPrompts: n, reservedTokens: 10 * n, retainedTokens: 5, budgetTokens: 100 },
     counters: {
@@ -38,7 +38,7 @@ it('adds up what the workers tell of themselves', async () => {
   expect([of('everstream_decoding_rows'), of('everstream_waiting_prompts')]).toEqual([3, 3])
 })
 
-it('keeps the last figures where the workers cannot be reached', async () => {
+it('keeps the last values if the workers are unreachable', async () => {
   let isAway = false
   const fleet: Fleet = {
     ...NO_FLEET,
@@ -53,7 +53,7 @@ it('keeps the last figures where the workers cannot be reached', async () => {
   expect((await samplesOf(metrics)).get(DECODE_RUNS)).toBe(7)
 })
 
-it('never takes back what a worker had done that was killed, and counts the death and the failover', async () => {
+it('keeps the counters of a killed worker, and counts the crash and the failover', async () => {
   await using workers = startWorkers()
   const metrics = new Metrics('tiny', fleetOf(workers.supervisor, { statistics: null, pool: workers.queue, isReachable: () => true }))
   await workers.supervisor.ready
@@ -79,7 +79,7 @@ it('never takes back what a worker had done that was killed, and counts the deat
   expect(after.get('everstream_workers{state="ready"}')).toBe(1)
 })
 
-it('measures the process that it is told to', async () => {
+it('exposes the metrics of the process', async () => {
   const metrics = new Metrics('tiny', NO_FLEET)
   expect([...(await samplesOf(metrics)).keys()].some(key => key.startsWith('process_'))).toBe(false)
   metrics.watchProcess()

@@ -18,7 +18,7 @@ import { fileAnswer, serveHttp } from './file-server.ts'
 const MODEL = aModel()
 const NEVER = new AbortController().signal
 
-it('killed in the middle and started again: it goes on where it was', async () => {
+it('killed and restarted: the download resumes where it stopped', async () => {
   const hub = await serveHttp(fileAnswer({ content: CONTENT, etag: '"v1"', stops: [123_456] }))
   const context = await fetchContext(network(hub.url))
   const { child, lines } = start(context.modelsFolder, context.network)
@@ -33,7 +33,7 @@ it('killed in the middle and started again: it goes on where it was', async () =
   expect(await readdir(dirname(path))).toEqual(['tiny.gguf', 'tiny.gguf.verified'])
 })
 
-it('two processes at once: one fetches, the other waits and finds it done', async () => {
+it('two processes at once: one downloads, the other waits and uses the result', async () => {
   const hub = await serveHttp(fileAnswer({ content: CONTENT, etag: '"v1"', stops: [1000] }))
   const context = await fetchContext(network(hub.url))
   const { child, lines } = start(context.modelsFolder, context.network)
@@ -42,20 +42,20 @@ it('two processes at once: one fetches, the other waits and finds it done', asyn
   const waiting = Promise.withResolvers<string>()
   const reporter = { ...context.reporter, line: waiting.resolve }
   const second = fetchModel(MODEL, { ...context, reporter })
-  expect(await waiting.promise).toBe(`process ${child.pid} is fetching tiny: waiting for it`)
-  hub.breakConnections() // the first goes on
+  expect(await waiting.promise).toBe(`waiting for process ${child.pid}, which is downloading tiny`)
+  hub.breakConnections() // the first one resumes
   expect(CONTENT.equals(await readFile(await second))).toBe(true)
   expect(hub.seen).toHaveLength(2)
 })
 
-it('many at once in one process: the file is fetched once', async () => {
+it('many at once in one process: the file is downloaded once', async () => {
   const hub = await serveHttp(fileAnswer({ content: CONTENT, etag: '"v1"', stops: [] }))
   const context = await fetchContext(network(hub.url))
   await Promise.all(Array.from({ length: 5 }, () => fetchModel(MODEL, context)))
   expect(hub.seen).toHaveLength(1)
 })
 
-it('aborted in the middle: it ends at once with the reason, keeps what came, and leaves no lock', async () => {
+it('aborted: it rejects at once with the reason, keeps the received bytes, and leaves no lock', async () => {
   const hub = await serveHttp(fileAnswer({ content: CONTENT, etag: '"v1"', stops: [5000] }))
   const abort = new AbortController()
   const context = await fetchContext(network(hub.url), { signal: abort.signal, onProgress: () => abort.abort(new Error('stop')) })
@@ -64,18 +64,18 @@ it('aborted in the middle: it ends at once with the reason, keeps what came, and
 })
 
 it.each([
-  ['a process that is gone', { pid: spawnSync(process.execPath, ['--version']).pid, host: hostname(), token: 'a' }, 0],
-  ['another host that was silent for long', { pid: process.pid, host: 'elsewhere', token: 'a' }, 60],
-  ['nobody who could be understood', 'half a li', 60]
+  ['a process that has exited', { pid: spawnSync(process.execPath, ['--version']).pid, host: hostname(), token: 'a' }, 0],
+  ['another host that has not refreshed it', { pid: process.pid, host: 'elsewhere', token: 'a' }, 60],
+  ['an unreadable owner', 'half a li', 60]
 ])('takes over the lock of %s', async (_, owner, ageSeconds) => {
   const folder = await temporaryFolder()
   await leaveLock(folder, owner, ageSeconds)
-  const lock = await lockFolder(folder, NEVER, () => expect.unreachable('nobody to wait for'))
+  const lock = await lockFolder(folder, NEVER, () => expect.unreachable('no owner to wait for'))
   await lock[Symbol.asyncDispose]()
   expect(await readdir(folder)).toEqual([])
 })
 
-it('waits for a living owner on another host, until it is told to stop', async () => {
+it('waits for a live owner on another host, until it is aborted', async () => {
   const folder = await temporaryFolder()
   await leaveLock(folder, { pid: 1, host: 'elsewhere', token: 'a' }, 0)
   const abort = new AbortController()
@@ -83,7 +83,7 @@ it('waits for a living owner on another host, until it is told to stop', async (
   expect(await readdir(folder)).toEqual(['.lock'])
 })
 
-it('one holder at a time, however many want a dead one’s lock', async () => {
+it('breaks a stale lock so that only one process at a time holds it', async () => {
   const folder = await temporaryFolder()
   await leaveLock(folder, { pid: spawnSync(process.execPath, ['--version']).pid, host: hostname(), token: 'a' }, 0)
   let holders = 0
