@@ -4,9 +4,7 @@ import type { QuantizationChoice } from '../../src/inference/model/prepared-mode
 import { scoreToken } from '../../src/inference/sampling/scores.ts'
 import { openDefaultModel, type ReferenceCase, readReference } from './real-model.ts'
 
-/**
- * Log-probabilities of the prompt, and of the reference's own continuation the id we would have chosen at each step.
- */
+/** Log-probabilities of the prompt, and the greedy choice at each step of the reference's continuation. */
 async function replay(
   runner: ModelRunner,
   { promptTokenIds, greedyTokenIds }: ReferenceCase
@@ -32,7 +30,7 @@ const FORMS: readonly { quantization: QuantizationChoice; worst: number; mean: n
 ]
 
 it.each(FORMS)(
-  'says with quantization $quantization what transformers says',
+  'gives the results of transformers with quantization $quantization',
   { timeout: 120_000 },
   async ({ quantization, worst, mean, margin }) => {
     const runner = await openDefaultModel(quantization)
