@@ -20,7 +20,7 @@ export async function prepareDefaultModel(quantization: QuantizationChoice): Pro
 
 export async function openDefaultModel(quantization: QuantizationChoice): Promise<ModelRunner> {
   const model = await prepareDefaultModel(quantization)
-  return openModelRunner({ ...model, contextLength: 512, slots: 6, blocks: 0, threads: 2, spinning: false })
+  return openModelRunner({ ...model, contextLength: 512, slots: 8, blocks: 0, threads: 2, spinning: false })
 }
 
 const Reference = z.object({
