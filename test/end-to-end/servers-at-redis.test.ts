@@ -90,5 +90,5 @@ describeAtRedis(
       expect(await leaving.ended).toEqual({ code: 0, signal: null })
     })
   },
-  { concurrent: true }
+  { concurrent: true, timeout: 60_000 }
 )

@@ -20,6 +20,13 @@ export function owned<Child extends ChildProcess>(child: Child): Child {
   return child
 }
 
+/** Sends SIGSTOP to a process that the program has started: a stopped process does not notice the death of its parent. */
+export function freeze(pid: number): void {
+  toReaper ??= startReaper()
+  toReaper.write(`start ${pid}\n`)
+  process.kill(pid, 'SIGSTOP')
+}
+
 /** In a separate session, so that a Ctrl-C that ends the tests does not end the reaper. */
 function startReaper(): Writable {
   const reaper = spawn(process.execPath, [REAPER], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })

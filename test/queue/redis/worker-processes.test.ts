@@ -6,6 +6,7 @@ import { shardKeys } from '../../../src/queue/redis/connection/keys.ts'
 import { RedisPool } from '../../../src/server/workers/redis-pool.ts'
 import type { RedisWorkerSettings } from '../../../src/server/workers/redis-worker-settings.ts'
 import { Supervisor } from '../../../src/server/workers/supervisor.ts'
+import { freeze } from '../../processes/owned-process.ts'
 import type { FakeWorkerOptions } from '../../server/workers/start-workers.ts'
 import { aRequest } from '../a-request.ts'
 import { TRICKS } from '../fake-engine.ts'
@@ -125,7 +126,7 @@ describeAtRedis(
       await queue.client.submit(request)
       await queue.hasBegun(request.id)
       const [zombie = 0] = zombies.pids()
-      process.kill(zombie, 'SIGSTOP')
+      freeze(zombie)
       const others = await queue.open()
       const length = (await queue.client.log(request.id)).length
       await queue.hasBegun(request.id, length)
@@ -140,7 +141,7 @@ describeAtRedis(
       expect(zombies.pids()).toEqual([zombie])
       await zombies.stop()
       await expect.poll(() => queue.client.leftovers()).toEqual([])
-    }, 60_000)
+    })
 
     it('of whose death nobody tells are missed within seconds', async ({ expect }) => {
       await using queue = aQueue(expect)
@@ -149,7 +150,7 @@ describeAtRedis(
       await queue.client.submit(request)
       await queue.hasBegun(request.id)
       // As if their supervisor had died with them: it hands nothing back.
-      for (const pid of orphans.pids()) process.kill(pid, 'SIGSTOP')
+      for (const pid of orphans.pids()) freeze(pid)
       const others = await queue.open()
       const length = (await queue.client.log(request.id)).length
       await expect.poll(async () => (await queue.client.log(request.id)).length, { timeout: 15_000, interval: 20 }).toBeGreaterThan(length)
@@ -157,7 +158,7 @@ describeAtRedis(
       expect(received(await queue.client.log(request.id))).toEqual(undisturbed(request))
       for (const pid of orphans.pids()) process.kill(pid, 'SIGKILL')
       await others.stop()
-    }, 60_000)
+    })
 
     it('write again what Redis has missed while it was away', async ({ expect }) => {
       await using own = await startRedis('aof')
@@ -175,7 +176,7 @@ describeAtRedis(
       await queue.ended(next.id)
       await group.stop()
       await expect.poll(() => queue.client.leftovers()).toEqual([])
-    }, 60_000)
+    })
 
     it('do not die of a request for ever: it fails, and nothing else does', async ({ expect }) => {
       await using queue = aQueue(expect)
@@ -191,7 +192,7 @@ describeAtRedis(
       }
       await group.stop()
       await expect.poll(() => queue.client.leftovers()).toEqual([])
-    }, 60_000)
+    })
 
     it('that are ended because their server ends take no blame to what they ran', async ({ expect }) => {
       await using queue = aQueue(expect)
@@ -210,7 +211,7 @@ describeAtRedis(
       await queue.ended(killed.id)
       expect(await queue.client.diedAt(killed.id)).not.toBeNull()
       await next.stop()
-    }, 60_000)
+    })
 
     it('that are told to drain give back what does not end in time, and exit', async ({ expect }) => {
       await using queue = aQueue(expect)
@@ -225,7 +226,7 @@ describeAtRedis(
       expect(received(await queue.client.log(request.id))).toEqual(undisturbed(request))
       await second.stop()
       await expect.poll(() => queue.client.leftovers()).toEqual([])
-    }, 60_000)
+    })
   },
-  { concurrent: true }
+  { concurrent: true, timeout: 120_000 }
 )
