@@ -1,8 +1,6 @@
 import type { Reporter, TestCase, TestModule } from 'vitest/node'
 
-/**
- * Ends a run with what was skipped and why, and one plain line that machines read: `12 passed, 0 failed, 1 skipped`.
- */
+/** Ends a run with the skipped tests and their reasons, and one line for scripts: `12 passed, 0 failed, 1 skipped`. */
 export class ClosingLine implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const tests = modules.flatMap(module => [...module.children.allTests()])

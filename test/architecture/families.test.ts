@@ -8,10 +8,10 @@ import { codesIn, rowsOf } from '../docs/markdown-tables.ts'
 
 const FILES = globSync('src/inference/families/*.ts').filter(file => basename(file) !== 'registry.ts')
 
-/** Where the same words name tokenizers and forms of tool calls, which models of any family may have. */
+/** Files in which the same words name tokenizers and formats of tool calls, which are not specific to a family. */
 const OTHER_MEANINGS = /^src\/(inference\/tokenizer\/|routes\/chat\/|inference\/contract\/text-port\.ts|inference\/model\/model-metadata\.ts)/
 
-it('gives each family one file, which defines no other', async () => {
+it('has one file for each family, which defines no other family', async () => {
   const defined = await Promise.all(
     FILES.map(async file => {
       const exported = Object.values((await import(`../../src/inference/families/${basename(file, '.ts')}.ts`)) as object)
@@ -22,14 +22,14 @@ it('gives each family one file, which defines no other', async () => {
   expect(defined.map(families => families.length)).toEqual(FILES.map(() => 1))
 })
 
-it('reads each name as one family', () => {
+it('uses each name for one family only', () => {
   const modelTypes = FAMILIES.flatMap(family => family.modelTypes)
   const architectures = FAMILIES.flatMap(({ gguf }) => gguf?.architecture ?? [])
   expect(modelTypes).toEqual([...new Set(modelTypes)])
   expect(architectures).toEqual([...new Set(architectures)])
 })
 
-it("holds each family to transformers' answers in a fixture", () => {
+it("has a fixture with transformers' results for each family", () => {
   const ConfigJson = z.object({ model_type: z.string() })
   const read = (file: string) => ConfigJson.parse(JSON.parse(readFileSync(file, 'utf8'))).model_type
   const fixtures = new Set(globSync('test/fixtures/families/*/config.json').map(read))

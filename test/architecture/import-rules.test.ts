@@ -83,21 +83,21 @@ it.each(VIOLATIONS)('%s refuses %s -> %s', (rule, from, to) => {
   expect(found).toContainEqual(expect.stringMatching(new RegExp(`^${rule}: ${escaped(from)} -> .*${escaped(target)}`)))
 })
 
-it('no-orphan refuses a file outside every import', () => {
+it('no-orphan refuses a file that no other file imports', () => {
   expect(found).toContain(`no-orphan: ${ORPHAN} -> ${ORPHAN}`)
 })
 
-it('leaves the allowed imports alone', () => {
-  const blamed = ALLOWED.flatMap(([from]) => found.filter(line => line.includes(`: ${from} ->`)))
-  expect(blamed).toEqual([])
+it('accepts the allowed imports', () => {
+  const refused = ALLOWED.flatMap(([from]) => found.filter(line => line.includes(`: ${from} ->`)))
+  expect(refused).toEqual([])
 })
 
-it('has a violation here for every rule', () => {
+it('has at least one violation here for each rule', () => {
   const names = (config.forbidden ?? []).map((rule: IForbiddenRuleType) => rule.name)
   expect(names.filter(name => name !== 'no-orphan' && !VIOLATIONS.some(([rule]) => rule === name))).toEqual([])
 })
 
-/** A house of one-line files, and stand-ins for the packages that the rules name. */
+/** A source tree of one-line files, and empty packages of the names in the rules. */
 function writeTree(): void {
   const packages = ['koffi', 'onnxruntime-node', 'bullmq', 'ioredis', 'vitest']
   for (const name of packages) {

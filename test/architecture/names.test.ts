@@ -28,7 +28,7 @@ it('names things by the terms of the field, in file names', () => {
   expect(found).toEqual([])
 })
 
-it('tells a replaced name from a kept one', () => {
+it('distinguishes a replaced name from a kept one', () => {
   expect(['#seat', 'BullSeat', 'toldPosition', 'places', 'tell'].filter(isReplaced)).toHaveLength(5)
   expect(['inPlace', 'deadline', 'pipeline', 'listener', 'housekeeping', 'tellers'].filter(isReplaced)).toEqual([])
 })

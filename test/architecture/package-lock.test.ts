@@ -12,7 +12,7 @@ const lock: { readonly packages: Readonly<Record<string, LockedPackage>> } = JSO
 const manifest: { readonly allowScripts: Readonly<Record<string, boolean>> } = JSON.parse(readFileSync('package.json', 'utf8'))
 const packages = Object.entries(lock.packages).filter(([path]) => path !== '')
 
-it('records no download address, so that any registry serves', () => {
+it('records no download address, so that any registry can be used', () => {
   expect(packages.filter(([, entry]) => entry.resolved !== undefined)).toEqual([])
 })
 
@@ -25,7 +25,7 @@ it('has every optional package of every platform: npm 11 refuses to install othe
   expect(missing).toEqual([])
 })
 
-it('decides on every install script', () => {
+it('allows or forbids each install script', () => {
   const undecided = packages.filter(([path, entry]) => entry.hasInstallScript && manifest.allowScripts[nameOf(path)] === undefined)
   expect(undecided.map(([path]) => nameOf(path))).toEqual([])
 })

@@ -25,7 +25,7 @@ const Usage = z.object({
   prompt_tokens_details: z.object({ cached_tokens: z.int() })
 })
 
-export const Completion = z.object({ choices: z.array(Choice), usage: Usage.nullable().optional() })
+const Completion = z.object({ choices: z.array(Choice), usage: Usage.nullable().optional() })
 const ErrorBody = z.object({ error: z.object({ message: z.string(), type: z.string(), code: z.string().nullable() }) })
 export type ErrorBody = z.infer<typeof ErrorBody>['error']
 
@@ -45,13 +45,13 @@ export async function readError(response: Response): Promise<ErrorBody & { reado
   return { status: response.status, ...ErrorBody.parse(await readJson(response)).error }
 }
 
-/** How a stream went: its chunks put together, and whether it ended by `[DONE]` or by an error. */
+/** The concatenated chunks of a stream, and whether it ended by `[DONE]` or by an error. */
 export interface StreamedAnswer extends Answer {
   readonly isDone: boolean
   readonly error: ErrorBody | null
 }
 
-/** The data of each event of a stream, comments and field names aside. */
+/** The data of each event of a stream, without comments and field names. */
 export async function* sseData(response: Response): AsyncGenerator<string> {
   if (response.body === null) return
   let rest = ''

@@ -6,7 +6,7 @@ import { readResuming } from '../faults/resuming-reader.ts'
 import { itAtRedis } from '../queue/redis/at-redis.ts'
 
 const SHORT: FaultOptions = {
-  kills: 6,
+  kills: 4,
   seed: Date.now() % 1_000_000,
   queue: 'embedded',
   engine: 'simulated',
@@ -18,16 +18,18 @@ const SHORT: FaultOptions = {
   maxTokens: 40
 }
 
-it('loses, doubles and changes nothing while workers are killed at random instants: embedded queue', { timeout: 120_000 }, async () => {
+it('no stream loses, repeats or changes a token while workers are killed at random times: embedded queue', {
+  timeout: 120_000
+}, async () => {
   expect(await shortRun(SHORT)).toMatchObject({ wrong: [], faults: { kill: SHORT.kills } })
 })
 
-itAtRedis('nor while API processes and Redis die too: queue in Redis', { timeout: 180_000 }, async () => {
+itAtRedis('nor while API processes and Redis are killed as well: queue in Redis', { timeout: 180_000 }, async () => {
   const report = await shortRun({ ...SHORT, queue: 'redis', faults: ['kill', 'api', 'redis'], meanSeconds: 0.8 })
   expect(report).toMatchObject({ wrong: [], leftovers: [] })
 })
 
-itAtRedis('nor when every server is restarted, one after the other: rolling restart', { timeout: 120_000 }, async () => {
+itAtRedis('nor in a rolling restart of all servers', { timeout: 120_000 }, async () => {
   const fleet = await Fleet.start({ ...SHORT, queue: 'redis' })
   try {
     const body = { model: 'simulated', max_tokens: 400, ignore_eos: true, temperature: 0.8 }

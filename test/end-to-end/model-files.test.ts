@@ -26,7 +26,7 @@ function start(): Promise<Server> {
 }
 
 describe('a model whose tokenizer does not fit its embedding', () => {
-  it('is served: no text and no field makes a token that it does not have', async () => {
+  it('is served: no text and no field produces a token that it does not have', async () => {
     await using server = await start()
     expect(server.stderr.concat(server.stdout).filter(line => line.includes('WARNING'))).toEqual([
       expect.stringContaining(`1 token(s) beyond the 256 rows of the model's embedding: 256 "${EXTRA.content}"`)
@@ -55,7 +55,7 @@ describe('a model whose tokenizer does not fit its embedding', () => {
     expect(server.workerPids()).toHaveLength(1)
   }, 120_000)
 
-  it('is served from a graph that is built again where its file was zeroed', async () => {
+  it('is served from a graph that is built again after its file was overwritten with zeros', async () => {
     await using first = await start()
     const body = { model: 'model', prompt: 'the end', max_tokens: 8, temperature: 0, ignore_eos: true }
     const { text } = (await readWhole(await first.post(body))).choices[0] ?? {}

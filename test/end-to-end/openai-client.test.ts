@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => server[Symbol.asyncDispose]())
 
 describe('the openai client', () => {
-  it('reads a whole completion', async () => {
+  it('reads a completion that is not streamed', async () => {
     const completion = await client.completions.create(FRANCE)
     expect(completion).toMatchObject({ object: 'text_completion', model: MODEL, usage: { prompt_tokens: 5, completion_tokens: 4 } })
     expect(completion.choices[0]?.text).toMatch(/^ Paris/)
@@ -35,7 +35,7 @@ describe('the openai client', () => {
     expect(finish).toBe('length')
   })
 
-  it('leaves a stream in the middle, and the server is told', async () => {
+  it('aborts a stream, and the server cancels the request', async () => {
     const from = server.log().length
     for await (const _ of await client.completions.create({ ...FRANCE, max_tokens: 240, stream: true })) break
     await server.logged(line => line['outcome'] === 'cancelled', from)
@@ -53,7 +53,7 @@ describe('the openai client', () => {
     expect(error).toMatchObject({ status: 404, code: 'model_not_found' })
   })
 
-  it('throws BadRequestError with both numbers for a prompt beyond the context', async () => {
+  it('throws BadRequestError with both numbers for a prompt longer than the context', async () => {
     const error = await failureOf(client.completions.create({ ...FRANCE, prompt: Array.from({ length: 300 }, () => 504) }))
     expect(error).toBeInstanceOf(OpenAI.BadRequestError)
     expect(error).toMatchObject({ status: 400, code: 'context_length_exceeded', message: expect.stringMatching(/256.*300|300.*256/) })
@@ -66,8 +66,8 @@ describe('the openai client', () => {
   })
 
   it('throws AuthenticationError for a wrong key', async () => {
-    const stranger = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'another', maxRetries: 0 })
-    expect(await failureOf(stranger.completions.create(FRANCE))).toBeInstanceOf(OpenAI.AuthenticationError)
+    const other = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'another', maxRetries: 0 })
+    expect(await failureOf(other.completions.create(FRANCE))).toBeInstanceOf(OpenAI.AuthenticationError)
   })
 })
 
@@ -79,7 +79,7 @@ describe('a server with a key', () => {
     expect((await readWhole(response)).choices).toHaveLength(1)
   })
 
-  it('never writes the key, a prompt or a text down', async () => {
+  it('never logs the key, a prompt or a text', async () => {
     const secret = 'Zanzibar'
     await readWhole(await server.post({ ...FRANCE, prompt: `${secret} is an island, and ${secret}`, echo: true }, { key: KEY }))
     const output = [...server.stdout, ...server.stderr].join('\n')

@@ -7,7 +7,7 @@ import { startServer } from './start-server.ts'
 
 const Completion = z.object({ choices: z.tuple([z.object({ text: z.string() })]) })
 
-describeAtRedis('while Redis is away, a server', () => {
+describeAtRedis('while Redis is unreachable, a server', () => {
   it.concurrent.for(['frozen', 'killed'] as const)(
     'is healthy and not ready, and serves again afterwards: %s',
     { timeout: 90_000 },

@@ -10,8 +10,8 @@ import { runProgram } from './start-program.ts'
 
 const SIMULATED = ['--engine', 'simulated']
 
-describe('a start that cannot be', () => {
-  it('names all mistakes at once, and ends with 2', async () => {
+describe('a start that is refused', () => {
+  it('reports all mistakes at once, and exits with 2', async () => {
     const { code, stdout, stderr } = await runProgram(
       ['serve', '--port', 'http', '--max-slot', '4', '--threads', '0', 'extra', '--engine', 'steam'],
       {
@@ -27,7 +27,7 @@ describe('a start that cannot be', () => {
     expect(stderr.every(line => line.startsWith('everstream: '))).toBe(true)
   })
 
-  it('says in one line that its port is taken, and ends with 1', async () => {
+  it('reports in one line that its port is in use, and exits with 1', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')
     const { port } = z.object({ port: z.int() }).parse(other.address())
@@ -36,14 +36,14 @@ describe('a start that cannot be', () => {
     expect({ code, stderr }).toEqual({ code: 1, stderr: [expect.stringContaining(`port ${port} on 127.0.0.1 is already in use`)] })
   })
 
-  it('says in one line that there is no such model, and ends with 2', async () => {
+  it('reports in one line that the model does not exist, and exits with 2', async () => {
     const { code, stderr } = await runProgram(['serve', '--port', '0', '--model', 'nope'])
     expect(code).toBe(2)
     expect(stderr[0]).toContain('nope')
     expect(stderr.slice(1)).toEqual(['everstream: try --help'])
   })
 
-  it('refuses other machines without a key, and ends with 2', async () => {
+  it('does not listen to other machines without a key, and exits with 2', async () => {
     const { code, stderr } = await runProgram(['serve', ...SIMULATED, '--port', '0', '--host', '0.0.0.0'])
     expect(code).toBe(2)
     expect(stderr).toEqual([expect.stringContaining('--host 0.0.0.0'), 'everstream: try --help'])
@@ -53,7 +53,7 @@ describe('a start that cannot be', () => {
     ['its header', 100],
     ['its tensors', 50_000_000]
   ])(
-    'says in one line that a model file is cut within %s, and ends with 1',
+    'reports in one line that a model file is truncated within %s, and exits with 1',
     async (_where, bytes) => {
       const folder = await mkdtemp(join(tmpdir(), 'everstream-cut-'))
       try {

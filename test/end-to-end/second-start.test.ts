@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { isAlive } from '../server/workers/start-workers.ts'
 import { readWhole } from './completion.ts'
 import { startServer } from './start-server.ts'
 
-/** Nobody listens there: whoever asks the network is refused. */
+/** Nothing listens there: every connection is refused. */
 const NOWHERE = 'http://127.0.0.1:9'
 const NO_NETWORK = {
   HF_ENDPOINT: NOWHERE,
@@ -16,9 +17,12 @@ const NO_NETWORK = {
   no_proxy: ''
 }
 
-describe('a second start', () => {
-  it('needs no network and builds nothing again', async () => {
-    await (await startServer(['--threads', '1']))[Symbol.asyncDispose]()
+describe('a server with the default model', () => {
+  it('exits with 0 by SIGTERM; a second start needs no network and builds no graph again', async () => {
+    const first = await startServer(['--threads', '1'])
+    first.signal('SIGTERM')
+    expect(await first.ended).toEqual({ code: 0, signal: null })
+    expect(first.workerPids().map(isAlive)).toEqual([false])
     const startedAtMs = performance.now()
     await using server = await startServer(['--threads', '1'], NO_NETWORK)
     const took = `ready after ${Math.round(performance.now() - startedAtMs)} ms`

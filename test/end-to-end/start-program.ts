@@ -11,21 +11,18 @@ export interface ProgramEnd {
   readonly signal: NodeJS.Signals | null
 }
 
-/** The program as a person would run it. Ending it kills it at once if it still runs. */
+/** The program as a user runs it. Disposing kills it if it still runs. */
 export interface Program extends AsyncDisposable {
   /** Lines so far, without their ends. */
   readonly stdout: readonly string[]
   readonly stderr: readonly string[]
   readonly ended: Promise<ProgramEnd>
   signal(name: NodeJS.Signals): void
-  /**
-   * Resolves with what `find` makes of the output, as soon as that is not undefined; rejects when the program ends
-   * first.
-   */
+  /** Resolves with the first result of `find` that is not undefined; rejects when the program ends before. */
   until<Found>(find: () => Found | undefined): Promise<Found>
 }
 
-/** Starts `everstream <argv>`; options in this process's environment do not reach it. */
+/** Starts `everstream <argv>`, without the options in the environment of this process. */
 export function startProgram(argv: readonly string[], environment: Readonly<Record<string, string>> = {}): Program {
   const child = owned(
     spawn(process.execPath, [MAIN, ...argv], { env: { ...cleanEnvironment(), ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })

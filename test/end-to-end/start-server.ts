@@ -15,13 +15,13 @@ export interface Server extends Program {
   post(body: object, options?: { readonly signal?: AbortSignal; readonly key?: string }): Promise<Response>
 }
 
-/** `serve` on a free port, once it says that it is ready. Disposing drains it by SIGTERM, as an operator would. */
+/** Starts `serve` on a free port and waits until it is ready. Disposing drains it by SIGTERM. */
 export async function startServer(argv: readonly string[] = [], environment: Readonly<Record<string, string>> = {}): Promise<Server> {
   const program = startProgram(['serve', '--port', '0', ...argv], environment)
   try {
     const url = await program.until(() => /^Server ready at (http\S+)\. /m.exec(program.stdout.join('\n'))?.[1])
     const server = withLog(program, url)
-    // The log is another pipe: its lines may come later than what is printed.
+    // The log is another pipe: its lines may arrive later than those of standard output.
     await server.logged(line => line.msg === 'a worker is ready')
     return server
   } catch (error) {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { owned } from './owned-process.ts'
 
-/** Run as a process of its own: starts one that never ends, says its pid, and goes in the way it is told. */
+/** Runs as a separate process: starts a child that never ends, prints its pid, and ends in the way of its argument. */
 const [way] = process.argv.slice(2)
 const child = owned(spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' }))
 child.unref()

@@ -7,9 +7,9 @@ const REAPER = fileURLToPath(new URL('./reaper.ts', import.meta.url))
 let toReaper: Writable | null = null
 
 /**
- * Every child process of a test goes through this: it is killed at the latest when the process of the test file is
- * gone, also where a hook timed out or that process was killed itself. A child left behind would keep its port, and its
- * copy of our standard error, for which the test runner waits.
+ * Must be called with every child process of a test: the child is killed at the latest when the process of the test file
+ * has ended, even where a hook timed out or that process itself was killed. An orphaned child would keep its port and
+ * its copy of standard error, for which the test runner waits.
  */
 export function owned<Child extends ChildProcess>(child: Child): Child {
   const { pid } = child
@@ -20,7 +20,14 @@ export function owned<Child extends ChildProcess>(child: Child): Child {
   return child
 }
 
-/** In a session of its own, so that a Ctrl-C that ends the tests does not end it too. */
+/** Sends SIGSTOP to a process that the program has started: a stopped process does not notice the death of its parent. */
+export function freeze(pid: number): void {
+  toReaper ??= startReaper()
+  toReaper.write(`start ${pid}\n`)
+  process.kill(pid, 'SIGSTOP')
+}
+
+/** In a separate session, so that a Ctrl-C that ends the tests does not end the reaper. */
 function startReaper(): Writable {
   const reaper = spawn(process.execPath, [REAPER], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
   reaper.unref()

@@ -1,8 +1,8 @@
 import { createInterface } from 'node:readline'
 
 /**
- * Run as a process of its own. Reads `start <pid>` and `end <pid>`, one a line, and kills what has not ended when its
- * input does: that is when the process at the other end is gone, however it went.
+ * Runs as a separate process. Reads lines `start <pid>` and `end <pid>`. At the end of its input, that is when the process
+ * that writes to it has ended in any way, it kills the processes that are still running.
  */
 const running = new Set<number>()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
@@ -15,6 +15,6 @@ for (const pid of running) {
   try {
     process.kill(pid, 'SIGKILL')
   } catch {
-    // It has ended.
+    // The process has ended already.
   }
 }

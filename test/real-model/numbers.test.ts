@@ -4,22 +4,32 @@ import type { QuantizationChoice } from '../../src/inference/model/prepared-mode
 import { scoreToken } from '../../src/inference/sampling/scores.ts'
 import { openDefaultModel, type ReferenceCase, readReference } from './real-model.ts'
 
-/**
- * Log-probabilities of the prompt, and of the reference's own continuation the id we would have chosen at each step.
- */
-async function replay(
-  runner: ModelRunner,
-  { promptTokenIds, greedyTokenIds }: ReferenceCase
-): Promise<{ prompt: number[]; chosen: number[] }> {
+interface Replay {
+  /** Log-probabilities of the prompt's tokens after the first. */
+  readonly prompt: readonly number[]
+  /** The greedy choice at each step of the reference's continuation. */
+  readonly chosen: number[]
+}
+
+/** All cases in one batch. @param cases  longest continuation first: the rows that still decode are then the first ones */
+async function replay(runner: ModelRunner, cases: readonly ReferenceCase[]): Promise<readonly Replay[]> {
   const width = runner.vocabularySize
-  const length = promptTokenIds.length
-  const logits = await runner.prefill(0, 0, promptTokenIds, [...promptTokenIds.keys()])
-  const rowOf = (index: number): Float32Array => logits.subarray(index * width, (index + 1) * width)
-  const prompt = promptTokenIds.slice(1).map((tokenId, index) => scoreToken(rowOf(index), tokenId, { top: 0 }).logprob)
-  const chosen = [argmax(rowOf(length - 1))]
-  for (const [index, tokenId] of greedyTokenIds.slice(0, -1).entries())
-    chosen.push(argmax(await runner.decode([tokenId], [length + index])))
-  return { prompt, chosen }
+  const replays: Replay[] = []
+  for (const [row, { promptTokenIds }] of cases.entries()) {
+    const logits = await runner.prefill(row, 0, promptTokenIds, [...promptTokenIds.keys()])
+    const at = (index: number): Float32Array => logits.subarray(index * width, (index + 1) * width)
+    const prompt = promptTokenIds.slice(1).map((tokenId, index) => scoreToken(at(index), tokenId, { top: 0 }).logprob)
+    replays.push({ prompt, chosen: [argmax(at(promptTokenIds.length - 1))] })
+  }
+  for (let step = 1; step < (cases[0]?.greedyTokenIds.length ?? 0); step++) {
+    const active = cases.filter(({ greedyTokenIds }) => step < greedyTokenIds.length)
+    const logits = await runner.decode(
+      active.map(({ greedyTokenIds }) => greedyTokenIds[step - 1] ?? -1),
+      active.map(({ promptTokenIds }) => promptTokenIds.length + step - 1)
+    )
+    for (const row of active.keys()) replays[row]?.chosen.push(argmax(logits.subarray(row * width, (row + 1) * width)))
+  }
+  return replays
 }
 
 function argmax(logits: Float32Array): number {
@@ -32,20 +42,20 @@ const FORMS: readonly { quantization: QuantizationChoice; worst: number; mean: n
 ]
 
 it.each(FORMS)(
-  'says with quantization $quantization what transformers says',
+  'gives the results of transformers with quantization $quantization',
   { timeout: 120_000 },
   async ({ quantization, worst, mean, margin }) => {
     const runner = await openDefaultModel(quantization)
     try {
       const differences: number[] = []
-      for (const reference of await readReference()) {
-        const { prompt, chosen } = await replay(runner, reference)
+      const cases = (await readReference()).toSorted((left, right) => right.greedyTokenIds.length - left.greedyTokenIds.length)
+      const replays = await replay(runner, cases)
+      for (const [index, reference] of cases.entries()) {
+        const { prompt = [], chosen = [] } = replays[index] ?? {}
         prompt.forEach((logprob, index) => {
           differences.push(Math.abs(logprob - (reference.promptLogprobs[index + 1] ?? Number.NaN)))
         })
-        const decided = reference.greedyTokenIds.map((tokenId, index) =>
-          (reference.margins[index] ?? 0) > margin ? tokenId : chosen[index]
-        )
+        const decided = reference.greedyTokenIds.map((tokenId, step) => ((reference.margins[step] ?? 0) > margin ? tokenId : chosen[step]))
         expect(chosen).toEqual(decided)
       }
       expect(differences.length).toBeGreaterThan(50)

@@ -20,7 +20,7 @@ export async function prepareDefaultModel(quantization: QuantizationChoice): Pro
 
 export async function openDefaultModel(quantization: QuantizationChoice): Promise<ModelRunner> {
   const model = await prepareDefaultModel(quantization)
-  return openModelRunner({ ...model, contextLength: 512, slots: 6, blocks: 0, threads: 2, spinning: false })
+  return openModelRunner({ ...model, contextLength: 512, slots: 8, blocks: 0, threads: 2, spinning: false })
 }
 
 const Reference = z.object({
@@ -36,7 +36,7 @@ const Reference = z.object({
 })
 export type ReferenceCase = z.infer<typeof Reference>['cases'][number]
 
-/** What transformers says in float32; made by test/fixtures/smollm2/make.py. */
+/** Results of transformers in float32, written by test/fixtures/smollm2/make.py. */
 export async function readReference(): Promise<readonly ReferenceCase[]> {
   const file = new URL('../fixtures/smollm2/reference.json', import.meta.url)
   return Reference.parse(JSON.parse(await readFile(file, 'utf8'))).cases

@@ -5,9 +5,9 @@ import { whyNoRedis } from './redis-server.ts'
  * As `describe`. Without a redis-server one test stands for all: skipped, with the reason, but in CI nothing may be
  * skipped.
  */
-export function describeAtRedis(name: string, body: () => void): void {
+export function describeAtRedis(name: string, body: () => void, options: TestOptions = {}): void {
   const reason = whyNoRedis()
-  describe(name, reason === null ? body : () => it('needs a Redis of its own', context => doWithout(reason, context)))
+  describe(name, options, reason === null ? body : () => it('needs a Redis of its own', context => doWithout(reason, context)))
 }
 
 /** As `it`. */

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, type ExpectStatic, it } from 'vitest'
 import type { LogEntry } from '../../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
 import { shardKeys } from '../../../src/queue/redis/connection/keys.ts'
 import { RedisPool } from '../../../src/server/workers/redis-pool.ts'
 import type { RedisWorkerSettings } from '../../../src/server/workers/redis-worker-settings.ts'
 import { Supervisor } from '../../../src/server/workers/supervisor.ts'
+import { freeze } from '../../processes/owned-process.ts'
 import type { FakeWorkerOptions } from '../../server/workers/start-workers.ts'
 import { aRequest } from '../a-request.ts'
 import { TRICKS } from '../fake-engine.ts'
@@ -19,11 +20,11 @@ const LONG_MS = 25_000
 const silent = { info: () => {}, warn: () => {}, error: () => {} }
 
 /** A queue of its own; a group is a supervisor with its worker processes around fake engines. */
-function aQueue() {
-  const endpoint = { url: server.url, prefix: `test-${randomUUID()}`, shards: 1 }
+function aQueue(expect: ExpectStatic, redis: RedisServer = server) {
+  const endpoint = { url: redis.url, prefix: `test-${randomUUID()}`, shards: 1 }
   const [keys] = shardKeys(endpoint)
   if (keys === undefined) throw new Error('no shard')
-  const client = new TestClient(server.connect(), keys)
+  const client = new TestClient(redis.connect(), keys)
   const groups: { stop(): Promise<void> }[] = []
   const settings: Omit<RedisWorkerSettings, 'workerId'> = {
     endpoint,
@@ -94,136 +95,138 @@ function received(log: readonly LogEntry[]): unknown[] {
   })
 }
 
-describeAtRedis('worker processes at a queue in Redis', () => {
-  beforeAll(async () => {
-    server = await startRedis('aof')
-  })
-  afterAll(() => server[Symbol.asyncDispose]())
+/** Side by side: most of their time is spent waiting for locks to run out. */
+describeAtRedis(
+  'worker processes at a queue in Redis',
+  () => {
+    beforeAll(async () => {
+      server = await startRedis('aof')
+    })
+    afterAll(() => server[Symbol.asyncDispose]())
 
-  it('that are killed in mid-stream are a pause: the log is that of an undisturbed run', async () => {
-    await using queue = aQueue()
-    const group = await queue.open()
-    const requests = [aRequest({ maxNewTokens: 150, choicesPerPrompt: 2 }), aRequest({ maxNewTokens: 120 })]
-    for (const request of requests) await queue.client.submit(request)
-    for (const request of requests) await queue.hasBegun(request.id)
-    process.kill(group.pids()[0] ?? 0, 'SIGKILL')
-    for (const request of requests) {
+    it('that are killed in mid-stream are a pause: the log is that of an undisturbed run', async ({ expect }) => {
+      await using queue = aQueue(expect)
+      const group = await queue.open()
+      const requests = [aRequest({ maxNewTokens: 150, choicesPerPrompt: 2 }), aRequest({ maxNewTokens: 120 })]
+      for (const request of requests) await queue.client.submit(request)
+      for (const request of requests) await queue.hasBegun(request.id)
+      process.kill(group.pids()[0] ?? 0, 'SIGKILL')
+      for (const request of requests) {
+        await queue.ended(request.id)
+        expect(received(await queue.client.log(request.id))).toEqual(undisturbed(request))
+      }
+      await group.stop()
+      await expect.poll(() => queue.client.leftovers()).toEqual([])
+    })
+
+    it('that stood still for longer than their locks write nothing more, and stop computing', async ({ expect }) => {
+      await using queue = aQueue(expect)
+      const zombies = await queue.open()
+      const request = aRequest({ maxNewTokens: 400 })
+      await queue.client.submit(request)
+      await queue.hasBegun(request.id)
+      const [zombie = 0] = zombies.pids()
+      freeze(zombie)
+      const others = await queue.open()
+      const length = (await queue.client.log(request.id)).length
+      await queue.hasBegun(request.id, length)
+      process.kill(zombie, 'SIGCONT')
       await queue.ended(request.id)
       expect(received(await queue.client.log(request.id))).toEqual(undisturbed(request))
-    }
-    await group.stop()
-    await expect.poll(() => queue.client.leftovers()).toEqual([])
-  })
+      // It serves again: with the others gone, what comes is its.
+      await others.stop()
+      const next = aRequest()
+      await queue.client.submit(next)
+      await queue.ended(next.id)
+      expect(zombies.pids()).toEqual([zombie])
+      await zombies.stop()
+      await expect.poll(() => queue.client.leftovers()).toEqual([])
+    })
 
-  it('that stood still for longer than their locks write nothing more, and stop computing', async () => {
-    await using queue = aQueue()
-    const zombies = await queue.open()
-    const request = aRequest({ maxNewTokens: 400 })
-    await queue.client.submit(request)
-    await queue.hasBegun(request.id)
-    const [zombie = 0] = zombies.pids()
-    process.kill(zombie, 'SIGSTOP')
-    const others = await queue.open()
-    const length = (await queue.client.log(request.id)).length
-    await queue.hasBegun(request.id, length)
-    process.kill(zombie, 'SIGCONT')
-    await queue.ended(request.id)
-    expect(received(await queue.client.log(request.id))).toEqual(undisturbed(request))
-    // It serves again: with the others gone, what comes is its.
-    await others.stop()
-    const next = aRequest()
-    await queue.client.submit(next)
-    await queue.ended(next.id)
-    expect(zombies.pids()).toEqual([zombie])
-    await zombies.stop()
-    await expect.poll(() => queue.client.leftovers()).toEqual([])
-  }, 60_000)
-
-  it('of whose death nobody tells are missed within seconds', async () => {
-    await using queue = aQueue()
-    const orphans = await queue.open()
-    const request = aRequest({ maxNewTokens: 400 })
-    await queue.client.submit(request)
-    await queue.hasBegun(request.id)
-    // As if their supervisor had died with them: it hands nothing back.
-    for (const pid of orphans.pids()) process.kill(pid, 'SIGSTOP')
-    const others = await queue.open()
-    const length = (await queue.client.log(request.id)).length
-    await expect.poll(async () => (await queue.client.log(request.id)).length, { timeout: 15_000, interval: 20 }).toBeGreaterThan(length)
-    await queue.ended(request.id)
-    expect(received(await queue.client.log(request.id))).toEqual(undisturbed(request))
-    for (const pid of orphans.pids()) process.kill(pid, 'SIGKILL')
-    await others.stop()
-  }, 60_000)
-
-  it('write again what Redis has missed while it was away', async () => {
-    await using own = await startRedis('aof')
-    const shared = server
-    server = own
-    await using queue = aQueue()
-    server = shared
-    const group = await queue.open({ stepMs: 20 })
-    const request = aRequest({ maxNewTokens: 300 })
-    await queue.client.submit(request)
-    await queue.hasBegun(request.id)
-    await own.kill()
-    await own.startAgain()
-    await queue.ended(request.id)
-    expect(received(await queue.client.log(request.id))).toEqual(undisturbed(request))
-    const next = aRequest()
-    await queue.client.submit(next)
-    await queue.ended(next.id)
-    await group.stop()
-    await expect.poll(() => queue.client.leftovers()).toEqual([])
-  }, 60_000)
-
-  it('do not die of a request for ever: it fails, and nothing else does', async () => {
-    await using queue = aQueue()
-    const group = await queue.open({}, 2)
-    const good = Array.from({ length: 6 }, () => aRequest({ maxNewTokens: 40 }))
-    const bad = aRequest({ prompts: [{ tokenIds: [TRICKS.crash] }] })
-    for (const request of [...good.slice(0, 3), bad, ...good.slice(3)]) await queue.client.submit(request)
-    await queue.ended(bad.id)
-    expect((await queue.client.log(bad.id)).at(-1)?.event).toMatchObject({ kind: 'failed', failure: { code: 'poisoned' } })
-    for (const request of good) {
+    it('of whose death nobody tells are missed within seconds', async ({ expect }) => {
+      await using queue = aQueue(expect)
+      const orphans = await queue.open()
+      const request = aRequest({ maxNewTokens: 400 })
+      await queue.client.submit(request)
+      await queue.hasBegun(request.id)
+      // As if their supervisor had died with them: it hands nothing back.
+      for (const pid of orphans.pids()) freeze(pid)
+      const others = await queue.open()
+      const length = (await queue.client.log(request.id)).length
+      await expect.poll(async () => (await queue.client.log(request.id)).length, { timeout: 15_000, interval: 20 }).toBeGreaterThan(length)
       await queue.ended(request.id)
       expect(received(await queue.client.log(request.id))).toEqual(undisturbed(request))
-    }
-    await group.stop()
-    await expect.poll(() => queue.client.leftovers()).toEqual([])
-  }, 60_000)
+      for (const pid of orphans.pids()) process.kill(pid, 'SIGKILL')
+      await others.stop()
+    })
 
-  it('that are ended because their server ends take no blame to what they ran', async () => {
-    await using queue = aQueue()
-    const [dismissed, killed] = [aRequest({ maxNewTokens: 200 }), aRequest({ maxNewTokens: 200 })]
-    const group = await queue.open()
-    await queue.client.submit(dismissed)
-    await queue.hasBegun(dismissed.id)
-    await group.supervisor.stop(AbortSignal.abort())
-    await expect.poll(() => queue.client.state(dismissed.id)).toBe('waiting')
-    expect(await queue.client.diedAt(dismissed.id)).toBeNull()
-    const next = await queue.open()
-    await queue.ended(dismissed.id)
-    await queue.client.submit(killed)
-    await queue.hasBegun(killed.id)
-    process.kill(next.pids()[0] ?? 0, 'SIGKILL')
-    await queue.ended(killed.id)
-    expect(await queue.client.diedAt(killed.id)).not.toBeNull()
-    await next.stop()
-  }, 60_000)
+    it('write again what Redis has missed while it was away', async ({ expect }) => {
+      await using own = await startRedis('aof')
+      await using queue = aQueue(expect, own)
+      const group = await queue.open({ stepMs: 20 })
+      const request = aRequest({ maxNewTokens: 300 })
+      await queue.client.submit(request)
+      await queue.hasBegun(request.id)
+      await own.kill()
+      await own.startAgain()
+      await queue.ended(request.id)
+      expect(received(await queue.client.log(request.id))).toEqual(undisturbed(request))
+      const next = aRequest()
+      await queue.client.submit(next)
+      await queue.ended(next.id)
+      await group.stop()
+      await expect.poll(() => queue.client.leftovers()).toEqual([])
+    })
 
-  it('that are told to drain give back what does not end in time, and exit', async () => {
-    await using queue = aQueue()
-    const first = await queue.open()
-    const request = aRequest({ maxNewTokens: 200 })
-    await queue.client.submit(request)
-    await queue.hasBegun(request.id)
-    await first.stop()
-    expect(await queue.client.state(request.id)).toBe('waiting')
-    const second = await queue.open()
-    await queue.ended(request.id)
-    expect(received(await queue.client.log(request.id))).toEqual(undisturbed(request))
-    await second.stop()
-    await expect.poll(() => queue.client.leftovers()).toEqual([])
-  }, 60_000)
-})
+    it('do not die of a request for ever: it fails, and nothing else does', async ({ expect }) => {
+      await using queue = aQueue(expect)
+      const group = await queue.open({}, 2)
+      const good = Array.from({ length: 6 }, () => aRequest({ maxNewTokens: 40 }))
+      const bad = aRequest({ prompts: [{ tokenIds: [TRICKS.crash] }] })
+      for (const request of [...good.slice(0, 3), bad, ...good.slice(3)]) await queue.client.submit(request)
+      await queue.ended(bad.id)
+      expect((await queue.client.log(bad.id)).at(-1)?.event).toMatchObject({ kind: 'failed', failure: { code: 'poisoned' } })
+      for (const request of good) {
+        await queue.ended(request.id)
+        expect(received(await queue.client.log(request.id))).toEqual(undisturbed(request))
+      }
+      await group.stop()
+      await expect.poll(() => queue.client.leftovers()).toEqual([])
+    })
+
+    it('that are ended because their server ends take no blame to what they ran', async ({ expect }) => {
+      await using queue = aQueue(expect)
+      const [dismissed, killed] = [aRequest({ maxNewTokens: 200 }), aRequest({ maxNewTokens: 200 })]
+      const group = await queue.open()
+      await queue.client.submit(dismissed)
+      await queue.hasBegun(dismissed.id)
+      await group.supervisor.stop(AbortSignal.abort())
+      await expect.poll(() => queue.client.state(dismissed.id)).toBe('waiting')
+      expect(await queue.client.diedAt(dismissed.id)).toBeNull()
+      const next = await queue.open()
+      await queue.ended(dismissed.id)
+      await queue.client.submit(killed)
+      await queue.hasBegun(killed.id)
+      process.kill(next.pids()[0] ?? 0, 'SIGKILL')
+      await queue.ended(killed.id)
+      expect(await queue.client.diedAt(killed.id)).not.toBeNull()
+      await next.stop()
+    })
+
+    it('that are told to drain give back what does not end in time, and exit', async ({ expect }) => {
+      await using queue = aQueue(expect)
+      const first = await queue.open()
+      const request = aRequest({ maxNewTokens: 200 })
+      await queue.client.submit(request)
+      await queue.hasBegun(request.id)
+      await first.stop()
+      expect(await queue.client.state(request.id)).toBe('waiting')
+      const second = await queue.open()
+      await queue.ended(request.id)
+      expect(received(await queue.client.log(request.id))).toEqual(undisturbed(request))
+      await second.stop()
+      await expect.poll(() => queue.client.leftovers()).toEqual([])
+    })
+  },
+  { concurrent: true, timeout: 120_000 }
+)

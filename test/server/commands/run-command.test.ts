@@ -54,7 +54,7 @@ it('passes arguments and the exit code through the installed command', () => {
 function everstream(...argv: string[]): { readonly code: number | null; readonly out: string; readonly err: string } {
   const { status, stdout, stderr } = spawnSync(process.execPath, [join(ROOT, 'src', 'server', 'main.ts'), ...argv], {
     encoding: 'utf8',
-    env: {}
+    env: { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] }
   })
   return { code: status, out: stdout, err: stderr }
 }

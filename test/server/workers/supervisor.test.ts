@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { closeSync, fstatSync, ftruncateSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { createCacheFile } from '../../../src/inference/runtime/memory/cache-file.ts'
-import { owned } from '../../processes/owned-process.ts'
+import { freeze, owned } from '../../processes/owned-process.ts'
 import { aRequest } from '../../queue/a-request.ts'
 import { TRICKS } from '../../queue/fake-engine.ts'
 import { firstDifference } from '../../queue/first-difference.ts'
@@ -112,7 +112,7 @@ describe('a supervised worker process', () => {
     await using workers = startWorkers({}, { stepTimeoutMs: 500 })
     await workers.supervisor.ready
     const [pid = 0] = workers.pids()
-    process.kill(pid, 'SIGSTOP')
+    freeze(pid)
     await workers.hasLogged('a worker is ready', 2)
     expect(isAlive(pid)).toBe(false)
   })
