@@ -1,7 +1,9 @@
 import type { Server } from 'node:http'
+import { Writable } from 'node:stream'
 import websocket from '@fastify/websocket'
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
+import { InvariantError } from '../../inference/contract/invariant.ts'
 import { LIMITS } from '../../inference/contract/limits.ts'
 import { errorBody } from '../wire/error-body.ts'
 import { assertSocketKey, SOCKET_URL, SOCKET_VERSION } from './handshake.ts'
@@ -75,6 +77,7 @@ export const socketRoute: FastifyPluginAsync<SocketRouteOptions> = async (app, o
 
 function serveSocket(socket: WebSocket, request: FastifyRequest, options: SocketRouteOptions): void {
   const { leaving } = options
+  stopAfterError(socket)
   const writer = new SocketWriter(socket, options.writer ?? WRITER_LIMITS)
   const mistakes = new MistakeLimit(options.clock)
   const session = new SocketSession(options, {
@@ -101,6 +104,20 @@ function serveSocket(socket: WebSocket, request: FastifyRequest, options: Socket
       .leave(leaving.aborted)
       .catch((error: unknown) => request.log.error({ err: error }, 'requests of a closed socket could not be cancelled'))
   })
+}
+
+/**
+ * After a frame against the protocol, `ws` 8.23 parses chunks that it has buffered before, and throws outside of any
+ * handler, which would end the process.
+ */
+function stopAfterError(socket: WebSocket): void {
+  const receiver = '_receiver' in socket ? socket._receiver : null
+  if (!(receiver instanceof Writable)) throw new InvariantError('a WebSocket of `ws` has a receiver')
+  const write = receiver._write
+  receiver._write = function (chunk, encoding, done) {
+    if (this.errored === null) write.call(this, chunk, encoding, done)
+    else done()
+  }
 }
 
 /** Reads no more of a client that does not read: every message has an answer. */
