@@ -38,6 +38,8 @@ const EXIT_MS = 10_000
 const MEMORY_FACTOR = 1.5
 const SPARE_BYTES = 256 * 2 ** 20
 const SAMPLE_MS = 500
+/** Of the log of a server that has ended. */
+const SHOWN_LINES = 30
 /** Levels of the log from which on a line is a bug. */
 const ERROR_LEVEL = 50
 
@@ -85,11 +87,15 @@ export async function fuzzRun(options: FuzzOptions, report: (fault: string) => v
   const memory: number[] = []
   const sampling = setInterval(() => memory.push(ownResidentBytes(pid)), SAMPLE_MS)
 
+  let hasEnded = false
+  void server.ended.then(() => {
+    hasEnded = true
+  })
   const endMs = performance.now() + options.seconds * 1000
   const last = only ?? options.count - 1
   let next = only ?? 0
   const client = async (): Promise<void> => {
-    while (next <= last && performance.now() < endMs) {
+    while (next <= last && performance.now() < endMs && !hasEnded) {
       const number = next++
       const random = new Random(seed * SEED_STRIDE + number)
       const attack = random.pick(ATTACKS)
@@ -103,6 +109,10 @@ export async function fuzzRun(options: FuzzOptions, report: (fault: string) => v
   clearInterval(sampling)
   await canary.stop()
 
+  if (hasEnded) {
+    found(`the server ended: ${JSON.stringify(await server.ended)}\n${server.stderr.slice(-SHOWN_LINES).join('\n')}`)
+    return { faults, attacks, probes: probes.count, slowestMs: probes.slowestMs, refused: probes.refused, exitMs: 0 }
+  }
   for (const fault of await aftermath(server, pid, filesBefore)) found(fault)
   const growth = growthOf(memory)
   if (growth !== null) found(growth)
