@@ -21,6 +21,10 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   if (isFastifyError(error) && error.statusCode !== undefined && error.statusCode < 500) {
     return reply.code(error.statusCode).send(errorBody('The request is not valid.', 'invalid_request_error', null))
   }
+  if (reply.raw.destroyed && isFastifyError(error) && error.code === 'ERR_STREAM_PREMATURE_CLOSE') {
+    // The client left before the first byte of an answer that Fastify writes from a stream.
+    return sendFailure(reply, { code: 'cancelled', message: 'The client closed the connection.', param: null })
+  }
   request.log.error({ err: error }, 'bug')
   // Nobody knows what a bug does when it is repeated, and clients repeat a 500 by themselves unless they are told not
   // to.
