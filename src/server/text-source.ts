@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import type { WeightsTextSource } from '../inference/tokenizer/sources/text-source.ts'
+import type { WeightsTextSource } from '../inference/tokenizer/model-files/text-source.ts'
 import { openGguf } from '../inference/weights/gguf.ts'
 
 /**

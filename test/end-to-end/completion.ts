@@ -25,7 +25,7 @@ const Usage = z.object({
   prompt_tokens_details: z.object({ cached_tokens: z.int() })
 })
 
-const Completion = z.object({ choices: z.array(Choice), usage: Usage.nullable().optional() })
+export const Completion = z.object({ choices: z.array(Choice), usage: Usage.nullable().optional() })
 const ErrorBody = z.object({ error: z.object({ message: z.string(), type: z.string(), code: z.string().nullable() }) })
 export type ErrorBody = z.infer<typeof ErrorBody>['error']
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { invariant } from '../../src/inference/contract/invariant.ts'
-import { readStream, type StreamedAnswer, sseData } from './completion.ts'
+import { Completion, readStream, type StreamedAnswer, sseData } from './completion.ts'
 import { type Server, startServer } from './start-server.ts'
 
 const PROMPT = 'Once upon a time there was a little girl who lived in a small house at the edge of the wood. '.repeat(8)
@@ -37,9 +37,9 @@ describe.runIf(IS_LINUX).each([
     const expected = await undisturbed()
     await server.logged(line => line.msg === 'a worker is ready' && server.workerPids().length === workers)
     const responses = await Promise.all(BODIES.map((body, index) => stream(body, `killed ${index}`)))
-    const firstWords = responses.map(response => sseData(response.clone()).next())
+    const firstTokens = responses.map(response => firstToken(response.clone()))
     const streams = responses.map(readStream)
-    await Promise.all(firstWords)
+    await Promise.all(firstTokens)
     const pid = server.workerPids()[0]
     invariant(pid !== undefined && pid > 0, 'a worker has a pid')
     process.kill(pid, 'SIGKILL')
@@ -49,3 +49,10 @@ describe.runIf(IS_LINUX).each([
     for (const [index, answer] of answers.entries()) expect(answer, `body ${index}`).toEqual(expected[index])
   }, 240_000)
 })
+
+/** Resolves when the prompt is computed: an echoed prompt is sent before that. */
+async function firstToken(response: Response): Promise<void> {
+  for await (const data of sseData(response)) {
+    if (Completion.parse(JSON.parse(data)).choices.some(({ token_ids }) => (token_ids?.length ?? 0) > 0)) return
+  }
+}

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { tokenizerFromGguf } from '../../src/inference/tokenizer/sources/gguf-tokenizer.ts'
+import { tokenizerFromGguf } from '../../src/inference/tokenizer/model-files/gguf-tokenizer.ts'
 import { openGguf } from '../../src/inference/weights/gguf.ts'
 import { prepareDefaultModel, readReference } from './real-model.ts'
 

@@ -1,7 +1,7 @@
 import type { Presence, StoredOrder } from '../families/definition/tensor-table.ts'
-import { canDequantize } from '../weights/dequantize.ts'
-import { eightBitLayout } from '../weights/eight-bit.ts'
 import { ModelFileError } from '../weights/model-file-error.ts'
+import { canDequantize } from '../weights/quantization/dequantize.ts'
+import { eightBitLayout } from '../weights/quantization/eight-bit.ts'
 import type { TensorFile } from '../weights/tensor-file.ts'
 import type { StoredMatrix } from './tensor-weights.ts'
 

@@ -1,8 +1,8 @@
 import type { StoredOrder } from '../families/definition/tensor-table.ts'
 import type { MatrixInfo, WeightSource } from '../graph/weight-source.ts'
-import { dequantize } from '../weights/dequantize.ts'
-import { toEightBit } from '../weights/eight-bit.ts'
 import { ModelFileError } from '../weights/model-file-error.ts'
+import { dequantize } from '../weights/quantization/dequantize.ts'
+import { toEightBit } from '../weights/quantization/eight-bit.ts'
 import type { TensorFile, TensorInfo } from '../weights/tensor-file.ts'
 
 /** One of a model's matrices: where it is, and how it lies there. */

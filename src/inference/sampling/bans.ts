@@ -3,13 +3,13 @@ import type { SamplingParams } from '../contract/sampling.ts'
 const NONE: ReadonlySet<number> = new Set()
 
 /**
- * Tokens that may not come next: those that would complete a bad word, and those that would end the choice too early.
+ * Tokens that are banned at a position: those that would complete a bad word, and end tokens before `minNewTokens`.
  */
 export class Bans {
   readonly #params: Pick<SamplingParams, 'allowedTokenIds' | 'badWords' | 'minNewTokens'>
   readonly #endTokenIds: readonly number[]
   readonly #vocabularySize: number
-  /** The last tokens generated, as many as bad words can ask for. */
+  /** The last generated tokens, as many as the longest bad word needs. */
   readonly #last: number[] = []
   readonly #longest: number
 
@@ -31,7 +31,7 @@ export class Bans {
     if (this.#last.length > this.#longest) this.#last.shift()
   }
 
-  /** Something must be said: bans that would leave no token are lifted. */
+  /** Empty when the bans would leave no token to sample. */
   at(position: number): ReadonlySet<number> {
     const { badWords, minNewTokens } = this.#params
     const isEarly = position < minNewTokens
@@ -44,7 +44,7 @@ export class Bans {
     return this.#leavesNone(banned) ? NONE : banned
   }
 
-  /** All of the word but its last token is what was said last. */
+  /** Whether the last generated tokens are all tokens of the word but its last. */
   #isBegun(word: readonly number[]): boolean {
     const start = this.#last.length - (word.length - 1)
     if (start < 0) return false

@@ -1,26 +1,26 @@
 import { exponentials } from './exponential.ts'
 import { BUCKETS, type SamplingScratch } from './sampling-scratch.ts'
 
-/** What candidates are kept by, highest first. */
+/** The values by which candidates are ranked, highest first. */
 type Order = Float32Array | Float64Array
 
-/** How many more than twice the wanted a search for the highest collects, at least, before it sorts out. */
-const SPARE_ROOM = 128
+/** A search for the highest k collects 2k plus this many candidates before it selects. */
+const SPARE_CAPACITY = 128
 
-/** The tokens that filters have left, ids ascending; their buffers are lent by the scratch. */
+/** The tokens that remain after filtering, ids ascending. The scratch owns the buffers. */
 export class Candidates {
   readonly #scratch: SamplingScratch
   #count = 0
 
-  /** @param count  of those that lie in the scratch */
+  /** @param count  of the candidates that are already in the scratch */
   constructor(scratch: SamplingScratch, count = 0) {
     this.#scratch = scratch
     this.#count = count
   }
 
   /**
-   * Those of `logits` [V] that are at least `cut`. No branch: it would be mispredicted at most of those kept (300
-   * instead of 60 µs).
+   * Those of `logits` [V] that are at least `cut`. Branch-free: a branch would be mispredicted for most of those kept
+   * (300 instead of 60 µs).
    */
   static above(logits: Float32Array, cut: number, scratch: SamplingScratch): Candidates {
     const { ids, logits: kept } = scratch
@@ -35,31 +35,31 @@ export class Candidates {
   }
 
   /**
-   * The `rank` highest of `logits` [V] that are at least `cut`; of equals the lowest ids come first. The bar rises:
-   * whenever as many again have come over it, only the best stay, so that few of the rest do (measured: 63 µs for the
-   * best 40 of 49,152).
+   * The `rank` highest of `logits` [V] that are at least `cut`; among equals the lowest ids come first. Whenever the
+   * buffer is full, only the highest are kept and the threshold rises to the lowest of them, so that few of the
+   * remaining logits exceed it (measured: 63 µs for the highest 40 of 49,152).
    */
   static highest(logits: Float32Array, rank: number, cut: number, scratch: SamplingScratch): Candidates {
     const { ids, logits: kept } = scratch
     const found = new Candidates(scratch)
-    const room = 2 * rank + SPARE_ROOM
-    let bar = cut
+    const capacity = 2 * rank + SPARE_CAPACITY
+    let threshold = cut
     let count = 0
     for (let index = 0; index < logits.length; index += 4) {
       const a = logits[index] ?? Number.NaN
       const b = logits[index + 1] ?? Number.NaN
       const c = logits[index + 2] ?? Number.NaN
       const d = logits[index + 3] ?? Number.NaN
-      if (!(a >= bar || b >= bar || c >= bar || d >= bar)) continue
+      if (!(a >= threshold || b >= threshold || c >= threshold || d >= threshold)) continue
       const end = Math.min(index + 4, logits.length)
       for (let tokenId = index; tokenId < end; tokenId++) {
         const logit = logits[tokenId] ?? Number.NaN
         ids[count] = tokenId
         kept[count] = logit
-        count += Number(logit >= bar)
+        count += Number(logit >= threshold)
       }
-      if (count <= room) continue
-      bar = justAbove(found.#keepHighest(count, rank))
+      if (count <= capacity) continue
+      threshold = justAbove(found.#keepHighest(count, rank))
       count = rank
     }
     if (count > rank) found.#keepHighest(count, rank)
@@ -75,7 +75,7 @@ export class Candidates {
     return this.#scratch.ids[index] ?? -1
   }
 
-  /** Each counts e^((logit - max) × inverseTemperature). */
+  /** Sets each weight to e^((logit - max) × inverseTemperature). */
   weighByLogit(max: number, inverseTemperature: number): void {
     const { logits, weights } = this.#scratch
     exponentials(logits, this.#count, max, inverseTemperature, weights)
@@ -88,26 +88,26 @@ export class Candidates {
   }
 
   /**
-   * Keeps the smallest set of the likeliest that weighs at least `wanted`; of equal logits the lowest ids come first.
-   * Loses nothing if all weigh less.
+   * Keeps the smallest set of the most likely whose total weight is at least `mass`; among equal logits the lowest ids
+   * come first. Keeps all if their total is less.
    */
-  keepTop(topCount: number): void {
-    this.#keepFirst(this.#scratch.logits, topCount)
+  keepTop(mass: number): void {
+    this.#keepFirst(this.#scratch.logits, mass)
   }
 
   /**
-   * Keeps the smallest set of the most typical that weighs at least `share` of all: those whose surprise, -ln p, is
-   * nearest to the expected one.
+   * Keeps the smallest set of the most typical whose weight is at least `share` of the total: those whose surprisal,
+   * -ln p, is nearest to the entropy.
    *
-   * Source: Meister, Pimentel, Wiher and Cotterell, "Locally typical sampling" (2022), as llama.cpp has it.
+   * Source: Meister, Pimentel, Wiher and Cotterell, "Locally typical sampling" (2022), as in llama.cpp.
    */
   keepMostTypical(share: number, max: number, inverseTemperature: number): void {
     const { logits, weights, typicality } = this.#scratch
     const total = this.totalWeight
-    const surprise = (index: number): number => Math.log(total) - ((logits[index] ?? 0) - max) * inverseTemperature
+    const surprisal = (index: number): number => Math.log(total) - ((logits[index] ?? 0) - max) * inverseTemperature
     let entropy = 0
-    for (let index = 0; index < this.#count; index++) entropy += ((weights[index] ?? 0) / total) * surprise(index)
-    for (let index = 0; index < this.#count; index++) typicality[index] = -Math.abs(surprise(index) - entropy)
+    for (let index = 0; index < this.#count; index++) entropy += ((weights[index] ?? 0) / total) * surprisal(index)
+    for (let index = 0; index < this.#count; index++) typicality[index] = -Math.abs(surprisal(index) - entropy)
     this.#keepFirst(typicality, share * total)
   }
 
@@ -121,11 +121,11 @@ export class Candidates {
   }
 
   /**
-   * Keeps the smallest set of the highest in `order` that weighs at least `wanted`; of equals the lowest ids come
-   * first.
+   * Keeps the smallest set of the highest in `order` whose total weight is at least `mass`; among equals the lowest ids
+   * come first.
    */
-  #keepFirst(order: Order, topCount: number): void {
-    const lastKept = this.#lastNeeded(order, topCount)
+  #keepFirst(order: Order, mass: number): void {
+    const lastKept = this.#lastNeeded(order, mass)
     const { ids, logits, weights } = this.#scratch
     const cut = order[lastKept] ?? 0
     let count = 0
@@ -140,15 +140,15 @@ export class Candidates {
   }
 
   /**
-   * Index of the candidate that completes the wanted weight, in falling order. No sort: the range of the order is
-   * divided into buckets, the search goes on in the bucket that completes it, until that holds equals only. Highest and
-   * lowest never share a bucket, so it ends.
+   * Index of the candidate at which the cumulative weight, in descending order, reaches `mass`. Does not sort: divides
+   * the range of values into buckets and continues in the bucket that reaches it, until all values in it are equal.
+   * Terminates, because the highest and the lowest value are never in the same bucket.
    */
-  #lastNeeded(order: Order, topCount: number): number {
+  #lastNeeded(order: Order, mass: number): number {
     const { weights, undecided, buckets } = this.#scratch
     let count = this.#count
     for (let index = 0; index < count; index++) undecided[index] = index
-    let rest = topCount
+    let rest = mass
     for (;;) {
       const { high, low } = rangeOf(order, undecided, count)
       if (high === low) break
@@ -184,7 +184,7 @@ export class Candidates {
   }
 }
 
-/** @param indexes  of those to look at; null: of all */
+/** @param indexes  of the values to consider; null for all */
 function rangeOf(order: Order, indexes: Int32Array | null, count: number): { readonly high: number; readonly low: number } {
   let high = Number.NEGATIVE_INFINITY
   let low = Number.POSITIVE_INFINITY
@@ -196,7 +196,7 @@ function rangeOf(order: Order, indexes: Int32Array | null, count: number): { rea
   return { high, low }
 }
 
-/** Above this float32, and not above any that is higher. */
+/** A number above this float32 and not above any larger float32. */
 function justAbove(logit: number): number {
   return logit + Math.abs(logit) * 2 ** -40 + Number.MIN_VALUE
 }

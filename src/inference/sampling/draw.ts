@@ -5,22 +5,22 @@ import { BLOCK_TOKENS } from './sampling-scratch.ts'
 const STEPS = 16
 
 /**
- * Halvings that the table holds: so many that few tokens lie below at any usual temperature, as a branch that cannot be
- * foreseen costs more than a look-up.
+ * Halvings in the table: enough that few tokens are below at any usual temperature, because a mispredicted branch costs
+ * more than a look-up.
  */
 const HALVINGS = 512
 
-/** 2^(-k / STEPS): a bound of all weights from there to 2^(-(k + 1) / STEPS). */
+/** 2^(-k / STEPS): an upper bound of all weights down to 2^(-(k + 1) / STEPS). */
 const BOUNDS = Float64Array.from({ length: STEPS * HALVINGS }, (_, k) => 2 ** (-k / STEPS))
 
-/** Where to draw from: weights are e^((logit - max) / temperature). */
+/** A distribution to draw from; weights are e^((logit - max) / temperature). */
 export interface LogitDraw {
   /** float32 [V]; NaN counts as -inf. */
   readonly logits: Float32Array
   /** The highest of them. */
   readonly max: number
   readonly temperature: number
-  /** Logits below weigh nothing; nor do those that weigh less than 2^-512. */
+  /** Logits below it have weight 0, as do those whose weight is below 2^-512. */
   readonly cut: number
   /** Scratch, float64 [V / BLOCK_TOKENS]. */
   readonly blockSums: Float64Array
@@ -29,9 +29,9 @@ export interface LogitDraw {
 }
 
 /**
- * Draws by rejection: a token in proportion to a bound of its weight, which costs a table look-up, kept with the chance
- * weight / bound, else once more. Exactly the softmax, with one exponential per attempt instead of one per token
- * (measured: 57 instead of 160 µs for 49,152 logits).
+ * Rejection sampling: draws a token in proportion to an upper bound of its weight (a table look-up) and accepts it with
+ * probability weight / bound, else repeats. Exactly the softmax, with one exponential per attempt instead of one per
+ * token (measured: 57 instead of 160 µs for 49,152 logits).
  *
  * Source: von Neumann, "Various techniques used in connection with random digits" (1951).
  */
@@ -50,14 +50,14 @@ export function drawFromLogits(input: LogitDraw): number {
   }
 }
 
-/** The same over `count` candidates with weights; returns a candidate's index. */
+/** Draws one of `count` weighted candidates; returns its index. */
 export function drawFromWeights(weights: Float64Array, count: number, noise: number): number {
   let total = 0
   for (let index = 0; index < count; index++) total += weights[index] ?? 0
   return inverseCdf(weights, count, noise * total).index
 }
 
-/** Sums of the bounds per block, and their sum. */
+/** Writes the sum of the bounds of each block; returns the total. */
 function sumBlocks({ logits, max, cut, blockSums }: LogitDraw, scale: number): number {
   let total = 0
   for (let block = 0; block < blockSums.length; block++) {
@@ -69,7 +69,7 @@ function sumBlocks({ logits, max, cut, blockSums }: LogitDraw, scale: number): n
   return total
 }
 
-/** Four at a time: one branch, nearly always foreseen, for four look-ups that do not wait for one another. */
+/** Four at a time: one well-predicted branch for four independent look-ups. */
 function sumBounds(logits: Float32Array, max: number, scale: number, cut: number, from: number, to: number): number {
   let even = 0
   let odd = 0
@@ -99,8 +99,8 @@ function sumFew(logits: Float32Array, max: number, scale: number, cut: number, f
 }
 
 /**
- * The token of a block at which the sum of its bounds exceeds `target`; the last one that has any where rounding hides
- * it.
+ * The token of a block at which the cumulative sum of bounds exceeds `target`; the last one above the cut if rounding
+ * prevents that.
  */
 function inverseCdfInBlock({ logits, max, cut }: LogitDraw, scale: number, from: number, target: number): number {
   const end = Math.min(from + BLOCK_TOKENS, logits.length)
@@ -117,8 +117,8 @@ function inverseCdfInBlock({ logits, max, cut }: LogitDraw, scale: number, from:
 }
 
 /**
- * First index whose cumulated weight exceeds `target`, and what of the target is left there; the last weight above 0
- * where rounding hides it.
+ * The first index whose cumulative weight exceeds `target`, and the remainder of the target there; the last index with
+ * a weight above 0 if rounding prevents that.
  */
 function inverseCdf(weights: Float64Array, count: number, target: number): { readonly index: number; readonly rest: number } {
   let rest = target

@@ -4,17 +4,17 @@ import { Bans } from './bans.ts'
 
 const HIGHEST_FLOAT32 = 2 ** 128 - 2 ** 104
 
-/** What of a choice decides how its logits are edited. */
+/** The facts about a choice that its logit edits depend on. */
 export interface EditedChoice {
   readonly promptTokenIds: readonly number[]
-  /** Tokens that end it. */
+  /** Tokens that end the choice. */
   readonly endTokenIds: readonly number[]
 }
 
 /**
- * Everything that changes logits before temperature and filters, in this order: bias, bans, repetition penalty,
- * frequency and presence penalties. The last two count generated tokens only, as OpenAI's and vLLM's do; repetition
- * counts the prompt's too, as vLLM's.
+ * All changes of logits before temperature and filters, in this order: bias, bans, repetition penalty, frequency and
+ * presence penalties. The last two count only generated tokens, as in OpenAI's API and vLLM; the repetition penalty
+ * also counts tokens of the prompt, as in vLLM.
  */
 export class LogitEdits {
   readonly #params: SamplingParams
@@ -22,7 +22,7 @@ export class LogitEdits {
   readonly #bans: Bans
   readonly #isPenalizing: boolean
   readonly #counts = new Map<number, number>()
-  /** Tokens of the prompt or generated; empty where the penalty is off. */
+  /** Tokens of the prompt and generated tokens; empty when the penalty is off. */
   readonly #repeated: Set<number>
 
   constructor(params: SamplingParams, choice: EditedChoice, vocabularySize: number) {
@@ -46,8 +46,8 @@ export class LogitEdits {
   }
 
   /**
-   * @param position  of the token that is to be drawn
-   * @returns         `logits` where nothing is to be changed, else `into` with the edited copy; both float32 [V]
+   * @param position  of the token to draw
+   * @returns         `logits` itself when there is no edit, else `into` with the edited copy; both float32 [V]
    */
   apply(logits: Float32Array, position: number, into: Float32Array): Float32Array {
     const { presencePenalty, frequencyPenalty, repetitionPenalty, logitBias, allowedTokenIds } = this.#params
@@ -75,8 +75,8 @@ export class LogitEdits {
 }
 
 /**
- * An edit of a finite logit as a finite float32: infinities say that a token is impossible, or that the model is
- * broken.
+ * Clamps the edit of a finite logit to finite float32 values, because infinities mean that a token is impossible or the
+ * model is broken.
  */
 function finiteOf(logit: number, edited: number): number {
   return Number.isFinite(logit) ? Math.min(Math.max(edited, -HIGHEST_FLOAT32), HIGHEST_FLOAT32) : edited

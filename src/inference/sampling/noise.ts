@@ -6,13 +6,13 @@ const MULTIPLIERS: Words2 = [0xd2511f53, 0xcd9e8d57]
 const WEYL: Words2 = [0x9e3779b9, 0xbb67ae85]
 
 /**
- * Noise of one draw, two numbers in [0, 1) with 53 bits: a pure function, so that a continuation needs no generator
- * state.
+ * Noise of one draw, two numbers in [0, 1) with 53 bits. A pure function, so that resuming a sequence needs no
+ * generator state.
  *
- * @param seed      an integer from -2^63 to 2^64: its lower 64 bits in two's complement are the key
+ * @param seed      an integer from -2^63 to 2^64; its low 64 bits in two's complement are the key
  * @param choice    below 2^32
  * @param position  of the token within its choice, from 0
- * @param attempt   of the draw, from 0: another one has noise of its own
+ * @param attempt   of the draw, from 0; each attempt has independent noise
  */
 export function uniforms(seed: number, choice: number, position: number, attempt = 0): readonly [first: number, second: number] {
   const [a, b, c, d] = philox4x32([position >>> 0, choice >>> 0, attempt >>> 0, 0], [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0])
@@ -28,7 +28,7 @@ function toUniform(first: number, second: number): number {
  * words.
  *
  * Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011, section 3.3.
- * Pinned by the known answers of the authors' library Random123.
+ * Tested with the known answers of the authors' library Random123.
  */
 export function philox4x32(counter: Words4, key: Words2): Words4 {
   let [a, b, c, d] = counter
@@ -46,7 +46,7 @@ export function philox4x32(counter: Words4, key: Words2): Words4 {
   return [a, b, c, d]
 }
 
-/** Upper 32 bits of a product of two uint32: 16-bit halves keep every sum below 2^53. */
+/** Upper 32 bits of a product of two uint32: the 16-bit halves keep every sum below 2^53. */
 function high(a: number, b: number): number {
   const aHigh = a >>> 16
   const aLow = a & 0xffff

@@ -9,24 +9,24 @@ import { uniforms } from './noise.ts'
 import type { SamplingScratch } from './sampling-scratch.ts'
 import { scanSoftmax } from './softmax-scan.ts'
 
-/** e^-7: tokens less than a thousandth as likely as the likeliest are rarely part of a nucleus. */
+/** e^-7: tokens less than a thousandth as likely as the most likely are rarely part of a nucleus. */
 const NEAR_TOP = 7
-/** What sums of weights may be off by, relatively. */
+/** Relative error of sums of weights. */
 const ROUNDING = 1e-12
 
-/** What a sampler knows of its choice. */
+/** The choice that a sampler draws for. */
 export interface SampledChoice extends EditedChoice {
-  /** Its number in the request: it keys the noise. */
+  /** Index within the request; part of the key of the noise. */
   readonly choice: number
 }
 
 /**
- * Draws the tokens of one choice. The draw is a pure function of logits, parameters, prompt, the tokens accepted
+ * Samples the tokens of one choice. A draw is a pure function of logits, parameters, prompt, the tokens accepted
  * before, and (seed, choice, position).
  *
- * Order, as vLLM (vllm/v1/sample/sampler.py and ops/topk_topp_sampler.py): edits of logits → temperature → min_p →
- * top_k → typical_p (llama.cpp's) → top_p, each over what the one before has left and renormalised → one draw.
- * docs/sampling.md tells it all. V is the vocabulary's size.
+ * Order, as in vLLM (vllm/v1/sample/sampler.py and ops/topk_topp_sampler.py): logit edits → temperature → min_p →
+ * top_k → typical_p (llama.cpp's) → top_p, each over the renormalised remainder of the previous one → one draw.
+ * See docs/sampling.md. V is the vocabulary size.
  */
 export class Sampler {
   readonly #params: SamplingParams
@@ -35,7 +35,7 @@ export class Sampler {
   readonly #edits: LogitEdits
   readonly #vocabularySize: number
 
-  /** @param scratch made for the same vocabulary */
+  /** @param scratch  for the same vocabulary size */
   constructor(params: SamplingParams, choice: SampledChoice, vocabularySize: number, scratch: SamplingScratch) {
     invariant(scratch.edited.length === vocabularySize, 'the scratch was made for another vocabulary')
     this.#params = params
@@ -46,8 +46,8 @@ export class Sampler {
   }
 
   /**
-   * @param logits    float32 [V], raw; left as they are. NaN counts as -inf
-   * @param position  of the new token within its choice, from 0: it keys the noise
+   * @param logits    float32 [V], raw; not modified. NaN counts as -inf
+   * @param position  of the new token within its choice, from 0; part of the key of the noise
    * @throws {ServiceError} `engine_failure` when no logit is finite, or one is +inf
    */
   pick(logits: Float32Array, position: number): number {
@@ -58,7 +58,7 @@ export class Sampler {
     return this.#draw(edited, edited[best] ?? 0, position)
   }
 
-  /** Records a generated token, for the penalties and bans of those after it. */
+  /** Records a generated token, for the penalties and bans of later positions. */
   accept(tokenId: number): void {
     this.#edits.count(tokenId)
   }
@@ -76,7 +76,7 @@ export class Sampler {
     return candidates.idAt(drawFromWeights(this.#scratch.weights, candidates.count, noise(0)[0]))
   }
 
-  /** top_k, then typical_p of what that has left, then top_p. */
+  /** top_k, then typical_p, then top_p, each over the remainder of the previous one. */
   #filtered(logits: Float32Array, max: number, cut: number): Candidates {
     const { temperature, topK, typicalP, topP } = this.#params
     const isCutByRank = topK > 0 && topK < logits.length
@@ -88,9 +88,9 @@ export class Sampler {
   }
 
   /**
-   * top_p alone. Looks near the top first, where the nucleus nearly always is, and knows bounds of the whole only:
-   * where what is kept for the least that it may weigh is enough for the most, too, the set is the same for all between
-   * them.
+   * top_p alone. Collects only the tokens near the top, where the nucleus nearly always is, and bounds the total weight
+   * of the others. If the nucleus for the lower bound of the total also suffices for the upper bound, it is the nucleus
+   * for the exact total between them.
    */
   #nucleus(logits: Float32Array, max: number, cut: number): Candidates {
     const { temperature, topP } = this.#params
@@ -107,7 +107,7 @@ export class Sampler {
   }
 
   /**
-   * V tokens that weigh less than (1 - topP) / V of the whole each, weigh less than 1 - topP of it together: the others
+   * At most V tokens each have less than (1 - topP) / V of the total weight, together less than 1 - topP: the others
    * reach topP without them.
    */
   #exactNucleus(logits: Float32Array, max: number, cut: number): Candidates {

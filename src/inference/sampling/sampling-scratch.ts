@@ -3,12 +3,12 @@ import { MAX_VOCABULARY } from './exponential.ts'
 
 /** Tokens per partial sum of an unfiltered draw. */
 export const BLOCK_TOKENS = 256
-/** Into how many parts a selection divides its range of logits at a time. */
+/** Number of buckets into which a selection divides a range of logits. */
 export const BUCKETS = 2048
 
 /**
- * Buffers of one draw. Owned by the engine and lent to every sampler: draws are synchronous, so one set serves all. V
- * is the vocabulary's size.
+ * Buffers of one draw. The engine owns them and all samplers share them, because draws are synchronous. V is the
+ * vocabulary size.
  */
 export class SamplingScratch {
   /** float32 [V]: logits after penalties and bias. */
@@ -19,11 +19,11 @@ export class SamplingScratch {
   readonly ids: Int32Array
   /** float32 [n]: their logits. */
   readonly logits: Float32Array
-  /** float64 [n]: what they count for, in a selection or in the draw. */
+  /** float64 [n]: their weights in a selection or in the draw. */
   readonly weights: Float64Array
-  /** float64 [n]: how near their surprise is to the expected one; 0 is nearest. */
+  /** float64 [n]: minus the distance of their surprisal from the entropy. */
   readonly typicality: Float64Array
-  /** Indexes of candidates between which a selection still has to decide. */
+  /** Indices of the candidates that a selection has not decided yet. */
   readonly undecided: Int32Array
   readonly buckets: Float64Array
 

@@ -1,22 +1,24 @@
 import { argmax } from './argmax.ts'
 import { negligible, sumExponentials } from './exponential.ts'
 
-/** -inf as the wire writes it: JSON has no infinities, and OpenAI's clients know this number. */
+/** Represents -inf in responses: JSON has no infinities, and OpenAI's API uses this number. */
 const IMPOSSIBLE = -9999
 
 export interface TokenLogprobs {
-  /** Natural log; the same float as in `top`, if the token is there. */
+  /** Natural log; the same float as in `top`, if `top` contains the token. */
   readonly logprob: number
-  /** Likeliest first, the lowest id first among equals; of the likeliest, impossible tokens are never listed. */
+  /**
+   * Most likely first, among equals the lowest id first. Impossible tokens are listed only if they were selected by id.
+   */
   readonly top: readonly { readonly tokenId: number; readonly logprob: number }[]
 }
 
 /**
- * Log-softmax of raw logits at one token, and at its alternatives.
+ * Log-softmax of raw logits for one token and its alternatives.
  *
- * @param logits  float32 [V], before temperature, penalties and filters; left as they are. NaN counts as -inf
- * @param wanted  how many of the likeliest alternatives, few: an insertion sort keeps them; or, where it is not empty,
- *   which ones
+ * @param logits  float32 [V], before temperature, penalties and filters; not modified. NaN counts as -inf
+ * @param selection  `top`: the number of alternatives, small, as an insertion sort finds them; `only`: ids to list
+ *   instead, unless empty
  * @throws {ServiceError} `engine_failure` when no logit is finite, or one is +inf
  */
 export function scoreToken(
@@ -36,7 +38,7 @@ export function scoreToken(
   return { logprob: toLogprob(tokenId), top: alternatives }
 }
 
-/** Place of a token among all, 1 is the likeliest; equals share the best of their places. */
+/** Rank of a token by logit, 1 for the highest; equal logits share the best rank. */
 export function rankOf(logits: Float32Array, tokenId: number): number {
   const own = logits[tokenId] ?? Number.NaN
   let above = 0
@@ -44,7 +46,7 @@ export function rankOf(logits: Float32Array, tokenId: number): number {
   return above + 1
 }
 
-/** Ids of the `count` highest logits, highest first, the lowest id first among equals; -inf and NaN never. */
+/** Ids of the `count` highest logits, highest first, among equals the lowest id first, without -inf and NaN. */
 function topIds(logits: Float32Array, count: number): readonly number[] {
   const ids: number[] = []
   if (count === 0) return ids

@@ -2,25 +2,25 @@ import type { SamplingScratch } from './sampling-scratch.ts'
 
 /** Table steps per halving of a weight. */
 const STEPS = 128
-/** Halvings that the table holds: so many that few tokens lie below at any usual temperature. */
+/** Halvings in the table: enough that few tokens are below at any usual temperature. */
 const HALVINGS = 256
-/** Width of a step, as a power of e. */
+/** Width of a step in natural-log units. */
 const WIDTH = Math.LN2 / STEPS
 /** 1 + z at the start of a step. */
 const AT_START = 1 + WIDTH / 2
 /** 2^(-(k + 1/2) / STEPS): weights at the middle of a step. */
 const MIDDLES = Float64Array.from({ length: STEPS * HALVINGS }, (_, k) => 2 ** (-(k + 0.5) / STEPS))
-/** e^z - (1 + z) is never negative, and at |z| ≤ WIDTH / 2 no larger than this part of it. */
+/** Relative error of 1 + z: e^z - (1 + z) is never negative and at most this share of it for |z| ≤ WIDTH / 2. */
 const SHORT_BY = 0.51 * (WIDTH / 2) ** 2
 
-/** What to look at: weights are e^((logit - max) / temperature). */
+/** The distribution to scan; weights are e^((logit - max) / temperature). */
 export interface ScanInput {
   /** float32 [V]; NaN counts as -inf. */
   readonly logits: Float32Array
   /** The highest of them. */
   readonly max: number
   readonly temperature: number
-  /** Logits below weigh nothing. */
+  /** Logits below it have weight 0. */
   readonly cut: number
   /** At least `cut`. */
   readonly near: number
@@ -28,8 +28,7 @@ export interface ScanInput {
 
 export interface SoftmaxScan {
   /**
-   * Weights of those that are not near, together: no less than `least`, no more than `most`; they differ by 4
-   * millionths.
+   * Bounds of the total weight of the logits below `near`; they differ by 4 millionths.
    */
   readonly least: number
   readonly most: number
@@ -38,9 +37,9 @@ export interface SoftmaxScan {
 }
 
 /**
- * Bounds of what the tokens far from the top weigh together, and the candidates near the top, ids ascending, written to
- * the scratch, in one pass without an exponential: each weight is the table's at the middle of its step times 1 + z
- * (measured: 98 µs instead of 160 for the exact sum and 60 for the candidates, 49,152 logits).
+ * Bounds the total weight of the tokens below `near` and writes the candidates above it to the scratch, ids ascending,
+ * in one pass without exponentials: a weight is the table's value at the middle of its step times 1 + z (measured: 98
+ * µs instead of 160 for the exact sum and 60 for the candidates, 49,152 logits).
  */
 export function scanSoftmax(input: ScanInput, scratch: SamplingScratch): SoftmaxScan {
   const { logits, max, temperature, near } = input
@@ -66,7 +65,7 @@ export function scanSoftmax(input: ScanInput, scratch: SamplingScratch): Softmax
       const j = q | 0
       const k = r | 0
       const l = s | 0
-      // One branch for four: a difference is negative where a logit is near.
+      // One branch for four: the difference is negative if a logit is near.
       if (((i - nearSteps) | (j - nearSteps) | (k - nearSteps) | (l - nearSteps)) >= 0) {
         even += (MIDDLES[i] ?? 0) * (AT_START - WIDTH * (p - i)) + (MIDDLES[j] ?? 0) * (AT_START - WIDTH * (q - j))
         odd += (MIDDLES[k] ?? 0) * (AT_START - WIDTH * (r - k)) + (MIDDLES[l] ?? 0) * (AT_START - WIDTH * (s - l))
@@ -86,7 +85,7 @@ export function scanSoftmax(input: ScanInput, scratch: SamplingScratch): Softmax
   return { least: sum, most: sum * (1 + SHORT_BY), count }
 }
 
-/** Of four tokens, those that weigh something and are not near. */
+/** Total weight of the far tokens among four. */
 function sumFar({ logits, max, cut, near }: ScanInput, scale: number, from: number): number {
   let sum = 0
   for (let index = from; index < Math.min(from + 4, logits.length); index++) {

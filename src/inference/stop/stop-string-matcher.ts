@@ -1,12 +1,12 @@
 /**
- * Follows how much of one stop string the text read so far ends with. Amortised one step per UTF-16 unit, hostile
- * repetition included.
+ * Tracks the longest prefix of one stop string that the text read so far ends with. Amortised O(1) per UTF-16 unit,
+ * also for repetitive text.
  *
  * Source: Knuth, Morris and Pratt, "Fast pattern matching in strings", SIAM Journal on Computing 6 (1977).
  */
 export class StopStringMatcher {
   readonly pattern: string
-  /** Per matched length: the longest shorter match that the text then ends with too. */
+  /** By matched length: the next shorter prefix of the pattern that the text ends with. */
   readonly #fallback: Uint16Array
   #matched = 0
 
@@ -23,12 +23,12 @@ export class StopStringMatcher {
     }
   }
 
-  /** UTF-16 units at the end of the text that may become the stop string. */
+  /** UTF-16 units at the end of the text that are a prefix of the stop string. */
   get matched(): number {
     return this.#matched
   }
 
-  /** Reads one UTF-16 unit; true when it completes the stop string. What is read after that may complete it again. */
+  /** Reads one UTF-16 unit; true when it completes the stop string. Later units may complete it again, overlapping. */
   read(unit: number): boolean {
     while (this.#matched > 0 && this.pattern.charCodeAt(this.#matched) !== unit) this.#matched = this.#fallback[this.#matched] ?? 0
     if (this.pattern.charCodeAt(this.#matched) === unit) this.#matched++

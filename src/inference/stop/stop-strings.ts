@@ -2,15 +2,15 @@ import { invariant } from '../contract/invariant.ts'
 import { StopStringMatcher } from './stop-string-matcher.ts'
 
 export interface ReleasedText {
-  /** Text that no stop string can claim any more. */
+  /** Text that can no longer become part of a stop string. */
   readonly text: string
-  /** The stop string that ended the text; part of it only if that was asked for. */
+  /** The stop string that ended the text; `text` contains it only with `isIncluded`. */
   readonly stoppedBy: string | null
 }
 
 /**
- * Holds back what may be the beginning of a stop string. The one that completes first wins, the longer of two that
- * complete together: "the one that starts first" would give different answers for different cuts of the same text.
+ * Buffers text that may be the beginning of a stop string. The stop string that completes first wins, of two that
+ * complete together the longer one. "The one that starts first" would depend on how the text is cut into pieces.
  */
 export class StopStrings {
   readonly #matchers: readonly StopStringMatcher[]
@@ -18,20 +18,20 @@ export class StopStrings {
   #held = ''
   #isStopped = false
 
-  /** @param stops empty ones, and ones with half of a surrogate pair, which text never contains, match nothing */
+  /** @param stops  those that are empty, or contain an unpaired surrogate, never match */
   constructor(stops: readonly string[], { isIncluded = false }: { readonly isIncluded?: boolean } = {}) {
     this.#isIncluded = isIncluded
     this.#matchers = stops.filter(stop => stop.length > 0 && stop.isWellFormed()).map(stop => new StopStringMatcher(stop))
   }
 
   /**
-   * Reads more text, cut anywhere. What it releases never ends within a surrogate pair.
+   * Reads the next piece of text, cut anywhere. Released text never ends within a surrogate pair.
    *
-   * @param mayStop  false: a stop string that completes here is passed by; one that begins here and completes later is
-   *   not
+   * @param mayStop  false: a stop string that completes in this piece is ignored; one that begins in it and completes
+   *   later is not
    */
   push(text: string, mayStop = true): ReleasedText {
-    invariant(!this.#isStopped, 'text was pushed behind a stop string')
+    invariant(!this.#isStopped, 'text was pushed after a stop string')
     const unreleased = this.#held + text
     for (let index = this.#held.length; index < unreleased.length; index++) {
       const stoppedBy = this.#read(unreleased.charCodeAt(index))
@@ -45,7 +45,7 @@ export class StopStrings {
     return { text: unreleased.slice(0, end), stoppedBy: null }
   }
 
-  /** The text has ended: gives back what was held. */
+  /** At the end of the text: returns the buffered part. */
   flush(): string {
     const held = this.#held
     this.#held = ''

@@ -1,12 +1,14 @@
-/** End tokens as one place in a model's files names them. */
+/** End tokens as declared in one place of a model's files. */
 export interface StatedEnds {
-  /** The file and the key. */
+  /** File and key. */
   readonly source: string
   readonly tokenIds: readonly number[]
 }
 
+const MAX_LISTED = 8
+
 /**
- * Control tokens that end a text or a turn in whatever model has them. Source: llama.cpp, `llama-vocab.cpp`,
+ * Control tokens that end a text or a turn in every model that has them. Source: llama.cpp, `llama-vocab.cpp`,
  * `special_eog_ids`.
  */
 const KNOWN_ENDS: ReadonlySet<string> = new Set([
@@ -35,7 +37,7 @@ const KNOWN_ENDS: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Where a vocabulary has both tokens of a pair, `<|end|>` only ends a part of a message (gpt-oss, Solar Open). Source:
+ * In a vocabulary with both tokens of a pair, `<|end|>` ends only a part of a message (gpt-oss, Solar Open). Source:
  * llama.cpp, as above.
  */
 const ENDS_OF_MESSAGES: readonly (readonly [string, string])[] = [
@@ -44,7 +46,7 @@ const ENDS_OF_MESSAGES: readonly (readonly [string, string])[] = [
 ]
 
 /**
- * All tokens that end a text: those that the files name and the well-known ones.
+ * All tokens that end a text: those declared in the files and the well-known ones.
  *
  * @param specials  control tokens by their text
  */
@@ -57,15 +59,20 @@ export function endTokensOf(stated: readonly StatedEnds[], specials: ReadonlyMap
 }
 
 /**
- * A sentence for the operator where the files do not name the same end tokens; null where they do.
+ * A warning for the operator when the files declare different end tokens; null otherwise.
  *
- * @param textOf  how a token is written
+ * @param textOf  the text of a token
  */
 export function endTokenWarning(stated: readonly StatedEnds[], textOf: (tokenId: number) => string): string | null {
   const named = stated.filter(({ tokenIds }) => tokenIds.length > 0)
   const sets = named.map(({ tokenIds }) => new Set(tokenIds))
   const [first] = sets
   if (first === undefined || sets.every(set => set.symmetricDifference(first).size === 0)) return null
-  const list = named.map(({ source, tokenIds }) => `${source} ${tokenIds.map(id => `${id} (${textOf(id)})`).join(', ')}`)
+  const list = named.map(({ source, tokenIds }) => `${source} ${listed(tokenIds.map(id => `${id} (${textOf(id).slice(0, 80)})`))}`)
   return `the model's files name different end tokens: ${list.join('; ')}. A text ends at any of them.`
+}
+
+/** The first few items, for a warning of bounded length. */
+export function listed(items: readonly string[]): string {
+  return items.length > MAX_LISTED ? `${items.slice(0, MAX_LISTED).join(', ')}, ...` : items.join(', ')
 }

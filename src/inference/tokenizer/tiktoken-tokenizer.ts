@@ -1,11 +1,11 @@
 import type { TiktokenBPE } from 'js-tiktoken/lite'
 import { ServiceError } from '../contract/errors.ts'
-import { BytePairTokenizer } from './byte-pair-tokenizer.ts'
+import { BytePairTokenizer } from './byte-pair/byte-pair-tokenizer.ts'
+import { rankTable } from './byte-pair/pair-tables.ts'
+import { splitWords, wordPattern } from './byte-pair/word-split.ts'
 import type { StatedEnds } from './end-tokens.ts'
-import { rankTable } from './pair-tables.ts'
 import { tokenCountBound } from './token-count-bound.ts'
 import type { Tokenizer } from './tokenizer.ts'
-import { splitWords, wordPattern } from './word-split.ts'
 
 /** OpenAI's published encodings, as js-tiktoken ships them. */
 export const TIKTOKEN_ENCODINGS = ['gpt2', 'r50k_base', 'p50k_base', 'cl100k_base', 'o200k_base'] as const
@@ -23,10 +23,10 @@ const END_OF_TEXT = '<|endoftext|>'
 const UTF8 = new TextEncoder()
 
 /**
- * Reads an encoding, 0.2 seconds or less. Ranks and word patterns are js-tiktoken's; the merge is ours, as that of
- * js-tiktoken is quadratic in the length of a word and one long word would hold the thread for minutes.
+ * Loads an encoding in 0.2 seconds or less. Ranks and word patterns come from js-tiktoken; merging does not, because
+ * js-tiktoken's is quadratic in the length of a word: one long word would block the thread for minutes.
  *
- * @param statedEnds  end tokens that the model's files name beside the encoding's own
+ * @param statedEnds  end tokens declared in the model's files, in addition to that of the encoding
  */
 export async function tokenizerFromTiktoken(name: TiktokenEncodingName, statedEnds: readonly StatedEnds[] = []): Promise<Tokenizer> {
   const ranks = (await RANKS[name]()).default
@@ -37,7 +37,7 @@ export async function tokenizerFromTiktoken(name: TiktokenEncodingName, statedEn
   if (end === undefined) throw new ServiceError('unavailable', `${name} has no ${END_OF_TEXT}`)
   const split = { patterns: [wordPattern(ranks.pat_str)] }
   return new BytePairTokenizer({
-    // An encoding is chosen by its size, so that its tokens are those of the model.
+    // The encoding was chosen by its size, which therefore equals the model's vocabulary.
     vocabularySize: Math.max(texts.length, ...[...literals.values()].map(tokenId => tokenId + 1)),
     statedEnds: [...statedEnds, { source: `the encoding ${name}`, tokenIds: [end] }],
     warnings: [],
@@ -57,8 +57,8 @@ export async function tokenizerFromTiktoken(name: TiktokenEncodingName, statedEn
 }
 
 /**
- * js-tiktoken's form: lines of `! <first rank> <token in base64> <token> …`. Tokens come out with one character per
- * byte.
+ * Parses js-tiktoken's format: lines of `! <first rank> <token in base64> <token> …`. Returns tokens with one character
+ * per byte.
  */
 function readRanks(lines: string): { texts: string[]; ids: Map<string, number> } {
   const texts: string[] = []

@@ -1,48 +1,47 @@
 /**
- * How much text one token of a vocabulary can stand for, by the text's UTF-16 units. Plain data: crosses to a thread.
+ * A lower bound of the number of tokens per UTF-16 unit of text. Plain data, sent to a thread.
  *
- * A token that stands for L units is charged 1/L for each of them, so that no token is charged more than 1, and a unit
- * is charged as the longest token that can hold it: the sum over a text is at most the number of its tokens.
+ * A token of L units costs 1/L for each of them, so that no token costs more than 1. A unit costs as much as in the
+ * longest token that contains it: the sum over a text is at most the number of its tokens.
  */
 export interface TokenCountBound {
   /**
-   * By unit, the last one for all that are not ASCII: one over the length of the longest token that holds it; 0 where
-   * it may be dropped.
+   * By unit, the last entry for all non-ASCII units: 1 / length of the longest token that contains it; 0 if the unit
+   * may be dropped.
    */
   readonly charges: Float64Array
   /**
-   * The same for texts with units that normalization may join, U+0300 and up; null for a tokenizer that does not
+   * The same for texts with units that normalization may compose, U+0300 and up; null for a tokenizer that does not
    * normalize.
    */
   readonly composed: Float64Array | null
 }
 
 const ASCII_UNITS = 0x80
-/** NFC leaves text below it alone. */
+/** NFC does not change text below U+0300. */
 const FIRST_COMBINING = /[\u0300-\uffff]/
 /**
- * A character that NFC makes has at most so many UTF-16 units of text before. Source: Unicode Standard Annex 15, the
- * table of expansion factors.
+ * NFC composes at most this many UTF-16 units into one character. Source: Unicode Standard Annex 15, the table of
+ * expansion factors.
  */
 const COMPOSED_UNITS = 4
 /**
- * What NFC makes of the Kelvin sign, the Greek question mark and the Greek varia: the only ASCII that it writes for
- * other characters.
+ * NFC of the Kelvin sign, the Greek question mark and the Greek varia: the only non-ASCII characters that become ASCII.
  */
 const ASCII_SINGLETONS = ['K', ';', '`'] as const
 /** Sums of a million charges are exact to 1e-4. */
 const ROUNDING = 0.001
 
 export interface VocabularyLengths {
-  /** Each token as text of the form that the tokenizer looks for: one unit for a byte, or as it is written. */
+  /** Each token in the form that the tokenizer matches: one unit per byte, or the literal text. */
   readonly tokens: Iterable<string>
-  /** Whether a unit, above ASCII 0x80 standing for all others, can vanish from a text without any token. */
+  /** Whether a unit can be dropped from a text without a token; 0x80 stands for all non-ASCII units. */
   readonly mayDrop: (unit: number) => boolean
   readonly normalizes: boolean
 }
 
 export function tokenCountBound({ tokens, mayDrop, normalizes }: VocabularyLengths): TokenCountBound {
-  /** By unit, the last one for all that are not ASCII. */
+  /** By unit, the last entry for all non-ASCII units. */
   const longest = new Array<number>(ASCII_UNITS + 1).fill(1)
   for (const token of tokens) {
     for (let at = 0; at < token.length; at++) {
@@ -55,9 +54,9 @@ export function tokenCountBound({ tokens, mayDrop, normalizes }: VocabularyLengt
 }
 
 /**
- * At most the number of tokens of the text.
+ * A lower bound of the number of tokens of the text.
  *
- * @param enough  counting ends there, so that a long text costs little more than one that is just too long
+ * @param enough  counting stops at this number, so that a very long text costs no more than one just above the limit
  */
 export function leastTokens(text: string, bound: TokenCountBound, enough: number): number {
   const charges = bound.composed !== null && FIRST_COMBINING.test(text) ? bound.composed : bound.charges

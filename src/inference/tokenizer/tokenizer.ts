@@ -3,16 +3,16 @@ import type { TokenCountBound } from './token-count-bound.ts'
 
 /** Text to ids and back. */
 export interface Tokenizer extends TokenText {
-  /** null where nothing is known of how much text one token can stand for. */
+  /** Null when the length of text that one token can represent is unknown. */
   readonly bound: TokenCountBound | null
   /**
-   * What is wrong with the files that it was made from, and what was done about it: a sentence each, for the operator.
+   * Problems found in the model's files and how they were handled, for the operator: one sentence each.
    */
   readonly warnings: readonly string[]
   /**
-   * Ids of a text; control tokens written in it become their ids.
+   * Ids of a text; control tokens that occur literally in it become their ids.
    *
-   * @param options  `addSpecialTokens`: begin with the start token where the model wants one: the default
+   * @param options  `addSpecialTokens`: begin with the start token if the model requires one; true by default
    */
   encode(text: string, options?: { readonly addSpecialTokens?: boolean }): number[]
 }

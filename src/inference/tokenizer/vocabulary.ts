@@ -1,22 +1,22 @@
 import { ServiceError } from '../contract/errors.ts'
 import type { TextDecoderPort, TokenText } from '../contract/token-text.ts'
-import { endTokensOf, endTokenWarning, type StatedEnds } from './end-tokens.ts'
+import { endTokensOf, endTokenWarning, listed, type StatedEnds } from './end-tokens.ts'
 
 export interface VocabularyParts {
-  /** Ids there are, 0 to this. */
+  /** Ids are 0 to `vocabularySize` - 1. */
   readonly vocabularySize: number
-  /** Text of each id as its bytes. */
+  /** The bytes of each token's text. */
   readonly bytesOf: (tokenId: number) => Uint8Array
   readonly specialIds: ReadonlySet<number>
   readonly statedEnds: readonly StatedEnds[]
-  /** What was found wrong with the files so far. */
+  /** Problems found in the files so far. */
   readonly warnings: readonly string[]
 }
 
 const NOTHING = new Uint8Array(0)
 const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
-/** Ids to bytes and text, whatever made the ids. */
+/** Ids to bytes and text; common to all tokenizers. */
 export class Vocabulary implements TokenText {
   readonly vocabularySize: number
   readonly endTokenIds: readonly number[]
@@ -43,7 +43,7 @@ export class Vocabulary implements TokenText {
     const known = this.#bytes.get(tokenId)
     if (known !== undefined) return known
     const bytes = this.#parts.bytesOf(tokenId)
-    // Ids outside the vocabulary have none, and there is no end of them.
+    // Ids outside the vocabulary have no bytes; caching them would let the map grow without bound.
     if (bytes.length > 0) this.#bytes.set(tokenId, bytes)
     return bytes
   }
@@ -57,7 +57,7 @@ export class Vocabulary implements TokenText {
   }
 
   decoder({ skipSpecial }: { readonly skipSpecial: boolean }): TextDecoderPort {
-    // `stream` keeps an unfinished character back and turns bytes that can never be one into U+FFFD at once.
+    // With `stream`, an unfinished character is buffered, and bytes that cannot become one are U+FFFD at once.
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
     return {
       push: tokenId => decoder.decode(skipSpecial && this.isSpecial(tokenId) ? NOTHING : this.bytes(tokenId), { stream: true }),
@@ -70,10 +70,12 @@ export class Vocabulary implements TokenText {
   }
 
   #unknownEnds(): string[] {
-    return this.#parts.statedEnds.flatMap(({ source, tokenIds }) =>
-      tokenIds
-        .filter(tokenId => !this.#has(tokenId))
-        .map(tokenId => `${source} names the end token ${tokenId}, but the model has ${this.vocabularySize} tokens: it is ignored.`)
-    )
+    return this.#parts.statedEnds.flatMap(({ source, tokenIds }) => {
+      const unknown = tokenIds.filter(tokenId => !this.#has(tokenId))
+      const list = listed(unknown.map(String))
+      return unknown.length === 0
+        ? []
+        : [`${source} names the end token ${list}, but the model has ${this.vocabularySize} tokens: it is ignored.`]
+    })
   }
 }

@@ -2,7 +2,7 @@ import { tokenCountBound } from './token-count-bound.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { Vocabulary } from './vocabulary.ts'
 
-/** Ids 0 to 255 are bytes; from 256 on come words. */
+/** Ids 0 to 255 are bytes; words have ids from 256. */
 const BYTES = 256
 
 export interface WordListParts {
@@ -12,7 +12,7 @@ export interface WordListParts {
 
 const UTF8 = new TextEncoder()
 
-/** UTF-8 bytes as ids, and words that are said but never read: every text is encoded as its bytes. */
+/** UTF-8 bytes as ids, and words that are only generated: every text is encoded as its bytes. */
 export class WordListTokenizer extends Vocabulary implements Tokenizer {
   readonly bound = tokenCountBound({ tokens: [], mayDrop: () => false, normalizes: false })
 

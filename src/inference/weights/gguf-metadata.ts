@@ -1,7 +1,7 @@
 import { GGUF_LIMITS } from './gguf-limits.ts'
 import type { HeaderReader } from './header-reader.ts'
 
-/** A metadata value; 64-bit integers are bigint only where a number would not hold them. */
+/** A metadata value; 64-bit integers are bigint only if they are not safe integers. */
 export type GgufValue = string | number | bigint | boolean | readonly GgufValue[]
 
 export type GgufMetadata = ReadonlyMap<string, GgufValue>
@@ -10,7 +10,7 @@ const STRING = 8
 const ARRAY = 9
 
 /**
- * Readers by value type, with the least bytes that a value takes.
+ * Readers by value type, with the minimum size of a value.
  * Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, `gguf_metadata_value_type`
  */
 const SCALARS: Readonly<Record<number, readonly [bytes: number, read: (reader: HeaderReader, what: string) => GgufValue]>> = {
@@ -28,7 +28,7 @@ const SCALARS: Readonly<Record<number, readonly [bytes: number, read: (reader: H
   12: [8, (reader, what) => reader.f64(what)]
 }
 
-/** Type and element count. */
+/** Size of an array's element type and count. */
 const ARRAY_HEADER_BYTES = 12
 
 /** Reads the key/value pairs of a GGUF header. */

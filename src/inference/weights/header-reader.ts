@@ -1,14 +1,14 @@
 import { readSync } from 'node:fs'
 import { ModelFileError } from './model-file-error.ts'
 
-/** Read ahead by this much: a header is many small values. */
+/** Size of the read-ahead buffer: a header consists of many small values. */
 const WINDOW_BYTES = 2 ** 20
 
 const UTF8 = new TextDecoder('utf-8')
 
 /**
- * Reads little-endian values one after another from a file's start, never past its end or past a limit.
- * Blocking on purpose: a header has 100,000 values, and is read at start-up.
+ * Reads little-endian values sequentially from the start of a file, never past its end or a limit.
+ * Synchronous, because a header has 100,000 values and is read at start-up.
  */
 export class HeaderReader {
   readonly path: string
@@ -83,7 +83,7 @@ export class HeaderReader {
     return Number(value)
   }
 
-  /** A length of 8 bytes, then UTF-8; bytes that are none become U+FFFD. */
+  /** A length of 8 bytes, then UTF-8; invalid bytes become U+FFFD. */
   string(what: string, limitBytes: number): string {
     return UTF8.decode(this.#take(this.count(`length of ${what}`, limitBytes), what))
   }
@@ -92,7 +92,7 @@ export class HeaderReader {
     throw new ModelFileError(`${this.path}: ${message}`)
   }
 
-  /** The next bytes: a view, valid until the next call. */
+  /** The next bytes, as a view that is valid until the next call. */
   #take(bytes: number, what: string): Buffer {
     if (bytes > this.remaining) {
       const end =

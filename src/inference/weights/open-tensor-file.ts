@@ -3,9 +3,9 @@ import { ModelFileError } from './model-file-error.ts'
 import type { TensorFile, TensorInfo } from './tensor-file.ts'
 
 /**
- * Opens a file for reading; a pipe or a device, which could make us wait for ever, is refused before.
+ * Opens a regular file for reading. Pipes and devices are refused, as opening them could block for ever.
  *
- * @throws {ModelFileError} no such file, or none that can be read
+ * @throws {ModelFileError} the file does not exist or cannot be read
  */
 export async function openModelFile(path: string): Promise<FileHandle> {
   try {
@@ -18,7 +18,7 @@ export async function openModelFile(path: string): Promise<FileHandle> {
   throw new ModelFileError(`${path}: is not a regular file`)
 }
 
-/** Tensors whose places have been checked, read on demand from an open file. */
+/** Tensors with validated offsets, read on demand from an open file. */
 export class OpenTensorFile implements TensorFile {
   readonly path: string
   readonly fileBytes: number

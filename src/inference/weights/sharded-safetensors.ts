@@ -5,15 +5,15 @@ import { ModelFileError } from './model-file-error.ts'
 import { openSafetensors, SAFETENSORS_LIMITS } from './safetensors.ts'
 import type { TensorFile, TensorInfo } from './tensor-file.ts'
 
-/** What an index may cost us. */
+/** Limits of an index. */
 const LIMITS = {
-  /** Real ones stay below 1 MiB. */
+  /** Published ones are below 1 MiB. */
   indexBytes: 32 * 2 ** 20,
-  /** Each is an open file; the largest published checkpoints have about 200. */
+  /** Each is an open file. The largest published checkpoints have about 200. */
   shards: 512
 } as const
 
-/** A plain name: a shard lies in the folder of its index. */
+/** A name without a path: a shard is in the folder of its index. */
 const ShardName = z
   .string()
   .max(255)
@@ -23,19 +23,20 @@ const Index = z.object({ weight_map: z.record(z.string(), ShardName) })
 type Index = z.infer<typeof Index>
 
 /**
- * Paths of the shards that an index names, each once, in order of name.
+ * Paths of the shards of an index, without duplicates, sorted by name.
  *
- * @throws {ModelFileError} not an index as transformers writes it, or one that names files outside its folder
+ * @throws {ModelFileError} not an index in the format of transformers, or one that names files outside its folder
  */
 export async function shardPaths(indexPath: string): Promise<string[]> {
   return shardNames(indexPath, await readIndex(indexPath)).map(name => join(dirname(indexPath), name))
 }
 
 /**
- * Opens a checkpoint in several safetensors files as if it were one. The caller closes it.
+ * Opens a checkpoint of several safetensors files as one. The caller closes it.
  *
- * @throws {ModelFileError} what `shardPaths` or `openSafetensors` refuse, a missing shard, or shards that do not hold
- * what the index says Source: transformers, modeling_utils.py, `save_pretrained`
+ * @throws {ModelFileError} the errors of `shardPaths` and `openSafetensors`, a missing shard, or shards that contradict
+ *   the index
+ * Source: transformers, modeling_utils.py, `save_pretrained`
  */
 export async function openShardedSafetensors(indexPath: string): Promise<TensorFile> {
   const index = await readIndex(indexPath)
@@ -77,7 +78,7 @@ function shardNames(path: string, { weight_map }: Index): string[] {
   return names
 }
 
-/** Each tensor with its file: index and shards must say the same. */
+/** The file of each tensor. Index and shards must agree. */
 function ownersOf(path: string, { weight_map }: Index, shards: ReadonlyMap<string, TensorFile>): Map<TensorInfo, TensorFile> {
   const shardOf = new Map(Object.entries(weight_map))
   for (const [tensor, shard] of shardOf) {
@@ -89,10 +90,9 @@ function ownersOf(path: string, { weight_map }: Index, shards: ReadonlyMap<strin
   for (const [shard, file] of shards) {
     for (const tensor of file.tensors.values()) {
       if (shardOf.get(tensor.name) !== shard) {
-        const elsewhere = shardOf.get(tensor.name) ?? 'nowhere'
-        throw new ModelFileError(
-          `${file.path}: holds tensor ${JSON.stringify(tensor.name.slice(0, 100))}, which the index places ${elsewhere}`
-        )
+        const owner = shardOf.get(tensor.name)
+        const found = owner === undefined ? 'does not mention' : `assigns to ${owner}`
+        throw new ModelFileError(`${file.path}: holds tensor ${JSON.stringify(tensor.name.slice(0, 100))}, which the index ${found}`)
       }
       owners.set(tensor, file)
     }

@@ -1,6 +1,6 @@
 import type { TensorType } from './tensor-type.ts'
 
-/** A tensor as its file describes it. */
+/** A tensor as described by its file. */
 export interface TensorInfo {
   readonly name: string
   /** Outermost first, as in ONNX and PyTorch: a linear map is [outputs, inputs]. */
@@ -11,7 +11,7 @@ export interface TensorInfo {
   readonly bytes: number
 }
 
-/** A checked, open file of named tensors. Contents stay on disk until they are asked for. */
+/** An open, validated file of named tensors. Data is read on demand. */
 export interface TensorFile extends AsyncDisposable {
   readonly path: string
   readonly fileBytes: number
@@ -19,7 +19,7 @@ export interface TensorFile extends AsyncDisposable {
   /**
    * Bytes `start` to `start + length` of a tensor.
    *
-   * @throws {ModelFileError} the file is shorter than it was when it was opened
+   * @throws {ModelFileError} the file has become shorter since it was opened
    */
   read(tensor: TensorInfo, start: number, length: number): Promise<Uint8Array>
 }

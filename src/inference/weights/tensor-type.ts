@@ -1,4 +1,4 @@
-/** How a tensor's elements lie in a file: blocks of some elements, in some bytes. */
+/** The storage format of a tensor's elements: blocks of `blockElements` elements in `blockBytes` bytes. */
 export interface TensorType {
   readonly name: string
   readonly blockElements: number
@@ -6,8 +6,8 @@ export interface TensorType {
 }
 
 /**
- * ggml's tensor types by number, those that we cannot dequantize included, so that any file can be listed and checked.
- * Source: ggml, `enum ggml_type` in ggml.h and the block structures in ggml-common.h.
+ * ggml's tensor types by number, including those that cannot be dequantized, so that any file can be listed and
+ * checked. Source: ggml, `enum ggml_type` in ggml.h and the block structures in ggml-common.h.
  */
 const GGML_TYPES: Readonly<Record<number, readonly [name: string, blockElements: number, blockBytes: number]>> = {
   0: ['F32', 1, 4],
@@ -44,7 +44,7 @@ const GGML_TYPES: Readonly<Record<number, readonly [name: string, blockElements:
   39: ['MXFP4', 32, 17]
 }
 
-/** null for a number that ggml does not know. */
+/** Null for a number that is not a type of ggml. */
 export function ggmlType(id: number): TensorType | null {
   const row = GGML_TYPES[id]
   return row === undefined ? null : { name: row[0], blockElements: row[1], blockBytes: row[2] }

@@ -9,7 +9,7 @@ import { attendsInTiles } from '../../inference/runtime/attention-kernel.ts'
 import { openModelRunner } from '../../inference/runtime/onnx-model-runner.ts'
 import { runtimeVersions } from '../../inference/runtime/versions.ts'
 import { createSimulatedEngine } from '../../inference/simulated/simulated-engine.ts'
-import { openTokenizer } from '../../inference/tokenizer/sources/text-source.ts'
+import { openTokenizer } from '../../inference/tokenizer/model-files/text-source.ts'
 import { textSourceOf } from '../text-source.ts'
 
 const Model = z.strictObject({

@@ -13,7 +13,7 @@ const rows = fc.array(fc.oneof({ arbitrary: aLogit, weight: 4 }, fc.constantFrom
   maxLength: 60
 })
 
-/** Longer than any search collects before it sorts out. */
+/** More logits than a search collects before it selects. */
 function longRow(order: (a: number, b: number) => number, isRounded: boolean): number[] {
   const row = Array.from({ length: 3001 }, (_, id) => Math.fround(9 * uniforms(1, 0, id)[0] - 5))
   return (isRounded ? row.map(Math.round) : row).sort(order)
@@ -23,7 +23,7 @@ function ids(candidates: Candidates): number[] {
   return Array.from({ length: candidates.count }, (_, index) => candidates.idAt(index))
 }
 
-function sortedOut(row: readonly number[], rank: number, cut: number): number[] {
+function highestBySorting(row: readonly number[], rank: number, cut: number): number[] {
   return row
     .map((logit, id) => ({ logit, id }))
     .filter(({ logit }) => logit >= cut)
@@ -38,10 +38,10 @@ function highest(row: readonly number[], rank: number, cut: number): number[] {
 }
 
 describe('the highest logits', () => {
-  it('are those that sorting finds', () => {
+  it('are those found by sorting', () => {
     fc.assert(
       fc.property(rows, fc.integer({ min: 1, max: 70 }), fc.constantFrom(-1e9, -1, 0, 3), (row, rank, cut) => {
-        expect(highest(row, rank, cut)).toEqual(sortedOut(row, rank, cut))
+        expect(highest(row, rank, cut)).toEqual(highestBySorting(row, rank, cut))
       })
     )
   })
@@ -50,16 +50,16 @@ describe('the highest logits', () => {
     ['rising', (a: number, b: number) => a - b],
     ['falling', (a: number, b: number) => b - a],
     ['mixed', () => 0]
-  ] as const)('are so in long rows, %s, with and without many equals', (_, order) => {
+  ] as const)('are those found by sorting in long rows, %s, with and without many equal logits', (_, order) => {
     for (const isRounded of [false, true]) {
       const row = longRow(order, isRounded)
-      for (const rank of [1, 40, 700, 2999]) expect(highest(row, rank, -1e9).join()).toBe(sortedOut(row, rank, -1e9).join())
+      for (const rank of [1, 40, 700, 2999]) expect(highest(row, rank, -1e9).join()).toBe(highestBySorting(row, rank, -1e9).join())
     }
   })
 })
 
-describe('a survey of a softmax', () => {
-  it('bounds what the rest weighs within four millionths, and collects all that is near the top', () => {
+describe('a scan of a softmax', () => {
+  it('bounds the weight of the far logits within four millionths, and collects all near the top', () => {
     fc.assert(
       fc.property(rows, aLogit, fc.double({ min: 0.05, max: 2, noNaN: true }), (others, finite, temperature) => {
         const row = [...others, finite]
@@ -74,7 +74,7 @@ describe('a survey of a softmax', () => {
         expect(least).toBeLessThanOrEqual(exact * (1 + 1e-12))
         expect(most).toBeGreaterThanOrEqual(exact * (1 - 1e-12))
         expect(most - least).toBeLessThanOrEqual(4e-6 * least)
-        expect(ids(new Candidates(scratch, count))).toEqual(sortedOut(row, row.length, near))
+        expect(ids(new Candidates(scratch, count))).toEqual(highestBySorting(row, row.length, near))
       })
     )
   })

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { SamplingParams } from '../../../src/inference/contract/sampling.ts'
 import { Sampler } from '../../../src/inference/sampling/sampler.ts'
 import { SamplingScratch } from '../../../src/inference/sampling/sampling-scratch.ts'
-import { NEUTRAL } from './naive-sampling.ts'
+import { NEUTRAL } from './sampling-specification.ts'
 
 const TOKENS = 12
 const token = fc.nat(TOKENS - 1)
@@ -14,7 +14,7 @@ const seeds = fc.maxSafeInteger()
 const temperatures = fc.constantFrom(0, 0.5, 1, 2)
 const END = 2
 
-/** A choice behind `prompt` that has said `said`. */
+/** A sampler for a choice that follows `prompt` and has generated `emitted`. */
 function sampler(params: Partial<SamplingParams>, emitted: readonly number[] = [], prompt: readonly number[] = []): Sampler {
   const choice = { choice: 0, promptTokenIds: prompt, endTokenIds: [END] }
   const one = new Sampler({ ...NEUTRAL, ...params }, choice, TOKENS, new SamplingScratch(TOKENS))
@@ -23,7 +23,7 @@ function sampler(params: Partial<SamplingParams>, emitted: readonly number[] = [
 }
 
 describe('allowed_token_ids', () => {
-  it('of one token force it', () => {
+  it('of one token always gives this token', () => {
     fc.assert(
       fc.property(logits, token, seeds, temperatures, (row, only, seed, temperature) => {
         expect(sampler({ allowedTokenIds: [only], seed, temperature }).pick(row, 0)).toBe(only)
@@ -31,7 +31,7 @@ describe('allowed_token_ids', () => {
     )
   })
 
-  it('of all tokens change nothing', () => {
+  it('of all tokens has no effect', () => {
     fc.assert(
       fc.property(logits, seeds, temperatures, (row, seed, temperature) => {
         const allowedTokenIds = Array.from({ length: TOKENS }, (_, id) => id)
@@ -40,7 +40,7 @@ describe('allowed_token_ids', () => {
     )
   })
 
-  it('are all that is drawn, whatever bias and filters say', () => {
+  it('restricts the draw, whatever bias and filters are set', () => {
     fc.assert(
       fc.property(logits, fc.uniqueArray(token, { minLength: 1 }), seeds, fc.constantFrom(0.3, 1), (row, allowedTokenIds, seed, topP) => {
         const one = sampler({ allowedTokenIds, seed, topP, logitBias: [[0, 100]] })
@@ -51,7 +51,7 @@ describe('allowed_token_ids', () => {
 })
 
 describe('repetition_penalty', () => {
-  it('of 1 is off', () => {
+  it('of 1 has no effect', () => {
     fc.assert(
       fc.property(logits, fc.array(token), seeds, (row, emitted, seed) => {
         expect(sampler({ repetitionPenalty: 1, seed }, emitted, emitted).pick(row, 0)).toBe(sampler({ seed }).pick(row, 0))
@@ -59,7 +59,7 @@ describe('repetition_penalty', () => {
     )
   })
 
-  it('divides what is above 0 and multiplies what is below, once for each token of the prompt or said, as vLLM does', () => {
+  it('divides logits above 0 and multiplies those below, once per token of the prompt or generated, as in vLLM', () => {
     fc.assert(
       fc.property(logits, fc.array(token), fc.array(token), seeds, fc.constantFrom(0.5, 1.5, 2), (row, prompt, emitted, seed, penalty) => {
         const seen = new Set([...prompt, ...emitted])
@@ -77,8 +77,8 @@ describe('repetition_penalty', () => {
     row[0] = 4
     row[1] = 3
     const one = sampler({ temperature: 0, logitBias: [[0, 4]], repetitionPenalty: 2, presencePenalty: 0.5 }, [0])
-    // (4 + 4) / 2 - 0.5 = 3.5 is above 3; (4 / 2) + 4 - 0.5 would be too, (8 - 0.5) / 2 too: told apart by the second
-    // row.
+    // (4 + 4) / 2 - 0.5 = 3.5 is above 3, but so are 4 / 2 + 4 - 0.5 and (8 - 0.5) / 2. The second row distinguishes
+    // them.
     expect(one.pick(row, 1)).toBe(0)
     row[1] = 3.6
     expect(one.pick(row, 1)).toBe(1)
@@ -86,14 +86,14 @@ describe('repetition_penalty', () => {
 })
 
 describe('min_tokens', () => {
-  it('keeps what ends a choice from being drawn too early, and not later', () => {
+  it('bans end tokens up to the minimum, and not after it', () => {
     const row = new Float32Array(TOKENS)
     row[END] = 20
     const one = sampler({ temperature: 0, minNewTokens: 3 })
     expect([0, 1, 2, 3].map(position => one.pick(row, position) === END)).toEqual([false, false, false, true])
   })
 
-  it('yields where only the end is allowed: something must be said', () => {
+  it('is lifted when only the end token is allowed', () => {
     const one = sampler({ minNewTokens: 3, allowedTokenIds: [END] })
     expect(one.pick(new Float32Array(TOKENS), 0)).toBe(END)
   })
@@ -102,7 +102,7 @@ describe('min_tokens', () => {
 describe('bad_words', () => {
   const row = Float32Array.from({ length: TOKENS }, (_, id) => TOKENS - id)
 
-  it('of one token are never drawn', () => {
+  it('of one token are never sampled', () => {
     fc.assert(
       fc.property(logits, token, seeds, temperatures, (scores, bad, seed, temperature) => {
         const one = sampler({ badWords: [[bad]], seed, temperature })
@@ -111,7 +111,7 @@ describe('bad_words', () => {
     )
   })
 
-  it('of several are not completed, and only their last token is banned', () => {
+  it('of several tokens are not completed, and only their last token is banned', () => {
     const bad = { temperature: 0, badWords: [[4, 5, 0]] }
     expect(sampler(bad, [4]).pick(row, 1)).toBe(0)
     expect(sampler(bad, [4, 5]).pick(row, 2)).toBe(1)
@@ -119,12 +119,12 @@ describe('bad_words', () => {
     expect(sampler(bad, [1, 4, 5]).pick(row, 3)).toBe(1)
   })
 
-  it('in the prompt do not count as said', () => {
+  it('that begin in the prompt may be completed', () => {
     expect(sampler({ temperature: 0, badWords: [[4, 0]] }, [], [4]).pick(row, 0)).toBe(0)
   })
 })
 
-it('draws the same whether tokens were said here or before: nothing but request and tokens said decides', () => {
+it('is a function of the request and the generated tokens: a sampler that replays them draws the same', () => {
   const params = fc.record({
     temperature: temperatures,
     topP: fc.constantFrom(1, 0.8),

@@ -15,11 +15,11 @@ it('is exactly 1 at 0', () => {
   expect(exponential(0)).toBe(1)
 })
 
-it('never falls where its argument rises, within rounding', () => {
+it('is monotonic, within rounding', () => {
   for (let step = -5500; step < 0; step++) expect(exponential((step + 1) / 100)).toBeGreaterThan(exponential(step / 100))
 })
 
-it('reaches as far down as a draw from the largest vocabulary asks', () => {
+it('covers the range that the largest vocabulary needs', () => {
   expect(negligible(MAX_VOCABULARY)).toBeLessThan(55)
   expect(MAX_VOCABULARY * Math.exp(-negligible(MAX_VOCABULARY))).toBeCloseTo(2 ** -53, 30)
 })

@@ -11,7 +11,7 @@ const within = (low: number, high: number) =>
   fc.oneof(fc.constantFrom(low, high, ...TINY.filter(value => value > low)), fc.double({ min: low, max: high, noNaN: true }))
 const above0 = (high: number) => within(0, high).filter(value => value > 0)
 
-/** Every body that is admitted, its numbers as far out as they may be. */
+/** Valid bodies, with numbers up to the limits. */
 const fields = fc.record(
   {
     temperature: within(0, 2),
@@ -37,7 +37,7 @@ const logits = fc.array(finite, { minLength: 6, maxLength: 6 }).map(row => Float
 
 const choice = { choice: 0, promptTokenIds: [0, 1, 2], endTokenIds: [5] }
 
-it('draws a token that exists from any finite logits, whatever is admitted', () => {
+it('samples an existing token from any finite logits, for every valid request', () => {
   fc.assert(
     fc.property(fields, logits, fc.array(fc.nat(5), { maxLength: 40 }), (requested, row, before) => {
       const params = toSamplingParams(CompletionBody.parse(requested), { newSeed: () => 1, badWords: [] })
@@ -51,7 +51,7 @@ it('draws a token that exists from any finite logits, whatever is admitted', () 
   )
 })
 
-it('edits finite logits into finite ones, and leaves those alone that say that something is impossible or broken', () => {
+it('keeps finite logits finite, and infinite ones unchanged', () => {
   fc.assert(
     fc.property(fields, logits, fc.array(fc.nat(5), { maxLength: 40 }), (requested, row, before) => {
       const { allowed_token_ids: _, ...edits } = requested

@@ -12,16 +12,16 @@ const KNOWN_ANSWERS = [
 const seeds = fc.maxSafeInteger()
 const uniform = (...key: Parameters<typeof uniforms>): number => uniforms(...key)[0]
 
-it.each(KNOWN_ANSWERS)('answers as Random123 does: %s', line => {
+it.each(KNOWN_ANSWERS)('gives the known answer of Random123: %s', line => {
   const [c0 = 0, c1 = 0, c2 = 0, c3 = 0, k0 = 0, k1 = 0, ...answer] = line.split(' ').map(word => Number.parseInt(word, 16))
   expect(philox4x32([c0, c1, c2, c3], [k0, k1])).toEqual(answer)
 })
 
-it('takes the first two words, 53 bits of them', () => {
+it('consists of 53 bits of the first two words', () => {
   expect(uniform(0, 0, 0)).toBe(Number((((0x6627e8d5e169c58dn >> 32n) >> 5n) << 26n) | (0xe169c58dn >> 6n)) / 2 ** 53)
 })
 
-it('stays in [0, 1) for every seed, choice and position', () => {
+it('is in [0, 1) for every seed, choice and position', () => {
   fc.assert(
     fc.property(seeds, fc.nat(127), fc.nat(1 << 20), (seed, choice, position) => {
       const noise = uniform(seed, choice, position)
@@ -48,8 +48,8 @@ it('changes with the seed, its sign, its upper bits, the choice, the position an
 })
 
 /**
- * Chi-square with 15 degrees of freedom exceeds 56.5 with a chance of 1e-6; the seeds are fixed, so it does always or
- * never.
+ * Chi-square with 15 degrees of freedom exceeds 56.5 with probability 1e-6. The seeds are fixed, so the test is
+ * deterministic.
  */
 it.each([
   { name: 'positions', at: (index: number) => uniform(1, 0, index) },
@@ -57,7 +57,7 @@ it.each([
   { name: 'attempts', at: (index: number) => uniform(1, 0, 0, index) },
   { name: 'second numbers', at: (index: number) => uniforms(1, 0, index)[1] },
   { name: 'seeds', at: (index: number) => uniform(index - 8000, 0, 0) }
-])('is even over $name', ({ at }) => {
+])('is uniform over $name', ({ at }) => {
   const cells = new Array<number>(16).fill(0)
   for (let index = 0; index < 16_000; index++) {
     const cell = Math.floor(at(index) * 16)

@@ -5,9 +5,9 @@ import type { SamplingParams } from '../../../src/inference/contract/sampling.ts
 import { uniforms } from '../../../src/inference/sampling/noise.ts'
 import { Sampler } from '../../../src/inference/sampling/sampler.ts'
 import { SamplingScratch } from '../../../src/inference/sampling/sampling-scratch.ts'
-import { type FilterParams, NEUTRAL, naiveCandidates, naiveDraw, naiveRejection, weigh } from './naive-sampling.ts'
+import { type FilterParams, NEUTRAL, specifiedCandidates, specifiedDraw, specifiedRejection, weigh } from './sampling-specification.ts'
 
-/** Rounding of sums may decide differently where the noise or a bound comes this near. */
+/** Within this distance of the noise or a bound, rounding may change the result. */
 const NEAR = 1e-12
 
 const logit = fc.double({ min: -30, max: 30, noNaN: true }).map(Math.fround)
@@ -35,12 +35,12 @@ function sampler(
   return new Sampler({ ...NEUTRAL, ...params }, sampled, vocabularySize, scratch)
 }
 
-/** What the definition draws. */
-function naive(row: readonly number[], params: FilterParams, seed: number, position: number) {
-  const candidates = naiveCandidates(row, params)
+/** The token that the specification draws. */
+function specified(row: readonly number[], params: FilterParams, seed: number, position: number) {
+  const candidates = specifiedCandidates(row, params)
   const isCut = (params.topK > 0 && params.topK < row.length) || params.topP < 1 || (params.typicalP ?? 1) < 1
-  if (isCut) return naiveDraw(candidates, uniforms(seed, 0, position)[0])
-  return naiveRejection(candidates, params.temperature, attempt => uniforms(seed, 0, position, attempt))
+  if (isCut) return specifiedDraw(candidates, uniforms(seed, 0, position)[0])
+  return specifiedRejection(candidates, params.temperature, attempt => uniforms(seed, 0, position, attempt))
 }
 
 function pick(row: readonly number[], params: Partial<SamplingParams>, position = 0): number {
@@ -59,7 +59,7 @@ function support(row: readonly number[], params: Partial<SamplingParams>, draws 
 }
 
 describe('greedy', () => {
-  it('takes the highest logit, the lowest id among equals, whatever the seed', () => {
+  it('takes the highest logit, among equals the lowest id, for every seed', () => {
     fc.assert(
       fc.property(rows, seeds, (row, seed) => {
         expect(pick(row, { temperature: 0, seed })).toBe(argmax(row))
@@ -67,7 +67,7 @@ describe('greedy', () => {
     )
   })
 
-  it('is what top_k = 1 draws, at any temperature', () => {
+  it('equals top_k = 1 at any temperature', () => {
     fc.assert(
       fc.property(rows, filters, seeds, positions, (row, params, seed, position) => {
         expect(pick(row, { ...params, topK: 1, seed }, position)).toBe(argmax(row))
@@ -75,13 +75,13 @@ describe('greedy', () => {
     )
   })
 
-  it('is what a vanishing temperature, a tiny top_p, and min_p = 1 draw, equals aside', () => {
+  it('equals a tiny temperature, a tiny top_p and min_p = 1, unless logits are equal', () => {
     for (const params of [{ temperature: 1e-300 }, { temperature: 1e-4 }, { topP: 1e-9 }, { minP: 1 }]) {
       expect(support([1, 3, 2, 2.99], params)).toEqual(new Set([1]))
     }
   })
 
-  it('follows penalties and bias', () => {
+  it('applies penalties and bias', () => {
     expect(pick([1, 2, 3], { temperature: 0, logitBias: [[0, 2.5]] })).toBe(0)
     const penalized = sampler({ temperature: 0, presencePenalty: 1.5 }, 3)
     penalized.accept(2)
@@ -90,10 +90,10 @@ describe('greedy', () => {
 })
 
 describe('the draw', () => {
-  it('is the naive one: nothing sorted out, skipped or approximated changes it', () => {
+  it('is the specified one: no optimization changes it', () => {
     fc.assert(
       fc.property(rows, filters, seeds, positions, (row, params, seed, position) => {
-        const { id, margin } = naive(row, params, seed, position)
+        const { id, margin } = specified(row, params, seed, position)
         fc.pre(margin > NEAR && !isNearTie(row, params) && !isTypicalTie(row, params))
         expect(pick(row, { ...params, seed }, position)).toBe(id)
       }),
@@ -101,7 +101,7 @@ describe('the draw', () => {
     )
   })
 
-  it('is the naive one over vocabularies of many blocks', () => {
+  it('is the specified one for vocabularies of many blocks', () => {
     const row = Array.from({ length: 5001 }, (_, id) => Math.fround(12 * uniforms(77, 0, id)[0] + (id % 501 === 0 ? 6 : 0)))
     for (const params of [
       {},
@@ -115,12 +115,12 @@ describe('the draw', () => {
       const one = sampler({ ...params, seed: 9 }, row.length)
       const logits = Float32Array.from(row)
       for (let position = 0; position < 50; position++) {
-        expect(one.pick(logits, position)).toBe(naive(row, { ...NEUTRAL, ...params }, 9, position).id)
+        expect(one.pick(logits, position)).toBe(specified(row, { ...NEUTRAL, ...params }, 9, position).id)
       }
     }
   })
 
-  it('depends on seed, choice and position only: not on draws before it, nor on who shares the scratch', () => {
+  it('depends only on seed, choice and position, not on earlier draws or other users of the scratch', () => {
     const row = Array.from({ length: 300 }, (_, id) => Math.fround(4 * uniforms(3, 0, id)[0]))
     const logits = Float32Array.from(row)
     const scratch = new SamplingScratch(row.length)
@@ -139,14 +139,14 @@ describe('the draw', () => {
   })
 
   /**
-   * Chi-square with 7 degrees of freedom exceeds 40.6 with a chance below 1e-6; the seed is fixed, so it does always or
-   * never.
+   * Chi-square with 7 degrees of freedom exceeds 40.6 with probability below 1e-6. The seed is fixed, so the test is
+   * deterministic.
    */
   it.each([{}, { temperature: 0.5 }, { temperature: 2 }, { minP: 0.1 }, { topP: 0.999999 }, { topK: 8 }, { topK: 9, topP: 0.999999 }])(
-    'is distributed as the softmax says: %o',
+    'is distributed as the softmax: %o',
     params => {
       const row = [0, 1, -1, 0.5, 2, -2, 1.5, 0]
-      const candidates = naiveCandidates(row, { ...NEUTRAL, ...params })
+      const candidates = specifiedCandidates(row, { ...NEUTRAL, ...params })
       const counts = new Map<number, number>()
       const draws = 20_000
       const one = sampler({ ...params, seed: 4 }, row.length)
@@ -164,7 +164,7 @@ describe('the draw', () => {
     }
   )
 
-  it('does not change when all logits move together', () => {
+  it('does not change when all logits are shifted', () => {
     fc.assert(
       fc.property(fc.array(few, { minLength: 1, maxLength: 20 }), filters, seeds, (row, params, seed) => {
         const moved = row.map(value => value + 64)
@@ -173,7 +173,7 @@ describe('the draw', () => {
     )
   })
 
-  it('follows its tokens when the vocabulary is permuted', () => {
+  it('is equivariant under permutations of the vocabulary', () => {
     const row = [3, 1, 2, 0, -1, 2.5]
     const turned = row.toReversed()
     const last = row.length - 1
@@ -184,11 +184,11 @@ describe('the draw', () => {
 })
 
 describe('filters', () => {
-  it('keep a smallest set: with its least likely token it reaches top_p, without it it does not', () => {
+  it('keep a smallest set: without its least likely token it does not reach top_p', () => {
     fc.assert(
       fc.property(rows, filters, seeds, positions, (row, params, seed, position) => {
         const id = pick(row, { ...params, topK: 0, minP: 0, seed }, position)
-        const whole = naiveCandidates(row, { ...params, topK: 0, minP: 0, topP: 1 })
+        const whole = specifiedCandidates(row, { ...params, topK: 0, minP: 0, topP: 1 })
         const picked = whole.findIndex(token => token.id === id)
         expect(picked).not.toBe(-1)
         expect(weigh(whole.slice(0, picked))).toBeLessThan((params.topP + NEAR) * weigh(whole))
@@ -196,25 +196,25 @@ describe('filters', () => {
     )
   })
 
-  it('let every kept token be drawn, and no other', () => {
+  it('allow every kept token to be drawn, and no other', () => {
     const row = [2, 1, 1, 0, 2, -1, 1]
     for (const params of [{ topK: 3 }, { topK: 4 }, { topP: 0.5 }, { topP: 0.75 }, { minP: 0.3 }, { minP: 0.05, topK: 6, topP: 0.9 }]) {
-      const kept = new Set(naiveCandidates(row, { ...NEUTRAL, ...params }).map(({ id }) => id))
+      const kept = new Set(specifiedCandidates(row, { ...NEUTRAL, ...params }).map(({ id }) => id))
       expect(support(row, params)).toEqual(kept)
     }
   })
 
-  it('keep exactly k tokens where all are equal: the lowest ids', () => {
+  it('keep exactly k tokens when all are equal: the lowest ids', () => {
     expect(support(new Array(50).fill(1), { topK: 3 })).toEqual(new Set([0, 1, 2]))
     expect(support(new Array(50).fill(1), { topP: 0.1 })).toEqual(new Set([0, 1, 2, 3, 4]))
   })
 
-  it('tell logits apart that share all buckets but the finest', () => {
+  it('distinguish logits that are in the same bucket down to the finest level', () => {
     const row = [1e-30, 2e-30, 3e-30, 1000, 4e-30, 0, 1.5e-30]
     expect(support(row, { topK: 3, logitBias: [[3, -1000]] })).toEqual(new Set([1, 2, 4]))
   })
 
-  it('renormalise: top_p is a share of what top_k has left', () => {
+  it('renormalise: top_p is a share of the remainder of top_k', () => {
     expect(support([1, 1, 1, 1], { topK: 2, topP: 0.5 })).toEqual(new Set([0]))
   })
 })
@@ -226,7 +226,7 @@ describe('penalties and bias', () => {
     expect(support(row, { logitBias: [[2, -100]], temperature: 2 }).has(2)).toBe(false)
   })
 
-  it('equal the same change of the logits', () => {
+  it('have the effect of the same change of the logits', () => {
     fc.assert(
       fc.property(fc.array(few, { minLength: 4, maxLength: 20 }), filters, seeds, (row: readonly number[], params, seed) => {
         const one = sampler({ ...params, seed, presencePenalty: 0.5, frequencyPenalty: 0.25, logitBias: [[1, 2]] }, row.length)
@@ -238,7 +238,7 @@ describe('penalties and bias', () => {
     )
   })
 
-  it('leave the logits as they were', () => {
+  it('do not modify the logits', () => {
     const logits = Float32Array.of(1, 2, 3)
     const one = sampler({ presencePenalty: 1, logitBias: [[0, 1]], topK: 2, topP: 0.5 }, 3)
     one.accept(1)
@@ -250,7 +250,7 @@ describe('penalties and bias', () => {
 describe('broken logits', () => {
   const { NEGATIVE_INFINITY, NaN: NOT_A_NUMBER } = Number
 
-  it('never give an impossible token while a finite one exists', () => {
+  it('never give an impossible token when a finite one exists', () => {
     fc.assert(
       fc.property(
         fc.array(fc.constantFrom(NEGATIVE_INFINITY, NOT_A_NUMBER, -200, 3), { minLength: 1, maxLength: 12 }),
@@ -266,7 +266,7 @@ describe('broken logits', () => {
   })
 
   it.each([[[NEGATIVE_INFINITY, NOT_A_NUMBER]], [[NOT_A_NUMBER]], [[0, Number.POSITIVE_INFINITY]]])(
-    'end the request when there is nothing to pick from: %o',
+    'fail the request when no logit is finite: %o',
     row => {
       expect(() => pick(row, {})).toThrow(ServiceError)
       expect(() => pick(row, { temperature: 0 })).toThrow(ServiceError)
@@ -274,11 +274,11 @@ describe('broken logits', () => {
   )
 })
 
-/** A bound of a filter comes so near to a token's weight that rounding decides. */
+/** Whether a filter's bound is so near to a token's weight that rounding decides. */
 function isNearTie(row: readonly number[], params: FilterParams): boolean {
   const sizes = [1 - NEAR, 1, 1 + NEAR].map(
     factor =>
-      naiveCandidates(row, {
+      specifiedCandidates(row, {
         ...params,
         topP: Math.min(1, params.topP * factor),
         typicalP: Math.min(1, (params.typicalP ?? 1) * factor),
@@ -288,15 +288,15 @@ function isNearTie(row: readonly number[], params: FilterParams): boolean {
   return new Set(sizes).size > 1
 }
 
-/** Two tokens of different logits are as typical as one another, but for rounding. */
+/** Whether two tokens with different logits are equally typical within rounding. */
 function isTypicalTie(row: readonly number[], params: FilterParams): boolean {
   if ((params.typicalP ?? 1) === 1) return false
-  const kept = naiveCandidates(row, { ...params, typicalP: 1, topP: 1 })
+  const kept = specifiedCandidates(row, { ...params, typicalP: 1, topP: 1 })
   const total = weigh(kept)
-  const surprises = kept.map(({ weight }) => -Math.log(weight / total))
-  const expected = kept.reduce((sum, { weight }, at) => sum + (weight / total) * (surprises[at] ?? 0), 0)
+  const surprisals = kept.map(({ weight }) => -Math.log(weight / total))
+  const expected = kept.reduce((sum, { weight }, at) => sum + (weight / total) * (surprisals[at] ?? 0), 0)
   const distances = kept
-    .map(({ logit }, at) => ({ logit, distance: Math.abs((surprises[at] ?? 0) - expected) }))
+    .map(({ logit }, at) => ({ logit, distance: Math.abs((surprisals[at] ?? 0) - expected) }))
     .sort((a, b) => a.distance - b.distance)
   return distances.some(({ logit, distance }, at) => {
     const next = distances[at + 1]

@@ -8,7 +8,7 @@ const rows = fc
   .tuple(fc.array(logit, { minLength: 1, maxLength: 60 }), fc.double({ min: -9, max: 9, noNaN: true }), fc.nat())
   .map(([row, finite, at]) => row.with(at % row.length, Math.fround(finite)))
 
-function naive(row: readonly number[]): number[] {
+function logSoftmax(row: readonly number[]): number[] {
   const max = Math.max(...row)
   const logTotal = max + Math.log(row.reduce((sum, value) => sum + Math.exp(value - max), 0))
   return row.map(value => (value === Number.NEGATIVE_INFINITY ? -9999 : value - logTotal))
@@ -19,14 +19,14 @@ it('is the log-softmax of the raw logits', () => {
     fc.property(rows, fc.nat(), (row, at) => {
       const tokenId = at % row.length
       expect(scoreToken(Float32Array.from(row), tokenId, { top: 0 })).toEqual({
-        logprob: expect.closeTo(naive(row)[tokenId] ?? 0, 10),
+        logprob: expect.closeTo(logSoftmax(row)[tokenId] ?? 0, 10),
         top: []
       })
     })
   )
 })
 
-it('lists the argmax, argmax first, the lowest id among equals', () => {
+it('lists the most likely tokens in order, among equals the lowest id first', () => {
   fc.assert(
     fc.property(rows, fc.nat(20), (row, topCount) => {
       const expected = row
@@ -41,7 +41,7 @@ it('lists the argmax, argmax first, the lowest id among equals', () => {
   )
 })
 
-it('gives the token the very same float among the argmax', () => {
+it('gives a token the same float as in the list of the most likely', () => {
   fc.assert(
     fc.property(rows, row => {
       const logits = Float32Array.from(row)
@@ -51,7 +51,7 @@ it('gives the token the very same float among the argmax', () => {
   )
 })
 
-it('writes impossible tokens as -9999, NaN too', () => {
+it('gives impossible tokens -9999, also for NaN', () => {
   const logits = Float32Array.of(1, Number.NEGATIVE_INFINITY, Number.NaN)
   expect(scoreToken(logits, 1, { top: 2 })).toEqual({ logprob: -9999, top: [{ tokenId: 0, logprob: 0 }] })
   expect(scoreToken(logits, 2, { top: 0 }).logprob).toBe(-9999)
@@ -68,7 +68,7 @@ it('sums to one over a large vocabulary', () => {
   expect(mass).toBeCloseTo(1, 10)
 })
 
-it('scores the tokens asked for instead of the argmax, argmax first, with the floats that they have anywhere', () => {
+it('scores selected tokens instead of the most likely, in order of logprob, with the same floats', () => {
   fc.assert(
     fc.property(rows, fc.array(fc.nat(), { minLength: 1, maxLength: 6 }), (row, picks) => {
       const only = [...new Set(picks.map(at => at % row.length))]
@@ -81,7 +81,7 @@ it('scores the tokens asked for instead of the argmax, argmax first, with the fl
   )
 })
 
-it('ranks a token behind those that are likelier', () => {
+it('ranks a token after those that are more likely', () => {
   const logits = Float32Array.of(1, 3, 2, 3, Number.NaN, Number.NEGATIVE_INFINITY)
   expect([0, 1, 2, 3].map(tokenId => rankOf(logits, tokenId))).toEqual([4, 1, 3, 1])
 })

@@ -5,15 +5,15 @@ import { StopStrings } from '../../../src/inference/stop/stop-strings.ts'
 
 const CASES = [
   { name: 'cuts at the stop string', stops: ['\n\n'], text: 'one\n\ntwo', kept: 'one', stoppedBy: '\n\n' },
-  { name: 'lets a near miss through', stops: ['END'], text: 'EN END', kept: 'EN ', stoppedBy: 'END' },
-  { name: 'gives back what it held at the end', stops: ['###'], text: '##', kept: '##', stoppedBy: null },
+  { name: 'releases a near miss', stops: ['END'], text: 'EN END', kept: 'EN ', stoppedBy: 'END' },
+  { name: 'releases buffered text at the end', stops: ['###'], text: '##', kept: '##', stoppedBy: null },
   { name: 'prefers the one that completes first', stops: ['ab', 'xaby'], text: '..xaby', kept: '..x', stoppedBy: 'ab' },
   { name: 'prefers the longer of two that complete together', stops: ['b', 'ab'], text: '..ab', kept: '..', stoppedBy: 'ab' },
   { name: 'finds one that starts within a failed match', stops: ['aab'], text: 'aaaab', kept: 'aa', stoppedBy: 'aab' },
   { name: 'keeps surrogate pairs whole', stops: ['😀😃'], text: 'x😀😀😃', kept: 'x😀', stoppedBy: '😀😃' },
   { name: 'ignores half a surrogate pair', stops: ['\ude00', '\ud83d'], text: 'x😀y', kept: 'x😀y', stoppedBy: null },
   { name: 'ignores an empty stop string', stops: [''], text: 'x', kept: 'x', stoppedBy: null },
-  { name: 'lets everything through cut stop strings', stops: [], text: 'a😀b', kept: 'a😀b', stoppedBy: null }
+  { name: 'releases everything without stop strings', stops: [], text: 'a😀b', kept: 'a😀b', stoppedBy: null }
 ]
 
 it.each(CASES)('$name, however the text is cut', ({ stops, text, kept, stoppedBy }) => {
@@ -35,7 +35,7 @@ it('agrees with a search of the whole text', () => {
   )
 })
 
-it('releases whole characters only, and holds no more than the longest beginning of a stop string', () => {
+it('releases only whole characters, and buffers no more than the longest prefix of a stop string', () => {
   fc.assert(
     fc.property(stopLists, pieceLists, (stops, pieces) => {
       const filter = new StopStrings(stops)
@@ -54,14 +54,14 @@ it('releases whole characters only, and holds no more than the longest beginning
   )
 })
 
-it('takes a step or two per character, hostile repetition included', () => {
+it('reads repetitive text in linear time', () => {
   const stops = ['b', 'ab', 'aab', 'aaab'].map(end => 'a'.repeat(255 - end.length) + end)
   const filter = new StopStrings(stops)
   const text = `${'a'.repeat(240)}c`.repeat(2000)
   expect(filter.push(text)).toEqual({ text, stoppedBy: null })
 })
 
-it('gives nothing back after a stop, and takes nothing more', () => {
+it('releases nothing after a stop, and accepts no more text', () => {
   const filter = new StopStrings(['b'])
   expect(filter.push('abc')).toEqual({ text: 'a', stoppedBy: 'b' })
   expect(filter.flush()).toBe('')
@@ -103,7 +103,7 @@ function* everyCut(text: string): Generator<string[]> {
   }
 }
 
-it('keeps the stop string in the text where that was asked for, however the text is cut', () => {
+it('includes the stop string in the text with isIncluded, however the text is cut', () => {
   fc.assert(
     fc.property(fc.array(fc.constantFrom('a', 'b', 'ab', '🌊'), { maxLength: 12 }), pieces => {
       const [kept, cut] = [true, false].map(isIncluded => {
@@ -122,13 +122,13 @@ it('keeps the stop string in the text where that was asked for, however the text
   )
 })
 
-it('passes a stop string by that completes too early, but not one that begins there and completes later', () => {
+it('ignores a stop string that completes too early, but not one that begins there and completes later', () => {
   const stops = new StopStrings(['aa', 'xyz'])
   expect(stops.push('aaxy', false)).toEqual({ text: 'aa', stoppedBy: null })
   expect(stops.push('z')).toEqual({ text: '', stoppedBy: 'xyz' })
 })
 
-it('finds a stop string that overlaps one that was passed by', () => {
+it('finds a stop string that overlaps an ignored one', () => {
   const stops = new StopStrings(['aba'])
   expect(stops.push('aba', false)).toEqual({ text: 'ab', stoppedBy: null })
   expect(stops.push('ba')).toEqual({ text: '', stoppedBy: 'aba' })

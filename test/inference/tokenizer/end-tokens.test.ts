@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { tokenizerFromFolder } from '../../../src/inference/tokenizer/sources/folder-tokenizer.ts'
-import { tokenizerFromGguf } from '../../../src/inference/tokenizer/sources/gguf-tokenizer.ts'
+import { tokenizerFromFolder } from '../../../src/inference/tokenizer/model-files/folder-tokenizer.ts'
+import { tokenizerFromGguf } from '../../../src/inference/tokenizer/model-files/gguf-tokenizer.ts'
 
 const NORMAL = 1
 const CONTROL = 3
@@ -24,7 +24,7 @@ function gguf(specials: readonly string[], keys: Readonly<Record<string, number>
 }
 
 describe('a GGUF file', () => {
-  it('ends at every token that one of its keys names, and says so where they differ', () => {
+  it('ends at every token that one of its keys names, and warns when they differ', () => {
     const key = fc.option(fc.constantFrom(2, 3, 4), { nil: undefined })
     fc.assert(
       fc.property(key, key, key, (eos, eot, eom) => {
@@ -51,16 +51,16 @@ describe('a GGUF file', () => {
     '_<EOT>',
     '<|end_of_text|>',
     '</s>'
-  ])('ends at %s where that is a control token, whether a key names it or not', text => {
+  ])('ends at %s if that is a control token, also when no key names it', text => {
     expect(gguf([text]).endTokenIds).toEqual([2])
     expect(gguf([text], {}, NORMAL).endTokenIds).toEqual([])
   })
 
-  it('goes on behind a token that only ends a part of a message', () => {
+  it('continues after a token that only ends a part of a message', () => {
     expect(gguf(['<|end|>', '<|return|>', '<|call|>']).endTokenIds).toEqual([3, 4])
   })
 
-  it('ignores a key that names no token, and says so', () => {
+  it('ignores an end token that does not exist, and warns', () => {
     const tokenizer = gguf(['<x>'], { 'tokenizer.ggml.eos_token_id': 4_294_967_295 })
     expect(tokenizer.endTokenIds).toEqual([])
     expect(tokenizer.warnings).toEqual([expect.stringContaining('tokenizer.ggml.eos_token_id names the end token 4294967295')])
@@ -89,14 +89,14 @@ describe('a checkpoint', () => {
     { config: 5, generation: [5, 7], all: [5, 7] },
     { config: null, generation: 7, all: [7] },
     { config: [5, 6], generation: [6, 5], all: [6, 5] }
-  ])('ends at what config.json ($config) and generation_config.json ($generation) name', async ({ config, generation, all }) => {
+  ])('ends at the tokens of config.json ($config) and generation_config.json ($generation)', async ({ config, generation, all }) => {
     const { endTokenIds, warnings } = await open(config, generation, null)
     expect(endTokenIds.slice(0, all.length)).toEqual(all)
     const agree = config === null || new Set([config].flat()).symmetricDifference(new Set([generation].flat())).size === 0
     expect(warnings).toHaveLength(agree ? 0 : 1)
   })
 
-  it('ends at what its files name also where its vocabulary is a published encoding', async () => {
+  it('ends at the tokens that its files name also when it uses a tiktoken encoding', async () => {
     await rm(join(folder, 'tokenizer.json'))
     await writeFile(join(folder, 'config.json'), JSON.stringify({ vocab_size: 50_257, eos_token_id: 5 }))
     const { endTokenIds, warnings } = await tokenizerFromFolder(folder)
@@ -105,9 +105,9 @@ describe('a checkpoint', () => {
   })
 
   it.each([
-    ['a text', (text: string): unknown => text],
+    ['a string', (text: string): unknown => text],
     ['an added token', (content: string): unknown => ({ __type: 'AddedToken', content, special: true })]
-  ])('ends at the eos_token of tokenizer_config.json, written as %s', async (_, write) => {
+  ])('ends at the eos_token of tokenizer_config.json, given as %s', async (_, write) => {
     const { model } = JSON.parse(await readFile(join(folder, 'tokenizer.json'), 'utf8'))
     const [text, tokenId] = Object.entries(model.vocab)[9] as [string, number]
     const { endTokenIds, warnings } = await open(5, 5, write(text))

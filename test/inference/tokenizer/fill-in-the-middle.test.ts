@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest'
-import type { TextSource } from '../../../src/inference/tokenizer/sources/text-source.ts'
-import { fillInTheMiddleOf } from '../../../src/inference/tokenizer/text/fill-in-the-middle.ts'
+import { fillInTheMiddleOf } from '../../../src/inference/tokenizer/fill-in-the-middle.ts'
+import type { TextSource } from '../../../src/inference/tokenizer/model-files/text-source.ts'
 import type { Tokenizer } from '../../../src/inference/tokenizer/tokenizer.ts'
 
-/** Finds `literals` whole, and spells all else. */
+/** Encodes `literals` as one token, and all other texts by character. */
 function tokenizerWith(literals: Readonly<Record<string, number>>): Tokenizer {
   return {
     bound: null,
@@ -24,17 +24,17 @@ it.each([
   ['<|fim_prefix|>', '<|fim_suffix|>', '<|fim_middle|>'],
   ['<fim_prefix>', '<fim_suffix>', '<fim_middle>'],
   ['<｜fim▁begin｜>', '<｜fim▁hole｜>', '<｜fim▁end｜>']
-])('knows the tokens %s, %s and %s', (prefix, suffix, middle) => {
+])('recognizes the tokens %s, %s and %s', (prefix, suffix, middle) => {
   const tokenizer = tokenizerWith({ [prefix]: 900, [suffix]: 901, [middle]: 902 })
   expect(fillInTheMiddleOf(FOLDER, tokenizer)).toEqual({ prefix: 900, suffix: 901, middle: 902 })
 })
 
-it('finds nothing where a model lacks one of the three', () => {
+it('is null when a model lacks one of the three tokens', () => {
   expect(fillInTheMiddleOf(FOLDER, tokenizerWith({ '<fim_prefix>': 900, '<fim_suffix>': 901 }))).toBeNull()
 })
 
 it.each([['fim_pre', 'fim_suf', 'fim_mid'] as const, ['prefix', 'suffix', 'middle'] as const])(
-  'takes what a GGUF file says in %s, %s and %s',
+  'reads the GGUF keys %s, %s and %s',
   (prefix, suffix, middle) => {
     const metadata = new Map([prefix, suffix, middle].map((name, index) => [`tokenizer.ggml.${name}_token_id`, 7 + index] as const))
     expect(fillInTheMiddleOf({ kind: 'gguf', metadata }, tokenizerWith({}))).toEqual({ prefix: 7, suffix: 8, middle: 9 })

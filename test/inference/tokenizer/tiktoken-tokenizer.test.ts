@@ -3,7 +3,7 @@ import { getEncoding } from 'js-tiktoken'
 import { expect, it } from 'vitest'
 import { TIKTOKEN_ENCODINGS, tokenizerFromTiktoken } from '../../../src/inference/tokenizer/tiktoken-tokenizer.ts'
 
-it.each(TIKTOKEN_ENCODINGS)('%s gives the ids that js-tiktoken gives, and the text back', async name => {
+it.each(TIKTOKEN_ENCODINGS)('%s encodes as js-tiktoken does, and decodes to the same text', async name => {
   const tokenizer = await tokenizerFromTiktoken(name)
   const reference = getEncoding(name)
   const text = fc.oneof(
@@ -12,11 +12,11 @@ it.each(TIKTOKEN_ENCODINGS)('%s gives the ids that js-tiktoken gives, and the te
       .array(fc.constantFrom('the ', ' don’t', "DON'T", '  ', '\n', '12345', '漢字', '😀', '<|endoftext|>', 'aaaa'), { maxLength: 20 })
       .map(parts => parts.join(''))
   )
-  // js-tiktoken reads `\s` as JavaScript does; tiktoken itself as Unicode's White_Space, which differs in these two
+  // `\s` has JavaScript's semantics in js-tiktoken and is Unicode's White_Space in tiktoken; they differ in these two
   // characters.
-  const isReadAlike = (original: string): boolean => !/[\ufeff\u0085]/u.test(original)
+  const isUnambiguous = (original: string): boolean => !/[\ufeff\u0085]/u.test(original)
   fc.assert(
-    fc.property(text.filter(isReadAlike), original => {
+    fc.property(text.filter(isUnambiguous), original => {
       const tokenIds = tokenizer.encode(original)
       expect(tokenIds).toEqual(reference.encode(original, 'all'))
       const decoder = tokenizer.decoder({ skipSpecial: false })

@@ -2,14 +2,14 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { invariant } from '../../../src/inference/contract/invariant.ts'
-import { tokenizerFromFolder } from '../../../src/inference/tokenizer/sources/folder-tokenizer.ts'
-import { tokenizerFromGguf } from '../../../src/inference/tokenizer/sources/gguf-tokenizer.ts'
+import { tokenizerFromFolder } from '../../../src/inference/tokenizer/model-files/folder-tokenizer.ts'
+import { tokenizerFromGguf } from '../../../src/inference/tokenizer/model-files/gguf-tokenizer.ts'
 import { tokenizerFromTiktoken } from '../../../src/inference/tokenizer/tiktoken-tokenizer.ts'
 import { leastTokens } from '../../../src/inference/tokenizer/token-count-bound.ts'
 import type { Tokenizer } from '../../../src/inference/tokenizer/tokenizer.ts'
 import { WordListTokenizer } from '../../../src/inference/tokenizer/word-list-tokenizer.ts'
 
-/** Every byte as the character that byte-level vocabularies write it as. */
+/** The byte-level character of each byte. */
 const BYTES = Array.from({ length: 256 }, (_, byte) => {
   const isPrintable = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae
   return isPrintable ? String.fromCharCode(byte) : null
@@ -32,7 +32,7 @@ function byteLevel(pre: string, lacking: readonly number[] = []): Tokenizer {
   )
 }
 
-/** @param bytes  how many of the 256 tokens for single bytes there are */
+/** @param bytes  number of tokens for single bytes */
 function sentencePiece(bytes: number): Tokenizer {
   const byteTokens = Array.from({ length: bytes }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`)
   const tokens = ['<unk>', '<s>', '▁', 'a', '▁a', 'aa', '▁▁', '▁▁▁▁', 'é', 'éé', ...byteTokens]
@@ -73,7 +73,7 @@ const piece = fc.oneof(
     '<|a long control token|>',
     '<|endoftext|>'
   ),
-  // Characters that NFC joins: four to one, three to one, pairs of surrogates to one pair.
+  // Characters that NFC composes: four to one, three to one, two surrogate pairs to one pair.
   fc.constantFrom('\u03b1\u0313\u0300\u0345', '\u1112\u1161\u11ab', 'e\u0301', '\u{11099}\u{110ba}', '\u{2f800}', '\ud800', '▁▁▁▁', 'éé')
 )
 const text = fc
@@ -97,12 +97,12 @@ describe.each(TOKENIZERS)('the bound of $name', ({ open }) => {
   })
 })
 
-it('grows with the text, and charges each character by the longest token that holds it', async () => {
+it('is linear in the text, and each unit costs 1 / length of the longest token that contains it', async () => {
   const { bound } = byteLevel('gpt-2')
   invariant(bound !== null, 'it has a bound')
   expect([leastTokens('b'.repeat(1000), bound, 1e9), leastTokens('\n'.repeat(1000), bound, 1e9), leastTokens('', bound, 1e9)]).toEqual([
     1000, 1000, 0
   ])
-  // The control token has a and blanks, too: 24 characters.
+  // The control token contains `a` and has 24 characters.
   expect(leastTokens('a'.repeat(2400), bound, 1e9)).toBe(100)
 })

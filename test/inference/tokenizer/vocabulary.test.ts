@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { Vocabulary } from '../../../src/inference/tokenizer/vocabulary.ts'
 
-/** One token for each byte, and one control token. */
+/** A token for each byte, and one control token. */
 const vocabulary = new Vocabulary({
   vocabularySize: 257,
   specialIds: new Set([256]),
@@ -14,7 +14,7 @@ const vocabulary = new Vocabulary({
 const whole = (bytes: readonly number[]): string => new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(bytes))
 const byte = fc.oneof(fc.nat(255), fc.constantFrom(0xe2, 0x82, 0xac, 0xf0, 0x9f, 0x98, 0x80, 0xef, 0xbb, 0xbf))
 
-it('says in pieces what the bytes say as a whole', () => {
+it('decodes in pieces to the same text as all at once', () => {
   fc.assert(
     fc.property(fc.array(byte), bytes => {
       const decoder = vocabulary.decoder({ skipSpecial: true })
@@ -23,27 +23,27 @@ it('says in pieces what the bytes say as a whole', () => {
   )
 })
 
-it('holds back one unfinished character and no more, also among bytes that are no text', () => {
+it('buffers at most one incomplete character, also in invalid UTF-8', () => {
   fc.assert(
     fc.property(fc.array(byte), bytes => {
       const decoder = vocabulary.decoder({ skipSpecial: true })
       let emitted = ''
       for (const [at, tokenId] of bytes.entries()) {
         emitted += decoder.push(tokenId)
-        // An unfinished character at the end is one U+FFFD to whoever reads no further.
-        const sayable = whole(bytes.slice(0, at + 1))
-        expect([sayable, sayable.replace(/\ufffd$/u, '')]).toContain(emitted)
+        // An incomplete character at the end is decoded to one U+FFFD.
+        const complete = whole(bytes.slice(0, at + 1))
+        expect([complete, complete.replace(/\ufffd$/u, '')]).toContain(emitted)
       }
     })
   )
 })
 
-it('gives no bytes for ids outside the vocabulary', () => {
+it('has no bytes for ids outside the vocabulary', () => {
   const empty = new Vocabulary({ vocabularySize: 1, specialIds: new Set(), statedEnds: [], warnings: [], bytesOf: () => new Uint8Array(0) })
   expect([-1, 0.5, 2 ** 31].map(tokenId => empty.bytes(tokenId).length)).toEqual([0, 0, 0])
 })
 
-it('never says half a character', () => {
+it('never emits an incomplete character', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme' }), text => {
       const decoder = vocabulary.decoder({ skipSpecial: true })
@@ -54,7 +54,7 @@ it('never says half a character', () => {
   )
 })
 
-it('leaves control tokens out of generated text, and shows them where they are asked for', () => {
+it('omits control tokens with skipSpecial, and emits them without', () => {
   const emit = (skipSpecial: boolean): string => vocabulary.decoder({ skipSpecial }).push(256)
   expect([emit(true), emit(false)]).toEqual(['', '<|end|>'])
 })

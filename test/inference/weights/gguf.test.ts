@@ -36,7 +36,7 @@ async function open(bytes: Uint8Array): Promise<void> {
   await using _ = await openGguf(path)
 }
 
-it('reads back what was written', async () => {
+it('reads a file that was written from the specification', async () => {
   await writeFile(path, SMALL)
   await using file = await openGguf(path)
   expect(file.version).toBe(3)
@@ -51,7 +51,7 @@ it('reads back what was written', async () => {
   expect(tensor && (await file.read(tensor, 4, 8))).toEqual(FLOATS.subarray(4, 12))
 })
 
-it('refuses a file cut off anywhere', async () => {
+it('refuses a file truncated at any byte', async () => {
   await writeFile(path, SMALL)
   const needed = SMALL.length - 28 // the last tensor's padding
   for (let length = needed - 1; length >= 0; length--) {
@@ -60,7 +60,7 @@ it('refuses a file cut off anywhere', async () => {
   }
 })
 
-it('opens or refuses any damage, and does nothing else', async () => {
+it('either opens or refuses a damaged file', async () => {
   const change = fc.record({ at: fc.nat(SMALL.length - 1), byte: fc.nat(255) })
   await fc.assert(
     fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 8 }), async changes => {
@@ -78,7 +78,7 @@ const U32 = 4
 const STRING = 8
 const ARRAY = 9
 
-/** A header with these parts, and enough room behind it that only the checks can object. */
+/** A header with these parts, and enough bytes after it that only the checks can fail. */
 function hostile(tensors: number | bigint, keys: number | bigint, ...parts: Buffer[]): Buffer {
   return Buffer.concat([START, u64(tensors), u64(keys), ...parts, Buffer.alloc(4096)])
 }
@@ -106,7 +106,11 @@ const HOSTILE: [reason: string, bytes: Buffer, message: RegExp][] = [
   ['an unknown value type', hostile(0, 1, string('k'), u32(99)), /"k" has the unknown value type 99/],
   ['the same key twice', hostile(0, 2, ...Array(2).fill(Buffer.concat([string('k'), u32(U32), u32(1)]))), /"k" appears twice/],
   ['an alignment of 0', hostile(0, 1, string('general.alignment'), u32(U32), u32(0)), /general\.alignment is 0/],
-  ['an alignment that is a text', hostile(0, 1, string('general.alignment'), u32(STRING), string('32')), /general\.alignment is 32, must/],
+  [
+    'an alignment that is a string',
+    hostile(0, 1, string('general.alignment'), u32(STRING), string('32')),
+    /general\.alignment is 32, must/
+  ],
   ['the same tensor twice', hostile(2, 0, tensor('t', [1], F32, 0), tensor('t', [1], F32, 0)), /tensor "t" appears twice/],
   ['five dimensions', hostile(1, 0, tensor('t', [1, 1, 1, 1, 1], F32, 0)), /"t" has 5 dimensions/],
   ['no dimension', hostile(1, 0, tensor('t', [], F32, 0)), /"t" has 0 dimensions/],
@@ -133,12 +137,12 @@ it.each(HOSTILE)('refuses %s', async (_, bytes, message) => {
   expect(String(error)).toContain(path)
 })
 
-it('refuses what is no file', async () => {
+it('refuses a path that is not a regular file', async () => {
   await expect(openGguf(folder)).rejects.toThrow(/is not a regular file/)
   await expect(openGguf(join(folder, 'none.gguf'))).rejects.toThrow(/none\.gguf: cannot be opened/)
 })
 
-it('says so when a file shrinks while it is open', async () => {
+it('reports a file that became shorter while it was open', async () => {
   await writeFile(path, SMALL)
   await using file = await openGguf(path)
   await truncate(path, 100)

@@ -26,7 +26,7 @@ async function open(bytes: Uint8Array): Promise<void> {
   await using _ = await openSafetensors(path)
 }
 
-it('reads back what was written', async () => {
+it('reads a file that was written from the specification', async () => {
   await writeFile(path, SMALL)
   await using file = await openSafetensors(path)
   const tensor = file.tensors.get('b')
@@ -35,7 +35,7 @@ it('reads back what was written', async () => {
   expect(tensor && (await file.read(tensor, 0, 4))).toEqual(new Uint8Array(Float32Array.of(7).buffer))
 })
 
-it('refuses a file cut off anywhere', async () => {
+it('refuses a file truncated at any byte', async () => {
   await writeFile(path, SMALL)
   for (let length = SMALL.length - 1; length >= 0; length--) {
     await truncate(path, length)
@@ -43,7 +43,7 @@ it('refuses a file cut off anywhere', async () => {
   }
 })
 
-it('opens or refuses any damage, and does nothing else', async () => {
+it('either opens or refuses a damaged file', async () => {
   const change = fc.record({ at: fc.nat(SMALL.length - 1), byte: fc.nat(255) })
   await fc.assert(
     fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 8 }), async changes => {
@@ -58,40 +58,45 @@ it('opens or refuses any damage, and does nothing else', async () => {
 const HOSTILE: [reason: string, bytes: Buffer, message: RegExp][] = [
   ['a header of 2^64 - 1 bytes', u64(2n ** 64n - 1n), /length of header is 18446744073709551615, at most/],
   ['a header longer than the file', u64(1000), /header at byte 8 needs 1000 bytes/],
-  ['a header that is a list', withHeader([]), /its header is no JSON object/],
-  ['a header that is no JSON', withHeader('{"a":'), /its header is no JSON object/],
-  ['a header nested without end', withHeader('['.repeat(1_000_000)), /its header is no JSON object/],
+  ['a header that is a list', withHeader([]), /its header is not a JSON object/],
+  ['a header that is not JSON', withHeader('{"a":'), /its header is not a JSON object/],
+  ['a deeply nested header', withHeader('['.repeat(1_000_000)), /its header is not a JSON object/],
   ['an unknown dtype', withHeader({ t: { dtype: 'F1', shape: [1], data_offsets: [0, 1] } }), /"t" has the unknown dtype "F1"/],
-  ['a negative size', withHeader({ t: { dtype: 'F32', shape: [-1], data_offsets: [0, 4] } }), /"t" is not described by/],
+  [
+    'a dtype that is a property of every object',
+    withHeader({ t: { dtype: 'constructor', shape: [1], data_offsets: [0, 1] } }),
+    /unknown dtype "constructor"/
+  ],
+  ['a negative size', withHeader({ t: { dtype: 'F32', shape: [-1], data_offsets: [0, 4] } }), /"t" does not have valid dtype/],
   [
     'an offset past the end',
     withHeader({ t: { dtype: 'F32', shape: [1], data_offsets: [2 ** 40, 2 ** 40 + 4] } }),
-    /"t" needs 4 bytes and claims/
+    /"t" needs 4 bytes and has data_offsets/
   ],
   [
-    'offsets the wrong way round',
+    'offsets in reverse order',
     withHeader({ t: { dtype: 'F32', shape: [1], data_offsets: [4, 0] } }),
-    /"t" needs 4 bytes and claims 4 to 0/
+    /"t" needs 4 bytes and has data_offsets 4 to 0/
   ],
   [
     'a dtype half as wide as its bytes',
     withData({ t: { dtype: 'F16', shape: [2], data_offsets: [0, 8] } }, 8),
-    /"t" needs 4 bytes and claims 0 to 8/
+    /"t" needs 4 bytes and has data_offsets 0 to 8/
   ],
   [
     'tensors that share bytes',
     withData({ t: { dtype: 'F32', shape: [2], data_offsets: [0, 8] }, u: { dtype: 'F32', shape: [2], data_offsets: [4, 12] } }, 12),
-    /"u" overlaps the one before it/
+    /"u" overlaps the previous one/
   ],
   [
     'a gap between tensors',
     withData({ t: { dtype: 'F32', shape: [1], data_offsets: [0, 4] }, u: { dtype: 'F32', shape: [1], data_offsets: [8, 12] } }, 12),
-    /"u" leaves a gap before it/
+    /"u" leaves a gap after the previous one/
   ],
   [
-    'bytes behind the last tensor',
+    'bytes after the last tensor',
     withData({ t: { dtype: 'F32', shape: [1], data_offsets: [0, 4] } }, 7),
-    /3 bytes that belong to no tensor/
+    /the last 3 bytes belong to no tensor/
   ],
   ['sizes that overflow', withHeader({ t: { dtype: 'F32', shape: [2 ** 50, 2 ** 50], data_offsets: [0, 0] } }), /"t" needs \d{31} bytes/]
 ]

@@ -41,7 +41,7 @@ it('reads each tensor from its own file', async () => {
   expect(await shardPaths(index)).toEqual([join(folder, ONE), join(folder, TWO)])
 })
 
-it('follows links, with which the hub lays out its cache', async () => {
+it('follows symbolic links, which the hub cache consists of', async () => {
   await mkdir(join(folder, 'snapshot'))
   await symlink(join(folder, ONE), join(folder, 'snapshot', ONE))
   index = join(folder, 'snapshot', 'model.safetensors.index.json')
@@ -51,17 +51,17 @@ it('follows links, with which the hub lays out its cache', async () => {
 const HOSTILE: [reason: string, content: unknown, message: RegExp][] = [
   ['a path out of the folder', { weight_map: { ...GOOD, c: '../other.safetensors' } }, /must be the name of a \.safetensors file beside/],
   ['an absolute path', { weight_map: { ...GOOD, c: '/etc/x.safetensors' } }, /must be the name of a \.safetensors file beside/],
-  ["a path of Windows'", { weight_map: { ...GOOD, c: 'C:x.safetensors' } }, /must be the name of a \.safetensors file beside/],
+  ['a Windows path', { weight_map: { ...GOOD, c: 'C:x.safetensors' } }, /must be the name of a \.safetensors file beside/],
   ['a file of another kind', { weight_map: { ...GOOD, c: 'passwd' } }, /must be the name of a \.safetensors file beside/],
   ['a missing file', { weight_map: { ...GOOD, c: 'gone.safetensors' } }, /gone\.safetensors: cannot be opened/],
-  ['a tensor that its file lacks', { weight_map: { ...GOOD, c: ONE } }, /tensor "c" is not in model-00001/],
-  ['a tensor in the other file', { weight_map: { a: TWO, b: TWO } }, /tensor "a" is not in model-00002/],
+  ['a tensor that is not in its file', { weight_map: { ...GOOD, c: ONE } }, /tensor "c" is not in model-00001/],
+  ['a tensor that is in another file', { weight_map: { a: TWO, b: TWO } }, /tensor "a" is not in model-00002/],
   ['no tensors', { weight_map: {} }, /names 0 tensors in 0 files/],
-  ['more files than we would open', { weight_map: many(600, i => `${i}.safetensors`) }, /names 600 tensors in 600 files/],
+  ['too many files', { weight_map: many(600, i => `${i}.safetensors`) }, /names 600 tensors in 600 files/],
   ['no map', { metadata: {} }, /weight_map/],
-  ['no JSON', '{"weight_map":', /cannot be read/],
+  ['a file that is not JSON', '{"weight_map":', /cannot be read/],
   [
-    'a name that objects have',
+    'names that are properties of every object',
     '{"weight_map":{"__proto__":"x.safetensors","toString":"x.safetensors"}}',
     /x\.safetensors: cannot be opened/
   ]
@@ -76,9 +76,9 @@ it.each(HOSTILE)('refuses %s', async (_, content, message) => {
   await expect(open(content)).rejects.toBeInstanceOf(ModelFileError)
 })
 
-it('refuses a tensor that two files hold, and one that the index does not mention', async () => {
+it('refuses a tensor that is in two files, and one that is not in the index', async () => {
   await writeShard(TWO, { b: 2, a: 3 })
-  await expect(open({ weight_map: GOOD })).rejects.toThrow(/model-00002.*holds tensor "a", which the index indices model-00001/)
+  await expect(open({ weight_map: GOOD })).rejects.toThrow(/model-00002.*holds tensor "a", which the index assigns to model-00001/)
   await writeShard(TWO, { b: 2, c: 3 })
-  await expect(open({ weight_map: GOOD })).rejects.toThrow(/model-00002.*holds tensor "c", which the index indices nowhere/)
+  await expect(open({ weight_map: GOOD })).rejects.toThrow(/model-00002.*holds tensor "c", which the index does not mention/)
 })

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 
-/** A metadata entry by its GGUF type. */
+/** A metadata entry, by its GGUF type. */
 export type MetadataEntry =
   | { readonly key: string; readonly u32: number }
   | { readonly key: string; readonly f32: number }
@@ -17,7 +17,7 @@ export interface TensorEntry {
 
 const ALIGNMENT = 32
 
-/** A GGUF version 3 as bytes, written straight from the specification. */
+/** A GGUF file of version 3, written from the specification. */
 export function ggufBytes(metadata: readonly MetadataEntry[], tensors: readonly TensorEntry[]): Buffer {
   const parts = [Buffer.from('GGUF'), u32(3), u64(tensors.length), u64(metadata.length), ...metadata.flatMap(entry)]
   let offset = 0

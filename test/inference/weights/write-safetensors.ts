@@ -6,7 +6,7 @@ export interface FloatTensor {
   readonly values: Float32Array
 }
 
-/** A safetensors file of float32 tensors, written straight from the specification. */
+/** A safetensors file of float32 tensors, written from the specification. */
 export function safetensorsBytes(tensors: readonly FloatTensor[]): Buffer {
   let offset = 0
   const header: Record<string, object> = { __metadata__: { format: 'pt' } }

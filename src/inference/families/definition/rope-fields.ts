@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { RotaryConfig } from '../../graph/rotary.ts'
-import { dequantize } from '../../weights/dequantize.ts'
 import { ModelFileError } from '../../weights/model-file-error.ts'
+import { dequantize } from '../../weights/quantization/dequantize.ts'
 import { fields, Positive, Size } from './config-json.ts'
 import type { GgufFields } from './gguf-fields.ts'
 
