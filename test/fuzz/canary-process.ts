@@ -2,7 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Probe } from './canary.ts'
 
-/** Run as a process of its own: requests one thing after the other, and prints how long each took, one object a line. */
+/**
+ * Run as a process of its own: requests one thing after the other, and prints how long each took, one object a line.
+ */
 const [url = '', model = '', ...pids] = process.argv.slice(2)
 const PAUSE_MS = 10
 const NANOSECONDS_PER_MS = 1e6

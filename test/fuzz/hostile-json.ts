@@ -23,7 +23,7 @@ export function someText(random: Random): string {
 }
 
 /** A value that a schema allows, or nearly: bounds of lengths are not obeyed. */
-export function exampleOf(schema: JsonSchema, random: Random): unknown {
+function exampleOf(schema: JsonSchema, random: Random): unknown {
   if (schema.const !== undefined) return schema.const
   if (schema.enum !== undefined) return random.pick(schema.enum)
   if (schema.anyOf !== undefined) return exampleOf(random.pick(schema.anyOf), random)

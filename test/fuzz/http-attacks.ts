@@ -175,7 +175,7 @@ function headersFrom(random: Random): readonly string[] {
 }
 
 /** All that an endpoint requires, and nothing that is wrong. */
-export function minimalBody({ path }: Endpoint, { model }: Target, random: Random): Record<string, unknown> {
+function minimalBody({ path }: Endpoint, { model }: Target, random: Random): Record<string, unknown> {
   if (path === '/detokenize') return { model, tokens: [random.integer(0, 20)] }
   if (path.includes('chat')) return { model, messages: [{ role: 'user', content: someText(random) }], max_tokens: random.integer(1, 8) }
   return { model, prompt: someText(random), ...(path !== '/tokenize' && { max_tokens: random.integer(1, 8) }) }
