@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
 
-export const FUZZ_HELP = `Starts a server and attacks it: random and hostile bodies at every endpoint, broken HTTP, upgrades, WebSocket frames, and clients
-that leave at every point. Meanwhile a client that does nothing wrong measures how long its answers take. At the end the server must hold
-nothing more than before, be healthy, and exit in time.
+export const FUZZ_HELP = `Starts a server and attacks it: random and hostile bodies at every endpoint, broken HTTP, upgrades,
+WebSocket frames, and clients that leave at every point. Meanwhile a client that does nothing wrong measures how long
+its answers take. At the end the server must hold nothing more than before, be healthy, and exit in time.
 Exit code 0: nothing found; 1: faults, which are printed; 2: wrong options.
 
   npm run test:fuzz -- [options]
@@ -13,8 +13,8 @@ Exit code 0: nothing found; 1: faults, which are printed; 2: wrong options.
   --only N                 the one attack of this number, as a fault names it
   --clients N              attacks at once (default 12)
   --engine onnx|simulated  (default simulated; onnx: the default model)
-  --max-delay-ms N         an answer to the other client may take so long (default 1000). On Linux the time that client and server wait for
-                           a processor, because the machine is busy, is not counted
+  --max-delay-ms N         an answer to the other client may take so long (default 1000). On Linux the time that
+                           client and server wait for a processor of a busy machine is not counted
   --redis-url URL          attack a server with this queue (default: the embedded queue)
   --help`
 
