@@ -9,7 +9,8 @@ import { codesIn, rowsOf } from '../docs/markdown-tables.ts'
 const FILES = globSync('src/inference/families/*.ts').filter(file => basename(file) !== 'registry.ts')
 
 /** Files in which the same words name tokenizers and formats of tool calls, which are not specific to a family. */
-const OTHER_MEANINGS = /^src\/(inference\/tokenizer\/|routes\/chat\/|inference\/contract\/text-port\.ts|inference\/model\/model-metadata\.ts)/
+const OTHER_MEANINGS =
+  /^src\/(inference\/tokenizer\/|routes\/chat\/|inference\/contract\/text-port\.ts|inference\/model\/model-metadata\.ts)/
 
 it('has one file for each family, which defines no other family', async () => {
   const defined = await Promise.all(

@@ -5,7 +5,9 @@ import { expect, it } from 'vitest'
 const MAX_FILES = 12
 
 /** Folders with more files, each with the reason. A row that no longer applies fails the test. */
-const LARGE_FOLDERS: Readonly<Record<string, string>> = {}
+const LARGE_FOLDERS: Readonly<Record<string, string>> = {
+  'src/inference/contract': 'one file per concept; every folder imports it, and subfolders would add no meaning'
+}
 
 const SOURCES = globSync('src/**/*.ts')
 const MAIN_FOLDERS = ['src/server', 'src/routes', 'src/queue', 'src/inference']

@@ -7,9 +7,9 @@ const REAPER = fileURLToPath(new URL('./reaper.ts', import.meta.url))
 let toReaper: Writable | null = null
 
 /**
- * Must be called with every child process of a test: the child is killed at the latest when the process of the test file
- * has ended, even where a hook timed out or that process itself was killed. An orphaned child would keep its port and
- * its copy of standard error, for which the test runner waits.
+ * Must be called with every child process of a test: the child is killed at the latest when the process of the test
+ * file has ended, even where a hook timed out or that process itself was killed. An orphaned child would keep its port
+ * and its copy of standard error, for which the test runner waits.
  */
 export function owned<Child extends ChildProcess>(child: Child): Child {
   const { pid } = child
@@ -20,7 +20,9 @@ export function owned<Child extends ChildProcess>(child: Child): Child {
   return child
 }
 
-/** Sends SIGSTOP to a process that the program has started: a stopped process does not notice the death of its parent. */
+/**
+ * Sends SIGSTOP to a process that the program has started: a stopped process does not notice the death of its parent.
+ */
 export function freeze(pid: number): void {
   toReaper ??= startReaper()
   toReaper.write(`start ${pid}\n`)

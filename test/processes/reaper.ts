@@ -1,8 +1,8 @@
 import { createInterface } from 'node:readline'
 
 /**
- * Runs as a separate process. Reads lines `start <pid>` and `end <pid>`. At the end of its input, that is when the process
- * that writes to it has ended in any way, it kills the processes that are still running.
+ * Runs as a separate process. Reads lines `start <pid>` and `end <pid>`. At the end of its input, that is when the
+ * process that writes to it has ended in any way, it kills the processes that are still running.
  */
 const running = new Set<number>()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})

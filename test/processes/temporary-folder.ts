@@ -5,8 +5,9 @@ import { basename, join } from 'node:path'
 const PREFIX = 'everstream-tests-'
 
 /**
- * Before the run: sets one folder for all temporary files of the tests, and in it a cache of compiled code, which halves
- * the CPU time of each start of the program. After the run: deletes the folder, with files that failed tests left in it.
+ * Before the run: sets one folder for all temporary files of the tests, and in it a cache of compiled code, which
+ * halves the CPU time of each start of the program. After the run: deletes the folder, with files that failed tests
+ * left in it.
  */
 export function setup(): () => void {
   // Called once for the run and once for each project of vitest.config.ts.

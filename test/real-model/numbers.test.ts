@@ -11,7 +11,10 @@ interface Replay {
   readonly chosen: number[]
 }
 
-/** All cases in one batch. @param cases  longest continuation first: the rows that still decode are then the first ones */
+/**
+ * All cases in one batch.
+ * @param cases  longest continuation first: the rows that still decode are then the first ones
+ */
 async function replay(runner: ModelRunner, cases: readonly ReferenceCase[]): Promise<readonly Replay[]> {
   const width = runner.vocabularySize
   const replays: Replay[] = []

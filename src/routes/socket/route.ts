@@ -1,7 +1,9 @@
 import type { Server } from 'node:http'
+import { Writable } from 'node:stream'
 import websocket from '@fastify/websocket'
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
+import { InvariantError } from '../../inference/contract/invariant.ts'
 import { LIMITS } from '../../inference/contract/limits.ts'
 import { errorBody } from '../wire/errors/error-body.ts'
 import { type ClientMessageParser, clientMessageParser } from './client-message.ts'
@@ -76,6 +78,7 @@ export const socketRoute: FastifyPluginAsync<SocketRouteOptions> = async (app, o
 
 function serveSocket(socket: WebSocket, request: FastifyRequest, parseMessage: ClientMessageParser, options: SocketRouteOptions): void {
   const { leaving } = options
+  stopAfterError(socket)
   const writer = new SocketWriter(socket, options.writer ?? WRITER_LIMITS)
   const mistakes = new MistakeLimit(options.clock)
   const session = new SocketSession(options, {
@@ -103,6 +106,20 @@ function serveSocket(socket: WebSocket, request: FastifyRequest, parseMessage: C
       .leave(leaving.aborted)
       .catch((error: unknown) => request.log.error({ err: error }, 'requests of a closed WebSocket could not be cancelled'))
   })
+}
+
+/**
+ * After a frame that violates the protocol, `ws` 8.23 still parses the chunks that it has buffered, and throws outside
+ * of any handler, which would end the process. Check this when `ws` is upgraded: `_receiver` is private.
+ */
+function stopAfterError(socket: WebSocket): void {
+  const receiver = '_receiver' in socket ? socket._receiver : null
+  if (!(receiver instanceof Writable)) throw new InvariantError('a WebSocket of `ws` has a receiver')
+  const write = receiver._write
+  receiver._write = function (chunk, encoding, done) {
+    if (this.errored === null) write.call(this, chunk, encoding, done)
+    else done()
+  }
 }
 
 /** Backpressure: reads no more messages from a client that does not read its responses. */

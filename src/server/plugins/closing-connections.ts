@@ -4,6 +4,8 @@ import { ServiceError } from '../../inference/contract/errors.ts'
 import { answerRaw } from './limits.ts'
 
 const SHUTTING_DOWN = 'The server is shutting down. Please try again.'
+/** While the server closes, a client that reads nothing of its response for this long is disconnected. */
+const STALL_MS = 2000
 
 /**
  * While the server drains it rejects new work, before the body is read. Running requests continue and can be read,
@@ -22,7 +24,7 @@ export function refuseWhileDraining(app: FastifyInstance, isDraining: () => bool
  * for responses: connections without a complete request are closed at once, the others after their last response. The
  * WebSocket route closes its own connections.
  */
-export function closeConnections(app: FastifyInstance): void {
+export function closeConnections(app: FastifyInstance, stallMs = STALL_MS): void {
   const unanswered = new Map<Socket, Set<FastifyReply>>()
   let isClosing = false
 
@@ -32,6 +34,17 @@ export function closeConnections(app: FastifyInstance): void {
     else if (!next.request.raw.complete && !next.raw.headersSent && !next.request.ws) {
       answerRaw(socket, '503 Service Unavailable', SHUTTING_DOWN)
     }
+  }
+
+  function closeStalledConnections(): NodeJS.Timeout {
+    const sentBytes = new Map<Socket, number>()
+    return setInterval(() => {
+      for (const socket of unanswered.keys()) {
+        const sent = socket.bytesWritten - socket.writableLength
+        if (socket.writableLength > 0 && sentBytes.get(socket) === sent) socket.destroy()
+        sentBytes.set(socket, sent)
+      }
+    }, stallMs)
   }
 
   app.server.on('connection', socket => {
@@ -52,5 +65,7 @@ export function closeConnections(app: FastifyInstance): void {
     // Node calls this on close; its version treats a response that is not flushed yet as finished and cuts it off.
     app.server.closeIdleConnections = () => {}
     for (const [socket, replies] of unanswered) closeIfIdle(socket, replies)
+    const check = closeStalledConnections()
+    app.server.once('close', () => clearInterval(check))
   })
 }

@@ -19,6 +19,10 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   if (isFastifyError(error) && error.statusCode !== undefined && error.statusCode < 500) {
     return reply.code(error.statusCode).send(errorBody('The request is not valid.', 'invalid_request_error', null))
   }
+  if (reply.raw.destroyed && isFastifyError(error) && error.code === 'ERR_STREAM_PREMATURE_CLOSE') {
+    // The client disconnected before the first byte of a response that Fastify writes from a stream.
+    return sendFailure(reply, { code: 'cancelled', message: 'The client closed the connection.', param: null })
+  }
   request.log.error({ err: error }, 'unhandled error')
   // Clients retry a 500 automatically unless this header forbids it, and the effect of repeating a bug is unknown.
   return reply.code(500).header('x-should-retry', 'false').send(INTERNAL_ERROR)

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import { fastify } from 'fastify'
 import { expect, it } from 'vitest'
+import { closeConnections } from '../../../src/server/plugins/closing-connections.ts'
 import { testApp } from '../app-parts.ts'
 import { RawConnection, rawRequest } from '../raw-connection.ts'
 
@@ -74,4 +76,24 @@ it('completes a response that has begun, and then closes its connection', async 
   await closed
   await connection.closed()
   expect(connection.received.length).toBeGreaterThan(length)
+})
+
+it('does not wait for a client that reads nothing of its answers', async () => {
+  const app = fastify({ forceCloseConnections: false })
+  closeConnections(app, 50)
+  const begun = new Promise<void>(resolve => {
+    app.get('/', async () => {
+      resolve()
+      return 'x'.repeat(50_000_000)
+    })
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  using connection = new RawConnection((app.server.address() as AddressInfo).port)
+  connection.socket.pause()
+  connection.write(rawRequest('GET', '/'))
+  await begun
+  await app.close()
+  connection.socket.resume()
+  await connection.closed()
+  expect(connection.received.length).toBeLessThan(50_000_000)
 })
