@@ -1,15 +1,15 @@
 /**
- * Who may import whom: the table of the house (CONTRIBUTING.md shows it as a map). Each rule has a deliberate violation
+ * The import rules (docs/architecture.md has the diagram). Each rule has a deliberate violation
  * in test/architecture/import-rules.test.ts, which proves that it bites.
  */
 
 const INFERENCE = '^src/inference/'
 const CONTRACT = `${INFERENCE}contract/`
 const PARTS = ['tokenizer', 'weights', 'graph', 'cache', 'sampling', 'stop', 'grammar']
-const anyOf = rooms => `${INFERENCE}(${rooms.join('|')})/`
+const anyOf = folders => `${INFERENCE}(${folders.join('|')})/`
 
-/** A room of `inference/` sees itself, the contract and the rooms named; every other file of ours is out of bounds. */
-function room(name, mayVisit, comment) {
+/** A folder of `inference/` may import itself, the contract and the folders named, and no other file of the project. */
+function folderRule(name, mayVisit, comment) {
   return {
     name: `inference-${name}`,
     comment,
@@ -35,47 +35,47 @@ module.exports = {
   forbidden: [
     {
       name: 'contract-imports-nothing',
-      comment: 'The contract is the language of the house: no package, no node module, no other room.',
+      comment: 'The contract has the types that all folders share: it imports no package, no node module and no other folder.',
       severity: 'error',
       from: { path: CONTRACT },
       to: { pathNot: CONTRACT }
     },
-    ...PARTS.map(name => room(name, [], 'A part imports the contract and itself, never another part.')),
-    room(
+    ...PARTS.map(name => folderRule(name, [], 'A part imports the contract and itself, never another part.')),
+    folderRule(
       'families',
       ['graph', 'weights'],
       'A family describes its files and its graph: it sees the formats in weights and the blocks in graph.'
     ),
-    room('scheduler', [], 'The scheduler is pure: it sees no tensor and no other room.'),
+    folderRule('scheduler', [], 'The scheduler is pure: it imports no other folder.'),
     {
       name: 'scheduler-is-pure',
-      comment: 'The scheduler knows no clock, no file and no package.',
+      comment: 'The scheduler imports no clock, no file and no package.',
       severity: 'error',
       from: { path: `${INFERENCE}scheduler/` },
       to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg'] }
     },
-    room('runtime', [], 'The runtime is a typed layer over native code and knows nothing of models.'),
-    room('simulated', ['stop'], 'The simulated engine needs no model: it shares only the stop strings.'),
-    room(
+    folderRule('runtime', [], 'The runtime is a typed layer over native code and imports nothing about models.'),
+    folderRule('simulated', ['stop'], 'The simulated engine needs no model: it shares only the stop strings.'),
+    folderRule(
       'engine',
       ['scheduler', ...PARTS],
       'The engine conducts parts and scheduler; a model reaches it as the ModelRunner of the contract.'
     ),
-    room(
+    folderRule(
       'model',
       ['runtime', 'families', ...PARTS],
-      'A model glues a family, weights, graph, tokenizer and cache to the runtime; it knows neither engine nor scheduler.'
+      'A model glues a family, weights, graph, tokenizer and cache to the runtime; it imports neither engine nor scheduler.'
     ),
     {
       name: 'queue-sees-the-contract-only',
-      comment: 'The queue carries requests and events: of the other rooms it may see inference/contract.',
+      comment: 'The queue carries requests and events: of the other folders it may import inference/contract.',
       severity: 'error',
       from: { path: '^src/queue/' },
       to: { path: '^(src|test|load|bin)/', pathNot: ['^src/queue/', CONTRACT] }
     },
     {
       name: 'queues-are-strangers',
-      comment: 'The embedded and the Redis queue are two answers to one port: neither knows the other.',
+      comment: 'The embedded and the Redis queue implement one port and do not import each other.',
       severity: 'error',
       from: { path: '^src/queue/(embedded|redis)/' },
       to: { path: '^src/queue/(embedded|redis)/', pathNot: '^src/queue/$1/' }
@@ -112,28 +112,28 @@ module.exports = {
     },
     {
       name: 'no-cycle',
-      comment: 'Two files that need each other are one idea, or one of them hides a third.',
+      comment: 'Two files that import each other belong together, or share a third one.',
       severity: 'error',
       from: {},
       to: { circular: true }
     },
     {
       name: 'no-orphan',
-      comment: 'A file that nobody imports and that imports nobody is forgotten.',
+      comment: 'A file without importers and imports is unused.',
       severity: 'error',
       from: { orphan: true, pathNot: ['\\.test\\.ts$', '\\.d\\.ts$', '^test/.*fixtures/'] },
       to: {}
     },
     {
       name: 'resolvable',
-      comment: 'An import must lead somewhere.',
+      comment: 'An import must resolve.',
       severity: 'error',
       from: {},
       to: { couldNotResolve: true }
     },
     {
       name: 'no-drawer',
-      comment: 'No folder called utils, types, common or helpers, and no barrel file: every cycle began there.',
+      comment: 'No folder called utils, types, common or helpers, and no barrel file: they cause cycles.',
       severity: 'error',
       from: {},
       to: { path: ['/(utils?|types?|common|helpers?)/', '/index[.][cm]?[jt]s$'], pathNot: 'node_modules' }

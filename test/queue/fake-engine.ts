@@ -15,7 +15,7 @@ export const TRICKS = {
   /** It is accepted, and no run ever computes it. */
   ignore: 103,
   /** The first step fails with a bug of the engine. */
-  bug: 104
+  bug: 31
 } as const
 
 export interface FakeEngineOptions {
