@@ -1,5 +1,6 @@
 import type { PromptEvent, TokenScore } from '../contract/events.ts'
 import { LIMITS } from '../contract/limits.ts'
+import { codePoints } from '../contract/token-text.ts'
 import { scoreAt } from './made-up.ts'
 import { simulatedBytes } from './vocabulary.ts'
 
@@ -42,8 +43,4 @@ function promptScores(tokenIds: readonly number[], texts: readonly string[], top
     offset += codePoints(texts[index] ?? '')
     return index === 0 ? { ...score, logprob: null, top: [] } : score
   })
-}
-
-export function codePoints(text: string): number {
-  return Array.from(text).length
 }

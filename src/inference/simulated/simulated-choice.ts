@@ -1,8 +1,9 @@
 import type { ChoiceEnd, GeneratedTokenEvent } from '../contract/events.ts'
 import type { GenerationRequest } from '../contract/request.ts'
+import { codePoints } from '../contract/token-text.ts'
 import { StopStrings } from '../stop/stop-strings.ts'
 import { scoreAt, textKey, tokenAt } from './made-up.ts'
-import { codePoints, promptCodePoints } from './prompt-text.ts'
+import { promptCodePoints } from './prompt-text.ts'
 import { simulatedLabel } from './vocabulary.ts'
 
 /** One choice of a request, as a generator of its tokens. */

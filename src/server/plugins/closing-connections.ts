@@ -1,9 +1,8 @@
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { ServiceError } from '../../inference/contract/errors.ts'
+import { shuttingDown } from '../../routes/wire/errors/service-errors.ts'
 import { answerRaw } from './limits.ts'
 
-const SHUTTING_DOWN = 'The server is shutting down. Please try again.'
 /** While the server closes, a client that reads nothing of its response for this long is disconnected. */
 const STALL_MS = 2000
 
@@ -15,7 +14,7 @@ export function refuseWhileDraining(app: FastifyInstance, isDraining: () => bool
   app.addHook('onRequest', async (request, reply) => {
     if (request.method !== 'POST' || !isDraining()) return
     reply.header('connection', 'close')
-    throw new ServiceError('unavailable', SHUTTING_DOWN)
+    throw shuttingDown()
   })
 }
 
@@ -32,7 +31,7 @@ export function closeConnections(app: FastifyInstance, stallMs = STALL_MS): void
     const [next] = replies
     if (next === undefined) socket.destroySoon()
     else if (!next.request.raw.complete && !next.raw.headersSent && !next.request.ws) {
-      answerRaw(socket, '503 Service Unavailable', SHUTTING_DOWN)
+      answerRaw(socket, '503 Service Unavailable', shuttingDown().message)
     }
   }
 

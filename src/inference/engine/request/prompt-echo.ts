@@ -1,8 +1,7 @@
 import type { PromptEvent, TokenScore } from '../../contract/events.ts'
 import { LIMITS } from '../../contract/limits.ts'
-import type { TextDecoderPort, TokenText } from '../../contract/token-text.ts'
+import { codePoints, type TextDecoderPort, type TokenText } from '../../contract/token-text.ts'
 import { rankOf, scoreToken } from '../../sampling/scores.ts'
-import { codePoints } from './code-points.ts'
 import { type NumericScore, toTokenScore } from './token-score.ts'
 
 export interface EchoedPrompt {

@@ -3,12 +3,11 @@ import type { RowOwner } from '../../cache/row-table.ts'
 import type { ChoiceEnd, GeneratedTokenEvent, TokenScore } from '../../contract/events.ts'
 import { invariant } from '../../contract/invariant.ts'
 import type { GenerationRequest } from '../../contract/request.ts'
-import type { TextDecoderPort, TokenText } from '../../contract/token-text.ts'
+import { codePoints, type TextDecoderPort, type TokenText } from '../../contract/token-text.ts'
 import { Sampler } from '../../sampling/sampler.ts'
 import type { SamplingScratch } from '../../sampling/sampling-scratch.ts'
 import { scoreToken } from '../../sampling/scores.ts'
 import { StopStrings } from '../../stop/stop-strings.ts'
-import { codePoints } from './code-points.ts'
 import { toTokenScore } from './token-score.ts'
 
 /**
