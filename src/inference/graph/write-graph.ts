@@ -57,8 +57,52 @@ async function write(file: FileHandle, fill: Fill, source: WeightSource, factors
       }
       return
     }
+    case 'perChannel':
+      return writePerChannel(file, fill, source, factors)
     default:
       fill satisfies never
+  }
+}
+
+/** Codes are transposed in memory, one byte per weight of the joined matrices, and written at once. */
+async function writePerChannel(
+  file: FileHandle,
+  { matrices, exact, codesOffset, scalesOffset, exactOffset }: Extract<Fill, { kind: 'perChannel' }>,
+  source: WeightSource,
+  factors: GraphPlan['factors']
+): Promise<void> {
+  const infos = matrices.map(matrix => source.info(matrix))
+  const outputs = infos.reduce((sum, info) => sum + (info?.rows ?? 0), 0)
+  const inputs = infos[0]?.columns ?? 0
+  const transposed = new Int8Array(outputs * inputs)
+  let [scalesAt, exactAt, output] = [scalesOffset, exactOffset, 0]
+  for (const [matrix, first, count] of chunks(matrices, source)) {
+    const rows = await source.perChannel(matrix, first, count, exact)
+    multiplyRows(rows.scales, count, first, factors.get(matrix))
+    multiplyRows(rows.exact, count, first, factors.get(matrix))
+    scalesAt += await writeArray(
+      file,
+      scalesAt,
+      rows.scales.map(scale => scale / 127)
+    )
+    exactAt += await writeArray(file, exactAt, rows.exact)
+    transpose(rows.codes, count, inputs, transposed, outputs, output)
+    output += count
+  }
+  await writeArray(file, codesOffset, transposed)
+}
+
+/** Rows per tile of a transposition: a column of the tile is one cache line. */
+const TILE_ROWS = 64
+
+/** Copies `from` [rows, columns] into columns `first`.. of `to` [columns, width]. */
+function transpose(from: Int8Array, rows: number, columns: number, to: Int8Array, width: number, first: number): void {
+  for (let tile = 0; tile < rows; tile += TILE_ROWS) {
+    const end = Math.min(rows, tile + TILE_ROWS)
+    for (let column = 0; column < columns; column++) {
+      const at = column * width + first
+      for (let row = tile; row < end; row++) to[at + row] = from[row * columns + column] ?? 0
+    }
   }
 }
 
@@ -79,7 +123,7 @@ function multiplyRows(values: Float32Array, rows: number, first: number, by: Row
   for (let index = 0; index < end; index++) values[index] = (values[index] ?? 0) * by.factor
 }
 
-async function writeArray(file: FileHandle, offset: number, values: Uint8Array | Float32Array): Promise<number> {
+async function writeArray(file: FileHandle, offset: number, values: Uint8Array | Int8Array | Float32Array): Promise<number> {
   await writeAt(file, offset, new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
   return values.byteLength
 }

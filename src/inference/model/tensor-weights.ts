@@ -3,6 +3,7 @@ import type { MatrixInfo, WeightSource } from '../graph/weight-source.ts'
 import { ModelFileError } from '../weights/model-file-error.ts'
 import { dequantize } from '../weights/quantization/dequantize.ts'
 import { toEightBit } from '../weights/quantization/eight-bit.ts'
+import { toPerChannel } from '../weights/quantization/per-channel.ts'
 import type { TensorFile, TensorInfo } from '../weights/tensor-file.ts'
 
 /** A matrix of a model: its tensor, its shape, and its order in the file. */
@@ -39,7 +40,9 @@ export function tensorWeights(file: TensorFile, matrices: ReadonlyMap<string, St
     info: name => matrices.get(name)?.info ?? null,
     float32: (name, first, count) => rows(name, first, count, dequantize),
     eightBit: (name, first, count, blockElements) =>
-      rows(name, first, count, (typeName, bytes) => toEightBit(typeName, bytes, blockElements))
+      rows(name, first, count, (typeName, bytes) => toEightBit(typeName, bytes, blockElements)),
+    perChannel: (name, first, count, exact) =>
+      rows(name, first, count, (typeName, bytes) => toPerChannel(dequantize(typeName, bytes), matrices.get(name)?.info.columns ?? 0, exact))
   }
 }
 

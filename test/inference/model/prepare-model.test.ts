@@ -214,7 +214,8 @@ it('reports a full disk in one line and removes its temporary files', async () =
     model: new Uint8Array(8),
     dataBytes: 1000,
     fills: [{ kind: 'float32', offset: 0, matrices: ['embedding'] } as const],
-    factors: new Map()
+    factors: new Map(),
+    reported: []
   }
   const shape = { architecture: 'llama', parameters: 1, vocabularySize: 1, contextLength: 1, layers: 1, kvHeads: 1, headDim: 1 }
   const target = join(cacheFolder, 'graph')

@@ -1,0 +1,39 @@
+/** How far the predictions of one form of a model's weights are from those of another, over the positions of a text. */
+export interface LogitDistance {
+  /** Mean Kullback-Leibler divergence of the distributions of the next token, in nats. */
+  readonly meanKl: number
+  /** Share of positions at which the most likely token is the same. */
+  readonly sameToken: number
+}
+
+/**
+ * Compares the logits of the same positions.
+ *
+ * @param reference  float32 [positions, vocabularySize]
+ * @param other      float32 [positions, vocabularySize]
+ */
+export function logitDistance(reference: Float32Array, other: Float32Array, vocabularySize: number): LogitDistance {
+  const positions = reference.length / vocabularySize
+  let [sum, same] = [0, 0]
+  for (let position = 0; position < positions; position++) {
+    const [from, to] = [position * vocabularySize, (position + 1) * vocabularySize]
+    const [p, q] = [normalize(reference.subarray(from, to)), normalize(other.subarray(from, to))]
+    for (let id = 0; id < vocabularySize; id++) {
+      const difference = p.logit(id) - q.logit(id)
+      sum += Math.exp(p.logit(id)) * difference
+    }
+    if (p.likeliest === q.likeliest) same++
+  }
+  return { meanKl: sum / positions, sameToken: same / positions }
+}
+
+/** Log-probabilities from logits, and the id of the most likely token. */
+function normalize(logits: Float32Array): { readonly logit: (id: number) => number; readonly likeliest: number } {
+  let likeliest = 0
+  for (let id = 1; id < logits.length; id++) if ((logits[id] ?? 0) > (logits[likeliest] ?? 0)) likeliest = id
+  const largest = logits[likeliest] ?? 0
+  let sum = 0
+  for (const logit of logits) sum += Math.exp(logit - largest)
+  const logSum = largest + Math.log(sum)
+  return { logit: id => (logits[id] ?? 0) - logSum, likeliest }
+}

@@ -1,0 +1,103 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { GraphBuilder } from '../../../src/inference/graph/graph-builder.ts'
+import { MODEL_FILE } from '../../../src/inference/graph/graph-plan.ts'
+import { WeightNodes } from '../../../src/inference/graph/weight-nodes.ts'
+import type { WeightSource } from '../../../src/inference/graph/weight-source.ts'
+import { writeGraph } from '../../../src/inference/graph/write-graph.ts'
+import { toPerChannel } from '../../../src/inference/weights/quantization/per-channel.ts'
+
+const INPUTS = 96
+const OUTPUTS = 40
+const EXACT = [3, 17, 95]
+const QUERY_ROWS = 8
+const QUERY_FACTOR = 0.25
+
+let folder: string
+let session: InferenceSession
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'row-quantized-'))
+  const builder = new GraphBuilder()
+  builder.input('x', 'float32', ['M', INPUTS])
+  const nodes = new WeightNodes(builder, source, 'eightBit', new Map([['x', EXACT]]))
+  nodes.scaleQueries('first', QUERY_ROWS, QUERY_FACTOR)
+  nodes.linear('y', 'x', ['first', 'second'])
+  builder.output('y', 'float32', ['M', 2 * OUTPUTS])
+  await writeGraph(folder, builder.finish('test'), source, () => {})
+  session = await InferenceSession.create(join(folder, MODEL_FILE), { intraOpNumThreads: 1 })
+})
+afterAll(async () => {
+  await session.release()
+  await rm(folder, { recursive: true })
+})
+
+function weight(name: string, index: number): number {
+  return Math.fround(Math.sin(index * 12.9898 + (name === 'first' ? 1 : 2)) * (1 + (index % 5)))
+}
+
+const source: WeightSource = {
+  info: name => (/^(first|second)$/.test(name) ? { rows: OUTPUTS, columns: INPUTS, blockElements: 32, hasZeroPoints: false } : null),
+  float32: async (name, first, rows) => Float32Array.from({ length: rows * INPUTS }, (_, i) => weight(name, first * INPUTS + i)),
+  eightBit: () => Promise.reject(new Error('no matrix is in 8-bit blocks here')),
+  perChannel: async (name, first, rows, exact) => toPerChannel(await source.float32(name, first, rows), INPUTS, exact)
+}
+
+async function run(rows: readonly (readonly number[])[]): Promise<number[][]> {
+  const { y } = await session.run({ x: new Tensor('float32', Float32Array.from(rows.flat()), [rows.length, INPUTS]) })
+  const values = y?.data as Float32Array
+  return rows.map((_, row) => [...values.subarray(row * 2 * OUTPUTS, (row + 1) * 2 * OUTPUTS)])
+}
+
+/** The same product, written as plainly as possible. */
+function specified(x: readonly number[], output: number): number {
+  const [name, row] = output < OUTPUTS ? ['first', output] : ['second', output - OUTPUTS]
+  const weights = Array.from({ length: INPUTS }, (_, column) => weight(name, row * INPUTS + column))
+  const inner = [...weights.keys()].filter(column => !EXACT.includes(column))
+  const peak = Math.max(1e-30, ...inner.map(column => Math.abs(x[column] ?? 0)))
+  const scale = Math.max(...inner.map(column => Math.abs(weights[column] ?? 0))) / 127
+  let sum = 0
+  for (const column of inner) {
+    const code = Math.min(127, Math.round(((x[column] ?? 0) * 127) / peak))
+    sum += (code * peak * Math.round((weights[column] ?? 0) / scale) * scale) / 127
+  }
+  for (const column of EXACT) sum += (x[column] ?? 0) * (weights[column] ?? 0)
+  return name === 'first' && row < QUERY_ROWS ? sum * QUERY_FACTOR : sum
+}
+
+const VALUE = fc.double({ min: -4, max: 4, noNaN: true }).map(Math.fround)
+const ROW = fc
+  .tuple(fc.array(VALUE, { minLength: INPUTS, maxLength: INPUTS }), fc.constantFrom(1, 0, 300))
+  // Channels that are kept exact are as large as the outliers of real models.
+  .map(([row, outlier]) => row.map((value, column) => (EXACT.includes(column) ? value * outlier : value)))
+
+it('computes the products of rounded rows and rounded weights, and exact channels exactly', async () => {
+  await fc.assert(
+    fc.asyncProperty(ROW, async row => {
+      const [computed = []] = await run([row])
+      const largest = Math.max(...row.map(Math.abs), 1e-20)
+      for (const [output, value] of computed.entries()) {
+        // A value half-way between two codes may be rounded to either: one step of one input.
+        expect(Math.abs(value - specified(row, output))).toBeLessThan(largest * 0.06)
+      }
+    }),
+    { numRuns: 50 }
+  )
+})
+
+it('computes a row with the same bits alone and among any other rows', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(ROW, { minLength: 2, maxLength: 9 }), async rows => {
+      const together = await run(rows)
+      for (const [index, row] of rows.entries()) expect(await run([row])).toEqual([together[index]])
+    }),
+    { numRuns: 50 }
+  )
+})
+
+it('computes zeros from a row of zeros', async () => {
+  expect(await run([new Array(INPUTS).fill(0)])).toEqual([new Array(2 * OUTPUTS).fill(0)])
+})
