@@ -140,35 +140,13 @@ async function publish(temporary: string, folder: string, manifest: Manifest): P
     } catch (error) {
       if (attempt === PUBLISH_ATTEMPTS || !(await exists(folder))) throw error
     }
-    const inode = await inodeOf(folder)
     const existing = await cachedGraph(folder)
     if (existing.state === 'whole') return existing.manifest
-    if (existing.state === 'damaged') await removeDamaged(folder, inode)
+    // Renamed before it is removed, so that no process finds a part of it. Another process may do so first.
+    const damaged = temporaryName(folder)
+    await rename(folder, damaged).catch(() => {})
+    await rm(damaged, { recursive: true, force: true })
   }
-}
-
-/**
- * Removes the graph that was found damaged. It is renamed first, so that no process finds a part of it, and so that it
- * can be told from a new one that another process has published in the meantime: that one is put back.
- *
- * @param inode  of the damaged folder
- */
-async function removeDamaged(folder: string, inode: bigint | null): Promise<void> {
-  const moved = temporaryName(folder)
-  try {
-    await rename(folder, moved)
-    if ((await inodeOf(moved)) !== inode) await rename(moved, folder)
-  } catch {
-    // Another process has removed it, or has published again.
-  }
-  await rm(moved, { recursive: true, force: true })
-}
-
-async function inodeOf(path: string): Promise<bigint | null> {
-  return stat(path, { bigint: true }).then(
-    ({ ino }) => ino,
-    () => null
-  )
 }
 
 async function exists(path: string): Promise<boolean> {
