@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { LLAMA, type LlamaConfig } from '../../../src/inference/families/llama.ts'
 import { MODEL_FILE } from '../../../src/inference/graph/graph-plan.ts'
 import type { WeightForm } from '../../../src/inference/graph/weight-nodes.ts'
-import { writeGraph } from '../../../src/inference/graph/write-graph.ts'
+import { writeDataHere, writeGraph } from '../../../src/inference/graph/write-graph.ts'
 import type { ModelRunnerOptions } from '../../../src/inference/runtime/onnx-model-runner.ts'
 import { TINY_LLAMA, tinyWeights } from '../graph/tiny-llama.ts'
 
@@ -19,7 +19,8 @@ export const SLOW_LLAMA: LlamaConfig = { ...TINY_LLAMA, layers: 16, context: 102
 export async function tinyGraph(config: LlamaConfig = TINY_LLAMA, form: WeightForm = 'float32'): Promise<TinyGraph> {
   const folder = await mkdtemp(join(tmpdir(), 'everstream-runtime-'))
   const source = tinyWeights(config)
-  await writeGraph(folder, LLAMA.forward(config, { source, form }), source, () => {})
+  const plan = LLAMA.forward(config, { source, form })
+  await writeGraph(folder, plan, writeDataHere(plan, source))
   return {
     options: {
       graphPath: join(folder, MODEL_FILE),
