@@ -1,6 +1,6 @@
 import type { TextPort } from '../inference/contract/text-port.ts'
 import { PROBE_POSITIONS } from '../inference/engine/determinism-probe.ts'
-import { prepareModel } from '../inference/model/prepare-model.ts'
+import { type PrepareProgress, prepareModel } from '../inference/model/prepare-model.ts'
 import type { PreparedModel } from '../inference/model/prepared-model.ts'
 import { SIMULATED_CHAT_TEMPLATE, SIMULATED_WORDS } from '../inference/simulated/vocabulary.ts'
 import { openTextPort } from '../inference/tokenizer/text-threads/threaded-text-port.ts'
@@ -8,7 +8,7 @@ import type { ModelCard } from '../routes/models/model-card.ts'
 import { ExitError } from './config/exit-error.ts'
 import { graphsFolder, type LoadConfig } from './config/load-config.ts'
 import { resolveModel } from './download/fetch-model.ts'
-import { megabytes, type Reporter } from './download/reporter.ts'
+import { megabytes, type Progress, type Reporter } from './download/reporter.ts'
 import { textSourceOf } from './text-source.ts'
 import type { EngineOptions } from './workers/worker-engine.ts'
 
@@ -21,6 +21,12 @@ export interface ServedModel {
 
 /** Context length of the simulated engine, in tokens. */
 const SIMULATED_CONTEXT = 8192
+
+/** What the server does before its first start with a model. */
+const STEPS: Readonly<Record<PrepareProgress['step'], string>> = {
+  hash: 'Reading the model for its hash (first start only)',
+  build: 'Building the graph from the weights (first start only)'
+}
 
 /**
  * Locates the weights, downloads them if they are missing, and builds the graph if it is not in the cache.
@@ -62,18 +68,45 @@ export async function loadServedModel(config: LoadConfig, reporter: Reporter): P
 }
 
 async function prepare(path: string, { quantization, modelsFolder }: LoadConfig, reporter: Reporter): Promise<PreparedModel> {
-  let isAnnounced = false
-  return await prepareModel({
-    path,
-    quantization,
-    cacheFolder: graphsFolder(modelsFolder),
-    onDamage: message => reporter.problem(message),
-    onProgress: fraction => {
-      if (isAnnounced || fraction >= 1) return
-      isAnnounced = true
-      reporter.line('Building the graph from the weights (first start only, a few seconds)')
+  const bar = new StepBar(reporter)
+  try {
+    const cacheFolder = graphsFolder(modelsFolder)
+    return await prepareModel({
+      path,
+      quantization,
+      cacheFolder,
+      onProgress: each => bar.update(each),
+      onDamage: message => reporter.problem(message)
+    })
+  } finally {
+    bar.end()
+  }
+}
+
+/** One bar for each step of the preparation. */
+class StepBar {
+  readonly #reporter: Reporter
+  #step: PrepareProgress['step'] | null = null
+  #bar: Progress | null = null
+
+  constructor(reporter: Reporter) {
+    this.#reporter = reporter
+  }
+
+  update({ step, doneBytes, totalBytes }: PrepareProgress): void {
+    if (step !== this.#step || this.#bar === null) {
+      this.end()
+      this.#reporter.line(STEPS[step])
+      this.#step = step
+      this.#bar = this.#reporter.progress(totalBytes, 0)
     }
-  })
+    this.#bar.update(doneBytes)
+  }
+
+  end(): void {
+    this.#bar?.end()
+    this.#bar = null
+  }
 }
 
 /** The cache must have room for one row of full length: otherwise an admitted request could wait forever. */

@@ -5,18 +5,24 @@ import { GgufFields } from '../families/definition/gguf-fields.ts'
 import type { Format } from '../families/definition/tensor-table.ts'
 import { FAMILIES } from '../families/registry.ts'
 import type { GraphWeights } from '../graph/decoder-graph.ts'
+import type { GraphPlan } from '../graph/graph-plan.ts'
 import { openGguf } from '../weights/gguf.ts'
 import { ModelFileError } from '../weights/model-file-error.ts'
 import { openSafetensors } from '../weights/safetensors.ts'
 import { openShardedSafetensors } from '../weights/sharded-safetensors.ts'
 import type { TensorFile } from '../weights/tensor-file.ts'
-import { familyWeights } from './family-weights.ts'
-import type { GraphBuild } from './graph-cache.ts'
+import { familyMatrices } from './family-matrices.ts'
 import type { ModelFiles } from './model-files.ts'
 import type { ModelShape } from './prepared-model.ts'
+import { type StoredMatrix, tensorWeights } from './tensor-weights.ts'
 
-/** A build and the file that it reads, which must be closed after the build. */
-export interface PlannedBuild extends GraphBuild {
+/** The graph of a model, and where its weights are. */
+export interface PlannedModel {
+  readonly plan: GraphPlan
+  readonly shape: ModelShape
+  /** By their names in the graph. */
+  readonly matrices: ReadonlyMap<string, StoredMatrix>
+  /** The file of the matrices, which must be closed after the build. */
   readonly file: TensorFile
 }
 
@@ -31,7 +37,7 @@ export async function planModel(
   files: ModelFiles,
   quantization: Quantization,
   activations?: GraphWeights['activations']
-): Promise<PlannedBuild> {
+): Promise<PlannedModel> {
   switch (files.kind) {
     case 'gguf': {
       const file = await openGguf(files.weights)
@@ -72,16 +78,16 @@ function plan<Config extends ModelConfig>(
   format: Format,
   quantization: Quantization,
   activations: GraphWeights['activations']
-): PlannedBuild {
+): PlannedModel {
   const problem = family.problem(config)
   if (problem !== null) throw new ModelFileError(`${file.path}: ${problem}`)
-  const source = familyWeights(family, config, file, format)
+  const matrices = familyMatrices(family, config, file, format)
   const { vocabulary, context, layers, kvHeads, headDim } = config
   return {
     file,
-    source,
+    matrices,
     plan: family.forward(config, {
-      source,
+      source: tensorWeights(matrices),
       form: quantization === 'none' ? 'float32' : 'eightBit',
       ...(activations === undefined ? {} : { activations })
     }),

@@ -8,7 +8,7 @@ import { GraphBuilder } from '../../../src/inference/graph/graph-builder.ts'
 import { MODEL_FILE } from '../../../src/inference/graph/graph-plan.ts'
 import { WeightNodes } from '../../../src/inference/graph/weight-nodes.ts'
 import type { WeightSource } from '../../../src/inference/graph/weight-source.ts'
-import { writeGraph } from '../../../src/inference/graph/write-graph.ts'
+import { writeDataHere, writeGraph } from '../../../src/inference/graph/write-graph.ts'
 import { toPerChannel } from '../../../src/inference/weights/quantization/per-channel.ts'
 
 const INPUTS = 96
@@ -27,7 +27,8 @@ beforeAll(async () => {
   nodes.scaleQueries('first', QUERY_ROWS, QUERY_FACTOR)
   nodes.linear('y', 'x', ['first', 'second'])
   builder.output('y', 'float32', ['M', 2 * OUTPUTS])
-  await writeGraph(folder, builder.finish('test'), source, () => {})
+  const plan = builder.finish('test')
+  await writeGraph(folder, plan, writeDataHere(plan, source))
   session = await InferenceSession.create(join(folder, MODEL_FILE), { intraOpNumThreads: 1 })
 })
 afterAll(async () => {

@@ -1,15 +1,17 @@
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { LlamaConfig } from '../../../src/inference/families/llama.ts'
 import { cachedGraph, storeGraph } from '../../../src/inference/model/graph-cache.ts'
-import { checkPrepared, prepareModel } from '../../../src/inference/model/prepare-model.ts'
+import { checkPrepared, type PrepareProgress, prepareModel } from '../../../src/inference/model/prepare-model.ts'
 import type { PreparedModel, QuantizationChoice } from '../../../src/inference/model/prepared-model.ts'
+import { openMemory } from '../../../src/inference/runtime/memory/open-memory.ts'
 import { ModelFileError } from '../../../src/inference/weights/model-file-error.ts'
 import { owned } from '../../processes/owned-process.ts'
 import { referenceLogits } from '../graph/reference-llama.ts'
@@ -103,6 +105,44 @@ it('derives the model hash from content and quantization, not from the path', as
   expect((await prepare()).modelHash).not.toBe(modelHash)
 })
 
+describe('graphs of earlier versions of the builder', () => {
+  /** The folder that version 2 used for this file. */
+  async function earlierFolder(): Promise<string> {
+    const weightsHash = createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex')
+    return join(cacheFolder, createHash('sha256').update(`${weightsHash} none 2`).digest('hex'))
+  }
+
+  it('are removed once the new one is built; those of other models remain', async () => {
+    await writeTinyGguf(path)
+    const other = join(cacheFolder, '0'.repeat(64))
+    for (const each of [await earlierFolder(), other]) await mkdir(each, { recursive: true })
+    const { modelHash } = await prepare()
+    expect(await graphFolders()).toEqual([basename(other), modelHash].toSorted())
+  })
+
+  it.runIf(process.platform === 'linux')('remain while a process uses them', async () => {
+    await writeTinyGguf(path)
+    const [built, earlier] = [dirname((await prepare()).graphPath), await earlierFolder()]
+    await cp(built, earlier, { recursive: true })
+    await rm(built, { recursive: true })
+    const memory = openMemory()
+    const address = memory.reserve(memory.pageBytes)
+    {
+      await using weights = await open(join(earlier, 'weights.bin'), 'r+')
+      expect(memory.share(address, memory.pageBytes, weights.fd)).toBe(true)
+    }
+    await prepare()
+    expect(await graphFolders()).toEqual([basename(built), basename(earlier)].toSorted())
+
+    memory.free(address, memory.pageBytes)
+    await rm(built, { recursive: true })
+    await prepare()
+    expect(await graphFolders()).toEqual([basename(built)])
+  })
+})
+
 it('can build the same graph twice at the same time', async () => {
   await writeTinyGguf(path)
   const [one, other] = await Promise.all([prepare(), prepare()])
@@ -194,8 +234,11 @@ describe('a cache folder that cannot be written to', () => {
   })
 })
 
-it('leaves no incomplete graph when it is killed, and the next start cleans up', async () => {
-  await writeTinyGguf(path)
+it.each([
+  { name: 'in the calling thread', vocabulary: TINY_LLAMA.vocabulary },
+  { name: 'in threads', vocabulary: 80_000 }
+])('leaves no incomplete graph when it is killed while it builds $name, and the next start cleans up', async ({ vocabulary }) => {
+  await writeTinyGguf(path, { config: { ...TINY_LLAMA, vocabulary } })
   const script = fileURLToPath(new URL('kill-during-build.ts', import.meta.url))
   const child = owned(spawn(process.execPath, [script, path, cacheFolder], { stdio: 'inherit' }))
   const [, signal] = await once(child, 'exit')
@@ -209,7 +252,6 @@ it('leaves no incomplete graph when it is killed, and the next start cleans up',
 it('reports a full disk in one line and removes its temporary files', async () => {
   await mkdir(cacheFolder)
   const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
-  const source = { ...tinyWeights(TINY_LLAMA), float32: () => Promise.reject(full) }
   const plan = {
     model: new Uint8Array(8),
     dataBytes: 1000,
@@ -220,20 +262,29 @@ it('reports a full disk in one line and removes its temporary files', async () =
   const shape = { architecture: 'llama', parameters: 1, vocabularySize: 1, contextLength: 1, layers: 1, kvHeads: 1, headDim: 1 }
   const target = join(cacheFolder, 'graph')
 
-  const error = await storeGraph(target, { plan, source, shape: { ...shape, quantization: 'none' } }, () => {}).catch(
-    (reason: unknown) => reason
-  )
+  const writeData = () => Promise.reject(full)
+  const error = await storeGraph(target, { plan, writeData, shape: { ...shape, quantization: 'none' } }).catch((reason: unknown) => reason)
   expect(error).toBeInstanceOf(ModelFileError)
   expect(String(error)).toBe(`ModelFileError: ${target}: the prepared model (1008 bytes) cannot be written: the disk is full`)
   expect(await graphFolders()).toEqual([])
 })
 
-it('reports monotonic progress from above 0 to 1', async () => {
+it('reports the progress of hashing and of building, each up to all bytes of the file, and none at a later start', async () => {
   await writeTinyGguf(path)
-  const fractions: number[] = []
-  await prepareModel({ path, quantization: 'none', cacheFolder, onProgress: fraction => fractions.push(fraction) })
-  expect(fractions).toEqual(fractions.toSorted((a, b) => a - b))
-  expect(fractions.at(-1)).toBe(1)
+  const { size } = await stat(path)
+  const reports: PrepareProgress[] = []
+  const onProgress = (report: PrepareProgress) => reports.push(report)
+  await prepareModel({ path, quantization: 'none', cacheFolder, onProgress })
+  for (const step of ['hash', 'build'] as const) {
+    const done = reports.filter(report => report.step === step).map(({ doneBytes }) => doneBytes)
+    expect(done).toEqual(done.toSorted((a, b) => a - b))
+    expect(done.at(-1)).toBe(size)
+  }
+  expect(reports.map(({ totalBytes }) => totalBytes)).toEqual(reports.map(() => size))
+
+  reports.length = 0
+  await prepareModel({ path, quantization: 'none', cacheFolder, onProgress })
+  expect(reports).toEqual([])
 })
 
 const REFUSED: { name: string; gguf: TinyGguf; message: RegExp }[] = [

@@ -6,7 +6,7 @@ import type { GraphWeights } from '../../../src/inference/graph/decoder-graph.ts
 import { MODEL_FILE } from '../../../src/inference/graph/graph-plan.ts'
 import type { WeightForm } from '../../../src/inference/graph/weight-nodes.ts'
 import type { WeightSource } from '../../../src/inference/graph/weight-source.ts'
-import { writeGraph } from '../../../src/inference/graph/write-graph.ts'
+import { writeDataHere, writeGraph } from '../../../src/inference/graph/write-graph.ts'
 import type { ModelRunnerOptions } from '../../../src/inference/runtime/onnx-model-runner.ts'
 import { TINY_LLAMA, tinyWeights } from '../graph/tiny-llama.ts'
 
@@ -21,7 +21,8 @@ export const SLOW_LLAMA: LlamaConfig = { ...TINY_LLAMA, layers: 16, context: 102
 export async function tinyGraph(config: LlamaConfig = TINY_LLAMA, form: WeightForm | 'w8a8' = 'float32'): Promise<TinyGraph> {
   const folder = await mkdtemp(join(tmpdir(), 'everstream-runtime-'))
   const source = tinyWeights(config)
-  await writeGraph(folder, LLAMA.forward(config, graphWeights(config, source, form)), source, () => {})
+  const plan = LLAMA.forward(config, graphWeights(config, source, form))
+  await writeGraph(folder, plan, writeDataHere(plan, source))
   return {
     options: {
       graphPath: join(folder, MODEL_FILE),
