@@ -33,9 +33,6 @@ const STARTED_MS = Math.round(performance.timeOrigin)
 /** Disk space that must remain free after a build. */
 const SPARE_BYTES = 16 * 2 ** 20
 
-/** Attempts to publish a graph when other processes replace the same damaged graph at the same time. */
-const PUBLISH_ATTEMPTS = 5
-
 export interface GraphBuild {
   readonly plan: GraphPlan
   readonly writeData: WriteData
@@ -136,21 +133,21 @@ function temporaryName(folder: string): string {
   return `${folder}.${hostname()}.${process.pid}-${STARTED_MS}-${randomUUID().slice(0, 8)}.tmp`
 }
 
+/**
+ * Moves a complete graph to its place. A damaged graph there is replaced file by file: the files of equal builds are
+ * equal, so that other processes, which may do the same at this moment, find a mixture that is as good.
+ */
 async function publish(temporary: string, folder: string, manifest: Manifest): Promise<Manifest> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await rename(temporary, folder)
-      return manifest
-    } catch (error) {
-      if (attempt === PUBLISH_ATTEMPTS || !(await exists(folder))) throw error
-    }
-    const existing = await cachedGraph(folder)
-    if (existing.state === 'whole') return existing.manifest
-    // Renamed before it is removed, so that no process finds a part of it. Another process may do so first.
-    const damaged = temporaryName(folder)
-    await rename(folder, damaged).catch(() => {})
-    await rm(damaged, { recursive: true, force: true })
+  try {
+    await rename(temporary, folder)
+    return manifest
+  } catch (error) {
+    if (!(await exists(folder))) throw error
   }
+  const existing = await cachedGraph(folder)
+  if (existing.state === 'whole') return existing.manifest
+  for (const name of [DATA_FILE, MODEL_FILE, MANIFEST_FILE]) await rename(join(temporary, name), join(folder, name))
+  return manifest
 }
 
 async function exists(path: string): Promise<boolean> {
