@@ -129,7 +129,7 @@ async function readManifest(path: string): Promise<Manifest | null> {
 }
 
 /** A name that no other build uses, on this host or another. */
-function temporaryName(folder: string): string {
+export function temporaryName(folder: string): string {
   return `${folder}.${hostname()}.${process.pid}-${STARTED_MS}-${randomUUID().slice(0, 8)}.tmp`
 }
 

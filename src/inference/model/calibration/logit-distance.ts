@@ -1,10 +1,4 @@
-/** How far the predictions of one form of a model's weights are from those of another, over the positions of a text. */
-export interface LogitDistance {
-  /** Mean Kullback-Leibler divergence of the distributions of the next token, in nats. */
-  readonly meanKl: number
-  /** Share of positions at which the most likely token is the same. */
-  readonly sameToken: number
-}
+import type { LogitDistance } from './measure-task.ts'
 
 /**
  * Compares the logits of the same positions.
