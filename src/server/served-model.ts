@@ -15,7 +15,11 @@ import type { EngineOptions } from './workers/worker-engine.ts'
 /** The model, for the API process and for its workers. */
 export interface ServedModel {
   readonly card: ModelCard
-  readonly text: TextPort
+  /**
+   * Reading the tokenizer takes as long as the rest: workers load the model meanwhile. Rejected with a ServiceError
+   * `unavailable` where it cannot be read; the caller awaits it, whatever else fails.
+   */
+  readonly text: Promise<TextPort>
   readonly engine: EngineOptions
 }
 
@@ -32,7 +36,7 @@ const STEPS: Readonly<Record<PrepareProgress['step'], string>> = {
 /**
  * Locates the weights, downloads them if they are missing, and builds the graph if it is not in the cache.
  *
- * @throws {ExitError | ModelFileError | ServiceError} the download failed, or the model or its tokenizer cannot be read
+ * @throws {ExitError | ModelFileError | ServiceError} the download failed, or the model cannot be read
  */
 export async function loadServedModel(config: LoadConfig, reporter: Reporter): Promise<ServedModel> {
   const created = Math.floor(Date.now() / 1000)
@@ -40,7 +44,7 @@ export async function loadServedModel(config: LoadConfig, reporter: Reporter): P
     const contextLength = Math.min(SIMULATED_CONTEXT, config.maxContext ?? SIMULATED_CONTEXT)
     return {
       card: { servedModelName: config.servedModelName ?? 'simulated', contextLength, created, modelHash: 'simulated' },
-      text: await openTextPort({ kind: 'words', words: SIMULATED_WORDS, chatTemplate: SIMULATED_CHAT_TEMPLATE }),
+      text: openTextPort({ kind: 'words', words: SIMULATED_WORDS, chatTemplate: SIMULATED_CHAT_TEMPLATE }),
       engine: { engine: 'simulated', slots: config.maxSlots, contextLength, stepMs: config.simulatedStepMs }
     }
   }
@@ -50,8 +54,9 @@ export async function loadServedModel(config: LoadConfig, reporter: Reporter): P
   if (model.distance !== null) reporter.line(describeDistance(model.distance))
   const cacheBudgetBytes = Math.floor(config.cacheMemoryBytes / Math.max(1, config.workers))
   const contextLength = contextWithin(model, cacheBudgetBytes, config)
-  const text = await openTextPort(await textSourceOf(model.sourcePath, model.vocabularySize))
-  for (const warning of text.facts.warnings) reporter.problem(`WARNING: ${warning}`)
+  const text = openText(model, reporter)
+  // Without a handler, an error before the caller awaits it would end the process.
+  text.catch(() => {})
   return {
     card: { servedModelName: config.servedModelName ?? location.name, contextLength, created, modelHash: model.modelHash },
     text,
@@ -67,6 +72,12 @@ export async function loadServedModel(config: LoadConfig, reporter: Reporter): P
       cacheBudgetBytes
     }
   }
+}
+
+async function openText({ sourcePath, vocabularySize }: PreparedModel, reporter: Reporter): Promise<TextPort> {
+  const text = await openTextPort(await textSourceOf(sourcePath, vocabularySize))
+  for (const warning of text.facts.warnings) reporter.problem(`WARNING: ${warning}`)
+  return text
 }
 
 async function prepare(path: string, { quantization, modelsFolder }: LoadConfig, reporter: Reporter): Promise<PreparedModel> {

@@ -6,7 +6,9 @@ const STEP = 0.1
 /** Time between two lines, except before the last one. */
 const STEP_MS = 1000
 
-/** Prints lines; shows progress as a bar on a terminal, and otherwise as a line for each tenth, at most one a second. */
+/**
+ * Prints lines; shows progress as a bar on a terminal, and otherwise as a line for each tenth, at most one a second.
+ */
 export class TerminalReporter implements Reporter {
   readonly #out: NodeJS.WritableStream & { readonly isTTY?: boolean }
   readonly #nowMs: () => number

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { cp, mkdir, mkdtemp, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -11,7 +10,6 @@ import type { LlamaConfig } from '../../../src/inference/families/llama.ts'
 import { cachedGraph, storeGraph } from '../../../src/inference/model/graph-cache.ts'
 import { checkPrepared, type PrepareProgress, prepareModel } from '../../../src/inference/model/prepare-model.ts'
 import type { PreparedModel, QuantizationChoice } from '../../../src/inference/model/prepared-model.ts'
-import { openMemory } from '../../../src/inference/runtime/memory/open-memory.ts'
 import { ModelFileError } from '../../../src/inference/weights/model-file-error.ts'
 import { owned } from '../../processes/owned-process.ts'
 import { referenceLogits } from '../graph/reference-llama.ts'
@@ -103,44 +101,6 @@ it('derives the model hash from content and quantization, not from the path', as
 
   await writeTinyGguf(path, { metadata: [{ key: 'llama.rope.freq_base', f32: 20_000 }] })
   expect((await prepare()).modelHash).not.toBe(modelHash)
-})
-
-describe('graphs of earlier versions of the builder', () => {
-  /** The folder that version 2 used for this file. */
-  async function earlierFolder(): Promise<string> {
-    const weightsHash = createHash('sha256')
-      .update(await readFile(path))
-      .digest('hex')
-    return join(cacheFolder, createHash('sha256').update(`${weightsHash} none 2`).digest('hex'))
-  }
-
-  it('are removed once the new one is built; those of other models remain', async () => {
-    await writeTinyGguf(path)
-    const other = join(cacheFolder, '0'.repeat(64))
-    for (const each of [await earlierFolder(), other]) await mkdir(each, { recursive: true })
-    const { modelHash } = await prepare()
-    expect(await graphFolders()).toEqual([basename(other), modelHash].toSorted())
-  })
-
-  it.runIf(process.platform === 'linux')('remain while a process uses them', async () => {
-    await writeTinyGguf(path)
-    const [built, earlier] = [dirname((await prepare()).graphPath), await earlierFolder()]
-    await cp(built, earlier, { recursive: true })
-    await rm(built, { recursive: true })
-    const memory = openMemory()
-    const address = memory.reserve(memory.pageBytes)
-    {
-      await using weights = await open(join(earlier, 'weights.bin'), 'r+')
-      expect(memory.share(address, memory.pageBytes, weights.fd)).toBe(true)
-    }
-    await prepare()
-    expect(await graphFolders()).toEqual([basename(built), basename(earlier)].toSorted())
-
-    memory.free(address, memory.pageBytes)
-    await rm(built, { recursive: true })
-    await prepare()
-    expect(await graphFolders()).toEqual([basename(built)])
-  })
 })
 
 it('can build the same graph twice at the same time', async () => {

@@ -2,8 +2,8 @@ import { readdir, readFile } from 'node:fs/promises'
 import { platform } from 'node:process'
 
 /**
- * Whether a running process has mapped a file of this folder, as a worker does with its weights. Processes of other users
- * are visible to root only.
+ * Whether a running process has mapped a file of this folder, as a worker does with its weights. Processes of other
+ * users are visible to root only.
  *
  * @returns null where the system does not tell: only Linux does
  */

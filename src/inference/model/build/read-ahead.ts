@@ -4,8 +4,8 @@ import { open } from 'node:fs/promises'
 const READ_BYTES = 2 ** 22
 
 /**
- * The content of a file in chunks that are valid until the next one. The next chunk is read while the caller works on the
- * present one: half the time of one after the other, where the file is in the page cache.
+ * The content of a file in chunks that are valid until the next one. The next chunk is read while the caller works on
+ * the present one.
  */
 export async function* readAhead(path: string): AsyncGenerator<Uint8Array> {
   await using file = await open(path)
