@@ -3,7 +3,7 @@ import { GraphBuilder } from './graph-builder.ts'
 import type { GraphPlan } from './graph-plan.ts'
 import type { Attribute } from './onnx-proto.ts'
 import { type RotaryConfig, rotaryTable } from './rotary.ts'
-import type { ExactChannels } from './row-quantized.ts'
+import type { RowQuantization } from './row-quantized.ts'
 import { type WeightForm, WeightNodes } from './weight-nodes.ts'
 import type { WeightSource } from './weight-source.ts'
 
@@ -22,7 +22,7 @@ export interface GraphWeights {
    * Activations whose products are computed in 8 bits row by row; `report` adds an output for each activation that may
    * be one: the sum of squares of each of its channels.
    */
-  readonly activations?: ExactChannels | 'report'
+  readonly activations?: RowQuantization | 'report'
 }
 
 export interface DecoderSizes {

@@ -50,7 +50,9 @@ export type Fill =
       readonly matrices: readonly string[]
       /** Columns that stay in float32. */
       readonly exact: readonly number[]
-      /** int8, transposed: [columns, rows] */
+      /** Unsigned codes have the zero point 128. */
+      readonly codes: 'int8' | 'uint8'
+      /** Transposed: [columns, rows] */
       readonly codesOffset: number
       readonly scalesOffset: number
       readonly exactOffset: number

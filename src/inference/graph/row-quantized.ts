@@ -5,6 +5,13 @@ const MICROSOFT = 'com.microsoft'
 /** Input channels that stay in float32, by the name of the activation: the same for all matrices that read it. */
 export type ExactChannels = ReadonlyMap<string, readonly number[]>
 
+/** The form of products whose activations and weights have 8 bits. */
+export interface RowQuantization {
+  readonly exactChannels: ExactChannels
+  /** Element type of the weights. Both give the same products, where the processor adds them without saturation. */
+  readonly codes: 'int8' | 'uint8'
+}
+
 /** An activation x [..., K] as the nodes of `multiply` read it. */
 interface QuantizedRows {
   /** uint8 [..., K], zero point 128 */
@@ -17,7 +24,7 @@ interface QuantizedRows {
 
 /** Where the weights of a group of matrices are. N outputs, K inputs, X exact channels. */
 export interface PerChannelWeights {
-  /** int8 [K, N] */
+  /** int8 or uint8 [K, N] */
   readonly codes: string
   /** float32 [N]: 1/127 of the scales, since `peaks` are 127 steps of a row */
   readonly scales: string
@@ -34,13 +41,15 @@ export interface PerChannelWeights {
  */
 export class RowQuantizedNodes {
   readonly #graph: GraphBuilder
+  readonly codes: RowQuantization['codes']
   readonly #exact: ExactChannels
   readonly #quantized = new Map<string, QuantizedRows>()
   readonly #constants = new Set<string>()
 
-  constructor(graph: GraphBuilder, exact: ExactChannels) {
+  constructor(graph: GraphBuilder, { exactChannels, codes }: RowQuantization) {
     this.#graph = graph
-    this.#exact = exact
+    this.codes = codes
+    this.#exact = exactChannels
   }
 
   /** The exact channels of an activation, ascending; undefined where it was not calibrated. */
@@ -53,7 +62,7 @@ export class RowQuantizedNodes {
     const graph = this.#graph
     const { codes, peaks, exact } = this.#quantize(x, columns)
     const zero = this.#constant('row_quantized.zero', 'uint8', Uint8Array.of(128), [])
-    const inputs = [codes, weights.codes, peaks, weights.scales, zero]
+    const inputs = [codes, weights.codes, peaks, weights.scales, zero, ...(this.codes === 'uint8' ? [zero] : [])]
     const inner = graph.node(MICROSOFT, 'MatMulIntegerToFloat', `${name}.inner`, inputs) // [..., N]
     const outer = graph.node(MICROSOFT, 'FusedMatMul', `${name}.outer`, [exact, weights.exact], { transB: { int: 1 } }) // [..., N]
     return graph.node('', 'Add', name, [inner, outer])

@@ -1,6 +1,6 @@
 import { invariant } from '../contract/invariant.ts'
 import type { GraphBuilder } from './graph-builder.ts'
-import { type ExactChannels, type PerChannelWeights, RowQuantizedNodes } from './row-quantized.ts'
+import { type PerChannelWeights, type RowQuantization, RowQuantizedNodes } from './row-quantized.ts'
 import type { MatrixInfo, WeightSource } from './weight-source.ts'
 
 /** Format of the weights: float32, or 8 bits with one scale per block. */
@@ -8,6 +8,7 @@ export type WeightForm = 'float32' | 'eightBit'
 
 const MICROSOFT = 'com.microsoft'
 const BITS = { int: 8 }
+const NONE: RowQuantization = { exactChannels: new Map(), codes: 'int8' }
 
 interface EightBitLocation {
   readonly codes: number
@@ -26,8 +27,8 @@ export class WeightNodes {
   readonly #eightBit = new Map<string, EightBitLocation>()
   readonly #float32 = new Map<string, number>()
 
-  constructor(graph: GraphBuilder, source: Pick<WeightSource, 'info'>, form: WeightForm, exactChannels: ExactChannels = new Map()) {
-    this.#rowQuantized = new RowQuantizedNodes(graph, exactChannels)
+  constructor(graph: GraphBuilder, source: Pick<WeightSource, 'info'>, form: WeightForm, rowQuantization: RowQuantization = NONE) {
+    this.#rowQuantized = new RowQuantizedNodes(graph, rowQuantization)
     this.#graph = graph
     this.#source = source
     this.#form = form
@@ -117,7 +118,8 @@ export class WeightNodes {
       kind: 'perChannel',
       matrices,
       exact,
-      codesOffset: this.#graph.weight(`${name}.codes`, 'int8', [columns, rows]),
+      codes: this.#rowQuantized.codes,
+      codesOffset: this.#graph.weight(`${name}.codes`, this.#rowQuantized.codes, [columns, rows]),
       scalesOffset: this.#graph.weight(`${name}.scales`, 'float32', [rows]),
       exactOffset: this.#graph.weight(`${name}.exact`, 'float32', [rows, exact.length])
     })

@@ -156,7 +156,7 @@ async function convertPerChannel(
     }
   }
   return [
-    [fill.codesOffset, codes],
+    [fill.codesOffset, fill.codes === 'int8' ? codes : Uint8Array.from(codes, code => code + 128)],
     [fill.scalesOffset, scales.map(scale => scale / PEAK_STEPS)],
     [fill.exactOffset, exact]
   ]

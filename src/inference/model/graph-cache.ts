@@ -13,6 +13,9 @@ import { ModelShape } from './prepared-model.ts'
 
 const MANIFEST_FILE = 'manifest.json'
 
+/** Ends the name of a graph whose `w8a8` weights are unsigned: see `multipliesSigned`. */
+export const UNSIGNED = '-u8'
+
 /** Describes the model and the files of a finished graph folder; the manifest is written last. */
 const Manifest = z.strictObject({
   ...ModelShape.shape,
@@ -115,7 +118,7 @@ export async function removeSuperseded(folders: readonly string[]): Promise<void
 
 /** Names of the finished graphs in a cache folder. */
 export async function graphNames(parent: string): Promise<readonly string[]> {
-  return (await readdir(parent).catch(() => [])).filter(name => /^[0-9a-f]{64}$/.test(name)).toSorted()
+  return (await readdir(parent).catch(() => [])).filter(name => /^[0-9a-f]{64}(-u8)?$/.test(name)).toSorted()
 }
 
 /** null where the manifest is missing or was changed after it was written. */

@@ -1,12 +1,23 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MODEL_FILE } from '../graph/graph-plan.ts'
+import type { RowQuantization } from '../graph/row-quantized.ts'
 import { writeDataInThreads } from './build/write-data.ts'
 import { calibrate } from './calibration/calibrate.ts'
-import { type CachedGraph, cachedGraph, graphNames, type Manifest, removeDeadBuilds, removeSuperseded, storeGraph } from './graph-cache.ts'
+import {
+  type CachedGraph,
+  cachedGraph,
+  graphNames,
+  type Manifest,
+  removeDeadBuilds,
+  removeSuperseded,
+  storeGraph,
+  UNSIGNED
+} from './graph-cache.ts'
 import { findModelFiles, type ModelFiles } from './model-files.ts'
 import { planModel } from './plan-model.ts'
 import type { PreparedModel, QuantizationChoice } from './prepared-model.ts'
+import { multipliesSigned, processorFlags } from './processor.ts'
 import { type MeasuredRecipe, type Recipe, recipeHash, savedRecipe, saveRecipe } from './recipe.ts'
 import { sourceHash } from './source-hash.ts'
 
@@ -59,16 +70,18 @@ export async function prepareModel({
   const totalBytes = await sizeOf(files)
   const weightsHash = await filesHash(files, cacheFolder, doneBytes => onProgress({ step: 'hash', doneBytes, totalBytes }))
   await removeDeadBuilds(cacheFolder)
+  const codes = quantization === 'w8a8' && !multipliesSigned(await processorFlags()) ? 'uint8' : 'int8'
 
   const use = async (recipe: Recipe): Promise<Omit<PreparedModel, 'distance'>> => {
     const modelHash = recipeHash(weightsHash, recipe, BUILDER_VERSION)
-    const folder = join(cacheFolder, modelHash)
+    // Both give the same tokens, on processors that can use both.
+    const folder = join(cacheFolder, codes === 'uint8' ? `${modelHash}${UNSIGNED}` : modelHash)
     const cached = await cachedGraph(folder)
     if (cached.state === 'damaged') onDamage(`the prepared model in ${folder} is damaged and is built again: ${cached.fault}`)
     const manifest =
       cached.state === 'whole'
         ? cached.manifest
-        : await build(files, recipe, folder, share => onProgress({ step: 'build', doneBytes: share * totalBytes, totalBytes }))
+        : await build(files, recipe, codes, folder, share => onProgress({ step: 'build', doneBytes: share * totalBytes, totalBytes }))
     if (cached.state !== 'whole') await removeSuperseded(earlierHashes(weightsHash).map(hash => join(cacheFolder, hash)))
     return preparedModel(folder, files, modelHash, manifest)
   }
@@ -112,10 +125,12 @@ export async function checkPrepared(cacheFolder: string): Promise<readonly { rea
 async function build(
   files: ModelFiles,
   { quantization, exactChannels }: Recipe,
+  codes: RowQuantization['codes'],
   folder: string,
   onProgress: (fraction: number) => void
 ): Promise<Manifest> {
-  const planned = await planModel(files, quantization, exactChannels === null ? undefined : new Map(Object.entries(exactChannels)))
+  const rowQuantization = exactChannels === null ? undefined : { exactChannels: new Map(Object.entries(exactChannels)), codes }
+  const planned = await planModel(files, quantization, rowQuantization)
   await using _ = planned.file
   const { plan, shape, matrices } = planned
   return await storeGraph(folder, { plan, shape, writeData: writeDataInThreads(plan, matrices, { onProgress }) })

@@ -1,14 +1,15 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { GraphBuilder } from '../../../src/inference/graph/graph-builder.ts'
 import { MODEL_FILE } from '../../../src/inference/graph/graph-plan.ts'
 import { WeightNodes } from '../../../src/inference/graph/weight-nodes.ts'
 import type { WeightSource } from '../../../src/inference/graph/weight-source.ts'
 import { writeDataHere, writeGraph } from '../../../src/inference/graph/write-graph.ts'
+import { multipliesSigned, processorFlags } from '../../../src/inference/model/processor.ts'
 import { toPerChannel } from '../../../src/inference/weights/quantization/per-channel.ts'
 
 const INPUTS = 96
@@ -17,24 +18,33 @@ const EXACT = [3, 17, 95]
 const QUERY_ROWS = 8
 const QUERY_FACTOR = 0.25
 
+/** The forms that this processor computes without saturation. */
+const FORMS = multipliesSigned(await processorFlags()) ? (['int8', 'uint8'] as const) : (['uint8'] as const)
+
 let folder: string
-let session: InferenceSession
+const sessions = new Map<string, InferenceSession>()
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'row-quantized-'))
+  for (const codes of FORMS) sessions.set(codes, await open(codes))
+})
+afterAll(async () => {
+  for (const session of sessions.values()) await session.release()
+  await rm(folder, { recursive: true })
+})
+
+async function open(codes: 'int8' | 'uint8'): Promise<InferenceSession> {
   const builder = new GraphBuilder()
   builder.input('x', 'float32', ['M', INPUTS])
-  const nodes = new WeightNodes(builder, source, 'eightBit', new Map([['x', EXACT]]))
+  const nodes = new WeightNodes(builder, source, 'eightBit', { exactChannels: new Map([['x', EXACT]]), codes })
   nodes.scaleQueries('first', QUERY_ROWS, QUERY_FACTOR)
   nodes.linear('y', 'x', ['first', 'second'])
   builder.output('y', 'float32', ['M', 2 * OUTPUTS])
   const plan = builder.finish('test')
-  await writeGraph(folder, plan, writeDataHere(plan, source))
-  session = await InferenceSession.create(join(folder, MODEL_FILE), { intraOpNumThreads: 1 })
-})
-afterAll(async () => {
-  await session.release()
-  await rm(folder, { recursive: true })
-})
+  const target = join(folder, codes)
+  await mkdir(target)
+  await writeGraph(target, plan, writeDataHere(plan, source))
+  return InferenceSession.create(join(target, MODEL_FILE), { intraOpNumThreads: 1 })
+}
 
 function weight(name: string, index: number): number {
   return Math.fround(Math.sin(index * 12.9898 + (name === 'first' ? 1 : 2)) * (1 + (index % 5)))
@@ -47,8 +57,9 @@ const source: WeightSource = {
   perChannel: async (name, first, rows, exact) => toPerChannel(await source.float32(name, first, rows), INPUTS, exact)
 }
 
-async function run(rows: readonly (readonly number[])[]): Promise<number[][]> {
-  const { y } = await session.run({ x: new Tensor('float32', Float32Array.from(rows.flat()), [rows.length, INPUTS]) })
+async function run(codes: (typeof FORMS)[number], rows: readonly (readonly number[])[]): Promise<number[][]> {
+  const outputs = await sessions.get(codes)?.run({ x: new Tensor('float32', Float32Array.from(rows.flat()), [rows.length, INPUTS]) })
+  const y = outputs?.['y']
   const values = y?.data as Float32Array
   return rows.map((_, row) => [...values.subarray(row * 2 * OUTPUTS, (row + 1) * 2 * OUTPUTS)])
 }
@@ -75,30 +86,33 @@ const ROW = fc
   // Channels that are kept exact are as large as the outliers of real models.
   .map(([row, outlier]) => row.map((value, column) => (EXACT.includes(column) ? value * outlier : value)))
 
-it('computes the products of rounded rows and rounded weights, and exact channels exactly', async () => {
-  await fc.assert(
-    fc.asyncProperty(ROW, async row => {
-      const [computed = []] = await run([row])
-      const largest = Math.max(...row.map(Math.abs), 1e-20)
-      for (const [output, value] of computed.entries()) {
-        // A value half-way between two codes may be rounded to either: one step of one input.
-        expect(Math.abs(value - specified(row, output))).toBeLessThan(largest * 0.06)
-      }
-    }),
-    { numRuns: 50 }
-  )
-})
+describe.each(FORMS)('%s weights', codes => {
+  it('are multiplied by rounded rows, and exact channels exactly', async () => {
+    await fc.assert(
+      fc.asyncProperty(ROW, async row => {
+        const [computed = []] = await run(codes, [row])
+        const largest = Math.max(...row.map(Math.abs), 1e-20)
+        for (const [output, value] of computed.entries()) {
+          // A value half-way between two codes may be rounded to either: one step of one input.
+          expect(Math.abs(value - specified(row, output))).toBeLessThan(largest * 0.06)
+        }
+      }),
+      { numRuns: 50 }
+    )
+  })
 
-it('computes a row with the same bits alone and among any other rows', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(ROW, { minLength: 2, maxLength: 9 }), async rows => {
-      const together = await run(rows)
-      for (const [index, row] of rows.entries()) expect(await run([row])).toEqual([together[index]])
-    }),
-    { numRuns: 50 }
-  )
-})
+  it('give the same bits as unsigned ones, and for a row alone as among any other rows', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(ROW, { minLength: 2, maxLength: 9 }), async rows => {
+        const together = await run(codes, rows)
+        expect(together).toEqual(await run('uint8', rows))
+        for (const [index, row] of rows.entries()) expect(await run(codes, [row])).toEqual([together[index]])
+      }),
+      { numRuns: 50 }
+    )
+  })
 
-it('computes zeros from a row of zeros', async () => {
-  expect(await run([new Array(INPUTS).fill(0)])).toEqual([new Array(2 * OUTPUTS).fill(0)])
+  it('give zeros for a row of zeros', async () => {
+    expect(await run(codes, [new Array(INPUTS).fill(0)])).toEqual([new Array(2 * OUTPUTS).fill(0)])
+  })
 })

@@ -67,6 +67,7 @@ it('describes the model', async () => {
   expect(model).toEqual({
     graphPath: expect.stringContaining(cacheFolder),
     sourcePath: path,
+    distance: null,
     modelHash: expect.stringMatching(/^[0-9a-f]{64}$/),
     architecture: 'llama',
     parameters: 65_856,

@@ -45,7 +45,11 @@ export async function tinyGraph(config: LlamaConfig = TINY_LLAMA, form: WeightFo
 function graphWeights(config: LlamaConfig, source: WeightSource, form: WeightForm | 'w8a8'): GraphWeights {
   if (form !== 'w8a8') return { source, form }
   const { reported } = LLAMA.forward(config, { source, form: 'eightBit', activations: 'report' })
-  return { source, form: 'eightBit', activations: new Map(reported.map(({ activation }) => [activation, [1, 5, 9]])) }
+  return {
+    source,
+    form: 'eightBit',
+    activations: { exactChannels: new Map(reported.map(({ activation }) => [activation, [1, 5, 9]])), codes: 'int8' }
+  }
 }
 
 /** Synthetic token ids, a function of the seed. */
