@@ -98,7 +98,7 @@ async function prepare(path: string, { quantization, modelsFolder }: LoadConfig,
 
 function describeDistance({ meanKl, sameToken }: NonNullable<PreparedModel['distance']>): string {
   const share = `${(sameToken * 100).toFixed(1)} %`
-  return `Distance from --quantization auto, measured on a text: mean KL divergence ${meanKl.toFixed(4)}, same likeliest token ${share}`
+  return `Distance from --quantization auto, measured on a text: mean KL divergence ${meanKl.toFixed(4)}, same most likely token ${share}`
 }
 
 /** One bar for each step of the preparation. */

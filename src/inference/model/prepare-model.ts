@@ -4,6 +4,8 @@ import { MODEL_FILE } from '../graph/graph-plan.ts'
 import type { RowQuantization } from '../graph/row-quantized.ts'
 import { writeDataInThreads } from './build/write-data.ts'
 import { calibrate } from './calibration/calibrate.ts'
+import { multipliesSigned, processorFlags } from './calibration/processor.ts'
+import { type MeasuredRecipe, type Recipe, recipeHash, savedRecipe, saveRecipe } from './calibration/recipe.ts'
 import {
   type CachedGraph,
   cachedGraph,
@@ -17,8 +19,6 @@ import {
 import { findModelFiles, type ModelFiles } from './model-files.ts'
 import { planModel } from './plan-model.ts'
 import type { PreparedModel, QuantizationChoice } from './prepared-model.ts'
-import { multipliesSigned, processorFlags } from './processor.ts'
-import { type MeasuredRecipe, type Recipe, recipeHash, savedRecipe, saveRecipe } from './recipe.ts'
 import { sourceHash } from './source-hash.ts'
 
 /** Part of every model hash: must be raised whenever the same file would give another graph or other weights. */

@@ -1,5 +1,5 @@
 import { cpus } from 'node:os'
-import { processorFlags } from '../../inference/model/processor.ts'
+import { processorFlags } from '../../inference/model/calibration/processor.ts'
 import { type Finding, info, ok } from './finding.ts'
 
 /** Reports the cores, and whether the processor has the instructions that make int8 weights fast. */

@@ -9,7 +9,7 @@ import { MODEL_FILE } from '../../../src/inference/graph/graph-plan.ts'
 import { WeightNodes } from '../../../src/inference/graph/weight-nodes.ts'
 import type { WeightSource } from '../../../src/inference/graph/weight-source.ts'
 import { writeDataHere, writeGraph } from '../../../src/inference/graph/write-graph.ts'
-import { multipliesSigned, processorFlags } from '../../../src/inference/model/processor.ts'
+import { multipliesSigned, processorFlags } from '../../../src/inference/model/calibration/processor.ts'
 import { toPerChannel } from '../../../src/inference/weights/quantization/per-channel.ts'
 
 const INPUTS = 96

@@ -215,13 +215,7 @@ it.each([
 it('reports a full disk in one line and removes its temporary files', async () => {
   await mkdir(cacheFolder)
   const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
-  const plan = {
-    model: new Uint8Array(8),
-    dataBytes: 1000,
-    fills: [{ kind: 'float32', offset: 0, matrices: ['embedding'] } as const],
-    factors: new Map(),
-    reported: []
-  }
+  const plan = { model: new Uint8Array(8), dataBytes: 1000, fills: [], factors: new Map(), reported: [] }
   const shape = { architecture: 'llama', parameters: 1, vocabularySize: 1, contextLength: 1, layers: 1, kvHeads: 1, headDim: 1 }
   const target = join(cacheFolder, 'graph')
 

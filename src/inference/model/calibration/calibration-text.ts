@@ -1,4 +1,4 @@
-/** Written for this project: prose, science, code, a query, arithmetic, other languages, a recipe, minutes of a meeting. */
+/** Written for this project: prose, science, code, a query, arithmetic, other languages, a recipe, minutes. */
 export const CALIBRATION_TEXT = `The lighthouse keeper wrote in his journal every evening. On clear nights he could count the ships that \
 passed, and he noted the wind, the height of the waves and the name of every captain he knew. "Nothing happens here," \
 he told his sister when she visited in spring, "but it happens very slowly, and one has time to look at it." She \

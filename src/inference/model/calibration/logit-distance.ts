@@ -16,18 +16,18 @@ export function logitDistance(reference: Float32Array, other: Float32Array, voca
       const difference = p.logit(id) - q.logit(id)
       sum += Math.exp(p.logit(id)) * difference
     }
-    if (p.likeliest === q.likeliest) same++
+    if (p.argmax === q.argmax) same++
   }
   return { meanKl: sum / positions, sameToken: same / positions }
 }
 
-/** Log-probabilities from logits, and the id of the most likely token. */
-function normalize(logits: Float32Array): { readonly logit: (id: number) => number; readonly likeliest: number } {
-  let likeliest = 0
-  for (let id = 1; id < logits.length; id++) if ((logits[id] ?? 0) > (logits[likeliest] ?? 0)) likeliest = id
-  const largest = logits[likeliest] ?? 0
+/** Log-probabilities from logits, and the id of the largest. */
+function normalize(logits: Float32Array): { readonly logit: (id: number) => number; readonly argmax: number } {
+  let argmax = 0
+  for (let id = 1; id < logits.length; id++) if ((logits[id] ?? 0) > (logits[argmax] ?? 0)) argmax = id
+  const largest = logits[argmax] ?? 0
   let sum = 0
   for (const logit of logits) sum += Math.exp(logit - largest)
   const logSum = largest + Math.log(sum)
-  return { logit: id => (logits[id] ?? 0) - logSum, likeliest }
+  return { logit: id => (logits[id] ?? 0) - logSum, argmax }
 }

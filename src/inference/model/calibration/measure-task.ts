@@ -10,7 +10,9 @@ const Shape = z.strictObject({
 
 const Reported = z.strictObject({ activation: z.string(), name: z.string(), values: z.int().positive() })
 
-/** What is measured with ONNX Runtime in a process of its own, before a model is served. `sourcePath` has the tokenizer. */
+/**
+ * What is measured with ONNX Runtime in a process of its own, before a model is served. `sourcePath` has the tokenizer.
+ */
 export const MeasureTask = z.discriminatedUnion('kind', [
   /** Which input channels stay in float32: see `chooseExactChannels`. */
   z.strictObject({

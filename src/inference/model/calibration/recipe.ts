@@ -2,9 +2,9 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
-import { ChannelLists, LogitDistance } from './calibration/measure-task.ts'
-import { ModelShape, type QuantizationChoice } from './prepared-model.ts'
-import { sha256 } from './source-hash.ts'
+import { ModelShape, type QuantizationChoice } from '../prepared-model.ts'
+import { sha256 } from '../source-hash.ts'
+import { ChannelLists, LogitDistance } from './measure-task.ts'
 
 /**
  * All that determines a graph besides the model's files. What was measured on this machine is part of it, so that equal
