@@ -72,6 +72,14 @@ describeAtRedis('orphaned workers at a queue in Redis', () => {
     await family.areGone(6000)
   }, 60_000)
 
+  it('end although they have never reached Redis', async () => {
+    const endpoint = { url: 'redis://127.0.0.1:1', prefix: 'test', shards: 1 }
+    const settings = { endpoint, drainMs: 100, stepTimeoutMs: 600_000, logLevel: 'silent' } as const
+    const { parent, areGone } = await startFamily({ worker: {}, redis: settings })
+    parent.kill('SIGKILL')
+    await areGone(6000)
+  }, 60_000)
+
   it('hand back and end at SIGTERM, however long they may drain', async () => {
     await using family = await startRunning(600_000, 'works')
     family.parent.kill('SIGKILL')
