@@ -2,6 +2,7 @@ import type { TextPort } from '../inference/contract/text-port.ts'
 import { PROBE_POSITIONS } from '../inference/engine/determinism-probe.ts'
 import { type PrepareProgress, prepareModel } from '../inference/model/prepare-model.ts'
 import type { PreparedModel } from '../inference/model/prepared-model.ts'
+import { textSourceOf } from '../inference/model/text-source-of.ts'
 import { SIMULATED_CHAT_TEMPLATE, SIMULATED_WORDS } from '../inference/simulated/vocabulary.ts'
 import { openTextPort } from '../inference/tokenizer/text-threads/threaded-text-port.ts'
 import type { ModelCard } from '../routes/models/model-card.ts'
@@ -9,7 +10,6 @@ import { ExitError } from './config/exit-error.ts'
 import { graphsFolder, type LoadConfig } from './config/load-config.ts'
 import { resolveModel } from './download/fetch-model.ts'
 import { megabytes, type Progress, type Reporter } from './download/reporter.ts'
-import { textSourceOf } from './text-source.ts'
 import type { EngineOptions } from './workers/worker-engine.ts'
 
 /** The model, for the API process and for its workers. */
@@ -29,6 +29,7 @@ const SIMULATED_CONTEXT = 8192
 /** What the server does before its first start with a model. */
 const STEPS: Readonly<Record<PrepareProgress['step'], string>> = {
   hash: 'Reading the model for its hash (first start only)',
+  calibrate: 'Building a reference and calibrating with it (first start only)',
   build: 'Building the graph from the weights (first start only)'
 }
 
@@ -50,6 +51,7 @@ export async function loadServedModel(config: LoadConfig, reporter: Reporter): P
   const location = await resolveModel(config, reporter)
   reporter.line(`Model ${location.name}: ${location.path}`)
   const model = await prepare(location.path, config, reporter)
+  if (model.distance !== null) reporter.line(describeDistance(model.distance))
   const cacheBudgetBytes = Math.floor(config.cacheMemoryBytes / Math.max(1, config.workers))
   const contextLength = contextWithin(model, cacheBudgetBytes, config)
   const text = openText(model, reporter)
@@ -92,6 +94,11 @@ async function prepare(path: string, { quantization, modelsFolder }: LoadConfig,
   } finally {
     bar.end()
   }
+}
+
+function describeDistance({ meanKl, sameToken }: NonNullable<PreparedModel['distance']>): string {
+  const share = `${(sameToken * 100).toFixed(1)} %`
+  return `Distance from --quantization auto, measured on a text: mean KL divergence ${meanKl.toFixed(4)}, same most likely token ${share}`
 }
 
 /** One bar for each step of the preparation. */

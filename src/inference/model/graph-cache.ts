@@ -13,6 +13,9 @@ import { ModelShape } from './prepared-model.ts'
 
 const MANIFEST_FILE = 'manifest.json'
 
+/** Ends the name of a graph whose `w8a8` weights are unsigned: see `multipliesSigned`. */
+export const UNSIGNED = '-u8'
+
 /** Describes the model and the files of a finished graph folder; the manifest is written last. */
 const Manifest = z.strictObject({
   ...ModelShape.shape,
@@ -32,9 +35,6 @@ const STARTED_MS = Math.round(performance.timeOrigin)
 
 /** Disk space that must remain free after a build. */
 const SPARE_BYTES = 16 * 2 ** 20
-
-/** Attempts to publish a graph when other processes replace the same damaged graph at the same time. */
-const PUBLISH_ATTEMPTS = 5
 
 export interface GraphBuild {
   readonly plan: GraphPlan
@@ -118,7 +118,7 @@ export async function removeSuperseded(folders: readonly string[]): Promise<void
 
 /** Names of the finished graphs in a cache folder. */
 export async function graphNames(parent: string): Promise<readonly string[]> {
-  return (await readdir(parent).catch(() => [])).filter(name => /^[0-9a-f]{64}$/.test(name)).toSorted()
+  return (await readdir(parent).catch(() => [])).filter(name => /^[0-9a-f]{64}(-u8)?$/.test(name)).toSorted()
 }
 
 /** null where the manifest is missing or was changed after it was written. */
@@ -132,25 +132,25 @@ async function readManifest(path: string): Promise<Manifest | null> {
 }
 
 /** A name that no other build uses, on this host or another. */
-function temporaryName(folder: string): string {
+export function temporaryName(folder: string): string {
   return `${folder}.${hostname()}.${process.pid}-${STARTED_MS}-${randomUUID().slice(0, 8)}.tmp`
 }
 
+/**
+ * Moves a complete graph to its place. A damaged graph there is replaced file by file: the files of equal builds are
+ * equal, so that other processes, which may do the same at this moment, find a mixture that is as good.
+ */
 async function publish(temporary: string, folder: string, manifest: Manifest): Promise<Manifest> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await rename(temporary, folder)
-      return manifest
-    } catch (error) {
-      if (attempt === PUBLISH_ATTEMPTS || !(await exists(folder))) throw error
-    }
-    const existing = await cachedGraph(folder)
-    if (existing.state === 'whole') return existing.manifest
-    // Renamed before it is removed, so that no process finds a part of it. Another process may do so first.
-    const damaged = temporaryName(folder)
-    await rename(folder, damaged).catch(() => {})
-    await rm(damaged, { recursive: true, force: true })
+  try {
+    await rename(temporary, folder)
+    return manifest
+  } catch (error) {
+    if (!(await exists(folder))) throw error
   }
+  const existing = await cachedGraph(folder)
+  if (existing.state === 'whole') return existing.manifest
+  for (const name of [DATA_FILE, MODEL_FILE, MANIFEST_FILE]) await rename(join(temporary, name), join(folder, name))
+  return manifest
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -4,6 +4,7 @@ import type { Family, ModelConfig } from '../families/definition/family.ts'
 import { GgufFields } from '../families/definition/gguf-fields.ts'
 import type { Format } from '../families/definition/tensor-table.ts'
 import { FAMILIES } from '../families/registry.ts'
+import type { GraphWeights } from '../graph/decoder-graph.ts'
 import type { GraphPlan } from '../graph/graph-plan.ts'
 import { openGguf } from '../weights/gguf.ts'
 import { ModelFileError } from '../weights/model-file-error.ts'
@@ -32,7 +33,11 @@ const ModelType = z.object({ model_type: z.string() })
  *
  * @throws {ModelFileError} a file is broken or of an unsupported kind
  */
-export async function planModel(files: ModelFiles, quantization: Quantization): Promise<PlannedModel> {
+export async function planModel(
+  files: ModelFiles,
+  quantization: Quantization,
+  activations?: GraphWeights['activations']
+): Promise<PlannedModel> {
   switch (files.kind) {
     case 'gguf': {
       const file = await openGguf(files.weights)
@@ -43,7 +48,7 @@ export async function planModel(files: ModelFiles, quantization: Quantization): 
           const known = FAMILIES.flatMap(({ gguf }) => gguf?.architecture ?? [])
           throw new ModelFileError(unsupported(files.weights, 'general.architecture', name, known))
         }
-        return plan(family, name, await family.gguf.read(new GgufFields(file, name)), file, 'gguf', quantization)
+        return plan(family, name, await family.gguf.read(new GgufFields(file, name)), file, 'gguf', quantization, activations)
       })
     }
     case 'checkpoint': {
@@ -56,7 +61,7 @@ export async function planModel(files: ModelFiles, quantization: Quantization): 
       }
       const config = parseConfigJson(files.config, json, family.configJson)
       const file = await (files.isSharded ? openShardedSafetensors : openSafetensors)(files.weights)
-      return closedOnFailure(file, async () => plan(family, name, config, file, 'hub', quantization))
+      return closedOnFailure(file, async () => plan(family, name, config, file, 'hub', quantization, activations))
     }
     default:
       return files satisfies never
@@ -71,7 +76,8 @@ function plan<Config extends ModelConfig>(
   config: Config,
   file: TensorFile,
   format: Format,
-  quantization: Quantization
+  quantization: Quantization,
+  activations: GraphWeights['activations']
 ): PlannedModel {
   const problem = family.problem(config)
   if (problem !== null) throw new ModelFileError(`${file.path}: ${problem}`)
@@ -80,7 +86,11 @@ function plan<Config extends ModelConfig>(
   return {
     file,
     matrices,
-    plan: family.forward(config, { source: tensorWeights(matrices), form: quantization === 'none' ? 'float32' : 'eightBit' }),
+    plan: family.forward(config, {
+      source: tensorWeights(matrices),
+      form: quantization === 'none' ? 'float32' : 'eightBit',
+      ...(activations === undefined ? {} : { activations })
+    }),
     shape: {
       architecture,
       parameters: countParameters(file),

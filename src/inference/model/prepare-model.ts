@@ -1,12 +1,25 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MODEL_FILE } from '../graph/graph-plan.ts'
+import type { RowQuantization } from '../graph/row-quantized.ts'
 import { writeDataInThreads } from './build/write-data.ts'
-import { type CachedGraph, cachedGraph, graphNames, type Manifest, removeDeadBuilds, removeSuperseded, storeGraph } from './graph-cache.ts'
+import { calibrate } from './calibration/calibrate.ts'
+import { multipliesSigned, processorFlags } from './calibration/processor.ts'
+import { type MeasuredRecipe, type Recipe, recipeHash, savedRecipe, saveRecipe } from './calibration/recipe.ts'
+import {
+  type CachedGraph,
+  cachedGraph,
+  graphNames,
+  type Manifest,
+  removeDeadBuilds,
+  removeSuperseded,
+  storeGraph,
+  UNSIGNED
+} from './graph-cache.ts'
 import { findModelFiles, type ModelFiles } from './model-files.ts'
 import { planModel } from './plan-model.ts'
-import type { ModelShape, PreparedModel, QuantizationChoice } from './prepared-model.ts'
-import { sha256, sourceHash } from './source-hash.ts'
+import type { PreparedModel, QuantizationChoice } from './prepared-model.ts'
+import { sourceHash } from './source-hash.ts'
 
 /** Part of every model hash: must be raised whenever the same file would give another graph or other weights. */
 const BUILDER_VERSION = 3
@@ -14,9 +27,12 @@ const BUILDER_VERSION = 3
 /** Values of `ModelShape.quantization` in earlier versions of the builder. */
 const EARLIER_FORMS = ['none', 'int8'] as const
 
-/** `hash`: the files are read for their hash, which identifies the model. `build`: their weights are converted. */
+/**
+ * `hash`: the files are read for their hash, which identifies the model. `calibrate`: their weights are converted for a
+ * run that shows their activations. `build`: their weights are converted.
+ */
 export interface PrepareProgress {
-  readonly step: 'hash' | 'build'
+  readonly step: 'hash' | 'calibrate' | 'build'
   /** Of the model's files. */
   readonly doneBytes: number
   readonly totalBytes: number
@@ -51,21 +67,41 @@ export async function prepareModel({
   onDamage = () => {}
 }: PrepareOptions): Promise<PreparedModel> {
   const files = await findModelFiles(path)
-  // Quantized GGUF weights keep their exact values in 8 bits; floats are rounded.
-  const form = quantization === 'none' ? 'none' : 'int8'
   const totalBytes = await sizeOf(files)
   const weightsHash = await filesHash(files, cacheFolder, doneBytes => onProgress({ step: 'hash', doneBytes, totalBytes }))
-  const modelHash = hashOf(weightsHash, form, BUILDER_VERSION)
-  const folder = join(cacheFolder, modelHash)
-
   await removeDeadBuilds(cacheFolder)
-  const cached = await cachedGraph(folder)
-  if (cached.state === 'damaged') onDamage(`the prepared model in ${folder} is damaged and is built again: ${cached.fault}`)
-  const manifest =
-    cached.state === 'whole'
-      ? cached.manifest
-      : await build(files, form, folder, share => onProgress({ step: 'build', doneBytes: share * totalBytes, totalBytes }))
-  if (cached.state !== 'whole') await removeSuperseded(earlierHashes(weightsHash).map(hash => join(cacheFolder, hash)))
+  const codes = quantization === 'w8a8' && !multipliesSigned(await processorFlags()) ? 'uint8' : 'int8'
+
+  const use = async (recipe: Recipe): Promise<Omit<PreparedModel, 'distance'>> => {
+    const modelHash = recipeHash(weightsHash, recipe, BUILDER_VERSION)
+    // Both give the same tokens, on processors that can use both.
+    const folder = join(cacheFolder, codes === 'uint8' ? `${modelHash}${UNSIGNED}` : modelHash)
+    const cached = await cachedGraph(folder)
+    if (cached.state === 'damaged') onDamage(`the prepared model in ${folder} is damaged and is built again: ${cached.fault}`)
+    const manifest =
+      cached.state === 'whole'
+        ? cached.manifest
+        : await build(files, recipe, codes, folder, share => onProgress({ step: 'build', doneBytes: share * totalBytes, totalBytes }))
+    if (cached.state !== 'whole') await removeSuperseded(earlierHashes(weightsHash).map(hash => join(cacheFolder, hash)))
+    return preparedModel(folder, files, modelHash, manifest)
+  }
+
+  // Quantized GGUF weights keep their exact values in 8 bits; floats are rounded.
+  if (quantization !== 'w8a8') {
+    return { ...(await use({ quantization: quantization === 'none' ? 'none' : 'int8', exactChannels: null })), distance: null }
+  }
+  const saved = await savedRecipe(cacheFolder, weightsHash, quantization)
+  if (saved !== null) return { ...(await use(saved.recipe)), distance: saved.distance }
+  const onShare = (share: number): void => onProgress({ step: 'calibrate', doneBytes: share * totalBytes, totalBytes })
+  await using calibration = await calibrate(files, join(cacheFolder, weightsHash), onShare)
+  const recipe: Recipe = { quantization, exactChannels: calibration.exactChannels }
+  const model = await use(recipe)
+  const measured: MeasuredRecipe = { recipe, distance: await calibration.distanceOf(model.graphPath) }
+  await saveRecipe(cacheFolder, weightsHash, quantization, measured)
+  return { ...model, distance: measured.distance }
+}
+
+function preparedModel(folder: string, files: ModelFiles, modelHash: string, manifest: Manifest): Omit<PreparedModel, 'distance'> {
   const { modelBytes: _, dataBytes: __, modelChecksum: ___, dataChecksum: ____, ...shape } = manifest
   return {
     ...shape,
@@ -88,24 +124,24 @@ export async function checkPrepared(cacheFolder: string): Promise<readonly { rea
 
 async function build(
   files: ModelFiles,
-  quantization: ModelShape['quantization'],
+  { quantization, exactChannels }: Recipe,
+  codes: RowQuantization['codes'],
   folder: string,
   onProgress: (fraction: number) => void
 ): Promise<Manifest> {
-  const planned = await planModel(files, quantization)
+  const rowQuantization = exactChannels === null ? undefined : { exactChannels: new Map(Object.entries(exactChannels)), codes }
+  const planned = await planModel(files, quantization, rowQuantization)
   await using _ = planned.file
   const { plan, shape, matrices } = planned
   return await storeGraph(folder, { plan, shape, writeData: writeDataInThreads(plan, matrices, { onProgress }) })
 }
 
-function hashOf(weightsHash: string, form: ModelShape['quantization'], version: number): string {
-  return sha256(`${weightsHash} ${form} ${version}`)
-}
-
 /** Model hashes of the same files in earlier versions of the builder. */
 function earlierHashes(weightsHash: string): string[] {
   const versions = Array.from({ length: BUILDER_VERSION - 1 }, (_, index) => index + 1)
-  return versions.flatMap(version => EARLIER_FORMS.map(form => hashOf(weightsHash, form, version)))
+  return versions.flatMap(version =>
+    EARLIER_FORMS.map(quantization => recipeHash(weightsHash, { quantization, exactChannels: null }, version))
+  )
 }
 
 async function sizeOf({ contents }: ModelFiles): Promise<number> {

@@ -5,6 +5,7 @@ import { MODEL_FILE } from '../../../src/inference/graph/graph-plan.ts'
 import type { WeightForm } from '../../../src/inference/graph/weight-nodes.ts'
 import type { WeightSource } from '../../../src/inference/graph/weight-source.ts'
 import { writeDataHere, writeGraph } from '../../../src/inference/graph/write-graph.ts'
+import { toPerChannel } from '../../../src/inference/weights/quantization/per-channel.ts'
 
 export const TINY_LLAMA: LlamaConfig = {
   layers: 2,
@@ -60,6 +61,9 @@ export function tinyWeights(config: LlamaConfig, extras: readonly Extra[] = []):
       const codes = Uint8Array.from(values(name, firstRow, rows), value => value * 256 + 128)
       const blocks = codes.length / blockElements
       return { codes, scales: new Float32Array(blocks).fill(1 / 256), zeroPoints: new Uint8Array(blocks).fill(128) }
+    },
+    async perChannel(name, firstRow, rows, exact) {
+      return toPerChannel(values(name, firstRow, rows), shapes.get(name)?.[1] ?? 0, exact)
     }
   }
 }
