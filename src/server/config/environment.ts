@@ -15,8 +15,8 @@ export function readEnvironment(): Environment {
 const LARGE_PAGES = 'glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=1073741824:glibc.malloc.arena_max=1'
 
 /**
- * Folder of compiled sources, which Node keeps up to date: compiling them takes each process a third of a second. Beside
- * the sources, as whoever can write there could replace them too; where no one can, Node compiles at each start.
+ * Folder of compiled sources, which Node keeps up to date: compiling them takes each process a third of a second.
+ * Beside the sources, as whoever can write there could replace them too; where no one can, Node compiles at each start.
  */
 export const COMPILED_FOLDER = fileURLToPath(new URL('../../../.cache/compiled', import.meta.url))
 
