@@ -40,8 +40,8 @@ export interface ReaderOptions {
 }
 
 /**
- * Requests a completion and reads its stream to the end. A stream whose connection breaks is resumed after the last event
- * at any API process.
+ * Requests a completion and reads its stream to the end. A stream whose connection breaks is resumed after the last
+ * event at any API process.
  *
  * @throws {Error} the request failed, an event was repeated or out of order, or the stream did not end in time
  */
