@@ -1,5 +1,6 @@
 import { invariant } from '../contract/invariant.ts'
 import type { GraphBuilder } from './graph-builder.ts'
+import { type PerChannelWeights, type RowQuantization, RowQuantizedNodes } from './row-quantized.ts'
 import type { MatrixInfo, WeightSource } from './weight-source.ts'
 
 /** Format of the weights: float32, or 8 bits with one scale per block. */
@@ -7,6 +8,7 @@ export type WeightForm = 'float32' | 'eightBit'
 
 const MICROSOFT = 'com.microsoft'
 const BITS = { int: 8 }
+const NONE: RowQuantization = { exactChannels: new Map(), codes: 'int8' }
 
 interface EightBitLocation {
   readonly codes: number
@@ -21,13 +23,19 @@ export class WeightNodes {
   readonly #graph: GraphBuilder
   readonly #source: Pick<WeightSource, 'info'>
   readonly #form: WeightForm
+  readonly #rowQuantized: RowQuantizedNodes
   readonly #eightBit = new Map<string, EightBitLocation>()
   readonly #float32 = new Map<string, number>()
 
-  constructor(graph: GraphBuilder, source: Pick<WeightSource, 'info'>, form: WeightForm) {
+  constructor(graph: GraphBuilder, source: Pick<WeightSource, 'info'>, form: WeightForm, rowQuantization: RowQuantization = NONE) {
+    this.#rowQuantized = new RowQuantizedNodes(graph, rowQuantization)
     this.#graph = graph
     this.#source = source
     this.#form = form
+  }
+
+  columns(matrix: string): number {
+    return this.#info(matrix).columns
   }
 
   has(matrix: string): boolean {
@@ -76,6 +84,12 @@ export class WeightNodes {
     const infos = matrices.map(matrix => this.#info(matrix))
     const rows = infos.reduce((sum, info) => sum + info.rows, 0)
     const columns = infos[0]?.columns ?? 0
+    const exact = this.#rowQuantized.exactChannels(x)
+    if (exact !== undefined) {
+      const product = biases.length === 0 ? name : `${name}.product`
+      this.#rowQuantized.multiply(product, x, columns, this.#perChannel(name, matrices, exact))
+      return biases.length === 0 ? product : this.#graph.node('', 'Add', name, [product, this.vector(`${name}.bias`, biases)])
+    }
     const block = this.#blockElements(matrices)
     const bias = biases.length === 0 ? [] : [this.vector(`${name}.bias`, biases)]
     if (block === null) {
@@ -93,6 +107,23 @@ export class WeightNodes {
       // The only level with fast 8-bit kernels: all others dequantize the whole matrix in each run.
       accuracy_level: { int: 4 }
     })
+  }
+
+  /** Weights as `RowQuantizedNodes.multiply` reads them, of the matrices that read the activation x. */
+  #perChannel(name: string, matrices: readonly string[], exact: readonly number[]): PerChannelWeights {
+    const infos = matrices.map(matrix => this.#info(matrix))
+    const rows = infos.reduce((sum, info) => sum + info.rows, 0)
+    const columns = infos[0]?.columns ?? 0
+    this.#graph.fill({
+      kind: 'perChannel',
+      matrices,
+      exact,
+      codes: this.#rowQuantized.codes,
+      codesOffset: this.#graph.weight(`${name}.codes`, this.#rowQuantized.codes, [columns, rows]),
+      scalesOffset: this.#graph.weight(`${name}.scales`, 'float32', [rows]),
+      exactOffset: this.#graph.weight(`${name}.exact`, 'float32', [rows, exact.length])
+    })
+    return { codes: `${name}.codes`, scales: `${name}.scales`, exact: `${name}.exact` }
   }
 
   /** Elements per scale that all these matrices support; null where they stay float32. */

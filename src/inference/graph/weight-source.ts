@@ -20,6 +20,16 @@ export interface EightBitRows {
   readonly zeroPoints: Uint8Array
 }
 
+/** Rows in 8 bits with one scale each, apart from the columns that stay in float32. */
+export interface PerChannelRows {
+  /** [rows, columns]: value = code × scale of the row; 0 in the exact columns */
+  readonly codes: Int8Array
+  /** [rows] */
+  readonly scales: Float32Array
+  /** float32 [rows, exact columns] */
+  readonly exact: Float32Array
+}
+
 /** The weights of a model by their names in the graph, read in pieces so that no matrix need fit in memory. */
 export interface WeightSource {
   /** null if the model has no such matrix. */
@@ -28,4 +38,6 @@ export interface WeightSource {
   float32(name: string, firstRow: number, rows: number): Promise<Float32Array>
   /** @param blockElements  a divisor of the matrix's own `blockElements` */
   eightBit(name: string, firstRow: number, rows: number, blockElements: number): Promise<EightBitRows>
+  /** @param exact  columns that stay in float32 */
+  perChannel(name: string, firstRow: number, rows: number, exact: readonly number[]): Promise<PerChannelRows>
 }

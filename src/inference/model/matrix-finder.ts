@@ -47,7 +47,7 @@ export class MatrixFinder {
     if (!canDequantize(type) || columns % blockElements !== 0 || (order.kind === 'transposed' && blockElements !== 1)) {
       this.#fail(tensorName, `has type ${type}, which is not supported`)
     }
-    this.matrices.set(name, { tensor, info: { rows, columns, ...eightBitLayout(type) }, order })
+    this.matrices.set(name, { file: this.#file.fileOf(tensor), tensor, info: { rows, columns, ...eightBitLayout(type) }, order })
   }
 
   /**

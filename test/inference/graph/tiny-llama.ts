@@ -4,7 +4,8 @@ import { LLAMA, type LlamaConfig } from '../../../src/inference/families/llama.t
 import { MODEL_FILE } from '../../../src/inference/graph/graph-plan.ts'
 import type { WeightForm } from '../../../src/inference/graph/weight-nodes.ts'
 import type { WeightSource } from '../../../src/inference/graph/weight-source.ts'
-import { writeGraph } from '../../../src/inference/graph/write-graph.ts'
+import { writeDataHere, writeGraph } from '../../../src/inference/graph/write-graph.ts'
+import { toPerChannel } from '../../../src/inference/weights/quantization/per-channel.ts'
 
 export const TINY_LLAMA: LlamaConfig = {
   layers: 2,
@@ -31,7 +32,8 @@ export async function writeTinyLlama(
 ): Promise<{ graphPath: string; config: LlamaConfig }> {
   await mkdir(folder, { recursive: true })
   const source = tinyWeights(TINY_LLAMA, extras)
-  await writeGraph(folder, LLAMA.forward(TINY_LLAMA, { source, form }), source, () => {})
+  const plan = LLAMA.forward(TINY_LLAMA, { source, form })
+  await writeGraph(folder, plan, writeDataHere(plan, source))
   return { graphPath: join(folder, MODEL_FILE), config: TINY_LLAMA }
 }
 
@@ -59,6 +61,9 @@ export function tinyWeights(config: LlamaConfig, extras: readonly Extra[] = []):
       const codes = Uint8Array.from(values(name, firstRow, rows), value => value * 256 + 128)
       const blocks = codes.length / blockElements
       return { codes, scales: new Float32Array(blocks).fill(1 / 256), zeroPoints: new Uint8Array(blocks).fill(128) }
+    },
+    async perChannel(name, firstRow, rows, exact) {
+      return toPerChannel(values(name, firstRow, rows), shapes.get(name)?.[1] ?? 0, exact)
     }
   }
 }
