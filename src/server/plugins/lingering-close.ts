@@ -19,10 +19,7 @@ export function lingerAtClose(server: Server): void {
     response.prependOnceListener('finish', () => {
       const { socket } = request
       if (request.complete || socket.destroyed) return
-      socket.destroySoon = () => {
-        request.resume()
-        closeLingering(socket)
-      }
+      socket.destroySoon = () => closeLingering(socket)
     })
   })
 }
