@@ -49,8 +49,8 @@ export const LIMITS = {
    */
   answerEntries: 786_432,
   /**
-   * Tokens and alternatives in the logs of running requests, per row of a worker: about 40 MB. A single request may have
-   * more, and has the worker to itself then.
+   * Tokens and alternatives in the logs of running requests, per row of a worker: about 40 MB. A single request may
+   * have more, and has the worker to itself then.
    */
   logEntriesPerRow: 196_608,
   /** Tokens in one `prompt` event, so that no log entry is large. */

@@ -93,8 +93,8 @@ function logEntriesOf(request: Omit<GenerationRequest, 'delivery'>): number {
 }
 
 /**
- * Rows of a worker that a queue reserves for the request: one for each choice, or more where its log can become large, so
- * that the logs of all running requests are bounded by the rows of all workers.
+ * Rows of a worker that a queue reserves for the request: one for each choice, or more where its log can become large,
+ * so that the logs of all running requests are bounded by the rows of all workers.
  */
 export function reservedRows(request: Omit<GenerationRequest, 'delivery'>): number {
   return Math.max(choiceCount(request), Math.ceil(logEntriesOf(request) / LIMITS.logEntriesPerRow))

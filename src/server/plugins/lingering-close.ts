@@ -19,15 +19,14 @@ export function lingerAtClose(server: Server): void {
     response.prependOnceListener('finish', () => {
       const { socket } = request
       if (request.complete || socket.destroyed) return
-      socket.destroySoon = () => {
-        request.resume()
-        closeLingering(socket)
-      }
+      socket.destroySoon = () => closeLingering(socket)
     })
   })
 }
 
-/** Closes the writing side. What the client still sends is discarded, until it closes its side or sends nothing more. */
+/**
+ * Closes the writing side. What the client still sends is discarded, until it closes its side or sends nothing more.
+ */
 export function closeLingering(socket: Socket): void {
   if (lingering.has(socket)) return
   lingering.add(socket)

@@ -62,7 +62,7 @@ export function answerInTurn(server: Server, maxWaiting = MAX_WAITING): void {
     const pipeline = pipelines.get(socket) ?? openPipeline(socket)
     if (isLingering(socket)) socket.destroy()
     else if (!pipeline.isAnswering) begin(request, response, pipeline)
-    else if (waitingTotal >= maxWaiting || socket.destroyed) socket.destroy()
+    else if (waitingTotal >= maxWaiting) socket.destroy()
     else {
       pipeline.waiting.push(() => begin(request, response, pipeline))
       waitingTotal += 1

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect } from 'node:net'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import type { AppOptions } from '../../../src/server/app.ts'
 import { literalQueue, saying } from '../../routes/literal-parts.ts'
 import { testApp } from '../app-parts.ts'
@@ -54,10 +54,21 @@ it('answers nothing that a client sends behind a refused body', async () => {
   const { port } = await listen({ queue })
   const connection = new RawConnection(port)
   connection.socket.pause()
-  connection.write(rawRequest('POST', '/tokenize', CLOSE, LARGE) + rawRequest('POST', '/v1/completions', [], SMALL).repeat(10))
+  connection.write(rawRequest('POST', '/tokenize', [], LARGE) + rawRequest('POST', '/v1/completions', [], SMALL).repeat(10))
   connection.socket.resume()
   await connection.closed()
   expect(queue.submitted).toEqual([])
+})
+
+it('does not linger after a request that is complete', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const { port, openConnections } = await listen()
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true }).resume()
+  onTestFinished(() => void socket.destroy())
+  socket.write(rawRequest('POST', '/tokenize', CLOSE, SMALL))
+  await once(socket, 'end')
+  await vi.waitFor(async () => expect(await openConnections()).toBe(0))
 })
 
 it('closes the connection of a refused client that neither sends more nor closes its side', async () => {
