@@ -70,8 +70,8 @@ export function tinyWeights(config: LlamaConfig, extras: readonly Extra[] = []):
 }
 
 /**
- * As `tinyWeights`, but most matrices have 4-bit values, some of them with offsets. Values and gates of the feed-forward
- * still have 8, so that one product joins both.
+ * As `tinyWeights`, but most matrices have 4-bit values, some of them with offsets. Values and gates of the
+ * feed-forward still have 8, so that one product joins both.
  */
 export function tinyFourBitWeights(config: LlamaConfig): WeightSource {
   const whole = tinyWeights(config)
