@@ -13,7 +13,7 @@ The last line is one JSON document. Exit code 2: wrong options.
   --model NAME|PATH        model of the catalogue, or a .gguf file (default smollm2-135m-instruct)
   --shape NAME             instead: a Llama of random weights, written to models/.bench/ once: ${SHAPE_NAMES.join(', ')}
   --type NAME              its type (default Q4_0): ${MIXTURE_NAMES.join(', ')}
-  --quantization FORM      of everstream's weights: none, int8 or auto, as in the server (default auto)
+  --quantization FORM      of everstream's weights: none, int8, native, w8a8 or auto, as in the server (default auto)
   --rows N[,N...]          rows of a decode step (default 1,4,8,16,32)
   --contexts N[,N...]      positions before each decode step (default 128)
   --prefill N[,N...]       prompt lengths; 0: none (default 512)

@@ -88,7 +88,7 @@ export async function prepareModel({
 
   // Quantized GGUF weights keep their exact values in 8 bits; floats are rounded.
   if (quantization !== 'w8a8') {
-    return { ...(await use({ quantization: quantization === 'none' ? 'none' : 'int8', exactChannels: null })), distance: null }
+    return { ...(await use({ quantization: quantization === 'auto' ? 'int8' : quantization, exactChannels: null })), distance: null }
   }
   const saved = await savedRecipe(cacheFolder, weightsHash, quantization)
   if (saved !== null) return { ...(await use(saved.recipe)), distance: saved.distance }

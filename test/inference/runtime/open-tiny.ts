@@ -8,7 +8,7 @@ import type { WeightForm } from '../../../src/inference/graph/weight-nodes.ts'
 import type { WeightSource } from '../../../src/inference/graph/weight-source.ts'
 import { writeDataHere, writeGraph } from '../../../src/inference/graph/write-graph.ts'
 import type { ModelRunnerOptions } from '../../../src/inference/runtime/onnx-model-runner.ts'
-import { TINY_LLAMA, tinyWeights } from '../graph/tiny-llama.ts'
+import { TINY_LLAMA, tinyFourBitWeights, tinyWeights } from '../graph/tiny-llama.ts'
 
 /** A graph in a temporary folder, and the options to open it. */
 export interface TinyGraph extends AsyncDisposable {
@@ -20,7 +20,7 @@ export const SLOW_LLAMA: LlamaConfig = { ...TINY_LLAMA, layers: 16, context: 102
 
 export async function tinyGraph(config: LlamaConfig = TINY_LLAMA, form: WeightForm | 'w8a8' = 'float32'): Promise<TinyGraph> {
   const folder = await mkdtemp(join(tmpdir(), 'everstream-runtime-'))
-  const source = tinyWeights(config)
+  const source = form === 'native' ? tinyFourBitWeights(config) : tinyWeights(config)
   const plan = LLAMA.forward(config, graphWeights(config, source, form))
   await writeGraph(folder, plan, writeDataHere(plan, source))
   return {
