@@ -149,6 +149,19 @@ describe('a prepared graph that is damaged', () => {
     )
   })
 
+  it('is detected where the manifest is valid and says something else', async () => {
+    await writeTinyGguf(path)
+    const file = join(dirname((await prepare()).graphPath), 'manifest.json')
+    const good = await readFile(file, 'utf8')
+    const digits = [...good.matchAll(/\d(?=[^"]*(?:"|$))/g)].map(({ index }) => index)
+    expect(digits.length).toBeGreaterThan(20)
+    for (const at of digits) {
+      const changed = good.slice(0, at) + String((Number(good[at]) % 9) + 1) + good.slice(at + 1)
+      await writeFile(file, changed)
+      expect([changed, (await cachedGraph(dirname(file))).state]).toEqual([changed, 'damaged'])
+    }
+  })
+
   it.each(FILES)('is built again and reported to the operator (%s)', async name => {
     await writeTinyGguf(path)
     const damaged = join(dirname((await prepare()).graphPath), name)
