@@ -4,7 +4,7 @@ import { prepareFile } from './bench-files/bench-file.ts'
 import { measureFile } from './bench-files/measure-file.ts'
 import { measureMatrix } from './bench-matrix/measure-matrix.ts'
 import { measureQuality, qualityTable } from './bench-quality/measure-quality.ts'
-import { thisMachine } from './machine.ts'
+import { describeMachine, thisMachine } from './machine.ts'
 import type { RandomModel } from './random-models/random-model.ts'
 
 try {
@@ -30,7 +30,7 @@ async function run(options: BenchOptions): Promise<void> {
 async function speed(options: BenchOptions, model: string | RandomModel): Promise<void> {
   const machine = thisMachine()
   const file = await prepareFile(model, options.quantization)
-  console.log(`${file.name} on ${machine.cpu}, ${machine.cores} cores, load average ${machine.loadAverage.toFixed(2)}`)
+  console.log(`${file.name} on ${describeMachine(machine)}`)
   const { name, cases, ...report } = await measureFile(options, file)
   for (const line of report.skipped) console.log(line)
   console.log(table(cases))
@@ -55,7 +55,7 @@ async function speed(options: BenchOptions, model: string | RandomModel): Promis
 async function quality({ quantization, threads }: BenchOptions, model: string | RandomModel): Promise<void> {
   const machine = thisMachine()
   const file = await prepareFile(model, quantization)
-  console.log(`${file.name}, quantization ${quantization}, on ${machine.cpu}`)
+  console.log(`${file.name}, quantization ${quantization}, on ${describeMachine(machine)}`)
   const report = await measureQuality(file, threads)
   console.log(qualityTable(report))
   console.log(JSON.stringify({ tool: 'bench quality', date: new Date().toISOString(), machine, model: file.name, quantization, ...report }))

@@ -6,6 +6,7 @@ import { CaseReport, type CaseSamples, reportCase } from '../bench/bench-report.
 import { BenchSide } from '../bench/bench-side.ts'
 import { type BenchFile, sizesOf } from './bench-file.ts'
 import { type CaseGroup, planGroups } from './memory-plan.ts'
+import { ownCommit } from './own-commit.ts'
 
 export const FileReport = z.object({
   name: z.string(),
@@ -23,11 +24,11 @@ export async function measureFile(options: BenchOptions, file: BenchFile): Promi
   const { contextLength } = file.prepared
   if (options.capacity > contextLength) throw new RangeError(`${options.capacity} positions are requested; the model has ${contextLength}`)
   const cases = options.cases.map(what => within(contextLength, what))
-  const plan = { availableBytes: process.availableMemory(), least: options.capacity }
-  const { groups, skipped } = planGroups(cases, await sizesOf(file), plan)
+  const sizes = { ...(await sizesOf(file)), ...(options.peer ? {} : { peerWeights: 0, peerCachePerToken: 0 }) }
+  const { groups, skipped } = planGroups(cases, sizes, { availableBytes: process.availableMemory(), least: options.capacity })
   const samples: CaseSamples[] = []
   const missing = new Set<string>()
-  let versions: Readonly<Record<string, string>> = {}
+  let versions: Readonly<Record<string, string>> = { everstream: ownCommit() ?? 'unknown commit' }
   for (const group of groups) {
     const measured = await measureGroup(options, file, group)
     samples.push(...measured.samples)
