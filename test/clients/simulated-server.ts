@@ -25,9 +25,10 @@ export async function startFullServer(): Promise<FullServer> {
   const leaving = new AbortController()
   const fill = () =>
     server.post({ model: MODEL, prompt: 'Fill', max_tokens: ENDLESS_TOKENS, stream: true }, { signal: leaving.signal, key: KEY })
-  await fill()
+  // Kept: fetch disconnects when a response is garbage-collected before its body was read.
+  const streams = [await fill()]
   await untilBusy(server, { running: 1, waiting: 0 })
-  await fill()
+  streams.push(await fill())
   await untilBusy(server, { running: 1, waiting: 1 })
   return {
     server,
@@ -38,6 +39,7 @@ export async function startFullServer(): Promise<FullServer> {
     },
     async [Symbol.asyncDispose]() {
       leaving.abort()
+      streams.length = 0
       await server[Symbol.asyncDispose]()
     }
   }

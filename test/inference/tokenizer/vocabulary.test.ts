@@ -44,8 +44,10 @@ it('has no bytes for ids outside the vocabulary', () => {
 })
 
 it('never emits an incomplete character', () => {
+  // U+FFFD itself is a character, too.
+  const texts = fc.string({ unit: 'grapheme' }).filter(text => !text.includes('\ufffd'))
   fc.assert(
-    fc.property(fc.string({ unit: 'grapheme' }), text => {
+    fc.property(texts, text => {
       const decoder = vocabulary.decoder({ skipSpecial: true })
       const pieces = [...new TextEncoder().encode(text)].map(tokenId => decoder.push(tokenId))
       for (const piece of pieces) expect(piece).not.toContain('�')
