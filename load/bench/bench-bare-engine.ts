@@ -12,6 +12,7 @@ import type { BareWork } from './bench-bare-process.ts'
  */
 const SILENT = { line: () => {}, problem: () => {}, progress: () => ({ update: () => {}, end: () => {} }) }
 const served = await loadServedModel(readServeConfig([], {}), SILENT)
+const text = await served.text
 let ended: (requestId: string) => void = () => {}
 const engine = await createEngine(served.engine, {
   emit: signal => {
@@ -33,7 +34,7 @@ process.send?.('ready')
 let requests = 0
 
 async function measure({ prompts, tokens }: BareWork): Promise<void> {
-  const ids = await Promise.all(prompts.map(prompt => served.text.encode(prompt)))
+  const ids = await Promise.all(prompts.map(prompt => text.encode(prompt)))
   const { promise, resolve } = Promise.withResolvers<void>()
   let left = ids.length
   ended = () => {

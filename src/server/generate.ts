@@ -34,8 +34,9 @@ export interface Generated {
 /** Generates one text in this process, without a server, a queue or worker processes. */
 export async function generate(options: GenerateOptions): Promise<Generated> {
   const { config, prompt, served, signal } = options
+  const text = await served.text
   try {
-    const request = toRequest(config, await served.text.encode(prompt), served)
+    const request = toRequest(config, await text.encode(prompt), served)
     const stream = Promise.withResolvers<Generated>()
     const engine = await createEngine(served.engine, {
       emit: signal => {
@@ -51,7 +52,7 @@ export async function generate(options: GenerateOptions): Promise<Generated> {
       await engine.close()
     }
   } finally {
-    await served.text.close()
+    await text.close()
   }
 }
 

@@ -32,6 +32,8 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
     cacheFiles: cacheFilesFor(served.engine, config.workers),
     stepTimeoutMs: config.stepTimeoutSeconds * 1000
   })
+  supervisor.start()
+  const text = await served.text.catch((cause: unknown) => endWith(supervisor, cause))
   const shutdown = handleShutdown({
     drainMs: config.drainSeconds * 1000,
     drain: async (signal, remainingMs) => {
@@ -40,7 +42,7 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
       delayedSignal(signal, LAST_BYTES_MS).addEventListener('abort', () => app.server.closeAllConnections())
       await app.close()
       await servedQueue.close()
-      await served.text.close()
+      await text.close()
     },
     killNow: () => supervisor.kill(),
     log,
@@ -50,13 +52,13 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
   metrics.watchProcess()
   const app = buildApp({
     queue,
-    text: served.text,
+    text,
     card: served.card,
     metrics,
     status: {
-      isHealthy: () => (config.workers === 0 || supervisor.isHealthy) && served.text.isHealthy,
-      isReady: () => (supervisor.isReady || workersAnywhere() > 0) && served.text.isHealthy && !shutdown.begun.aborted,
-      detail: () => ({ workers: supervisor.workers.length, text: served.text.isHealthy, draining: shutdown.begun.aborted }),
+      isHealthy: () => (config.workers === 0 || supervisor.isHealthy) && text.isHealthy,
+      isReady: () => (supervisor.isReady || workersAnywhere() > 0) && text.isHealthy && !shutdown.begun.aborted,
+      detail: () => ({ workers: supervisor.workers.length, text: text.isHealthy, draining: shutdown.begun.aborted }),
       depth: servedQueue.depth
     },
     isDraining: () => shutdown.begun.aborted,
@@ -73,9 +75,11 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
     shutdown.begin(message, 1)
   })
 
-  const url = await listenOrExit(app, config, served)
+  const url = await listen(app, config).catch(async (cause: unknown) => {
+    await text.close()
+    return await endWith(supervisor, portError(cause, config))
+  })
   if (config.workers > 0) printMemory(served, config, reporter)
-  supervisor.start()
   if (config.workers === 0) {
     printReady(url, served, config, reporter)
     return
@@ -84,20 +88,16 @@ export async function serve(config: ServeConfig, reporter: Reporter): Promise<vo
   if (isReady) printReady(url, served, config, reporter)
 }
 
-async function listenOrExit(app: ReturnType<typeof buildApp>, { host, port }: ServeConfig, served: ServedModel): Promise<string> {
-  try {
-    return await listen(app, { host, port })
-  } catch (cause) {
-    await served.text.close()
-    if (errorCode(cause) === 'EADDRINUSE') {
-      throw new ExitError(
-        1,
-        `port ${port} on ${host} is already in use: stop the process that listens there, or choose another port with --port`,
-        { cause }
-      )
-    }
-    throw cause
-  }
+/** Ends the workers that have been started, so that the process can end with this error. */
+async function endWith(supervisor: Supervisor, cause: unknown): Promise<never> {
+  await supervisor.stop(AbortSignal.abort())
+  throw cause
+}
+
+function portError(cause: unknown, { host, port }: ServeConfig): unknown {
+  if (errorCode(cause) !== 'EADDRINUSE') return cause
+  const fault = `port ${port} on ${host} is already in use`
+  return new ExitError(1, `${fault}: stop the process that listens there, or choose another port with --port`, { cause })
 }
 
 function printMemory({ engine }: ServedModel, { workers, spareWorkers }: ServeConfig, reporter: Reporter): void {

@@ -12,7 +12,7 @@ import { SUPERVISOR_DEFAULTS, Supervisor } from './workers/supervisor.ts'
 /** Starts workers for a queue in Redis; resolves when one is ready. A signal ends them. */
 export async function work(config: WorkerConfig, reporter: Reporter): Promise<void> {
   const served = await loadServedModel(config.load, reporter)
-  await served.text.close()
+  await (await served.text).close()
   const log = openLog(config.logLevel)
   const stepTimeoutMs = config.stepTimeoutSeconds * 1000
   const drainMs = config.drainSeconds * 1000

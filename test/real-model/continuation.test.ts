@@ -5,7 +5,7 @@ import { prepareDefaultModel } from './real-model.ts'
 
 const PROMPT = Array.from({ length: 150 }, (_, index) => 17 + ((index * 7919) % 40_000))
 
-it.each(['none', 'auto'] as const)(
+it.each(['none', 'auto', 'w8a8'] as const)(
   'continues after a cut with the same tokens and scores, bit by bit: quantization %s',
   { timeout: 180_000 },
   async quantization => {

@@ -11,7 +11,7 @@ const bytes = (logits: Float32Array): string =>
     .update(Buffer.from(logits.buffer, logits.byteOffset, logits.byteLength))
     .digest('hex')
 
-describe.each(['none', 'auto'] as const)('with quantization %s', quantization => {
+describe.each(['none', 'auto', 'w8a8'] as const)('with quantization %s', quantization => {
   let runner: ModelRunner
   let minDecodeRows = 1
   beforeAll(async () => {

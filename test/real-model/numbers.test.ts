@@ -41,7 +41,8 @@ function argmax(logits: Float32Array): number {
 
 const FORMS: readonly { quantization: QuantizationChoice; worst: number; mean: number; margin: number }[] = [
   { quantization: 'none', worst: 1e-3, mean: 1e-3, margin: 0.01 },
-  { quantization: 'auto', worst: 1, mean: 0.1, margin: 1 }
+  { quantization: 'auto', worst: 1, mean: 0.1, margin: 1 },
+  { quantization: 'w8a8', worst: 1.5, mean: 0.15, margin: 1 }
 ]
 
 it.each(FORMS)(

@@ -5,7 +5,7 @@ import { prepareDefaultModel } from './real-model.ts'
 
 const PROMPT = Array.from({ length: 200 }, (_, index) => 17 + ((index * 7919) % 40_000))
 
-it.each(['none', 'auto'] as const)(
+it.each(['none', 'auto', 'w8a8'] as const)(
   'emits the same tokens and scores, bit by bit, after stored blocks as after computed ones: quantization %s',
   { timeout: 180_000 },
   async quantization => {

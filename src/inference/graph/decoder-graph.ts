@@ -3,6 +3,7 @@ import { GraphBuilder } from './graph-builder.ts'
 import type { GraphPlan } from './graph-plan.ts'
 import type { Attribute } from './onnx-proto.ts'
 import { type RotaryConfig, rotaryTable } from './rotary.ts'
+import type { RowQuantization } from './row-quantized.ts'
 import { type WeightForm, WeightNodes } from './weight-nodes.ts'
 import type { WeightSource } from './weight-source.ts'
 
@@ -17,6 +18,11 @@ const NORMS = {
 export interface GraphWeights {
   readonly source: Pick<WeightSource, 'info'>
   readonly form: WeightForm
+  /**
+   * Activations whose products are computed in 8 bits row by row; `report` adds an output for each activation that may
+   * be one: the sum of squares of each of its channels.
+   */
+  readonly activations?: RowQuantization | 'report'
 }
 
 export interface DecoderSizes {
@@ -68,13 +74,16 @@ export class DecoderGraph {
   readonly #lengths: string
   readonly #total: string
   readonly #logitIndices: string
+  /** Activations with an output of their own; null if none is to have one. */
+  #reported: Set<string> | null
   #residual = ''
   /** Output of the last block, which the next norm adds to the residual. */
   #branch: string | null = null
 
-  constructor(sizes: DecoderSizes, { source, form }: GraphWeights, positions: 'learned' | 'none' = 'none') {
+  constructor(sizes: DecoderSizes, { source, form, activations }: GraphWeights, positions: 'learned' | 'none' = 'none') {
     this.#sizes = sizes
-    this.#weights = new WeightNodes(this.nodes, source, form)
+    this.#weights = new WeightNodes(this.nodes, source, form, activations === 'report' ? undefined : activations)
+    this.#reported = activations === 'report' ? new Set() : null
     this.#ids = this.nodes.input('input_ids', 'int64', ['B', 'S'])
     this.#positions = positions === 'learned' ? this.nodes.input('position_ids', 'int64', ['B', 'S']) : null
     this.#lengths = this.nodes.input('seqlens_k', 'int32', ['B'])
@@ -147,7 +156,19 @@ export class DecoderGraph {
   /** Linear map of x [...,inputs] by the concatenation of these matrices, with their biases if any: [...,outputs] */
   linear(name: string, x: string, matrices: readonly string[] = [name]): string {
     const biases = matrices.map(matrix => `${matrix}.bias`).filter(bias => this.#weights.has(bias))
+    this.#report(x, matrices)
     return this.#weights.linear(name, x, matrices, biases)
+  }
+
+  /** Adds the output `{x}.squares` float32 [K]: the sum of squares of each channel of x over all positions. */
+  #report(x: string, [matrix = '']: readonly string[]): void {
+    if (this.#reported === null || this.#reported.has(x)) return
+    this.#reported.add(x)
+    const columns = this.#weights.columns(matrix)
+    const flat = this.nodes.node('', 'Reshape', `${x}.rows`, [x, this.nodes.shape(`${x}.rows.shape`, [-1, columns])]) // [B×S,K]
+    const name = `${x}.squares`
+    this.nodes.node('', 'ReduceSumSquare', name, [flat, this.nodes.shape(`${name}.axes`, [0])], { keepdims: { int: 0 } })
+    this.nodes.report({ activation: x, name, values: columns })
   }
 
   /** Applies attention's scale to the weights of the queries: the first `rows` rows of a matrix and its bias. */
@@ -183,6 +204,8 @@ export class DecoderGraph {
     const inputs = [query, key, value, ...cache, this.#lengths, this.#total, ...rotary]
     this.nodes.nodeWithOutputs(MICROSOFT, 'GroupQueryAttention', name, inputs, [name, ...present], attributes)
     if (l < this.#sizes.layers - 1) return name
+    this.#weights.beginTail()
+    this.#reported = null
     const selected = this.#selectLogitRows(name, heads * headDim)
     this.#residual = this.#selectLogitRows(this.#residual, this.#sizes.hidden)
     return selected

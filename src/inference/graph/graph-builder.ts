@@ -1,11 +1,11 @@
 import { invariant } from '../contract/invariant.ts'
-import { DATA_FILE, type Fill, type GraphPlan, type RowFactor } from './graph-plan.ts'
+import { DATA_FILE, type Fill, type GraphPlan, type ReportedActivation, type RowFactor } from './graph-plan.ts'
 import { type Attribute, type Dimension, type ElementType, encodeModel, type Initializer, type Node, type ValueInfo } from './onnx-proto.ts'
 
 /** Alignment of tensors, so that the runtime can map them. Source: ONNX, "External data", recommends 4096. */
 const PAGE_BYTES = 4096
 
-const ELEMENT_BYTES = { float32: 4, uint8: 1, int32: 4, int64: 8 } as const satisfies Record<ElementType, number>
+const ELEMENT_BYTES = { float32: 4, uint8: 1, int8: 1, int32: 4, int64: 8 } as const satisfies Record<ElementType, number>
 
 type Domain = Node['domain']
 
@@ -17,6 +17,7 @@ export class GraphBuilder {
   readonly #nodes: Node[] = []
   readonly #fills: Fill[] = []
   readonly #factors = new Map<string, RowFactor>()
+  readonly #reported: ReportedActivation[] = []
   #dataBytes = 0
 
   input(name: string, element: ElementType, dims: readonly Dimension[]): string {
@@ -26,6 +27,11 @@ export class GraphBuilder {
 
   output(name: string, element: ElementType, dims: readonly Dimension[]): void {
     this.#outputs.push({ name, element, dims })
+  }
+
+  report(reported: ReportedActivation): void {
+    this.output(reported.name, 'float32', [reported.values])
+    this.#reported.push(reported)
   }
 
   /** Adds a node whose only output has the node's name. */
@@ -75,7 +81,7 @@ export class GraphBuilder {
       initializers: [...this.#initializers.values()],
       nodes: this.#nodes
     })
-    return { model, dataBytes: this.#dataBytes, fills: this.#fills, factors: this.#factors }
+    return { model, dataBytes: this.#dataBytes, fills: this.#fills, factors: this.#factors, reported: this.#reported }
   }
 
   #add(initializer: Initializer): string {

@@ -14,6 +14,16 @@ export interface GraphPlan {
   readonly fills: readonly Fill[]
   /** Matrices that are multiplied when they are written. */
   readonly factors: ReadonlyMap<string, RowFactor>
+  readonly reported: readonly ReportedActivation[]
+}
+
+/** An output besides those of a decoder: the sum of squares of each channel of an activation over all positions. */
+export interface ReportedActivation {
+  /** Name of the activation in the graph. */
+  readonly activation: string
+  /** Name of the output: float32 [values] */
+  readonly name: string
+  readonly values: number
 }
 
 /** The first `rows` rows of a matrix are multiplied by `factor`. */
@@ -34,4 +44,24 @@ export type Fill =
       readonly scalesOffset: number
       /** null where the zero point is 128 everywhere. */
       readonly zeroPointsOffset: number | null
+    }
+  | {
+      readonly kind: 'fourBit'
+      readonly matrices: readonly string[]
+      readonly codesOffset: number
+      readonly scalesOffset: number
+      /** null where all offsets are 0. */
+      readonly offsetsOffset: number | null
+    }
+  | {
+      readonly kind: 'perChannel'
+      readonly matrices: readonly string[]
+      /** Columns that stay in float32. */
+      readonly exact: readonly number[]
+      /** Unsigned codes have the zero point 128. */
+      readonly codes: 'int8' | 'uint8'
+      /** Transposed: [columns, rows] */
+      readonly codesOffset: number
+      readonly scalesOffset: number
+      readonly exactOffset: number
     }

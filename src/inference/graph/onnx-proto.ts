@@ -1,7 +1,7 @@
 import protobuf from 'protobufjs/light.js'
 
 /** `TensorProto.DataType` of the ONNX specification: the element types that are used here. */
-export const ELEMENT = { float32: 1, uint8: 2, int32: 6, int64: 7 } as const
+export const ELEMENT = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const
 export type ElementType = keyof typeof ELEMENT
 
 /** `AttributeProto.AttributeType`. */

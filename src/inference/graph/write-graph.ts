@@ -1,93 +1,53 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { invariant } from '../contract/invariant.ts'
-import { DATA_FILE, type Fill, type GraphPlan, MODEL_FILE, type RowFactor } from './graph-plan.ts'
+import { crc32 } from 'node:zlib'
+import { DATA_FILE, type GraphPlan, MODEL_FILE } from './graph-plan.ts'
+import { checksumOfRanges, type WrittenRange } from './range-checksum.ts'
 import type { WeightSource } from './weight-source.ts'
+import { writePieces } from './write-pieces.ts'
 
-/** Most weights in memory at once, as float32. */
-const CHUNK_ELEMENTS = 2 ** 22
+/** CRC-32 of the two files of a graph. */
+export interface GraphChecksums {
+  readonly modelChecksum: number
+  readonly dataChecksum: number
+}
+
+/** Writes all weights into the open data file, which has its size already. */
+export type WriteData = (descriptor: number) => Promise<readonly WrittenRange[]>
 
 /**
- * Writes the model and its weights into an existing folder, one chunk of rows at a time, and syncs them to disk.
+ * Writes the model and its weights into an existing folder, and syncs them to disk.
  *
- * @param onProgress  called with the fraction done, 0 to 1
- * @throws errors of the file system and of the source; the folder's content is then incomplete
+ * @throws errors of the file system and of `writeData`; the folder's content is then incomplete
  */
-export async function writeGraph(
-  folder: string,
-  plan: GraphPlan,
-  source: WeightSource,
-  onProgress: (fraction: number) => void
-): Promise<void> {
+export async function writeGraph(folder: string, plan: GraphPlan, writeData: WriteData): Promise<GraphChecksums> {
   await using data = await open(join(folder, DATA_FILE), 'w')
   await data.truncate(plan.dataBytes)
-  for (const [done, fill] of plan.fills.entries()) {
-    onProgress(done / plan.fills.length)
-    await write(data, fill, source, plan.factors)
-  }
+  const ranges = await writeData(data.fd)
   await data.sync()
 
   await using model = await open(join(folder, MODEL_FILE), 'w')
-  await writeAt(model, 0, plan.model)
+  await model.writeFile(plan.model)
   await model.sync()
-  onProgress(1)
+  return { modelChecksum: crc32(plan.model), dataChecksum: checksumOfRanges(ranges, plan.dataBytes) }
 }
 
-async function write(file: FileHandle, fill: Fill, source: WeightSource, factors: GraphPlan['factors']): Promise<void> {
-  switch (fill.kind) {
-    case 'bytes':
-      return writeAt(file, fill.offset, fill.bytes)
-    case 'float32': {
-      let at = fill.offset
-      for (const [matrix, first, count] of chunks(fill.matrices, source)) {
-        const values = await source.float32(matrix, first, count)
-        multiplyRows(values, count, first, factors.get(matrix))
-        at += await writeArray(file, at, values)
+/**
+ * Writes all weights in the calling thread.
+ *
+ * @param onWeights  called with the number of weights of each piece that is written
+ */
+export function writeDataHere(plan: GraphPlan, source: WeightSource, onWeights: (weights: number) => void = () => {}): WriteData {
+  return async descriptor => {
+    const written: WrittenRange[] = []
+    let piece = 0
+    await writePieces(descriptor, plan, source, {
+      next: () => piece++,
+      onPiece: (weights, ranges) => {
+        written.push(...ranges)
+        onWeights(weights)
       }
-      return
-    }
-    case 'eightBit': {
-      let [codesAt, scalesAt, zeroPointsAt] = [fill.codesOffset, fill.scalesOffset, fill.zeroPointsOffset]
-      for (const [matrix, first, count] of chunks(fill.matrices, source)) {
-        const rows = await source.eightBit(matrix, first, count, fill.blockElements)
-        multiplyRows(rows.scales, count, first, factors.get(matrix))
-        codesAt += await writeArray(file, codesAt, rows.codes)
-        scalesAt += await writeArray(file, scalesAt, rows.scales)
-        if (zeroPointsAt !== null) zeroPointsAt += await writeArray(file, zeroPointsAt, rows.zeroPoints)
-      }
-      return
-    }
-    default:
-      fill satisfies never
-  }
-}
-
-/** All rows of these matrices, in pieces of bounded size. */
-function* chunks(matrices: readonly string[], source: WeightSource): Generator<[matrix: string, firstRow: number, rows: number]> {
-  for (const matrix of matrices) {
-    const info = source.info(matrix)
-    invariant(info !== null, `the model has no weight ${matrix}`)
-    const step = Math.max(1, Math.floor(CHUNK_ELEMENTS / info.columns))
-    for (let first = 0; first < info.rows; first += step) yield [matrix, first, Math.min(step, info.rows - first)]
-  }
-}
-
-/** @param values  [rows, any] starting at row `first` of the matrix; changed in place */
-function multiplyRows(values: Float32Array, rows: number, first: number, by: RowFactor | undefined): void {
-  if (by === undefined) return
-  const end = (Math.min(Math.max(by.rows - first, 0), rows) * values.length) / rows
-  for (let index = 0; index < end; index++) values[index] = (values[index] ?? 0) * by.factor
-}
-
-async function writeArray(file: FileHandle, offset: number, values: Uint8Array | Float32Array): Promise<number> {
-  await writeAt(file, offset, new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
-  return values.byteLength
-}
-
-async function writeAt(file: FileHandle, offset: number, bytes: Uint8Array): Promise<void> {
-  let written = 0
-  while (written < bytes.length) {
-    const result = await file.write(bytes, written, bytes.length - written, offset + written)
-    written += result.bytesWritten
+    })
+    return written
   }
 }

@@ -47,7 +47,7 @@ export interface DescribeOptions {
 export async function describeModel({ path, quantization, cacheFolder }: DescribeOptions): Promise<ModelDescription> {
   const found = await findModelFiles(path)
   const metadata = await readModelMetadata(found)
-  const planned = await planModel(found, quantization === 'none' ? 'none' : 'int8')
+  const planned = await planModel(found, quantization === 'auto' ? 'int8' : quantization)
   await using file = planned.file
   const { architecture, parameters, vocabularySize, contextLength, layers, kvHeads, headDim, quantization: served } = planned.shape
   const from = sourcesIn(metadata, architecture)

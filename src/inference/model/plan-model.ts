@@ -4,18 +4,26 @@ import type { Family, ModelConfig } from '../families/definition/family.ts'
 import { GgufFields } from '../families/definition/gguf-fields.ts'
 import type { Format } from '../families/definition/tensor-table.ts'
 import { FAMILIES } from '../families/registry.ts'
+import type { GraphWeights } from '../graph/decoder-graph.ts'
+import type { GraphPlan } from '../graph/graph-plan.ts'
+import type { WeightForm } from '../graph/weight-nodes.ts'
 import { openGguf } from '../weights/gguf.ts'
 import { ModelFileError } from '../weights/model-file-error.ts'
 import { openSafetensors } from '../weights/safetensors.ts'
 import { openShardedSafetensors } from '../weights/sharded-safetensors.ts'
 import type { TensorFile } from '../weights/tensor-file.ts'
-import { familyWeights } from './family-weights.ts'
-import type { GraphBuild } from './graph-cache.ts'
+import { familyMatrices } from './family-matrices.ts'
 import type { ModelFiles } from './model-files.ts'
 import type { ModelShape } from './prepared-model.ts'
+import { type StoredMatrix, tensorWeights } from './tensor-weights.ts'
 
-/** A build and the file that it reads, which must be closed after the build. */
-export interface PlannedBuild extends GraphBuild {
+/** The graph of a model, and where its weights are. */
+export interface PlannedModel {
+  readonly plan: GraphPlan
+  readonly shape: ModelShape
+  /** By their names in the graph. */
+  readonly matrices: ReadonlyMap<string, StoredMatrix>
+  /** The file of the matrices, which must be closed after the build. */
   readonly file: TensorFile
 }
 
@@ -26,7 +34,11 @@ const ModelType = z.object({ model_type: z.string() })
  *
  * @throws {ModelFileError} a file is broken or of an unsupported kind
  */
-export async function planModel(files: ModelFiles, quantization: Quantization): Promise<PlannedBuild> {
+export async function planModel(
+  files: ModelFiles,
+  quantization: Quantization,
+  activations?: GraphWeights['activations']
+): Promise<PlannedModel> {
   switch (files.kind) {
     case 'gguf': {
       const file = await openGguf(files.weights)
@@ -37,7 +49,7 @@ export async function planModel(files: ModelFiles, quantization: Quantization): 
           const known = FAMILIES.flatMap(({ gguf }) => gguf?.architecture ?? [])
           throw new ModelFileError(unsupported(files.weights, 'general.architecture', name, known))
         }
-        return plan(family, name, await family.gguf.read(new GgufFields(file, name)), file, 'gguf', quantization)
+        return plan(family, name, await family.gguf.read(new GgufFields(file, name)), file, 'gguf', quantization, activations)
       })
     }
     case 'checkpoint': {
@@ -50,7 +62,7 @@ export async function planModel(files: ModelFiles, quantization: Quantization): 
       }
       const config = parseConfigJson(files.config, json, family.configJson)
       const file = await (files.isSharded ? openShardedSafetensors : openSafetensors)(files.weights)
-      return closedOnFailure(file, async () => plan(family, name, config, file, 'hub', quantization))
+      return closedOnFailure(file, async () => plan(family, name, config, file, 'hub', quantization, activations))
     }
     default:
       return files satisfies never
@@ -59,22 +71,29 @@ export async function planModel(files: ModelFiles, quantization: Quantization): 
 
 type Quantization = ModelShape['quantization']
 
+const FORMS: Readonly<Record<Quantization, WeightForm>> = { none: 'float32', int8: 'eightBit', native: 'native', w8a8: 'eightBit' }
+
 function plan<Config extends ModelConfig>(
   family: Family<Config>,
   architecture: string,
   config: Config,
   file: TensorFile,
   format: Format,
-  quantization: Quantization
-): PlannedBuild {
+  quantization: Quantization,
+  activations: GraphWeights['activations']
+): PlannedModel {
   const problem = family.problem(config)
   if (problem !== null) throw new ModelFileError(`${file.path}: ${problem}`)
-  const source = familyWeights(family, config, file, format)
+  const matrices = familyMatrices(family, config, file, format)
   const { vocabulary, context, layers, kvHeads, headDim } = config
   return {
     file,
-    source,
-    plan: family.forward(config, { source, form: quantization === 'none' ? 'float32' : 'eightBit' }),
+    matrices,
+    plan: family.forward(config, {
+      source: tensorWeights(matrices),
+      form: FORMS[quantization],
+      ...(activations === undefined ? {} : { activations })
+    }),
     shape: {
       architecture,
       parameters: countParameters(file),

@@ -1,16 +1,42 @@
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MODEL_FILE } from '../graph/graph-plan.ts'
-import { type CachedGraph, cachedGraph, graphNames, type Manifest, removeDeadBuilds, storeGraph } from './graph-cache.ts'
+import type { RowQuantization } from '../graph/row-quantized.ts'
+import { writeDataInThreads } from './build/write-data.ts'
+import { calibrate } from './calibration/calibrate.ts'
+import { multipliesSigned, processorFlags } from './calibration/processor.ts'
+import { type MeasuredRecipe, type Recipe, recipeHash, savedRecipe, saveRecipe } from './calibration/recipe.ts'
+import {
+  type CachedGraph,
+  cachedGraph,
+  graphNames,
+  type Manifest,
+  removeDeadBuilds,
+  removeSuperseded,
+  storeGraph,
+  UNSIGNED
+} from './graph-cache.ts'
 import { findModelFiles, type ModelFiles } from './model-files.ts'
 import { planModel } from './plan-model.ts'
-import type { ModelShape, PreparedModel, QuantizationChoice } from './prepared-model.ts'
-import { sha256, sourceHash } from './source-hash.ts'
+import type { PreparedModel, QuantizationChoice } from './prepared-model.ts'
+import { sourceHash } from './source-hash.ts'
 
 /** Part of every model hash: must be raised whenever the same file would give another graph or other weights. */
 const BUILDER_VERSION = 3
 
-/** Share of hashing in the reported progress; the rest is writing. */
-const HASH_SHARE = 0.2
+/** Values of `ModelShape.quantization` in earlier versions of the builder. */
+const EARLIER_FORMS = ['none', 'int8'] as const
+
+/**
+ * `hash`: the files are read for their hash, which identifies the model. `calibrate`: their weights are converted for a
+ * run that shows their activations. `build`: their weights are converted.
+ */
+export interface PrepareProgress {
+  readonly step: 'hash' | 'calibrate' | 'build'
+  /** Of the model's files. */
+  readonly doneBytes: number
+  readonly totalBytes: number
+}
 
 export interface PrepareOptions {
   /**
@@ -21,8 +47,8 @@ export interface PrepareOptions {
   readonly quantization: QuantizationChoice
   /** Parent of the folders of prepared graphs; created if it does not exist. */
   readonly cacheFolder: string
-  /** Called with the fraction done, 0 to 1, monotonic. */
-  readonly onProgress?: (fraction: number) => void
+  /** Called often, with growing `doneBytes` in each step; not called for a step that is not needed. */
+  readonly onProgress?: (progress: PrepareProgress) => void
   /** Called with a message for the operator when an existing graph is damaged and before it is rebuilt. */
   readonly onDamage?: (message: string) => void
 }
@@ -41,20 +67,41 @@ export async function prepareModel({
   onDamage = () => {}
 }: PrepareOptions): Promise<PreparedModel> {
   const files = await findModelFiles(path)
-  // Quantized GGUF weights keep their exact values in 8 bits; floats are rounded.
-  const form = quantization === 'none' ? 'none' : 'int8'
-  const weightsHash = await filesHash(files, cacheFolder, fraction => onProgress(fraction * HASH_SHARE))
-  const modelHash = sha256(`${weightsHash} ${form} ${BUILDER_VERSION}`)
-  const folder = join(cacheFolder, modelHash)
-
+  const totalBytes = await sizeOf(files)
+  const weightsHash = await filesHash(files, cacheFolder, doneBytes => onProgress({ step: 'hash', doneBytes, totalBytes }))
   await removeDeadBuilds(cacheFolder)
-  const cached = await cachedGraph(folder)
-  if (cached.state === 'damaged') onDamage(`the prepared model in ${folder} is damaged and is built again: ${cached.fault}`)
-  const manifest =
-    cached.state === 'whole'
-      ? cached.manifest
-      : await build(files, form, folder, share => onProgress(HASH_SHARE + share * (1 - HASH_SHARE)))
-  onProgress(1)
+  const codes = quantization === 'w8a8' && !multipliesSigned(await processorFlags()) ? 'uint8' : 'int8'
+
+  const use = async (recipe: Recipe): Promise<Omit<PreparedModel, 'distance'>> => {
+    const modelHash = recipeHash(weightsHash, recipe, BUILDER_VERSION)
+    // Both give the same tokens, on processors that can use both.
+    const folder = join(cacheFolder, codes === 'uint8' ? `${modelHash}${UNSIGNED}` : modelHash)
+    const cached = await cachedGraph(folder)
+    if (cached.state === 'damaged') onDamage(`the prepared model in ${folder} is damaged and is built again: ${cached.fault}`)
+    const manifest =
+      cached.state === 'whole'
+        ? cached.manifest
+        : await build(files, recipe, codes, folder, share => onProgress({ step: 'build', doneBytes: share * totalBytes, totalBytes }))
+    if (cached.state !== 'whole') await removeSuperseded(earlierHashes(weightsHash).map(hash => join(cacheFolder, hash)))
+    return preparedModel(folder, files, modelHash, manifest)
+  }
+
+  // Quantized GGUF weights keep their exact values in 8 bits; floats are rounded.
+  if (quantization !== 'w8a8') {
+    return { ...(await use({ quantization: quantization === 'auto' ? 'int8' : quantization, exactChannels: null })), distance: null }
+  }
+  const saved = await savedRecipe(cacheFolder, weightsHash, quantization)
+  if (saved !== null) return { ...(await use(saved.recipe)), distance: saved.distance }
+  const onShare = (share: number): void => onProgress({ step: 'calibrate', doneBytes: share * totalBytes, totalBytes })
+  await using calibration = await calibrate(files, join(cacheFolder, weightsHash), onShare)
+  const recipe: Recipe = { quantization, exactChannels: calibration.exactChannels }
+  const model = await use(recipe)
+  const measured: MeasuredRecipe = { recipe, distance: await calibration.distanceOf(model.graphPath) }
+  await saveRecipe(cacheFolder, weightsHash, quantization, measured)
+  return { ...model, distance: measured.distance }
+}
+
+function preparedModel(folder: string, files: ModelFiles, modelHash: string, manifest: Manifest): Omit<PreparedModel, 'distance'> {
   const { modelBytes: _, dataBytes: __, modelChecksum: ___, dataChecksum: ____, ...shape } = manifest
   return {
     ...shape,
@@ -77,20 +124,41 @@ export async function checkPrepared(cacheFolder: string): Promise<readonly { rea
 
 async function build(
   files: ModelFiles,
-  quantization: ModelShape['quantization'],
+  { quantization, exactChannels }: Recipe,
+  codes: RowQuantization['codes'],
   folder: string,
   onProgress: (fraction: number) => void
 ): Promise<Manifest> {
-  const planned = await planModel(files, quantization)
+  const rowQuantization = exactChannels === null ? undefined : { exactChannels: new Map(Object.entries(exactChannels)), codes }
+  const planned = await planModel(files, quantization, rowQuantization)
   await using _ = planned.file
-  return await storeGraph(folder, planned, onProgress)
+  const { plan, shape, matrices } = planned
+  return await storeGraph(folder, { plan, shape, writeData: writeDataInThreads(plan, matrices, { onProgress }) })
+}
+
+/** Model hashes of the same files in earlier versions of the builder. */
+function earlierHashes(weightsHash: string): string[] {
+  const versions = Array.from({ length: BUILDER_VERSION - 1 }, (_, index) => index + 1)
+  return versions.flatMap(version =>
+    EARLIER_FORMS.map(quantization => recipeHash(weightsHash, { quantization, exactChannels: null }, version))
+  )
+}
+
+async function sizeOf({ contents }: ModelFiles): Promise<number> {
+  const sizes = await Promise.all(contents.map(async path => (await stat(path)).size))
+  return sizes.reduce((sum, size) => sum + size, 0)
 }
 
 /** The hash covers all files: a checkpoint's weights have no meaning without its configuration. */
-async function filesHash({ contents }: ModelFiles, cacheFolder: string, onProgress: (fraction: number) => void): Promise<string> {
+async function filesHash({ contents }: ModelFiles, cacheFolder: string, onProgress: (doneBytes: number) => void): Promise<string> {
   const hashes: string[] = []
-  for (const [done, file] of contents.entries()) {
-    hashes.push(await sourceHash(file, cacheFolder, fraction => onProgress((done + fraction) / contents.length)))
+  let doneBytes = 0
+  for (const file of contents) {
+    const onRead = (bytes: number): void => {
+      doneBytes += bytes
+      onProgress(doneBytes)
+    }
+    hashes.push(await sourceHash(file, cacheFolder, onRead))
   }
   return hashes.join(' ')
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import { LogitDistance } from './calibration/measure-task.ts'
 
 /** Values of the option `quantization`. */
-export type QuantizationChoice = 'auto' | 'none' | 'int8'
+export type QuantizationChoice = 'auto' | 'none' | 'int8' | 'native' | 'w8a8'
 
 /**
  * The shape of a model: the one definition of these fields. The manifest, `PreparedModel` and the messages between
@@ -17,7 +18,7 @@ export const ModelShape = z.strictObject({
   layers: z.int().positive(),
   kvHeads: z.int().positive(),
   headDim: z.int().positive(),
-  quantization: z.enum(['none', 'int8'])
+  quantization: z.enum(['none', 'int8', 'native', 'w8a8'])
 })
 export type ModelShape = Readonly<z.infer<typeof ModelShape>>
 
@@ -31,6 +32,8 @@ export const PreparedModel = z.strictObject({
    * folder.
    */
   sourcePath: z.string(),
+  /** How far the predictions are from those with `--quantization auto`, where that was measured; otherwise null. */
+  distance: LogitDistance.nullable(),
   /** Identifies weights, quantization and graph: two workers with the same hash generate the same tokens. */
   modelHash: z.string(),
   /** Keys and values of all layers, float32. */

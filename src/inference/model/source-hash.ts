@@ -1,10 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-
-const READ_BYTES = 2 ** 20
+import { readAhead } from './build/read-ahead.ts'
 
 /**
  * A cached hash and the file attributes for which it is valid. `ctime` also changes when a copy preserves the old
@@ -22,9 +20,9 @@ type HashRecord = z.infer<typeof HashRecord>
 /**
  * SHA-256 of a file's content, hexadecimal. A record in `cacheFolder` avoids reading the same file at each start.
  *
- * @param onProgress  called with the fraction read, 0 to 1; not called if a record is valid
+ * @param onRead  called with the number of bytes of each read; not called if a record is valid
  */
-export async function sourceHash(path: string, cacheFolder: string, onProgress: (fraction: number) => void): Promise<string> {
+export async function sourceHash(path: string, cacheFolder: string, onRead: (bytes: number) => void): Promise<string> {
   const file = await realpath(path)
   const stats = await stat(file)
   const identity = { bytes: stats.size, mtimeMs: stats.mtimeMs, ctimeMs: stats.ctimeMs, inode: stats.ino }
@@ -34,7 +32,7 @@ export async function sourceHash(path: string, cacheFolder: string, onProgress: 
   const record = await readRecord(recordPath)
   if (record !== null && JSON.stringify({ ...identity, sha256: record.sha256 }) === JSON.stringify(record)) return record.sha256
 
-  const content = { ...identity, sha256: await hashFile(file, stats.size, onProgress) } satisfies HashRecord
+  const content = { ...identity, sha256: await hashFile(file, onRead) } satisfies HashRecord
   // Where nothing can be written (a read-only folder, a full disk), each start reads the file.
   await writeRecord(folder, recordPath, content).catch(() => {})
   return content.sha256
@@ -64,13 +62,11 @@ async function readRecord(path: string): Promise<HashRecord | null> {
   }
 }
 
-async function hashFile(path: string, bytes: number, onProgress: (fraction: number) => void): Promise<string> {
+async function hashFile(path: string, onRead: (bytes: number) => void): Promise<string> {
   const hash = createHash('sha256')
-  let done = 0
-  for await (const chunk of createReadStream(path, { highWaterMark: READ_BYTES })) {
+  for await (const chunk of readAhead(path)) {
     hash.update(chunk)
-    done += chunk.length
-    onProgress(done / bytes)
+    onRead(chunk.length)
   }
   return hash.digest('hex')
 }

@@ -1,33 +1,34 @@
+import { invariant } from '../contract/invariant.ts'
 import type { StoredOrder } from '../families/definition/tensor-table.ts'
 import type { MatrixInfo, WeightSource } from '../graph/weight-source.ts'
-import { ModelFileError } from '../weights/model-file-error.ts'
+import { readTensor } from '../weights/open-tensor-file.ts'
 import { dequantize } from '../weights/quantization/dequantize.ts'
 import { toEightBit } from '../weights/quantization/eight-bit.ts'
-import type { TensorFile, TensorInfo } from '../weights/tensor-file.ts'
+import { toFourBit } from '../weights/quantization/four-bit.ts'
+import { toPerChannel } from '../weights/quantization/per-channel.ts'
+import type { OpenFile, TensorInfo } from '../weights/tensor-file.ts'
 
-/** A matrix of a model: its tensor, its shape, and its order in the file. */
+/** A matrix of a model: its tensor, its shape, and its order in the file. Plain data: threads are given it. */
 export interface StoredMatrix {
+  readonly file: OpenFile
   readonly tensor: TensorInfo
   readonly info: MatrixInfo
   readonly order: StoredOrder
 }
 
-/** Bytes of a transposed matrix that are read at once. */
-const SLAB_BYTES = 4 * 2 ** 20
-
-/** Reads a model's weights from a file of tensors. */
-export function tensorWeights(file: TensorFile, matrices: ReadonlyMap<string, StoredMatrix>): WeightSource {
+/** Reads a model's weights from its files, which must be open. Reading blocks the thread. */
+export function tensorWeights(matrices: ReadonlyMap<string, StoredMatrix>): WeightSource {
   async function rows<T>(name: string, first: number, count: number, convert: (typeName: string, bytes: Uint8Array) => T): Promise<T> {
     const matrix = matrices.get(name)
-    if (matrix === undefined) throw new ModelFileError(`${file.path}: the model has no ${name}`)
+    invariant(matrix !== undefined, `the model has no weight ${name}`)
     const { tensor, order } = matrix
     switch (order.kind) {
       case 'rows':
-        return convert(tensor.type.name, await readRows(file, matrix, first, count))
+        return convert(tensor.type.name, readRows(matrix, first, count))
       case 'rotary-pairs':
-        return convert(tensor.type.name, await readRotated(file, matrix, order, first, count))
+        return convert(tensor.type.name, readRotated(matrix, order, first, count))
       case 'transposed': {
-        const values = await readTransposed(file, matrix, first, count)
+        const values = readTransposed(matrix, first, count)
         return convert('F32', new Uint8Array(values.buffer))
       }
       default:
@@ -39,7 +40,10 @@ export function tensorWeights(file: TensorFile, matrices: ReadonlyMap<string, St
     info: name => matrices.get(name)?.info ?? null,
     float32: (name, first, count) => rows(name, first, count, dequantize),
     eightBit: (name, first, count, blockElements) =>
-      rows(name, first, count, (typeName, bytes) => toEightBit(typeName, bytes, blockElements))
+      rows(name, first, count, (typeName, bytes) => toEightBit(typeName, bytes, blockElements)),
+    fourBit: (name, first, count) => rows(name, first, count, toFourBit),
+    perChannel: (name, first, count, exact) =>
+      rows(name, first, count, (typeName, bytes) => toPerChannel(dequantize(typeName, bytes), matrices.get(name)?.info.columns ?? 0, exact))
   }
 }
 
@@ -47,21 +51,20 @@ function rowBytes({ tensor, info }: StoredMatrix): number {
   return (info.columns / tensor.type.blockElements) * tensor.type.blockBytes
 }
 
-function readRows(file: TensorFile, matrix: StoredMatrix, first: number, count: number): Promise<Uint8Array> {
-  return file.read(matrix.tensor, first * rowBytes(matrix), count * rowBytes(matrix))
+function readRows(matrix: StoredMatrix, first: number, count: number): Uint8Array {
+  return readTensor(matrix.file, matrix.tensor, first * rowBytes(matrix), count * rowBytes(matrix))
 }
 
 /** Reads complete heads and reorders their rows from pairs to halves. */
-async function readRotated(
-  file: TensorFile,
+function readRotated(
   matrix: StoredMatrix,
   { headDim, dims }: { readonly headDim: number; readonly dims: number },
   first: number,
   count: number
-): Promise<Uint8Array> {
+): Uint8Array {
   const start = Math.floor(first / headDim) * headDim
   const end = Math.ceil((first + count) / headDim) * headDim
-  const stored = await readRows(file, matrix, start, end - start)
+  const stored = readRows(matrix, start, end - start)
   const bytes = rowBytes(matrix)
   const ordered = new Uint8Array(count * bytes)
   for (let i = 0; i < count; i++) {
@@ -80,17 +83,18 @@ function pairedRow(row: number, headDim: number, dims: number): number {
 }
 
 /** Reads outputs `first` to `first + count` of a matrix stored as [inputs, outputs]: float32 [count, inputs]. */
-async function readTransposed(file: TensorFile, { tensor, info }: StoredMatrix, first: number, count: number): Promise<Float32Array> {
+function readTransposed({ file, tensor, info }: StoredMatrix, first: number, count: number): Float32Array {
   const { rows: outputs, columns: inputs } = info
-  const bytesPerInput = outputs * tensor.type.blockBytes
-  const step = Math.max(1, Math.floor(SLAB_BYTES / bytesPerInput))
+  const { blockBytes } = tensor.type
+  const bytes = count * blockBytes
+  const stored = new Uint8Array(inputs * bytes)
+  for (let input = 0; input < inputs; input++) {
+    stored.set(readTensor(file, tensor, (input * outputs + first) * blockBytes, bytes), input * bytes)
+  }
+  const ordered = dequantize(tensor.type.name, stored)
   const values = new Float32Array(count * inputs)
-  for (let input = 0; input < inputs; input += step) {
-    const slabInputs = Math.min(step, inputs - input)
-    const slab = dequantize(tensor.type.name, await file.read(tensor, input * bytesPerInput, slabInputs * bytesPerInput))
-    for (let i = 0; i < slabInputs; i++) {
-      for (let o = 0; o < count; o++) values[o * inputs + input + i] = slab[i * outputs + first + o] ?? 0
-    }
+  for (let input = 0; input < inputs; input++) {
+    for (let o = 0; o < count; o++) values[o * inputs + input] = ordered[input * count + o] ?? 0
   }
   return values
 }

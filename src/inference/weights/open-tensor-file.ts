@@ -1,6 +1,7 @@
+import { readSync } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { ModelFileError } from './model-file-error.ts'
-import type { TensorFile, TensorInfo } from './tensor-file.ts'
+import type { OpenFile, TensorFile, TensorInfo } from './tensor-file.ts'
 
 /**
  * Opens a regular file for reading. Pipes and devices are refused, as opening them could block for ever.
@@ -18,6 +19,30 @@ export async function openModelFile(path: string): Promise<FileHandle> {
   throw new ModelFileError(`${path}: is not a regular file`)
 }
 
+/**
+ * Reads bytes `start` to `start + length` of a tensor; blocks the thread.
+ *
+ * @throws {ModelFileError} the file has become shorter since it was opened, or the disk fails
+ */
+export function readTensor({ path, descriptor }: OpenFile, tensor: TensorInfo, start: number, length: number): Uint8Array {
+  const what = `${path}: tensor ${JSON.stringify(tensor.name)}`
+  const bytes = new Uint8Array(length)
+  for (let filled = 0; filled < length; ) {
+    const bytesRead = readOrFail(what, descriptor, bytes, filled, tensor.offset + start + filled)
+    if (bytesRead === 0) throw new ModelFileError(`${what} ends early: the file became shorter`)
+    filled += bytesRead
+  }
+  return bytes
+}
+
+function readOrFail(what: string, descriptor: number, bytes: Uint8Array, filled: number, position: number): number {
+  try {
+    return readSync(descriptor, bytes, filled, bytes.length - filled, position)
+  } catch (cause) {
+    throw new ModelFileError(`${what} cannot be read (${cause instanceof Error ? cause.message : cause})`, { cause })
+  }
+}
+
 /** Tensors with validated offsets, read on demand from an open file. */
 export class OpenTensorFile implements TensorFile {
   readonly path: string
@@ -32,18 +57,12 @@ export class OpenTensorFile implements TensorFile {
     this.tensors = tensors
   }
 
+  fileOf(_: TensorInfo): OpenFile {
+    return { path: this.path, descriptor: this.#handle.fd }
+  }
+
   async read(tensor: TensorInfo, start: number, length: number): Promise<Uint8Array> {
-    const what = `${this.path}: tensor ${JSON.stringify(tensor.name)}`
-    const bytes = new Uint8Array(length)
-    let filled = 0
-    while (filled < length) {
-      const { bytesRead } = await this.#handle
-        .read(bytes, filled, length - filled, tensor.offset + start + filled)
-        .catch((cause: Error) => Promise.reject(new ModelFileError(`${what} cannot be read (${cause.message})`, { cause })))
-      if (bytesRead === 0) throw new ModelFileError(`${what} ends early: the file became shorter`)
-      filled += bytesRead
-    }
-    return bytes
+    return readTensor(this.fileOf(tensor), tensor, start, length)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

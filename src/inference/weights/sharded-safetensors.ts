@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { ModelFileError } from './model-file-error.ts'
 import { openSafetensors, SAFETENSORS_LIMITS } from './safetensors.ts'
-import type { TensorFile, TensorInfo } from './tensor-file.ts'
+import type { OpenFile, TensorFile, TensorInfo } from './tensor-file.ts'
 
 /** Limits of an index. */
 const LIMITS = {
@@ -115,14 +115,22 @@ class ShardedFile implements TensorFile {
     this.#owners = owners
   }
 
+  fileOf(tensor: TensorInfo): OpenFile {
+    return this.#owner(tensor).fileOf(tensor)
+  }
+
   async read(tensor: TensorInfo, start: number, length: number): Promise<Uint8Array> {
-    const owner = this.#owners.get(tensor)
-    if (owner === undefined) throw new ModelFileError(`${this.path}: has no tensor ${JSON.stringify(tensor.name)}`)
-    return owner.read(tensor, start, length)
+    return this.#owner(tensor).read(tensor, start, length)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await closeAll(this.#shards)
+  }
+
+  #owner(tensor: TensorInfo): TensorFile {
+    const owner = this.#owners.get(tensor)
+    if (owner === undefined) throw new ModelFileError(`${this.path}: has no tensor ${JSON.stringify(tensor.name)}`)
+    return owner
   }
 }
 

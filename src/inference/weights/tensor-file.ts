@@ -11,11 +11,19 @@ export interface TensorInfo {
   readonly bytes: number
 }
 
+/** A file that is open in this process. Plain data, valid in each of its threads. */
+export interface OpenFile {
+  readonly path: string
+  readonly descriptor: number
+}
+
 /** An open, validated file of named tensors. Data is read on demand. */
 export interface TensorFile extends AsyncDisposable {
   readonly path: string
   readonly fileBytes: number
   readonly tensors: ReadonlyMap<string, TensorInfo>
+  /** The file that contains a tensor; open until the object is disposed of. */
+  fileOf(tensor: TensorInfo): OpenFile
   /**
    * Bytes `start` to `start + length` of a tensor.
    *

@@ -3,13 +3,13 @@ import { basename } from 'node:path'
 import { ServiceError } from '../../inference/contract/errors.ts'
 import { describeModel, type Known, type ModelDescription } from '../../inference/model/describe-model.ts'
 import type { QuantizationChoice } from '../../inference/model/prepared-model.ts'
+import { textSourceOf } from '../../inference/model/text-source-of.ts'
 import { openTokenizer } from '../../inference/tokenizer/model-files/text-source.ts'
 import { ExitError } from '../config/exit-error.ts'
 import { graphsFolder } from '../config/load-config.ts'
 import type { CatalogModel } from '../download/catalog.ts'
 import { locateModel } from '../download/locate-model.ts'
 import type { Reporter } from '../download/reporter.ts'
-import { textSourceOf } from '../text-source.ts'
 
 export interface InspectOptions {
   /** A name in the catalogue, a `.gguf` file or a folder. */
@@ -40,7 +40,12 @@ export async function inspectModel({ model, modelsFolder, quantization }: Inspec
 
 function factRows(model: ModelDescription): Row[] {
   const types = model.weightTypes.value.map(({ type, share }) => `${type} ${percent(share)}`).join(', ')
-  const served = { int8: 'int8, in blocks', none: 'float32' }
+  const served = {
+    int8: 'int8, in blocks',
+    native: '4 bits where the file has 4, otherwise int8',
+    none: 'float32',
+    w8a8: 'int8 per output channel, activations int8 per row'
+  }
   return [
     ['family', model.family.value, model.family.source],
     ['parameters', count(model.parameters.value), model.parameters.source],

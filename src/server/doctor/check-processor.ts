@@ -1,19 +1,12 @@
-import { readFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
+import { processorFlags } from '../../inference/model/calibration/processor.ts'
 import { type Finding, info, ok } from './finding.ts'
 
-/** The file in which Linux lists the features of the processor. */
-const CPU_INFO = '/proc/cpuinfo'
-
 /** Reports the cores, and whether the processor has the instructions that make int8 weights fast. */
-export async function checkProcessor(cores: number, cpuInfoFile: string = CPU_INFO): Promise<Finding> {
+export async function checkProcessor(cores: number, cpuInfoFile?: string): Promise<Finding> {
   const processor = `${cores} ${cores === 1 ? 'core' : 'cores'}, ${cpus()[0]?.model.trim() || 'unknown model'}`
-  const cpuInfo = await readFile(cpuInfoFile, 'utf8').catch(() => null)
-  const flags = /^(?:flags|Features)\s*:(.*)$/m
-    .exec(cpuInfo ?? '')?.[1]
-    ?.trim()
-    .split(/\s+/)
-  if (flags === undefined) return info('processor', `${processor}; AVX512-VNNI cannot be detected on this system`)
+  const flags = await processorFlags(cpuInfoFile)
+  if (flags === null) return info('processor', `${processor}; AVX512-VNNI cannot be detected on this system`)
   if (flags.includes('avx512_vnni')) return ok('processor', `${processor}, with AVX512-VNNI: int8 weights are fast`)
   // Figures: docs/performance.md, "Without AVX512-VNNI".
   if (flags.includes('avx2') && !flags.includes('avx_vnni')) {

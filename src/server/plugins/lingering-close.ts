@@ -24,7 +24,9 @@ export function lingerAtClose(server: Server): void {
   })
 }
 
-/** Closes the writing side. What the client still sends is discarded, until it closes its side or sends nothing more. */
+/**
+ * Closes the writing side. What the client still sends is discarded, until it closes its side or sends nothing more.
+ */
 export function closeLingering(socket: Socket): void {
   if (lingering.has(socket)) return
   lingering.add(socket)

@@ -4,12 +4,12 @@ import { BLOCK_TOKENS } from '../../inference/contract/model-runner.ts'
 import { BatchEngine } from '../../inference/engine/batch-engine.ts'
 import { probeDeterminism } from '../../inference/engine/determinism-probe.ts'
 import { PreparedModel } from '../../inference/model/prepared-model.ts'
+import { textSourceOf } from '../../inference/model/text-source-of.ts'
 import { attendsInTiles } from '../../inference/runtime/attention-kernel.ts'
 import { runtimeVersions } from '../../inference/runtime/native/ort-library.ts'
 import { openModelRunner } from '../../inference/runtime/onnx-model-runner.ts'
 import { createSimulatedEngine } from '../../inference/simulated/simulated-engine.ts'
 import { openTokenizer } from '../../inference/tokenizer/model-files/text-source.ts'
-import { textSourceOf } from '../text-source.ts'
 
 const Simulated = z.strictObject({
   engine: z.literal('simulated'),

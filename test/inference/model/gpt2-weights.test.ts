@@ -4,7 +4,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { parseConfigJson, readConfigJson } from '../../../src/inference/families/definition/config-json.ts'
 import { GPT2, type Gpt2Config } from '../../../src/inference/families/gpt2.ts'
 import type { WeightSource } from '../../../src/inference/graph/weight-source.ts'
-import { familyWeights } from '../../../src/inference/model/family-weights.ts'
+import { familyMatrices } from '../../../src/inference/model/family-matrices.ts'
+import { tensorWeights } from '../../../src/inference/model/tensor-weights.ts'
 import { openSafetensors } from '../../../src/inference/weights/safetensors.ts'
 import type { TensorFile, TensorInfo } from '../../../src/inference/weights/tensor-file.ts'
 
@@ -23,8 +24,10 @@ afterAll(() => file[Symbol.asyncDispose]())
 function read(change: (tensors: Map<string, TensorInfo>) => void, head = config.head): WeightSource {
   const tensors = new Map(file.tensors)
   change(tensors)
-  const changed = { path: file.path, fileBytes: file.fileBytes, tensors, read: file.read.bind(file), [Symbol.asyncDispose]: async () => {} }
-  return familyWeights(GPT2, { ...config, head }, changed, 'hub')
+  const { path, fileBytes } = file
+  const [fileOf, read] = [file.fileOf.bind(file), file.read.bind(file)]
+  const changed = { path, fileBytes, tensors, fileOf, read, [Symbol.asyncDispose]: async () => {} }
+  return tensorWeights(familyMatrices(GPT2, { ...config, head }, changed, 'hub'))
 }
 
 function add(name: string, shape: readonly number[]) {

@@ -6,7 +6,7 @@ await prepareModel({
   path,
   cacheFolder,
   quantization: 'none',
-  onProgress: fraction => {
-    if (fraction > 0.6) process.kill(process.pid, 'SIGKILL')
+  onProgress: ({ step, doneBytes, totalBytes }) => {
+    if (step === 'build' && doneBytes > totalBytes / 2) process.kill(process.pid, 'SIGKILL')
   }
 })

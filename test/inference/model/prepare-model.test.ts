@@ -8,7 +8,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { LlamaConfig } from '../../../src/inference/families/llama.ts'
 import { cachedGraph, storeGraph } from '../../../src/inference/model/graph-cache.ts'
-import { checkPrepared, prepareModel } from '../../../src/inference/model/prepare-model.ts'
+import { checkPrepared, type PrepareProgress, prepareModel } from '../../../src/inference/model/prepare-model.ts'
 import type { PreparedModel, QuantizationChoice } from '../../../src/inference/model/prepared-model.ts'
 import { ModelFileError } from '../../../src/inference/weights/model-file-error.ts'
 import { owned } from '../../processes/owned-process.ts'
@@ -67,6 +67,7 @@ it('describes the model', async () => {
   expect(model).toEqual({
     graphPath: expect.stringContaining(cacheFolder),
     sourcePath: path,
+    distance: null,
     modelHash: expect.stringMatching(/^[0-9a-f]{64}$/),
     architecture: 'llama',
     parameters: 65_856,
@@ -177,9 +178,11 @@ describe('a prepared graph that is damaged', () => {
     await writeTinyGguf(path)
     const { graphPath, modelHash } = await prepare()
     const good = await readFile(graphPath)
-    await writeFile(graphPath, Buffer.alloc(good.length))
-    await Promise.all([prepare(), prepare(), prepare(), prepare()])
-    expect(await readFile(graphPath)).toEqual(good)
+    for (let round = 0; round < 20; round++) {
+      await writeFile(graphPath, Buffer.alloc(good.length))
+      await Promise.all([prepare(), prepare(), prepare(), prepare(), prepare(), prepare()])
+      expect(await readFile(graphPath)).toEqual(good)
+    }
     expect(await graphFolders()).toEqual([modelHash])
   })
 
@@ -207,8 +210,11 @@ describe('a cache folder that cannot be written to', () => {
   })
 })
 
-it('leaves no incomplete graph when it is killed, and the next start cleans up', async () => {
-  await writeTinyGguf(path)
+it.each([
+  { name: 'in the calling thread', vocabulary: TINY_LLAMA.vocabulary },
+  { name: 'in threads', vocabulary: 80_000 }
+])('leaves no incomplete graph when it is killed while it builds $name, and the next start cleans up', async ({ vocabulary }) => {
+  await writeTinyGguf(path, { config: { ...TINY_LLAMA, vocabulary } })
   const script = fileURLToPath(new URL('kill-during-build.ts', import.meta.url))
   const child = owned(spawn(process.execPath, [script, path, cacheFolder], { stdio: 'inherit' }))
   const [, signal] = await once(child, 'exit')
@@ -222,19 +228,12 @@ it('leaves no incomplete graph when it is killed, and the next start cleans up',
 it('reports a full disk in one line and removes its temporary files', async () => {
   await mkdir(cacheFolder)
   const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
-  const source = { ...tinyWeights(TINY_LLAMA), float32: () => Promise.reject(full) }
-  const plan = {
-    model: new Uint8Array(8),
-    dataBytes: 1000,
-    fills: [{ kind: 'float32', offset: 0, matrices: ['embedding'] } as const],
-    factors: new Map()
-  }
+  const plan = { model: new Uint8Array(8), dataBytes: 1000, fills: [], factors: new Map(), reported: [] }
   const shape = { architecture: 'llama', parameters: 1, vocabularySize: 1, contextLength: 1, layers: 1, kvHeads: 1, headDim: 1 }
   const target = join(cacheFolder, 'graph')
 
-  const error = await storeGraph(target, { plan, source, shape: { ...shape, quantization: 'none' } }, () => {}).catch(
-    (reason: unknown) => reason
-  )
+  const writeData = () => Promise.reject(full)
+  const error = await storeGraph(target, { plan, writeData, shape: { ...shape, quantization: 'none' } }).catch((reason: unknown) => reason)
   expect(error).toBeInstanceOf(ModelFileError)
   expect(String(error)).toBe(`ModelFileError: ${target}: the prepared model (1008 bytes) cannot be written: the disk is full`)
   expect(await graphFolders()).toEqual([])
@@ -251,12 +250,22 @@ it('does not begin to write what the disk has no room for', async () => {
   expect(await graphFolders()).toEqual([])
 })
 
-it('reports monotonic progress from above 0 to 1', async () => {
+it('reports the progress of hashing and of building, each up to all bytes of the file, and none at a later start', async () => {
   await writeTinyGguf(path)
-  const fractions: number[] = []
-  await prepareModel({ path, quantization: 'none', cacheFolder, onProgress: fraction => fractions.push(fraction) })
-  expect(fractions).toEqual(fractions.toSorted((a, b) => a - b))
-  expect(fractions.at(-1)).toBe(1)
+  const { size } = await stat(path)
+  const reports: PrepareProgress[] = []
+  const onProgress = (report: PrepareProgress) => reports.push(report)
+  await prepareModel({ path, quantization: 'none', cacheFolder, onProgress })
+  for (const step of ['hash', 'build'] as const) {
+    const done = reports.filter(report => report.step === step).map(({ doneBytes }) => doneBytes)
+    expect(done).toEqual(done.toSorted((a, b) => a - b))
+    expect(done.at(-1)).toBe(size)
+  }
+  expect(reports.map(({ totalBytes }) => totalBytes)).toEqual(reports.map(() => size))
+
+  reports.length = 0
+  await prepareModel({ path, quantization: 'none', cacheFolder, onProgress })
+  expect(reports).toEqual([])
 })
 
 const REFUSED: { name: string; gguf: TinyGguf; message: RegExp }[] = [

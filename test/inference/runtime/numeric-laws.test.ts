@@ -12,7 +12,7 @@ const LAST = [LENGTH - 1]
 const EVERY = Array.from({ length: LENGTH }, (_, index) => index)
 const FEW_RUNS = { numRuns: 25 }
 
-describe.each(['float32', 'eightBit'] as const)('%s', form => {
+describe.each(['float32', 'eightBit', 'native', 'w8a8'] as const)('%s', form => {
   let graph: TinyGraph
   let runner: ModelRunner
   beforeAll(async () => {

@@ -2,22 +2,21 @@ import { invariant } from '../contract/invariant.ts'
 import type { Family, ModelConfig } from '../families/definition/family.ts'
 import { STANDARD_GGUF_NAMES } from '../families/definition/gguf-tensor-names.ts'
 import type { Format, StoredOrder, TensorRow, TensorTable } from '../families/definition/tensor-table.ts'
-import type { WeightSource } from '../graph/weight-source.ts'
 import type { TensorFile } from '../weights/tensor-file.ts'
 import { MatrixFinder } from './matrix-finder.ts'
-import { tensorWeights } from './tensor-weights.ts'
+import type { StoredMatrix } from './tensor-weights.ts'
 
 /**
- * Reads a model's weights from a file of tensors.
+ * Finds the matrices of a model, by their names in the graph, in a file of tensors.
  *
  * @throws {ModelFileError} a tensor is missing, has a shape that does not match the hyperparameters, or is not used
  */
-export function familyWeights<Config extends ModelConfig>(
+export function familyMatrices<Config extends ModelConfig>(
   family: Family<Config>,
   config: Config,
   file: TensorFile,
   format: Format
-): WeightSource {
+): ReadonlyMap<string, StoredMatrix> {
   const finder = new MatrixFinder(file)
   const names = [...storedNames(family, family.tensors(config), config.layers, file, format)]
   for (const [name, row, stored] of names) {
@@ -38,7 +37,7 @@ export function familyWeights<Config extends ModelConfig>(
     .map(([name, , stored]) => [name.split('.')[1], `${stored}.bias`] as const)
   for (const ofLayer of Map.groupBy(biases, ([layer]) => layer).values()) finder.requireAllOrNone(ofLayer.map(([, bias]) => bias))
   finder.refuseUnused(family.title, family.redundantTensors)
-  return tensorWeights(file, finder.matrices)
+  return finder.matrices
 }
 
 /** Expands the rows of a table to one per layer, each with its name in the graph and its name in the file. */

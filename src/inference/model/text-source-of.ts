@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
-import type { WeightsTextSource } from '../inference/tokenizer/model-files/text-source.ts'
-import { openGguf } from '../inference/weights/gguf.ts'
+import type { WeightsTextSource } from '../tokenizer/model-files/text-source.ts'
+import { openGguf } from '../weights/gguf.ts'
 
 /**
  * Locates the tokenizer of a model: inside a GGUF file, or in the folder of a checkpoint.

@@ -1,0 +1,55 @@
+import { z } from 'zod'
+
+const Shape = z.strictObject({
+  layers: z.int().positive(),
+  kvHeads: z.int().positive(),
+  headDim: z.int().positive(),
+  vocabularySize: z.int().positive(),
+  contextLength: z.int().positive()
+})
+
+const Reported = z.strictObject({ activation: z.string(), name: z.string(), values: z.int().positive() })
+
+/**
+ * What is measured with ONNX Runtime in a process of its own, before a model is served. `sourcePath` has the tokenizer.
+ */
+export const MeasureTask = z.discriminatedUnion('kind', [
+  /** Which input channels stay in float32: see `chooseExactChannels`. */
+  z.strictObject({
+    kind: z.literal('exact-channels'),
+    graphPath: z.string(),
+    sourcePath: z.string(),
+    shape: Shape,
+    reported: z.array(Reported)
+  }),
+  /** How far the logits of one graph are from those of another: see `logitDistance`. */
+  z.strictObject({
+    kind: z.literal('distance'),
+    referencePath: z.string(),
+    graphPath: z.string(),
+    sourcePath: z.string(),
+    shape: Shape
+  })
+])
+export type MeasureTask = z.infer<typeof MeasureTask>
+
+/** Channels by activation. */
+export const ChannelLists = z.record(z.string(), z.array(z.int().nonnegative()))
+export type ChannelLists = z.infer<typeof ChannelLists>
+
+/** How far the predictions of one form of a model's weights are from those of another, over the positions of a text. */
+export const LogitDistance = z.strictObject({
+  /** Mean Kullback-Leibler divergence of the distributions of the next token, in nats. */
+  meanKl: z.number(),
+  /** Share of positions at which the most likely token is the same. */
+  sameToken: z.number()
+})
+export type LogitDistance = Readonly<z.infer<typeof LogitDistance>>
+
+/** The message of the process: its result, or why there is none. */
+export const MeasureMessage = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('exact-channels'), channels: ChannelLists }),
+  z.strictObject({ kind: z.literal('distance'), distance: LogitDistance }),
+  z.strictObject({ kind: z.literal('failed'), message: z.string() })
+])
+export type MeasureMessage = z.infer<typeof MeasureMessage>
