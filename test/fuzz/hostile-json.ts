@@ -95,6 +95,22 @@ export function damaged(value: unknown, random: Random): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, name === key ? damaged(inner, random) : inner]))
 }
 
+/** Numbers that `JSON.stringify` does not write. */
+const NUMERALS = [
+  '1e400',
+  '-1e400',
+  '1e-400',
+  '-0',
+  '-0.0',
+  '1E2',
+  '1.0',
+  '18446744073709551616',
+  '00',
+  '+1',
+  '.5',
+  '9'.repeat(400)
+] as const
+
 /** A text that is no longer JSON, or not the same. */
 export function damagedText(json: string, random: Random): string {
   const at = random.integer(0, json.length)
@@ -103,6 +119,8 @@ export function damagedText(json: string, random: Random): string {
     () => json.slice(0, at) + random.pick(['\u0000', '"', '[', '}', ',', '\ufeff', 'NaN', '[['.repeat(1000)]) + json.slice(at),
     () => '['.repeat(random.integer(1, 200_000)),
     () => json + json,
+    () => json.replaceAll(/(?<=":)-?\d[\d.e+-]*/g, number => (random.chance(0.3) ? random.pick(NUMERALS) : number)),
+    () => json.replace('{', `{"prompt":[1],"messages":0,"model":"x","max_tokens":${random.pick(NUMERALS)},"prompt":"again",`),
     () => ''
   ])()
 }

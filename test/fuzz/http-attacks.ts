@@ -12,7 +12,9 @@ const HEADERS: readonly ((random: Random) => string)[] = [
   random => `Idempotency-Key: key-${random.integer(0, 20)}`,
   () => 'x-resumable: true',
   random => `x-request-timeout-ms: ${random.pick([1, 50, 1000, -1, 'x', '9'.repeat(30)])}`,
-  random => `Last-Event-ID: ${random.pick([0, 5, -1, 'x'])}`,
+  random => `Last-Event-ID: ${random.pick([0, 5, -1, 'x', '', '1.5', '1e3', '1, 2', '9'.repeat(400), '\xff'])}`,
+  random =>
+    `${random.pick(['Range', 'If-None-Match', 'Accept', 'TE', 'x-request-id'])}: ${random.pick(['', 'bytes=0-,1', '*', '\xff', '1e400'])}`,
   () => 'Content-Encoding: gzip',
   () => 'Authorization: Bearer x',
   random => `Origin: ${random.pick(['null', 'http://localhost', 'http://evil.example', ''])}`,
@@ -37,13 +39,16 @@ export const sendBody: Attack = async (target, random) => {
   return [...faultsIn(text, target), ...(isUnanswered ? [`no answer of ${endpoint.path}`] : [])]
 }
 
+const METHODS = ['HEAD', 'OPTIONS', 'PUT', 'PATCH', 'TRACE', 'DELETE', 'GET', 'POST', 'PROPFIND', 'LINK', 'QUERY', 'M-SEARCH'] as const
+
 /** Every URL, with and without ids that exist. */
 export const read: Attack = async (target, random) => {
-  const { method, path } = random.pick(target.endpoints.filter(({ body }) => body === null))
+  const isOdd = random.chance(0.2)
+  const { method, path } = random.pick(isOdd ? target.endpoints : target.endpoints.filter(({ body }) => body === null))
   const id =
     random.chance(0.7) && target.streamIds.length > 0
       ? random.pick(target.streamIds)
-      : random.pick(['x', '%00', '..%2f..', 'é', 'a'.repeat(3000)])
+      : random.pick(['x', '%00', '%', '%zz', '%ff', '%c0%af', '..%2f..', ';a', 'é', 'a'.repeat(3000)])
   const query = random.pick([
     '',
     '?stream=false',
@@ -51,10 +56,10 @@ export const read: Attack = async (target, random) => {
     '?stream=maybe&stream=false',
     '?%'
   ])
-  const url = path.replace(/\{\w+\}/, random.chance(0.9) ? encodeURI(id) : '') + query
+  const url = path.replace(/\{\w+\}/, random.chance(0.9) ? id.replace(/[^!-~]/g, encodeURIComponent) : '') + query
   const { text } = await converse(target.port, {
     pieces: [
-      `${random.chance(0.1) ? random.pick(['HEAD', 'OPTIONS', 'PUT', 'PATCH', 'TRACE']) : method.toUpperCase()} ${url} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${headersFrom(
+      `${isOdd ? random.pick(METHODS) : method.toUpperCase()} ${url} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${headersFrom(
         random
       )
         .map(line => `${line}\r\n`)
@@ -156,6 +161,17 @@ const FRAMINGS: readonly ((target: Target, random: Random) => readonly (string |
   (_target, random) => [
     `GET /health HTTP/1.1\r\nHost: localhost\r\n${Array.from({ length: random.integer(1, 3000) }, (_, index) => `X${index}: y\r\n`).join('')}\r\n`
   ],
+  (_target, random) => [`GET /health HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(random.integer(10_000, 2_000_000))}\r\n\r\n`],
+  (target, random) => {
+    const body = JSON.stringify(minimalBody(completions(target), target, random))
+    const start = `${Buffer.byteLength(body).toString(16)}${random.pick(['', `;${'x'.repeat(100_000)}`])}\r\n${body}\r\n`
+    const end = random.pick([
+      `0\r\n${'X: y\r\n'.repeat(random.integer(1, 50_000))}\r\n`,
+      '1\r\n \r\n'.repeat(random.integer(1, 200_000)),
+      'ffffffffffffffff\r\n'
+    ])
+    return [head(completions(target), random, ['Transfer-Encoding: chunked']), Buffer.from(start), end]
+  },
   (_target, random) => Array.from(`GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n`.slice(0, random.integer(1, 40)))
 ]
 

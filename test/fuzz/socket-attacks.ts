@@ -55,6 +55,17 @@ const FRAMES: readonly ((target: Target, random: Random) => Buffer)[] = [
       frame(OPCODE.continuation, json.subarray(cut), random)
     ])
   },
+  (_target, random) =>
+    Buffer.concat([
+      frame(random.pick([OPCODE.text, OPCODE.binary]), Buffer.alloc(0), random, false),
+      ...new Array<Buffer>(random.integer(1, 20_000)).fill(frame(OPCODE.continuation, random.bytes(random.integer(0, 3)), random, false)),
+      frame(random.pick([OPCODE.continuation, OPCODE.text]), Buffer.from('{}'), random)
+    ]),
+  (_target, random) =>
+    frame(OPCODE.close, random.pick([Buffer.alloc(0), random.bytes(1), random.bytes(2), Buffer.from([3, 232, 255])]), random),
+  // Only the head of a frame that would be large.
+  (_target, random) =>
+    Buffer.concat([Buffer.from([0x81]), lengthOf(random.pick([LARGE_FRAME_BYTES - 1, 1e8, 2 ** 52]), 0x80), Buffer.alloc(4)]),
   (_target, random) => frame(random.pick(Object.values(OPCODE)), random.bytes(random.integer(0, 200)), random, random.chance(0.8)),
   (_target, random) => random.bytes(random.integer(1, 300)),
   (_target, random) =>

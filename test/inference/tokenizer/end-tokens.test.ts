@@ -58,6 +58,7 @@ describe('a GGUF file', () => {
 
   it('continues after a token that only ends a part of a message', () => {
     expect(gguf(['<|end|>', '<|return|>', '<|call|>']).endTokenIds).toEqual([3, 4])
+    expect(gguf(['<|end|>', '<|return|>']).endTokenIds, 'unless the other one of the pair is missing').toEqual([2, 3])
   })
 
   it('ignores an end token that does not exist, and warns', () => {
@@ -102,6 +103,25 @@ describe('a checkpoint', () => {
     const { endTokenIds, warnings } = await tokenizerFromFolder(folder)
     expect(endTokenIds).toEqual([5, 50_256])
     expect(warnings).toEqual([expect.stringContaining('config.json eos_token_id 5 (&); the encoding gpt2 50256 (<|endoftext|>)')])
+  })
+
+  it('has a warning of bounded length, however many end tokens of whatever length its files name', async () => {
+    const path = join(folder, 'tokenizer.json')
+    const json = JSON.parse(await readFile(path, 'utf8'))
+    const size = 1 + Math.max(...Object.values<number>(json.model.vocab), ...json.added_tokens.map(({ id }: { id: number }) => id))
+    const added = Array.from({ length: 50 }, (_, at) => ({
+      ...json.added_tokens[0],
+      id: size + at,
+      content: `<|${at}${'x'.repeat(5000)}|>`
+    }))
+    await writeFile(path, JSON.stringify({ ...json, added_tokens: [...json.added_tokens, ...added] }))
+    const { warnings } = await open(
+      added.map(({ id }) => id),
+      5,
+      null
+    )
+    expect(warnings).toEqual([expect.stringContaining(`config.json eos_token_id ${size} (<|0xxx`)])
+    expect(warnings[0]?.length).toBeLessThan(1500)
   })
 
   it.each([

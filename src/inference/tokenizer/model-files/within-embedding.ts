@@ -27,8 +27,7 @@ export function withinEmbedding<Table extends TokenTable>(table: Table, rows: nu
     tokens,
     merges: table.merges.filter(line => !mergeNames(line, excluded)),
     literals: new Map([...table.literals].filter(([, tokenId]) => tokenId < rows)),
-    specialIds: new Set([...table.specialIds].filter(tokenId => tokenId < rows)),
-    startTokenIds: table.startTokenIds.filter(tokenId => tokenId < rows)
+    specialIds: new Set([...table.specialIds].filter(tokenId => tokenId < rows))
   }
 }
 

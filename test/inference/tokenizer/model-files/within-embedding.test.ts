@@ -65,10 +65,30 @@ function expectIdsWithin(tokenizer: Tokenizer, rows: number): void {
   )
   expect(tokenizer.vocabularySize).toBeLessThanOrEqual(rows)
   expect(tokenizer.endTokenIds.filter(tokenId => tokenId >= rows)).toEqual([])
+  for (let tokenId = rows; tokenId < rows + 10; tokenId++) expect(tokenizer.isSpecial(tokenId)).toBe(false)
 }
 
 it.each(['gpt2', 'llama'] as const)('encodes to no id beyond the embedding, for any number of rows (%s)', model => {
   for (let rows = 1; rows <= LETTERS.length; rows++) expectIdsWithin(tokenizerFromGguf(gguf(model), rows), rows)
+})
+
+it('encodes as a tokenizer that has only the tokens and merges within the embedding, in any order of tokens', () => {
+  const merges = ['a b', 'ab c', 'b c', 'a bc']
+  const tokens: string[] = ['a', 'b', 'c', 'ab', 'bc', 'abc', '<|x|>', '<|y|>']
+  const shuffled = fc.shuffledSubarray(tokens, { minLength: tokens.length })
+  const repeated = fc.array(fc.constantFrom('a', 'ab', 'bc', 'abc'), { maxLength: 3 })
+  fc.assert(
+    fc.property(shuffled, repeated, fc.nat(), TEXTS, (once, again, at, text) => {
+      const all = [...once, ...again]
+      const rows = 1 + (at % all.length)
+      const kept = all.slice(0, rows)
+      const keptMerges = merges.filter(line => [...line.split(' '), line.replace(' ', '')].every(token => kept.includes(token)))
+      const whole = tokenizerFromGguf(gguf('gpt2', all).set('tokenizer.ggml.merges', merges), rows)
+      const small = tokenizerFromGguf(gguf('gpt2', kept).set('tokenizer.ggml.merges', keptMerges), rows)
+      expect(whole.encode(text)).toEqual(small.encode(text))
+    }),
+    { numRuns: 1000 }
+  )
 })
 
 it.each([
