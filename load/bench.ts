@@ -34,7 +34,7 @@ async function run(options: BenchOptions): Promise<void> {
     const samples = await measureInTurn(options, ours, peer)
     const reports = samples.map(reportCase)
     console.log(table(reports))
-    const { quantization, threads, spinning, rounds, chunkTokens, capacity } = options
+    const { quantization, cacheType, threads, spinning, rounds, chunkTokens, capacity } = options
     console.log(
       JSON.stringify({
         tool: 'bench',
@@ -43,6 +43,7 @@ async function run(options: BenchOptions): Promise<void> {
         loadAverageAtEnd: thisMachine().loadAverage,
         model: name,
         quantization,
+        cacheType,
         versions: { ...versionsOf(ours), ...(peer === null ? {} : versionsOf(peer)) },
         threads,
         spinning,
@@ -61,6 +62,7 @@ async function run(options: BenchOptions): Promise<void> {
 async function sideOptions({
   model,
   quantization,
+  cacheType,
   rows,
   capacity,
   threads,
@@ -68,16 +70,17 @@ async function sideOptions({
   chunkTokens,
   llamaBuild
 }: BenchOptions): Promise<{ readonly name: string; readonly side: SideOptions }> {
-  const config = readServeConfig(['--model', model, '--quantization', quantization], {})
+  const config = readServeConfig(['--model', model, '--quantization', quantization, '--cache-type', cacheType], {})
   const { name, kind, path } = await resolveModel(config, SILENT)
   if (kind !== 'gguf') throw new RangeError(`${path} is a folder; --model must be a .gguf file`)
-  const { graphPath, layers, kvHeads, headDim, vocabularySize, contextLength } = await prepareModel({
+  const { graphPath, layers, kvHeads, headDim, vocabularySize, contextLength, cacheScales } = await prepareModel({
     path,
     quantization: config.quantization,
+    cacheType: config.cacheType,
     cacheFolder: graphsFolder(config.modelsFolder)
   })
   if (capacity > contextLength) throw new RangeError(`${capacity} positions are requested; the model has ${contextLength}`)
-  const graph = { graphPath, layers, kvHeads, headDim, vocabularySize }
+  const graph = { graphPath, layers, kvHeads, headDim, vocabularySize, cacheScales }
   return { name, side: { graph, weightsPath: path, threads, spinning, rows, capacity, chunkTokens, llamaBuild } }
 }
 

@@ -9,6 +9,7 @@ The last line is one JSON document. Exit code 2: wrong options.
 
   --model NAME|PATH        model of the catalogue, or a .gguf file (default smollm2-135m-instruct)
   --quantization FORM      of everstream's weights: none, int8 or auto, as in the server (default auto)
+  --cache-type TYPE        of everstream's cache: f32 or int8 (default f32)
   --rows N[,N...]          rows of a decode step (default 1,4,8,16,32)
   --contexts N[,N...]      positions before each decode step (default 128)
   --prefill N[,N...]       prompt lengths; 0: none (default 512)
@@ -26,6 +27,7 @@ The last line is one JSON document. Exit code 2: wrong options.
 export interface BenchOptions {
   readonly model: string
   readonly quantization: string
+  readonly cacheType: string
   readonly cases: readonly BenchCase[]
   readonly rows: number
   readonly capacity: number
@@ -51,6 +53,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | null 
     options: {
       model: { type: 'string', default: 'smollm2-135m-instruct' },
       quantization: { type: 'string', default: 'auto' },
+      'cache-type': { type: 'string', default: 'f32' },
       rows: { type: 'string', default: '1,4,8,16,32' },
       contexts: { type: 'string', default: '128' },
       prefill: { type: 'string', default: '512' },
@@ -82,6 +85,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | null 
   return {
     model: values.model,
     quantization: values.quantization,
+    cacheType: values['cache-type'],
     cases,
     rows: Math.max(1, ...rows, ...engine),
     capacity: values.capacity === undefined ? needed : wholeNumber('--capacity', values.capacity, needed, MOST_POSITIONS),
