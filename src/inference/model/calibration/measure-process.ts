@@ -4,10 +4,11 @@ import { invariant } from '../../contract/invariant.ts'
 import { openModelRunner } from '../../runtime/onnx-model-runner.ts'
 import { openTokenizer } from '../../tokenizer/model-files/text-source.ts'
 import { textSourceOf } from '../text-source-of.ts'
-import { cacheScales } from './cache-scales.ts'
+
 import { CALIBRATION_TEXT, OTHER_SCRIPTS_TEXT, QUALITY_TEXT } from './calibration-text.ts'
 import { chooseExactChannels } from './exact-channels.ts'
 import { logitDistance } from './logit-distance.ts'
+import { measureCacheScales } from './measure-cache-scales.ts'
 import { type MeasureMessage, MeasureTask } from './measure-task.ts'
 
 /** Most tokens of a run. */
@@ -31,7 +32,7 @@ async function measure(): Promise<MeasureMessage> {
     case 'cache-scales': {
       const { kind, graphPath } = task
       const texts = [await encode(CALIBRATION_TEXT), await encode(OTHER_SCRIPTS_TEXT)]
-      return { kind, scales: await cacheScales({ ...options, graphPath }, texts) }
+      return { kind, scales: await measureCacheScales({ ...options, graphPath }, texts) }
     }
     case 'distance': {
       const { kind, graphPath, referencePath, shape } = task

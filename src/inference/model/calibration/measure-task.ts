@@ -22,7 +22,7 @@ export const MeasureTask = z.discriminatedUnion('kind', [
     shape: Shape,
     reported: z.array(Reported)
   }),
-  /** The scales of an int8 cache, measured with the graph with a float32 cache: see `cacheScales`. */
+  /** The scales of an int8 cache, measured with the graph with a float32 cache: see `measureCacheScales`. */
   z.strictObject({ kind: z.literal('cache-scales'), graphPath: z.string(), sourcePath: z.string(), shape: Shape }),
   /** How far the logits of one graph are from those of another: see `logitDistance`. */
   z.strictObject({

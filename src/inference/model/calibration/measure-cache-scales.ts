@@ -16,7 +16,7 @@ const LEAST_SCALE = 2 ** -60
  * @returns as in `CacheScales`: keys before values of each layer
  * @throws {ServiceError} `engine_failure` when ONNX Runtime rejects the graph or a run
  */
-export async function cacheScales(options: ActivationRunOptions, texts: readonly (readonly number[])[]): Promise<number[]> {
+export async function measureCacheScales(options: ActivationRunOptions, texts: readonly (readonly number[])[]): Promise<number[]> {
   const largest = Array.from({ length: 2 * options.layers }, () => 0)
   for (const tokenIds of texts) {
     const { caches } = await runForActivations(options, tokenIds, [])
