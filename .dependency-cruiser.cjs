@@ -1,6 +1,6 @@
 /**
  * The import rules (docs/architecture.md has the diagram). Each rule has a deliberate violation
- * in test/architecture/import-rules.test.ts, which proves that it bites.
+ * in test/architecture/import-rules.test.ts, which proves that it is enforced.
  */
 
 const INFERENCE = '^src/inference/'
@@ -74,7 +74,7 @@ module.exports = {
       to: { path: '^(src|test|load|bin)/', pathNot: ['^src/queue/', CONTRACT] }
     },
     {
-      name: 'queues-are-strangers',
+      name: 'queues-are-independent',
       comment: 'The embedded and the Redis queue implement one port and do not import each other.',
       severity: 'error',
       from: { path: '^src/queue/(embedded|redis)/' },

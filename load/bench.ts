@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { prepareModel } from '../src/inference/model/prepare-model.ts'
 import { modelProcessEnvironment, readEnvironment } from '../src/server/config/environment.ts'
 import { graphsFolder } from '../src/server/config/load-config.ts'
@@ -8,6 +9,7 @@ import { BENCH_HELP, type BenchOptions, parseBenchOptions } from './bench/bench-
 import { type CaseSamples, reportCase, table } from './bench/bench-report.ts'
 import { BenchSide } from './bench/bench-side.ts'
 import { thisMachine } from './machine.ts'
+import { randomModel } from './random-models/random-model.ts'
 
 const SILENT = { line: () => {}, problem: console.error, progress: () => ({ update: () => {}, end: () => {} }) }
 
@@ -70,7 +72,8 @@ async function sideOptions({
   chunkTokens,
   llamaBuild
 }: BenchOptions): Promise<{ readonly name: string; readonly side: SideOptions }> {
-  const config = readServeConfig(['--model', model, '--quantization', quantization, '--cache-type', cacheType], {})
+  const file = typeof model === 'string' ? model : await randomModel(model, join(readServeConfig([], {}).modelsFolder, '.bench'))
+  const config = readServeConfig(['--model', file, '--quantization', quantization, '--cache-type', cacheType], {})
   const { name, kind, path } = await resolveModel(config, SILENT)
   if (kind !== 'gguf') throw new RangeError(`${path} is a folder; --model must be a .gguf file`)
   const { graphPath, layers, kvHeads, headDim, vocabularySize, contextLength, cacheScales } = await prepareModel({

@@ -1,5 +1,8 @@
 import { parseArgs } from 'node:util'
 import { wholeNumber } from '../number-option.ts'
+import { isMixtureName, MIXTURE_NAMES } from '../random-models/mixtures.ts'
+import type { RandomModel } from '../random-models/random-model.ts'
+import { isShapeName, SHAPE_NAMES } from '../random-models/shapes.ts'
 import type { BenchCase } from './bench-case.ts'
 
 export const BENCH_HELP = `Measures the engine without a server: native runs. With load/peers installed, or --llama-build, llama.cpp runs the same file alternately.
@@ -8,6 +11,8 @@ The last line is one JSON document. Exit code 2: wrong options.
   npm run bench -- [options]
 
   --model NAME|PATH        model of the catalogue, or a .gguf file (default smollm2-135m-instruct)
+  --shape NAME             instead: a Llama of random weights, written to models/.bench/ once: ${SHAPE_NAMES.join(', ')}
+  --type NAME              its type (default Q4_0): ${MIXTURE_NAMES.join(', ')}
   --quantization FORM      of everstream's weights: none, int8 or auto, as in the server (default auto)
   --cache-type TYPE        of everstream's cache: f32 or int8 (default f32)
   --rows N[,N...]          rows of a decode step (default 1,4,8,16,32)
@@ -25,7 +30,8 @@ The last line is one JSON document. Exit code 2: wrong options.
   --help`
 
 export interface BenchOptions {
-  readonly model: string
+  /** Name or path, or a model that the benchmark writes. */
+  readonly model: string | RandomModel
   readonly quantization: string
   readonly cacheType: string
   readonly cases: readonly BenchCase[]
@@ -51,7 +57,9 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | null 
   const { values } = parseArgs({
     args: [...args],
     options: {
-      model: { type: 'string', default: 'smollm2-135m-instruct' },
+      model: { type: 'string' },
+      shape: { type: 'string' },
+      type: { type: 'string' },
       quantization: { type: 'string', default: 'auto' },
       'cache-type': { type: 'string', default: 'f32' },
       rows: { type: 'string', default: '1,4,8,16,32' },
@@ -83,7 +91,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | null 
   ]
   const needed = Math.max(...prefill, ...contexts.map(past => past + steps + 1), engine.length > 0 ? ENGINE_POSITIONS : 0)
   return {
-    model: values.model,
+    model: modelOf(values.model, values.shape, values.type),
     quantization: values.quantization,
     cacheType: values['cache-type'],
     cases,
@@ -96,6 +104,18 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | null 
     peer: !values['no-peer'],
     llamaBuild: values['llama-build'] ?? null
   }
+}
+
+function modelOf(model: string | undefined, shape: string | undefined, type: string | undefined): string | RandomModel {
+  if (shape === undefined) {
+    if (type !== undefined) throw new TypeError('--type needs --shape')
+    return model ?? 'smollm2-135m-instruct'
+  }
+  if (model !== undefined) throw new TypeError('--model and --shape exclude each other')
+  if (!isShapeName(shape)) throw new RangeError(`--shape must be one of ${SHAPE_NAMES.join(', ')}, got '${shape}'`)
+  const mixture = type ?? 'Q4_0'
+  if (!isMixtureName(mixture)) throw new RangeError(`--type must be one of ${MIXTURE_NAMES.join(', ')}, got '${mixture}'`)
+  return { shape, type: mixture }
 }
 
 function list(option: string, text: string, least: number, most: number): number[] {

@@ -22,6 +22,7 @@ import { closeConnections, refuseWhileDraining } from './plugins/closing-connect
 import { answerError, answerErrors } from './plugins/error-handler.ts'
 import { checkHost } from './plugins/host-check.ts'
 import { answerBrokenRequest, HTTP_LIMITS, limitConnections, limitRequests } from './plugins/limits.ts'
+import { lingerAtClose } from './plugins/lingering-close.ts'
 import { answerUnknownUrls } from './plugins/not-found.ts'
 import { answerInTurn } from './plugins/pipelining.ts'
 import { logRequests } from './plugins/request-log.ts'
@@ -76,6 +77,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   limitConnections(app.server)
   const upgrades = routeUpgrades(app)
   closeConnections(app)
+  lingerAtClose(app.server)
   answerInTurn(app.server)
   addResponseIds(app)
   const accessLog = logRequests(app, clock)

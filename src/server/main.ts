@@ -10,6 +10,8 @@ if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
   )
   process.exitCode = 1
 } else {
+  const [{ enableCompileCache }, { COMPILED_FOLDER }] = await Promise.all([import('node:module'), import('./config/environment.ts')])
+  enableCompileCache(COMPILED_FOLDER)
   const { runCommand } = await import('./commands/run-command.ts')
   process.exitCode = await runCommand(process.argv.slice(2))
 }

@@ -26,7 +26,7 @@ const VIOLATIONS: readonly (readonly [rule: string, from: string, to: string])[]
   ['inference-engine', 'src/inference/engine/b.ts', 'src/inference/model/leaf.ts'],
   ['inference-model', 'src/inference/model/a.ts', 'src/inference/scheduler/leaf.ts'],
   ['queue-sees-the-contract-only', 'src/queue/log/a.ts', 'src/inference/sampling/b.ts'],
-  ['queues-are-strangers', 'src/queue/embedded/a.ts', 'src/queue/redis/leaf.ts'],
+  ['queues-are-independent', 'src/queue/embedded/a.ts', 'src/queue/redis/leaf.ts'],
   ['routes-see-port-and-contract', 'src/routes/completions/a.ts', 'src/queue/redis/leaf.ts'],
   ['routes-see-port-and-contract', 'src/routes/completions/b.ts', 'src/inference/tokenizer/b.ts'],
   ['routes-see-port-and-contract', 'src/routes/completions/c.ts', 'src/server/leaf.ts'],

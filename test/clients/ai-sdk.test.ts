@@ -23,7 +23,7 @@ const KINDS = [
 describe.each(KINDS)('the AI SDK with $kind', ({ model }) => {
   const REQUESTED = { prompt: 'Tell me a story', maxOutputTokens: 6, seed: 7, temperature: 1, maxRetries: 0 } as const
 
-  it('says whole what it streams, and both count it', async () => {
+  it('gives the same text whole and streamed, with the same usage', async () => {
     const whole = await generateText({ model: model(), ...REQUESTED })
     expect(whole).toMatchObject({ finishReason: 'length', usage: { outputTokens: 6 } })
     expect(whole.usage.inputTokens).toBeGreaterThan(0)
@@ -35,14 +35,14 @@ describe.each(KINDS)('the AI SDK with $kind', ({ model }) => {
     expect(await streamed.finishReason).toBe('length')
   })
 
-  it('cuts at a stop string', async () => {
+  it('ends the text before a stop string', async () => {
     const stop = (await generateText({ model: model(), ...REQUESTED })).text.slice(8, 12)
     const { text, finishReason } = await generateText({ model: model(), ...REQUESTED, stopSequences: [stop] })
     expect(text).not.toContain(stop)
     expect(finishReason).toBe('stop')
   })
 
-  it('leaves by abort, and the server is told', async () => {
+  it('aborts, and the server cancels the request', async () => {
     const from = server.log().length
     const leaving = new AbortController()
     const { textStream } = streamText({ model: model(), ...REQUESTED, maxOutputTokens: ENDLESS_TOKENS, abortSignal: leaving.signal })
@@ -53,15 +53,15 @@ describe.each(KINDS)('the AI SDK with $kind', ({ model }) => {
     await server.logged(line => line['outcome'] === 'cancelled', from)
   })
 
-  it('is told what was wrong, and that it need not try again', async () => {
+  it('gets an error that names the mistake, and that is not retried', async () => {
     const error = await failureOf(generateText({ model: model(), ...REQUESTED, temperature: 9 }))
     expect(error).toBeInstanceOf(APICallError)
     expect(error).toMatchObject({ statusCode: 400, isRetryable: false, message: expect.stringContaining('temperature') })
-    const stranger = await failureOf(generateText({ model: model('another'), ...REQUESTED }))
-    expect(stranger).toMatchObject({ statusCode: 401, isRetryable: false })
+    const refused = await failureOf(generateText({ model: model('another'), ...REQUESTED }))
+    expect(refused).toMatchObject({ statusCode: 401, isRetryable: false })
   })
 
-  it('hands on an error in the middle of a stream, behind what was said before', async () => {
+  it('passes on an error in the middle of a stream, after the chunks that were sent before', async () => {
     const headers = { 'x-request-timeout-ms': '500' }
     const { stream } = streamText({ model: model(), ...REQUESTED, maxOutputTokens: ENDLESS_TOKENS, headers, onError: () => {} })
     const kinds = new Set<string>()
@@ -76,7 +76,7 @@ describe.each(KINDS)('the AI SDK with $kind', ({ model }) => {
 })
 
 describe('the AI SDK at a full server', () => {
-  it('tries again until there is room', async () => {
+  it('retries until there is room', async () => {
     await using full = await startFullServer()
     const requested = generateText({ model: provider(full.baseUrl).chatModel(MODEL), prompt: 'Hi', maxOutputTokens: 3, maxRetries: 4 })
     await full.makeRoomAfterRefusal(0)

@@ -9,7 +9,7 @@ const SOURCE = fileURLToPath(new URL('JavaClient.java', import.meta.url))
 const hasJava = await findJava()
 
 describe.skipIf(!hasJava)('the HTTP client of the JDK', () => {
-  it('is answered by HTTP/1.1 whatever it would rather speak, a POST behind a GET included', async () => {
+  it('gets a response over HTTP/1.1 whatever version it prefers, also for a POST after a GET on one connection', async () => {
     await using server = await startSimulated()
     const { stdout } = await run('java', [SOURCE, server.url, KEY])
     const round = ['HTTP_1_1 200 whole', 'HTTP_1_1 200 whole', 'HTTP_1_1 200 streamed', 'HTTP_1_1 401 whole']
@@ -17,7 +17,7 @@ describe.skipIf(!hasJava)('the HTTP client of the JDK', () => {
   }, 120_000)
 })
 
-/** @throws in CI, instead of false: nothing is skipped there */
+/** @throws in CI instead of returning false, because no test may be skipped there */
 async function findJava(): Promise<boolean> {
   try {
     await run('java', ['-version'])

@@ -23,21 +23,21 @@ const fields = (baseURL = `${server.url}/v1`) => ({
 describe('LangChain’s OpenAI', () => {
   const model = (changes: object = {}) => new OpenAI({ ...fields(), modelKwargs: { seed: 7 }, ...changes })
 
-  it('invokes what it streams', async () => {
+  it('returns from invoke the text that it streams', async () => {
     const whole = await model().invoke('Once upon a time')
     const texts = await collect(await model().stream('Once upon a time'))
     expect(texts.length).toBeGreaterThan(1)
     expect(texts.join('')).toBe(whole)
   })
 
-  it('sends prompts together, takes n of each, and counts them', async () => {
+  it('sends several prompts in one request, gets n texts of each, and reports their usage', async () => {
     const { generations, llmOutput } = await model({ n: 2, batchSize: 2 }).generate(['One', 'Two'])
     expect(generations.map(choices => choices.length)).toEqual([2, 2])
     expect(new Set(generations.flat().map(({ text }) => text)).size).toBe(4)
     expect(llmOutput?.['tokenUsage']).toMatchObject({ promptTokens: 6, completionTokens: 24, totalTokens: 30 })
   })
 
-  it('cuts at a stop string', async () => {
+  it('ends the text before a stop string', async () => {
     const stop = (await model().invoke('Once upon a time')).slice(8, 12)
     expect(await model().invoke('Once upon a time', { stop: [stop] })).not.toContain(stop)
   })
@@ -47,7 +47,7 @@ describe('LangChain’s ChatOpenAI', () => {
   const model = (changes: object = {}) => new ChatOpenAI({ ...fields(), modelKwargs: { seed: 7 }, streamUsage: true, ...changes })
   const MESSAGES = [new SystemMessage('Be brief.'), new HumanMessage('Tell me a story')]
 
-  it('invokes what it streams, and both count it', async () => {
+  it('returns from invoke the text that it streams, with the same usage', async () => {
     const whole = await model().invoke(MESSAGES)
     expect(whole.usage_metadata).toMatchObject({ output_tokens: 6 })
     expect(whole.response_metadata['finish_reason']).toBe('length')
@@ -57,13 +57,13 @@ describe('LangChain’s ChatOpenAI', () => {
     expect(joined.usage_metadata).toEqual(whole.usage_metadata)
   })
 
-  it('asks for log-probabilities', async () => {
+  it('returns log-probabilities', async () => {
     const { response_metadata } = await model({ logprobs: true, topLogprobs: 2 }).invoke(MESSAGES)
     const logprobs = response_metadata['logprobs'] as { content: { top_logprobs: unknown[] }[] }
     expect(logprobs.content.map(({ top_logprobs }) => top_logprobs.length)).toEqual([2, 2, 2, 2, 2, 2])
   })
 
-  it('leaves by abort, and the server is told', async () => {
+  it('aborts, and the server cancels the request', async () => {
     const from = server.log().length
     const leaving = new AbortController()
     const read = async () => {
@@ -77,11 +77,11 @@ describe('LangChain’s ChatOpenAI', () => {
     { what: 'a wrong value', changes: { temperature: 9 }, status: 400 },
     { what: 'a wrong key', changes: { apiKey: 'another' }, status: 401 },
     { what: 'a model that is not served', changes: { model: 'gpt-4o' }, status: 404 }
-  ])('is told of $what by its status', async ({ changes, status }) => {
+  ])('gets the status of $what', async ({ changes, status }) => {
     expect(await failureOf(model(changes).invoke(MESSAGES))).toMatchObject({ status })
   })
 
-  it('tries again at a full server until there is room', async () => {
+  it('retries while the server is full, until there is room', async () => {
     await using full = await startFullServer()
     const requested = new ChatOpenAI({ ...fields(full.baseUrl), maxRetries: 4 }).invoke(MESSAGES)
     await full.makeRoomAfterRefusal(0)

@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => server[Symbol.asyncDispose]())
 
 describe('completions', () => {
-  it('says whole what it streams, and both count it', async () => {
+  it('gives the same text whole and streamed, with the same usage', async () => {
     const whole = await client.completions.create(REQUESTED)
     expect(whole).toMatchObject({
       object: 'text_completion',
@@ -41,7 +41,7 @@ describe('completions', () => {
     expect(usage).toMatchObject({ prompt_tokens: 6, completion_tokens: 36 })
   })
 
-  it('cuts at a stop string, streamed or not', async () => {
+  it('ends the text before a stop string, streamed or not', async () => {
     const stop = (await client.completions.create(REQUESTED)).choices[0]?.text.slice(8, 12) ?? ''
     const whole = await client.completions.create({ ...REQUESTED, stop })
     expect(whole.choices[0]?.finish_reason).toBe('stop')
@@ -52,7 +52,7 @@ describe('completions', () => {
     expect(streamed).toBe(whole.choices[0]?.text)
   })
 
-  it('scores the prompt and the text in four lists of one length', async () => {
+  it('returns scores of the prompt and of the text in four lists of equal length', async () => {
     const { choices } = await client.completions.create({ ...REQUESTED, logprobs: 2, echo: true })
     const logprobs = choices[0]?.logprobs
     const lengths = [logprobs?.tokens, logprobs?.token_logprobs, logprobs?.top_logprobs, logprobs?.text_offset].map(list => list?.length)
@@ -61,7 +61,7 @@ describe('completions', () => {
     expect(logprobs?.token_logprobs?.[0]).toBeNull()
   })
 
-  it('takes token ids, one prompt or many', async () => {
+  it('accepts token ids, for one prompt or several', async () => {
     const text = async (prompt: number[] | number[][] | string) =>
       (await client.completions.create({ ...REQUESTED, prompt })).choices[0]?.text
     expect(await text([72, 105])).toBe(await text('Hi'))
@@ -73,7 +73,7 @@ describe('chat completions', () => {
   const CHAT = { model: MODEL, messages: [{ role: 'user', content: 'Tell me a story' }], max_completion_tokens: 6, seed: 7 } as const
   const chat = { ...CHAT, messages: [...CHAT.messages] }
 
-  it('say whole what they stream, and both count it', async () => {
+  it('give the same text whole and streamed, with the same usage', async () => {
     const whole = await client.chat.completions.create(chat)
     expect(whole).toMatchObject({
       object: 'chat.completion',
@@ -89,7 +89,7 @@ describe('chat completions', () => {
     expect(usage).toEqual(whole.usage)
   })
 
-  it('are put together by the stream helper as they are whole, with n choices, a stop and logprobs', async () => {
+  it('are assembled by the stream helper to the same object as a whole response, with n choices, a stop and logprobs', async () => {
     const requested = { ...chat, n: 2, logprobs: true, top_logprobs: 2, stop: ['ß'] }
     const whole = await client.chat.completions.create(requested)
     const streamed = await client.chat.completions.stream(requested).finalChatCompletion()
@@ -102,7 +102,7 @@ describe('chat completions', () => {
 })
 
 describe('models', () => {
-  it('are listed page by page, and found by name', async () => {
+  it('are listed in pages, and found by name', async () => {
     const names: string[] = []
     for await (const { id } of client.models.list()) names.push(id)
     expect(names).toEqual([MODEL])
@@ -111,8 +111,8 @@ describe('models', () => {
   })
 })
 
-describe('leaving', () => {
-  it('by abort ends the request at the server', async () => {
+describe('a disconnect', () => {
+  it('by an abort ends the request on the server', async () => {
     const from = server.log().length
     const leaving = new AbortController()
     const stream = await client.completions.create(ENDLESS, { signal: leaving.signal })
@@ -123,7 +123,7 @@ describe('leaving', () => {
     await server.logged(line => line['outcome'] === 'cancelled', from)
   })
 
-  it('a whole answer by abort throws APIUserAbortError', async () => {
+  it('by an abort before a whole response throws APIUserAbortError', async () => {
     const from = server.log().length
     const leaving = new AbortController()
     const failure = failureOf(client.completions.create({ ...ENDLESS, stream: false }, { signal: leaving.signal }))
@@ -153,7 +153,7 @@ describe('errors', () => {
     expect(error).toMatchObject({ status: 400, type: 'invalid_request_error', requestID: expect.stringMatching(/^req_/), ...facts })
   })
 
-  it('NotFoundError for a model that is not served, in chat too', async () => {
+  it('are a NotFoundError for a model that is not served, also in chat', async () => {
     const chat = () => client.chat.completions.create({ model: 'gpt-5', messages: [{ role: 'user', content: 'Hi' }] })
     for (const error of [await wrong({ model: 'gpt-5' }), await failureOf(chat())]) {
       expect(error).toBeInstanceOf(OpenAI.NotFoundError)
@@ -161,13 +161,13 @@ describe('errors', () => {
     }
   })
 
-  it('AuthenticationError for a wrong key', async () => {
+  it('are an AuthenticationError for a wrong key', async () => {
     const error = await failureOf(client.withOptions({ apiKey: 'another' }).completions.create(REQUESTED))
     expect(error).toBeInstanceOf(OpenAI.AuthenticationError)
     expect(error).toMatchObject({ status: 401, code: 'invalid_api_key' })
   })
 
-  it('APIError in the middle of a stream, behind what was said before', async () => {
+  it('are an APIError in the middle of a stream, after the chunks that were sent before', async () => {
     const stream = await client.completions.create(ENDLESS, { headers: { 'x-request-timeout-ms': '300' } })
     const texts: string[] = []
     const read = async () => {
@@ -181,7 +181,7 @@ describe('errors', () => {
 })
 
 describe('a full server', () => {
-  it('is InternalServerError 503 without retries, and is retried until there is room', async () => {
+  it('gives an InternalServerError 503 without retries; with retries the client succeeds once there is room', async () => {
     await using full = await startFullServer()
     const patient = new OpenAI({ baseURL: full.baseUrl, apiKey: KEY, maxRetries: 3 })
     const error = await failureOf(patient.completions.create(REQUESTED, { maxRetries: 0 }))

@@ -9,7 +9,7 @@ import { KEY, startFullServer, startSimulated } from './simulated-server.ts'
 const SCRIPT = fileURLToPath(new URL('openai_python.py', import.meta.url))
 const python = await pythonWith('openai-python-3.57.0', ['openai==3.57.0'])
 
-/** Runs the script; its output goes to `hear` as it comes. */
+/** Runs the script, and calls `onOutput` with its output as it is written. */
 async function runScript(argv: readonly string[], receive: (output: string) => void = () => {}) {
   const child = owned(spawn(python ?? '', [SCRIPT, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] }))
   let stdout = ''
@@ -26,7 +26,7 @@ async function runScript(argv: readonly string[], receive: (output: string) => v
 }
 
 describe.skipIf(python === null)('the openai package for Python', () => {
-  it('completes, chats, lists models, leaves, and throws what OpenAI’s own errors throw', async () => {
+  it('completes, chats, lists models, disconnects, and throws the exception class of each OpenAI error', async () => {
     await using server = await startSimulated()
     const { code, stdout, stderr } = await runScript([`${server.url}/v1`, KEY])
     expect({ code, stderr }, stdout).toEqual({ code: 0, stderr: '' })
@@ -34,7 +34,7 @@ describe.skipIf(python === null)('the openai package for Python', () => {
     expect(server.log().filter(line => line['outcome'] === 'cancelled').length).toBeGreaterThanOrEqual(2)
   }, 120_000)
 
-  it('tries again at a full server until there is room', async () => {
+  it('retries while the server is full, until there is room', async () => {
     await using full = await startFullServer()
     let room: Promise<void> | null = null
     const ended = runScript([full.baseUrl, KEY, '--full'], output => {

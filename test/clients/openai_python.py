@@ -92,8 +92,8 @@ def errors():
     assert error.code == "context_length_exceeded"
     error = failure_of(openai.NotFoundError, lambda: client.chat.completions.create(**{**CHAT, "model": "gpt-5"}))
     assert error.code == "model_not_found"
-    stranger = client.with_options(api_key="another")
-    error = failure_of(openai.AuthenticationError, lambda: stranger.completions.create(**REQUESTED))
+    refused = client.with_options(api_key="another")
+    error = failure_of(openai.AuthenticationError, lambda: refused.completions.create(**REQUESTED))
     assert error.code == "invalid_api_key"
 
 
@@ -115,7 +115,7 @@ def leaving():
 
 
 def many_streams_at_once():
-    """More than the server has slots for: some wait, and are told so in comments."""
+    """More requests than the server has rows: some wait, and their streams contain comments with the position."""
 
     async def read(many):
         stream = await many.completions.create(**REQUESTED, stream=True)

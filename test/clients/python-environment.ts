@@ -5,17 +5,17 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 const CACHE = join(import.meta.dirname, '..', '..', 'node_modules', '.cache')
-/** Enough for a slow mirror; a first run only. */
+/** Enough for a slow package index. Only the first run installs anything. */
 const INSTALL_MS = 240_000
 
 /**
- * The interpreter of a virtual environment with exactly these packages: made at the first call, then kept under
+ * The interpreter of a virtual environment with exactly these packages: created at the first call, then kept under
  * node_modules/.cache.
  *
  * @param name          of its folder; another name for other packages
  * @param requirements  `package==version`
- * @returns null when this machine has no Python 3, or reaches no package index
- * @throws in CI, instead of null: nothing is skipped there
+ * @returns null when this machine has no Python 3, or cannot reach a package index
+ * @throws in CI instead of returning null, because no test may be skipped there
  */
 export async function pythonWith(name: string, requirements: readonly string[]): Promise<string | null> {
   const folder = join(CACHE, name)

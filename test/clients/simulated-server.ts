@@ -3,24 +3,24 @@ import { type Server, startServer } from '../end-to-end/start-server.ts'
 export const MODEL = 'simulated'
 export const KEY = 'a-key-of-the-test'
 
-/** More tokens than any test waits for: a stream that only leaving ends. */
+/** More tokens than any test waits for: such a stream ends only when its client disconnects. */
 export const ENDLESS_TOKENS = 8000
 
-/** The real program with the simulated engine: known tokens, and everything else as it is with a model. */
+/** The real program with the simulated engine: its tokens are known, and all other parts are those of a real server. */
 export async function startSimulated(argv: readonly string[] = [], stepMs = 2): Promise<Server> {
   return await startServer(['--engine', 'simulated', '--simulated-step-ms', String(stepMs), ...argv], { API_KEY: KEY })
 }
 
-/** A server that refuses whoever comes now: one request runs, one waits, and no more may. */
+/** A server that refuses new requests: one runs, one waits, and no other may wait. */
 export interface FullServer extends AsyncDisposable {
   readonly server: Server
   readonly baseUrl: string
-  /** Makes room as soon as a refusal is in the log after its first `from` lines. */
+  /** Cancels the waiting requests as soon as the log has a refusal after its first `from` lines. */
   makeRoomAfterRefusal(from: number): Promise<void>
 }
 
 export async function startFullServer(): Promise<FullServer> {
-  // So slow that what fills it outlives every test.
+  // So slow that the requests that fill it run longer than any test.
   const server = await startSimulated(['--max-slots', '1', '--queue-limit', '1'], 25)
   const leaving = new AbortController()
   const fill = () =>
@@ -43,7 +43,7 @@ export async function startFullServer(): Promise<FullServer> {
   }
 }
 
-/** Waits until the server has exactly so much to do. */
+/** Waits until the server has exactly this number of requests. */
 export async function untilBusy(server: Server, counts: { readonly running: number; readonly waiting: number }): Promise<void> {
   for (;;) {
     const ready = (await (await fetch(`${server.url}/ready`)).json()) as Partial<typeof counts>
@@ -51,7 +51,7 @@ export async function untilBusy(server: Server, counts: { readonly running: numb
   }
 }
 
-/** What a promise rejects with; null where it does not. */
+/** The reason with which a promise rejects; null if it resolves. */
 export async function failureOf(promise: PromiseLike<unknown>): Promise<unknown> {
   return await promise.then(
     () => null,

@@ -25,7 +25,7 @@ it.each([
   expect(rowsOf(PAGE, header).flatMap(([parameter]) => codesIn(parameter))).toEqual(Object.keys(shape))
 })
 
-it('compares each parameter of completions with those of others, and claims none that we lack', () => {
+it('lists each parameter of completions beside those of other servers, and none that is not supported', () => {
   const rows = rowsOf(PAGE, 'parameter').filter(row => row.length === 5)
   const claimed = rows.filter(row => row[4] !== 'no').flatMap(([parameter]) => codesIn(parameter))
   const lacking = rows.filter(row => row[4] === 'no').flatMap(([parameter]) => codesIn(parameter))
@@ -33,7 +33,7 @@ it('compares each parameter of completions with those of others, and claims none
   expect(lacking.filter(field => Object.hasOwn(CompletionBody.shape, field))).toEqual([])
 })
 
-it('tells of each error what the wire says', () => {
+it('describes each error with its status and code', () => {
   const received = rowsOf(PAGE, 'what happened').map(([what, status, type, code, retry]) => [
     codesIn(what)[0],
     { http: Number(status), openaiType: codesIn(type)[0], openaiCode: codesIn(code)[0] ?? null, ...retryOf(retry) }
@@ -53,7 +53,7 @@ it('lists each endpoint that is declared, and no other', async () => {
   expect(received.toSorted()).toEqual([...declared].toSorted())
 })
 
-it('tells every limit', () => {
+it('states every limit', () => {
   const received = rowsOf(PAGE, 'limit').map(([, value]) => Number(/^[\d,]+/.exec(value ?? '')?.[0].replaceAll(',', '')))
   expect(received.toSorted(byNumber)).toEqual(Object.values(LIMITS).toSorted(byNumber))
 })

@@ -6,7 +6,7 @@ import { codesIn, rowsOf } from './markdown-tables.ts'
 
 const PAGE = 'docs/streams.md'
 
-it.each([PAGE, 'docs/api.md'])('%s names no option that there is not', page => {
+it.each([PAGE, 'docs/api.md'])('%s names only options that exist', page => {
   const flags = new Set([...(Object.keys(OPTIONS) as OptionKey[]).map(key => `--${flagOf(key)}`), ...flagsIn(FAULT_HELP)])
   expect(flagsIn(readFileSync(page, 'utf8')).filter(flag => !flags.has(flag))).toEqual([])
 })
@@ -16,7 +16,7 @@ it('lists the options of the fault run', () => {
   expect([...received, '--help'].toSorted()).toEqual([...new Set(flagsIn(FAULT_HELP))].toSorted())
 })
 
-it('tells the defaults of the server', () => {
+it('states the defaults of the server', () => {
   const page = readFileSync(PAGE, 'utf8')
   for (const key of ['stepTimeoutSeconds', 'drainSeconds', 'resumeGraceSeconds', 'streamRetentionSeconds'] as const) {
     expect(page).toContain(`\`--${flagOf(key)}\` (${OPTIONS[key].fallback})`)

@@ -35,8 +35,8 @@ export interface FaultOptions {
   readonly maxTokens: number
 }
 
-/** @throws {TypeError | RangeError} on an option that is unknown or out of range
- *  @returns null when help was asked for */
+/** @throws {TypeError | RangeError} an option is unknown or out of range
+ *  @returns null if help was requested */
 export function parseFaultOptions(args: readonly string[]): FaultOptions | null {
   const { values } = parseArgs({
     args: [...args],

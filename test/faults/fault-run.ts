@@ -9,7 +9,7 @@ import { redisLeftovers } from './redis-leftovers.ts'
 import { type ReadText, readResuming } from './resuming-reader.ts'
 
 const CASES = 45
-/** A frozen worker wakes after its lock has run out. */
+/** A frozen worker continues after its lock has expired. */
 const FREEZE_MS = 14_000
 const PROGRESS_FAULTS = 20
 const STREAM_TIMEOUT_MS = 300_000
@@ -19,12 +19,12 @@ export interface FaultReport extends ResourceReport {
   readonly streams: number
   readonly wrong: readonly string[]
   readonly pauseMs: ReturnType<Pauses['report']>
-  /** In Redis, when every request had ended. */
+  /** Keys that remain in Redis after all requests have ended. */
   readonly leftovers: readonly string[]
   readonly passed: boolean
 }
 
-/** Reads every case undisturbed, then again and again while faults come, until as many came as were asked for. */
+/** Reads every case undisturbed, then repeatedly under faults, until the requested number of faults was injected. */
 export async function faultRun(fleet: Fleet, options: FaultOptions, emit: (line: string) => void): Promise<FaultReport> {
   const cases = mixedCases(CASES, options.maxTokens, await servedModel(fleet))
   const undisturbed: string[] = []
@@ -92,7 +92,7 @@ async function inject(
   return counts
 }
 
-/** @returns false when there was nobody to strike */
+/** @returns false when there was no process to disturb */
 async function injectOne(kind: FaultKind, fleet: Fleet, random: () => number, pauses: Pauses): Promise<boolean> {
   if (kind === 'api') {
     pauses.fault()

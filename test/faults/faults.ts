@@ -2,7 +2,7 @@ import { FAULT_HELP, type FaultOptions, parseFaultOptions } from './fault-option
 import { faultRun } from './fault-run.ts'
 import { Fleet } from './fleet.ts'
 
-/** `npm run test:faults`: options in, progress out, JSON last. */
+/** `npm run test:faults`: prints its progress, and one JSON document at the end. */
 const options = optionsOrExit()
 console.log(
   `seed ${options.seed}: ${options.kills} faults (${options.faults.join(', ')}), ${options.queue} queue, ${options.engine} engine`

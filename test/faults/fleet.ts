@@ -16,7 +16,7 @@ interface ApiProcess {
 }
 
 /**
- * The processes under test: with the embedded queue one server; on Redis a Redis of its own and two servers, each with
+ * The processes under test: with the embedded queue one server; with Redis a Redis server and two servers, each with
  * its share of the workers.
  */
 export class Fleet {
@@ -40,7 +40,7 @@ export class Fleet {
     return fleet
   }
 
-  /** Of all API processes, also of one that has just died. */
+  /** Base URLs of all API processes, also of one that has just been killed. */
   endpoints(): readonly string[] {
     return this.#apis.map(({ port }) => `http://127.0.0.1:${port}`)
   }
@@ -65,11 +65,11 @@ export class Fleet {
   /**
    * SIGTERM of an API process, as in a rolling restart; it is started again at the same port.
    *
-   * @throws {Error} it did not end in good order
+   * @throws {Error} it did not exit with code 0
    */
   async restartApi(index: number): Promise<void> {
     const end = await this.#replace(index, 'SIGTERM')
-    if (end !== 'exit code 0') throw new Error(`a server that was told to end ended with ${end}`)
+    if (end !== 'exit code 0') throw new Error(`a server ended after SIGTERM with ${end}`)
   }
 
   async #replace(index: number, signal: NodeJS.Signals): Promise<string> {

@@ -1,22 +1,22 @@
 import { readdirSync } from 'node:fs'
 import { ownResidentBytes } from '../../load/process-tree.ts'
 
-/** Notes of memory below which nothing is said of it: a server that has just begun still grows. */
+/** Fewer samples of memory are not judged: a server that has just started still grows. */
 const FEWEST_NOTES = 8
-/** What the garbage collector may leave lying about at one time and not at another. */
+/** Difference between two samples that garbage collection alone can cause. */
 const SWAY = 1.25
-/** Of readers whose connections are kept, and of Redis. */
+/** Descriptors of idle connections of readers, and of Redis. */
 const SWAY_FILES = 32
 
 export interface ResourceReport {
   readonly openFiles: { readonly before: readonly (number | null)[]; readonly after: readonly (number | null)[] }
-  /** Resident, of the process that has most: the most in the second quarter of the run, and in the last. */
+  /** Largest resident memory of any process: the maximum in the second quarter of the run, and in the last. */
   readonly mebibytes: { readonly early: number; readonly late: number } | null
-  /** Neither has grown with the faults. */
+  /** Whether neither descriptors nor memory have grown. */
   readonly flat: boolean
 }
 
-/** What the server processes hold while faults come. */
+/** Open descriptors and memory of the server processes during the run. */
 export class HeldResources {
   readonly #pids: () => readonly number[]
   readonly #filesBefore: readonly (number | null)[]
@@ -27,7 +27,7 @@ export class HeldResources {
     this.#filesBefore = pids().map(openFiles)
   }
 
-  /** To be called at equal distances. */
+  /** Takes a sample. To be called at regular intervals. */
   remark(): void {
     this.#mebibytes.push(Math.max(...this.#pids().map(ownResidentBytes)) / 2 ** 20)
   }
@@ -45,7 +45,7 @@ export class HeldResources {
   }
 }
 
-/** Linux only; null elsewhere, and of a process that is gone. */
+/** Linux only; null elsewhere, and for a process that has ended. */
 function openFiles(pid: number): number | null {
   try {
     return readdirSync(`/proc/${pid}/fd`).length

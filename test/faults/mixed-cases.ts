@@ -4,8 +4,8 @@ import { promptAt } from '../../load/requests/prompts.ts'
 export type CaseBody = Readonly<Record<string, unknown>>
 
 /**
- * Every kind of request whose continuation has a state of its own, each with its own prompt; seeded, so that it can be
- * asked again.
+ * Every kind of request whose continuation depends on some state, each with its own prompt; seeded, so that a second
+ * run gives the same text.
  */
 export function mixedCases(count: number, maxTokens: number, model: string): readonly CaseBody[] {
   return Array.from({ length: count }, (_, index) => ({

@@ -1,9 +1,9 @@
 /**
- * How long readers waited because of a fault: from the fault to the next chunk, of the reader that waited longest among
- * those in mid-text.
+ * How long readers waited because of a fault: the time from the fault to the next chunk, for the reader that waited
+ * longest among those whose text had begun.
  */
 export class Pauses {
-  /** Streams in mid-text. */
+  /** Streams whose text had begun and not ended. */
   readonly #streams = new Set<number>()
   readonly #open = new Map<number, { readonly atMs: number; readonly waiting: Set<number>; longestMs: number }>()
   readonly #pauses: number[] = []
@@ -24,7 +24,7 @@ export class Pauses {
     this.#open.set(this.#faults++, { atMs: performance.now(), waiting: new Set(this.#streams), longestMs: 0 })
   }
 
-  /** Milliseconds, over all faults whose readers went on. */
+  /** Milliseconds, over all faults after which readers continued. */
   report(): { readonly faults: number; readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number } | null {
     const sorted = this.#pauses.toSorted((a, b) => a - b)
     if (sorted.length === 0) return null

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 
-/** What BullMQ keeps of a queue as such, however empty; and the register of workers that live. */
+/** Keys that BullMQ keeps for an empty queue, and the registry of live workers. */
 const LASTING = /:generation:(meta|id|events|marker|pc|stalled-check)$|:workers$/
 const SETTLE_MS = 30_000
 
 /**
- * What a queue in Redis still holds when every request has ended; empty if nothing leaked. Waits a while for it to
- * settle.
+ * Keys that a queue in Redis still has after all requests have ended; empty if nothing leaked. Waits some seconds for
+ * keys to be removed.
  */
 export async function redisLeftovers(port: number): Promise<readonly string[]> {
   const redis = new Redis({ port, host: '127.0.0.1', lazyConnect: true })

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** What a reader read: equal for two runs of a request exactly if nothing was lost, doubled or wrong. */
+/** The content of a stream: equal for two runs of a request only if nothing was lost, repeated or wrong. */
 export interface ReadText {
-  /** For each choice all that was said of it, canonical. */
+  /** For each choice its text, scores and end in a canonical form. */
   readonly choices: readonly ReadChoice[]
   readonly promptTokens: number
   readonly completionTokens: number
@@ -33,17 +33,17 @@ interface Chunk {
 }
 
 export interface ReaderOptions {
-  /** Base URLs of the API processes that live now; asked for at each connection. */
+  /** Base URLs of the API processes that run now; called for each connection. */
   readonly endpoints: () => readonly string[]
   readonly onChunk: () => void
   readonly timeoutMs: number
 }
 
 /**
- * Asks for a completion and reads its stream to the end. A connection that breaks is taken up at any API process behind
- * the last event.
+ * Requests a completion and reads its stream to the end. A stream whose connection breaks is resumed after the last
+ * event at any API process.
  *
- * @throws {Error} the request failed, an event came twice or out of order, or nothing ended in time
+ * @throws {Error} the request failed, an event was repeated or out of order, or the stream did not end in time
  */
 export async function readResuming(body: object, options: ReaderOptions): Promise<ReadText> {
   const signal = AbortSignal.timeout(options.timeoutMs)
@@ -73,7 +73,7 @@ export async function readResuming(body: object, options: ReaderOptions): Promis
   return reading.result()
 }
 
-/** Never mended by trying again. */
+/** A retry cannot succeed. */
 class Wrong extends Error {}
 
 function post(url: string, body: object, signal: AbortSignal): Promise<Response> {
@@ -130,7 +130,7 @@ class Reading {
     const chunk = JSON.parse(data) as Chunk
     if (chunk.error !== undefined) {
       const message = `${chunk.error.code ?? 'error'}: ${chunk.error.message}`
-      // The way to the queue is broken, the stream is not.
+      // The API process cannot reach the queue at the moment; the stream still exists.
       throw chunk.error.code === 'service_unavailable' ? new Error(message) : new Wrong(message)
     }
     this.#usage = chunk.usage ?? this.#usage

@@ -49,7 +49,7 @@ export interface FuzzReport {
   readonly probes: number
   /** Of the client that does nothing wrong, without the time that there was no processor for it. */
   readonly slowestMs: number
-  /** How often it was told to come later. */
+  /** Number of responses with Retry-After. */
   readonly refused: number
   /** From SIGTERM to the exit. */
   readonly exitMs: number

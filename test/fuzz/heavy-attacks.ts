@@ -23,7 +23,7 @@ const LARGE: readonly ((target: Target, random: Random) => string)[] = [
     }),
   ({ model }) => post('/v1/completions', { model, prompt: new Array(1000).fill(5), max_tokens: 0, echo: true, logprobs: 20, n: 4 }),
   ({ model }) =>
-    post('/v1/completions', { model, prompt: new Array(64).fill(new Array(30).fill(5)), max_tokens: 0, echo: true, logprobs: 20 }),
+    post('/v1/completions', { model, prompt: new Array(64).fill(new Array(500).fill(5)), max_tokens: 0, echo: true, logprobs: 20 }),
   ({ model }) => post('/v1/chat/completions', { model, ...CONVERSATION, chat_template_kwargs: wide(16_000) }),
   ({ model }) => post('/v1/chat/completions', { model, ...CONVERSATION, metadata: wide(16_000) }, ['Idempotency-Key: wide']),
   ({ model }) => post('/v1/chat/completions', { model, ...CONVERSATION, messages: new Array(2048).fill({ role: 'user', content: 'Hi' }) }),

@@ -34,7 +34,7 @@ export const sendBody: Attack = async (target, random) => {
     withinMs: isGenerating ? SHORT_PATIENCE_MS : PATIENCE_MS
   })
   const isUnanswered = !isGenerating && !closedByServer && text === ''
-  return [...faultsIn(text, target), ...(isUnanswered ? [`no answer of ${endpoint.path} after ${PATIENCE_MS} ms`] : [])]
+  return [...faultsIn(text, target), ...(isUnanswered ? [`no answer of ${endpoint.path}`] : [])]
 }
 
 /** Every URL, with and without ids that exist. */

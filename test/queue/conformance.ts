@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isTerminal } from '../../src/inference/contract/events.ts'
+import { LIMITS } from '../../src/inference/contract/limits.ts'
 import { aRequest } from './a-request.ts'
 import { describeDeaths } from './conformance-deaths.ts'
 import { describeDelivery } from './conformance-delivery.ts'
@@ -141,6 +142,17 @@ export function describeQueue(openRig: OpenRig): void {
   })
 
   describe('a cancel', () => {
+    it('ends when the rows suffice that a request reserves, which are more than its choices if its log can become large', async () => {
+      await using rig = await rigOf({ slots: 4 })
+      const large = { prompts: held, maxNewTokens: Math.ceil((2.5 * LIMITS.logEntriesPerRow) / 21), topLogprobs: 20 }
+      const [first, second, third, fourth] = [aRequest(large), aRequest({ prompts: held }), aRequest(large), aRequest()]
+      for (const request of [first, second, third, fourth]) await rig.queue.submit(request)
+      const positions = () => Promise.all([first, second, third, fourth].map(({ id }) => rig.queue.position(id)))
+      await expect.poll(positions).toEqual([null, null, 1, 2])
+      await rig.queue.cancel(first.id)
+      await expect.poll(positions).toEqual([null, null, null, 1])
+    })
+
     it('ends a running request: no entry follows, and its rows go to the next request', async () => {
       await using rig = await rigOf({ slots: 1 })
       const [running, next] = [aRequest({ maxNewTokens: 1_000_000 }), aRequest()]

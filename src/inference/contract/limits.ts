@@ -48,6 +48,11 @@ export const LIMITS = {
    * in chat) of a response, so that responses stay below about 64 MB.
    */
   answerEntries: 786_432,
+  /**
+   * Tokens and alternatives in the logs of running requests, per row of a worker: about 40 MB. A single request may
+   * have more, and has the worker to itself then.
+   */
+  logEntriesPerRow: 196_608,
   /** Tokens in one `prompt` event, so that no log entry is large. */
   promptEventTokens: 128,
   /** Length of a salt that separates cached prefixes. */

@@ -1,4 +1,5 @@
 import type { DeliveryPolicy } from './delivery-policy.ts'
+import { LIMITS } from './limits.ts'
 import type { SamplingParams } from './sampling.ts'
 
 /** One prompt, tokenized and within the context. */
@@ -81,4 +82,20 @@ export function promptTokensOf({ prompts }: Pick<GenerationRequest, 'prompts'>):
 /** Rows of the batch that the request can fill at once. */
 export function choiceCount(request: Pick<GenerationRequest, 'prompts' | 'choicesPerPrompt'>): number {
   return request.prompts.length * request.choicesPerPrompt
+}
+
+/** Tokens and alternatives in the log of the request, if it generates as many tokens as it may. */
+function logEntriesOf(request: Omit<GenerationRequest, 'delivery'>): number {
+  const { maxNewTokens, topLogprobs, scoredTokenIds, echo, promptLogprobs } = request
+  const alternatives = topLogprobs === null ? 0 : Math.max(topLogprobs, scoredTokenIds.length)
+  const generated = choiceCount(request) * maxNewTokens * (1 + alternatives)
+  return generated + (echo ? promptTokensOf(request) * (1 + (promptLogprobs ?? 0)) : 0)
+}
+
+/**
+ * Rows of a worker that a queue reserves for the request: one for each choice, or more where its log can become large,
+ * so that the logs of all running requests are bounded by the rows of all workers.
+ */
+export function reservedRows(request: Omit<GenerationRequest, 'delivery'>): number {
+  return Math.max(choiceCount(request), Math.ceil(logEntriesOf(request) / LIMITS.logEntriesPerRow))
 }

@@ -18,29 +18,47 @@ export function promptCodePoints(tokenIds: readonly number[]): number {
   return codePoints(releasedTexts(tokenIds).join(''))
 }
 
-/** The events of a prompt that is echoed. */
-export function promptEvents(promptIndex: number, tokenIds: readonly number[], topLogprobs: number | null): PromptEvent[] {
-  const texts = releasedTexts(tokenIds)
-  const scores = topLogprobs === null ? null : promptScores(tokenIds, texts, topLogprobs)
-  const events: PromptEvent[] = []
-  for (let from = 0; from < tokenIds.length; from += LIMITS.promptEventTokens) {
-    const to = from + LIMITS.promptEventTokens
-    events.push({
-      kind: 'prompt',
-      promptIndex,
-      tokenIds: tokenIds.slice(from, to),
-      text: texts.slice(from, to).join(''),
-      scores: scores === null ? null : scores.slice(from, to)
-    })
-  }
-  return events
+export interface PromptPiece {
+  readonly event: PromptEvent
+  readonly isLast: boolean
 }
 
-function promptScores(tokenIds: readonly number[], texts: readonly string[], topLogprobs: number): TokenScore[] {
+/**
+ * The events of a prompt that is echoed, each computed when it is requested. A prompt is always cut at the same
+ * positions.
+ *
+ * @param emitted  tokens of the prompt whose events are left out
+ */
+export function* promptEvents(
+  promptIndex: number,
+  tokenIds: readonly number[],
+  topLogprobs: number | null,
+  emitted: number
+): Generator<PromptPiece, void, undefined> {
+  const texts = releasedTexts(tokenIds)
   let offset = 0
+  for (let from = 0; from < tokenIds.length; from += LIMITS.promptEventTokens) {
+    const piece = tokenIds.slice(from, from + LIMITS.promptEventTokens)
+    const text = texts.slice(from, from + LIMITS.promptEventTokens)
+    if (from + piece.length > emitted) {
+      const scores = topLogprobs === null ? null : promptScores(piece, text, { from, offset, topLogprobs })
+      const isLast = from + piece.length === tokenIds.length
+      yield { event: { kind: 'prompt', promptIndex, tokenIds: piece, text: text.join(''), scores }, isLast }
+    }
+    offset += codePoints(text.join(''))
+  }
+}
+
+/** @param offset  code points of the prompt in front of these tokens */
+function promptScores(
+  tokenIds: readonly number[],
+  texts: readonly string[],
+  { from, offset, topLogprobs }: { readonly from: number; readonly offset: number; readonly topLogprobs: number }
+): TokenScore[] {
+  let textOffset = offset
   return tokenIds.map((tokenId, index) => {
-    const score = scoreAt(tokenId, index, topLogprobs, offset)
-    offset += codePoints(texts[index] ?? '')
-    return index === 0 ? { ...score, logprob: null, top: [] } : score
+    const score = scoreAt(tokenId, from + index, topLogprobs, textOffset)
+    textOffset += codePoints(texts[index] ?? '')
+    return from + index === 0 ? { ...score, logprob: null, top: [] } : score
   })
 }

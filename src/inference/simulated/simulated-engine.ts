@@ -116,12 +116,19 @@ class SimulatedEngine implements Engine {
       if (this.#active.size >= this.#slots) break
       this.#waiting.delete(choice)
       this.#active.set(choice, job)
-      for (const event of job.begin(choice, nowMs)) emit(job, event)
+      emit(job, job.begin(choice, nowMs))
     }
     this.#decodedRows += this.#active.size
     const moved = new Set([...this.#active.values()].filter(job => !job.hasAdvanced))
+    // As in a model's engine, a step computes a bounded part of one prompt, while other choices wait with theirs.
+    let promptBudget = 1
     for (const [choice, job] of this.#active) {
       job.hasAdvanced = true
+      if (promptBudget > 0 && job.hasPendingPrompt(choice)) {
+        promptBudget--
+        emit(job, job.nextPromptEvent(choice))
+      }
+      if (job.hasPendingPrompt(choice)) continue
       const token = job.step(choice, nowMs)
       emit(job, token)
       if (token !== null && token.end === null) continue

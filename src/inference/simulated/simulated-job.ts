@@ -2,7 +2,7 @@ import type { FinishedEvent, GeneratedTokenEvent, LoggedEvent, PromptEvent } fro
 import { type History, readHistory, toTimings } from '../contract/history.ts'
 import { rankChoices } from '../contract/ranking.ts'
 import { choiceCount, type GenerationRequest, promptTokensOf } from '../contract/request.ts'
-import { promptEvents } from './prompt-text.ts'
+import { type PromptPiece, promptEvents } from './prompt-text.ts'
 import { SimulatedChoice } from './simulated-choice.ts'
 
 /** A request in the simulated engine: its choices and its progress. */
@@ -16,8 +16,10 @@ export class SimulatedJob {
   /** A step has computed something of the request since it was submitted to this engine. */
   hasAdvanced = false
   readonly #history: History
-  /** Prompts that this engine has emitted. */
+  /** Prompts that this engine emits or has emitted. */
   readonly #emittedPrompts = new Set<number>()
+  /** By prompt: the events that precede the tokens of its choices; none that have all been emitted. */
+  readonly #pendingPrompts = new Map<number, Generator<PromptPiece, void, undefined>>()
   #open: number
   /** By choice. */
   readonly #scores: { tokens: number; logprob: number }[]
@@ -39,14 +41,31 @@ export class SimulatedJob {
     this.#open = this.choices.length
   }
 
-  /** Starts a choice. @returns the events that precede its tokens */
-  begin(choice: SimulatedChoice, nowMs: number): LoggedEvent[] {
+  /** Starts a choice. @returns the event of the request's start, if this is its first choice */
+  begin(choice: SimulatedChoice, nowMs: number): LoggedEvent | null {
     const isFirst = this.#startedAtMs === null && !this.#history.isStarted
-    const events: LoggedEvent[] = isFirst ? [{ kind: 'started', atMs: nowMs }] : []
     this.#startedAtMs ??= nowMs
-    const emitsPrompt = this.request.echo && !this.#emittedPrompts.has(choice.promptIndex)
-    this.#emittedPrompts.add(choice.promptIndex)
-    return emitsPrompt ? [...events, ...this.#pendingPrompt(choice.promptIndex)] : events
+    const { promptIndex } = choice
+    if (this.request.echo && !this.#emittedPrompts.has(promptIndex)) {
+      const tokenIds = this.request.prompts[promptIndex]?.tokenIds ?? []
+      const emitted = this.#history.emittedPromptTokens[promptIndex] ?? 0
+      if (emitted < tokenIds.length) {
+        this.#pendingPrompts.set(promptIndex, promptEvents(promptIndex, tokenIds, this.request.promptLogprobs, emitted))
+      }
+    }
+    this.#emittedPrompts.add(promptIndex)
+    return isFirst ? { kind: 'started', atMs: nowMs } : null
+  }
+
+  hasPendingPrompt({ promptIndex }: SimulatedChoice): boolean {
+    return this.#pendingPrompts.has(promptIndex)
+  }
+
+  /** The next event of the prompt that precedes a choice's tokens; null where there is none. */
+  nextPromptEvent({ promptIndex }: SimulatedChoice): PromptEvent | null {
+    const event = this.#pendingPrompts.get(promptIndex)?.next().value ?? null
+    if (event?.isLast !== false) this.#pendingPrompts.delete(promptIndex)
+    return event?.event ?? null
   }
 
   /**
@@ -95,15 +114,5 @@ export class SimulatedJob {
     if (score === undefined) return
     score.tokens++
     score.logprob += token.score?.logprob ?? 0
-  }
-
-  /** The events of a prompt that follow the history. A prompt is always cut at the same positions. */
-  #pendingPrompt(promptIndex: number): PromptEvent[] {
-    const tokenIds = this.request.prompts[promptIndex]?.tokenIds ?? []
-    let emitted = this.#history.emittedPromptTokens[promptIndex] ?? 0
-    return promptEvents(promptIndex, tokenIds, this.request.promptLogprobs).filter(event => {
-      emitted -= event.tokenIds.length
-      return emitted < 0
-    })
   }
 }

@@ -1,4 +1,4 @@
-import { choiceCount, type GenerationRequest } from '../../inference/contract/request.ts'
+import { type GenerationRequest, reservedRows } from '../../inference/contract/request.ts'
 import type { WorkerDeath } from '../poison-rule.ts'
 import type { WorkerLink } from '../worker-pool.ts'
 import type { Job, JobHolder } from './job.ts'
@@ -47,7 +47,7 @@ export class WorkerRecord implements JobHolder {
     return this.#jobs.get(requestId)?.job
   }
 
-  /** A request with more choices than the worker has rows needs all rows, and runs in waves. */
+  /** A request that needs more rows than the worker has needs all of them, and runs in waves. */
   canTake(request: GenerationRequest): boolean {
     return !this.#isRetired && !this.runsSuspect && this.#weight(request) <= this.#freeRows
   }
@@ -97,6 +97,6 @@ export class WorkerRecord implements JobHolder {
   }
 
   #weight(request: GenerationRequest): number {
-    return Math.min(choiceCount(request), this.#link.slots)
+    return Math.min(reservedRows(request), this.#link.slots)
   }
 }

@@ -54,14 +54,16 @@ export class JobRunner implements EngineListener {
     else this.#uplink.emit(signal)
   }
 
-  /** Waits until all requests have ended, then closes the engine. The queue must have stopped to dispatch requests. */
+  /**
+   * Waits until all requests have ended, and sends no more heartbeats. The queue must have stopped to dispatch
+   * requests. The engine stays open, because closing it would wait for a native run.
+   */
   async drain(): Promise<void> {
     if (this.#active.size > 0) {
       await new Promise<void>(resolve => {
         this.#becameIdle = resolve
       })
     }
-    await this.#engine?.close()
     if (this.#heart !== null) clearInterval(this.#heart)
   }
 

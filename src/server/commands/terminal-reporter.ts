@@ -3,7 +3,7 @@ import { megabytes, type Progress, type Reporter } from '../download/reporter.ts
 
 /** Progress between two lines if `out` is not a terminal. */
 const STEP = 0.1
-/** Time between two lines, except before the last one. */
+/** Time before a line, except the last one. */
 const STEP_MS = 1000
 
 /**
@@ -45,7 +45,7 @@ export class TerminalReporter implements Reporter {
   #tenths(totalBytes: number, firstBytes: number): Progress {
     const pace = this.#pace(totalBytes, firstBytes)
     let printed = Math.floor(firstBytes / totalBytes / STEP)
-    let printedAtMs = Number.NEGATIVE_INFINITY
+    let printedAtMs = this.#nowMs()
     return {
       update: bytes => {
         const tenths = Math.floor(bytes / totalBytes / STEP)

@@ -5,6 +5,7 @@ import { ServiceError } from '../../inference/contract/errors.ts'
 import { LIMITS } from '../../inference/contract/limits.ts'
 import { errorBody } from '../../routes/wire/errors/error-body.ts'
 import { jsonFault } from '../../routes/wire/json/json-bounds.ts'
+import { closeLingering, isLingering } from './lingering-close.ts'
 
 const SECOND_MS = 1000
 
@@ -24,8 +25,6 @@ export const HTTP_LIMITS = {
 } as const satisfies FastifyHttpOptions<Server>
 
 const MAX_CONNECTIONS = 10_000
-/** Time for a client to read the error response before its connection is closed. */
-const LAST_BYTES_MS = SECOND_MS
 
 /** Limits the connections of all listeners together, which Node's `maxConnections` counts for each. */
 export function limitConnections(server: Server, max = MAX_CONNECTIONS): void {
@@ -64,6 +63,7 @@ export function limitRequests(app: FastifyInstance): void {
 
 /** Answers input that Node's HTTP parser rejected. */
 export function answerBrokenRequest(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (isLingering(socket) && error.code !== 'ECONNRESET') return
   if (socket.destroyed || !socket.writable || error.code === 'ECONNRESET') {
     socket.destroy(error)
     return
@@ -75,11 +75,10 @@ export function answerBrokenRequest(error: Error & { readonly code?: string }, s
 /** Writes a response directly to the socket, and closes the connection even if the client does not. */
 export function answerRaw(socket: Socket, status: string, message: string): void {
   const body = JSON.stringify(errorBody(message, 'invalid_request_error', null))
-  const timer = setTimeout(() => socket.destroy(), LAST_BYTES_MS).unref()
-  socket.on('error', () => socket.destroy()).once('close', () => clearTimeout(timer))
-  socket.end(
+  socket.write(
     `HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
   )
+  closeLingering(socket)
 }
 
 const BROKEN: Readonly<Record<string, readonly [status: string, message: string]>> = {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { isLingering } from './lingering-close.ts'
 
 /**
  * Waiting requests on one connection above which reading from it pauses. It can be exceeded: Node parses all requests
@@ -59,8 +60,9 @@ export function answerInTurn(server: Server, maxWaiting = MAX_WAITING): void {
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request
     const pipeline = pipelines.get(socket) ?? openPipeline(socket)
-    if (!pipeline.isAnswering) begin(request, response, pipeline)
-    else if (waitingTotal >= maxWaiting || socket.destroyed) socket.destroy()
+    if (isLingering(socket)) socket.destroy()
+    else if (!pipeline.isAnswering) begin(request, response, pipeline)
+    else if (waitingTotal >= maxWaiting) socket.destroy()
     else {
       pipeline.waiting.push(() => begin(request, response, pipeline))
       waitingTotal += 1

@@ -59,9 +59,9 @@ export class RedisWorkerLink implements EngineListener {
     return this.#settings.drainMs
   }
 
-  /** Waits for requests that end in time, and hands the others back. */
-  async leave(withinMs: number): Promise<void> {
-    await this.#worker.drain(AbortSignal.timeout(withinMs))
+  /** Waits for requests that end before `signal` aborts, and hands the others back. */
+  async leave(signal: AbortSignal): Promise<void> {
+    await this.#worker.drain(signal)
     for (const redis of this.#connections) redis.disconnect()
   }
 }

@@ -18,9 +18,16 @@ const IS_FOR_SUPERVISOR: Readonly<Record<EngineSignal['kind'], boolean>> = {
   heartbeat: true
 }
 
+/** Handing back takes milliseconds, unless Redis is unreachable: then the locks expire instead. */
+const HAND_BACK_MS = 3000
+
 /**
- * The life of a worker process: load the model, serve, drain when the parent requests it. The worker gets its requests
- * from the parent or from a queue in Redis. Signals that reach the whole process group are handled by the parent.
+ * The life of a worker process: load the model, serve, drain when the parent requests it or has died. The worker gets
+ * its requests from the parent or from a queue in Redis. Signals that reach the whole process group are handled by the
+ * parent; without one, they end the drain.
+ *
+ * The process always ends by SIGKILL. An orderly exit would wait for native calls in flight (a model that is being
+ * loaded, a run), and then for the exit handlers of the libraries.
  */
 export async function hostWorker(heartbeatMs: number, buildEngine: BuildEngine): Promise<void> {
   await new WorkerHost(heartbeatMs).run(buildEngine)
@@ -33,14 +40,15 @@ class WorkerHost {
   #redisLink: RedisWorkerLink | null = null
   #redisJoin: Promise<void> = Promise.resolve()
   #isLeaving = false
+  /** Aborts when requests from Redis that have not ended are handed back. */
+  readonly #handBack = new AbortController()
 
   constructor(heartbeatMs: number) {
     this.#runner = new JobRunner({ emit: signal => this.#emit(signal) }, heartbeatMs)
   }
 
   async run(buildEngine: BuildEngine): Promise<void> {
-    process.on('SIGINT', () => {})
-    process.on('SIGTERM', () => {})
+    for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => this.#onTermination())
     process.on('disconnect', () => this.#onDisconnect())
     process.on('uncaughtException', error => void crash(error))
     process.on('message', raw => this.#dispatch(parseParentMessage(raw)))
@@ -92,20 +100,30 @@ class WorkerHost {
     await this.#redisLink.open(this.#runner, this.#description)
   }
 
-  /** Requests of a queue in Redis can still be finished without the parent. */
+  /** Requests of a queue in Redis can still be finished without the parent, but nobody else ends a hung process. */
   #onDisconnect(): void {
-    if (this.#redisLink !== null) void this.#leave(this.#redisLink.drainMs)
-    else endAtOnce()
+    if (this.#redisLink === null) {
+      endAtOnce()
+      return
+    }
+    this.#handBack.signal.addEventListener('abort', () => setTimeout(endAtOnce, HAND_BACK_MS))
+    if (this.#handBack.signal.aborted) setTimeout(endAtOnce, HAND_BACK_MS)
+    void this.#leave(this.#redisLink.drainMs)
+  }
+
+  #onTermination(): void {
+    if (!process.connected) this.#handBack.abort()
   }
 
   async #leave(withinMs: number): Promise<void> {
     if (this.#isLeaving) return
     this.#isLeaving = true
+    setTimeout(() => this.#handBack.abort(), withinMs)
     await this.#redisJoin
-    await this.#redisLink?.leave(withinMs)
+    await this.#redisLink?.leave(this.#handBack.signal)
     await this.#runner.drain()
     await send({ kind: 'drained' })
-    process.exit(0)
+    endAtOnce()
   }
 }
 
@@ -122,10 +140,6 @@ async function crash(error: unknown): Promise<void> {
   endAtOnce()
 }
 
-/**
- * An orderly exit would wait for native calls in flight (a model that is being loaded, a run), and then for the exit
- * handlers of the libraries.
- */
 function endAtOnce(): void {
   process.kill(process.pid, 'SIGKILL')
 }

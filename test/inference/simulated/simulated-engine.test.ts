@@ -48,6 +48,17 @@ describe('a request', () => {
     expect(harness.events('a').map(event => (event.kind === 'prompt' ? event.text : event.kind))).toEqual(['started', 'A', 'B', 'finished'])
   })
 
+  it('with many scored prompts computes one piece of one prompt in a step, while another generates a token in each', async () => {
+    const harness = new SimulatedHarness({ slots: 16 })
+    const prompt = { tokenIds: new Array<number>(300).fill(65) }
+    const scored = request('scored', { prompts: new Array(8).fill(prompt), maxNewTokens: 0, echo: true, promptLogprobs: 20 })
+    await harness.run(scored, request('other', { maxNewTokens: 20 }))
+    const prompts = harness.steps.map(events => events.filter(({ event }) => event.kind === 'prompt').length)
+    const tokens = harness.steps.map(events => events.filter(({ event }) => event.kind === 'token').length)
+    expect(prompts).toEqual(new Array(24).fill(1))
+    expect(tokens.slice(0, 20)).toEqual(new Array(20).fill(1))
+  })
+
   it('may be submitted or cancelled while a step is emitted', async () => {
     const harness = new SimulatedHarness()
     harness.engine.submit(request('first', { maxNewTokens: 100 }))

@@ -2,8 +2,7 @@ import { describe, it, type TestOptions } from 'vitest'
 import { whyNoRedis } from './redis-server.ts'
 
 /**
- * As `describe`. Without a redis-server one test stands for all: skipped, with the reason, but in CI nothing may be
- * skipped.
+ * As `describe`. Without a redis-server, one skipped test with the reason replaces all tests; in CI that is an error.
  */
 export function describeAtRedis(name: string, body: () => void, options: TestOptions = {}): void {
   const reason = whyNoRedis()

@@ -19,7 +19,7 @@ let server: RedisServer
 const LONG_MS = 25_000
 const silent = { info: () => {}, warn: () => {}, error: () => {} }
 
-/** A queue of its own; a group is a supervisor with its worker processes around fake engines. */
+/** A queue for one test; a group is a supervisor with its worker processes around fake engines. */
 function aQueue(expect: ExpectStatic, redis: RedisServer = server) {
   const endpoint = { url: redis.url, prefix: `test-${randomUUID()}`, shards: 1 }
   const [keys] = shardKeys(endpoint)
@@ -79,7 +79,7 @@ function aQueue(expect: ExpectStatic, redis: RedisServer = server) {
   }
 }
 
-/** What the fake engine says of a request that nothing disturbs, but for the timings. */
+/** The events of the fake engine for a request that nothing disturbs, without timings. */
 function undisturbed({ choicesPerPrompt, maxNewTokens }: GenerationRequest): unknown[] {
   const steps = Array.from({ length: maxNewTokens }, (_, position) =>
     Array.from({ length: choicesPerPrompt }, (_, choice) => ['token', choice, position, `${choice}.${position} `])
@@ -95,7 +95,7 @@ function received(log: readonly LogEntry[]): unknown[] {
   })
 }
 
-/** Side by side: most of their time is spent waiting for locks to run out. */
+/** In parallel: most of their time is spent waiting for locks to expire. */
 describeAtRedis(
   'worker processes at a queue in Redis',
   () => {
@@ -104,7 +104,7 @@ describeAtRedis(
     })
     afterAll(() => server[Symbol.asyncDispose]())
 
-    it('that are killed in mid-stream are a pause: the log is that of an undisturbed run', async ({ expect }) => {
+    it('that are killed during a stream only delay it: the log is that of an undisturbed run', async ({ expect }) => {
       await using queue = aQueue(expect)
       const group = await queue.open()
       const requests = [aRequest({ maxNewTokens: 150, choicesPerPrompt: 2 }), aRequest({ maxNewTokens: 120 })]
@@ -119,7 +119,7 @@ describeAtRedis(
       await expect.poll(() => queue.client.leftovers()).toEqual([])
     })
 
-    it('that stood still for longer than their locks write nothing more, and stop computing', async ({ expect }) => {
+    it('that were frozen for longer than their locks append nothing more, and stop computing', async ({ expect }) => {
       await using queue = aQueue(expect)
       const zombies = await queue.open()
       const request = aRequest({ maxNewTokens: 400 })
@@ -133,7 +133,7 @@ describeAtRedis(
       process.kill(zombie, 'SIGCONT')
       await queue.ended(request.id)
       expect(received(await queue.client.log(request.id))).toEqual(undisturbed(request))
-      // It serves again: with the others gone, what comes is its.
+      // It serves again: the other workers have ended, so that it gets the next request.
       await others.stop()
       const next = aRequest()
       await queue.client.submit(next)
@@ -143,13 +143,13 @@ describeAtRedis(
       await expect.poll(() => queue.client.leftovers()).toEqual([])
     })
 
-    it('of whose death nobody tells are missed within seconds', async ({ expect }) => {
+    it('whose death no supervisor reports are replaced within seconds', async ({ expect }) => {
       await using queue = aQueue(expect)
       const orphans = await queue.open()
       const request = aRequest({ maxNewTokens: 400 })
       await queue.client.submit(request)
       await queue.hasBegun(request.id)
-      // As if their supervisor had died with them: it hands nothing back.
+      // As if their supervisor had been killed with them: it hands nothing back.
       for (const pid of orphans.pids()) freeze(pid)
       const others = await queue.open()
       const length = (await queue.client.log(request.id)).length
@@ -160,7 +160,7 @@ describeAtRedis(
       await others.stop()
     })
 
-    it('write again what Redis has missed while it was away', async ({ expect }) => {
+    it('append the entries again that Redis did not receive while it was away', async ({ expect }) => {
       await using own = await startRedis('aof')
       await using queue = aQueue(expect, own)
       const group = await queue.open({ stepMs: 20 })
@@ -178,7 +178,7 @@ describeAtRedis(
       await expect.poll(() => queue.client.leftovers()).toEqual([])
     })
 
-    it('do not die of a request for ever: it fails, and nothing else does', async ({ expect }) => {
+    it('are not killed without end by a request: it fails, and no other request does', async ({ expect }) => {
       await using queue = aQueue(expect)
       const group = await queue.open({}, 2)
       const good = Array.from({ length: 6 }, () => aRequest({ maxNewTokens: 40 }))
@@ -194,7 +194,7 @@ describeAtRedis(
       await expect.poll(() => queue.client.leftovers()).toEqual([])
     })
 
-    it('that are ended because their server ends take no blame to what they ran', async ({ expect }) => {
+    it('that end with their server do not count as deaths of the requests that they ran', async ({ expect }) => {
       await using queue = aQueue(expect)
       const [dismissed, killed] = [aRequest({ maxNewTokens: 200 }), aRequest({ maxNewTokens: 200 })]
       const group = await queue.open()
@@ -213,7 +213,7 @@ describeAtRedis(
       await next.stop()
     })
 
-    it('that are told to drain give back what does not end in time, and exit', async ({ expect }) => {
+    it('that drain hand back the requests that do not end in time, and exit', async ({ expect }) => {
       await using queue = aQueue(expect)
       const first = await queue.open()
       const request = aRequest({ maxNewTokens: 200 })

@@ -70,18 +70,21 @@ describe('a job runner', () => {
     ])
   })
 
-  it('drains when the last request has ended, closes the engine and sends no more heartbeats', async () => {
+  it('drains when the last request has ended, without waiting for the engine, and sends no more heartbeats', async () => {
     const { runner, engine, beats } = worker()
     const close = vi.spyOn(engine, 'close')
+    let isDrained = false
     const held = aRequest({ prompts: [{ tokenIds: [TRICKS.hold] }] })
     runner.start(held, [])
     runner.start(aRequest(), [])
-    const drained = runner.drain()
+    const drained = runner.drain().then(() => {
+      isDrained = true
+    })
     await vi.advanceTimersByTimeAsync(1000)
-    expect(close).not.toHaveBeenCalled()
+    expect(isDrained).toBe(false)
     runner.cancel(held.id)
     await drained
-    expect(close).toHaveBeenCalledOnce()
+    expect(close).not.toHaveBeenCalled()
     const received = beats.length
     await vi.advanceTimersByTimeAsync(5000)
     expect(beats).toHaveLength(received)

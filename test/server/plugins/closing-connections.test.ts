@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
+import { Readable } from 'node:stream'
 import { fastify } from 'fastify'
 import { expect, it } from 'vitest'
 import { closeConnections } from '../../../src/server/plugins/closing-connections.ts'
@@ -76,6 +77,63 @@ it('completes a response that has begun, and then closes its connection', async 
   await closed
   await connection.closed()
   expect(connection.received.length).toBeGreaterThan(length)
+})
+
+it('writes nothing into a response that has begun before the end of its request', async () => {
+  const { app, connect } = await listen()
+  using connection = await connect()
+  connection.socket.pause()
+  connection.write(rawRequest('GET', '/docs/js/scalar.js', ['Content-Length: 10']))
+  await once(connection.socket, 'readable')
+  const closed = app.close()
+  connection.socket.resume()
+  await closed
+  await connection.closed()
+  expect(connection.received).toMatch(/^HTTP\/1\.1 200 /)
+  expect(connection.received).not.toContain('503 Service Unavailable')
+})
+
+it('writes nothing but frames to a WebSocket', async () => {
+  const { app, connect } = await listen()
+  using connection = await connect()
+  connection.write(rawRequest('GET', '/v1/completions', TO_SOCKET))
+  await connection.statuses(1)
+  await app.close()
+  await connection.closed()
+  expect(connection.received).not.toContain('503 Service Unavailable')
+})
+
+it('leaves no timer behind', async () => {
+  const timers = () => process.getActiveResourcesInfo().filter(kind => kind === 'Timeout').length
+  const before = timers()
+  const { app, connect } = await listen()
+  using connection = await connect()
+  await connection.write(rawRequest('GET', '/health')).statuses(1)
+  await app.close()
+  await connection.closed()
+  await expect.poll(timers).toBeLessThanOrEqual(before + 1) // of the poll itself
+})
+
+it('waits for a client that reads slowly', async () => {
+  const length = 20_000_000
+  const app = fastify({ forceCloseConnections: false })
+  closeConnections(app, 100)
+  app.get('/', async (_, reply) => await reply.send(Readable.from(Array(length / 10_000).fill('x'.repeat(10_000)), { objectMode: false })))
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1')
+  let bytes = 0
+  // Reads a little between two checks of the server.
+  socket.on('data', data => {
+    bytes += data.length
+    socket.pause()
+    setTimeout(() => socket.resume(), 2)
+  })
+  socket.write(rawRequest('GET', '/'))
+  await once(socket, 'data')
+  const closed = app.close()
+  await once(socket, 'end')
+  await closed
+  expect(bytes).toBeGreaterThan(length)
 })
 
 it('does not wait for a client that reads nothing of its answers', async () => {

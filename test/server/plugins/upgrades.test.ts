@@ -101,12 +101,14 @@ it.each([
   { name: 'a bad version', headers: [...TO_SOCKET, KEY, 'Sec-WebSocket-Version: 12'], status: 426 },
   { name: 'a foreign origin', headers: [...TO_SOCKET, KEY, VERSION, 'Origin: http://evil.example'], status: 403 },
   { name: 'a bad subprotocol', headers: [...TO_SOCKET, KEY, VERSION, 'Sec-WebSocket-Protocol: ,'], status: 400 },
-  { name: 'too many headers', headers: [...TO_SOCKET, KEY, VERSION, ...Array(1200).fill('a: b')], status: 431 }
+  { name: 'too many headers', headers: [...TO_SOCKET, KEY, VERSION, ...Array(1200).fill('a: b')], status: 431 },
+  { name: 'as many headers as Node keeps', headers: [...TO_SOCKET, KEY, VERSION, ...Array(995).fill('a: b')], status: 431 }
 ])('answers an upgrade with $name and closes its connection', async ({ headers, status }) => {
   const { port, openConnections } = await listen()
   const connections = Array.from({ length: 20 }, () => new RawConnection(port).write(rawRequest('GET', '/v1/completions', headers)))
   for (const connection of connections) {
     expect(await connection.statuses(1)).toEqual([status])
+    expect(connection.received).toMatch(/^connection: close\r$/im)
     await connection.closed()
   }
   await expect.poll(openConnections, { timeout: 5000 }).toBe(0)
@@ -145,6 +147,26 @@ it.each(['/v1/completions', '/v1/completions/', '/v1/completions?a=1', '/v1/comp
         rawRequest('GET', target, ['connection: keep-alive, UPGRADE', 'Upgrade: h2c, WebSocket', KEY, VERSION])
     )
     expect(await connection.statuses(6)).toEqual([200, 200, 200, 200, 200, 101])
+  }
+)
+
+it.each(UPGRADES.slice(0, 4))(
+  'answers an upgrade (%s, %s) behind a response that fills the socket, and what arrives meanwhile',
+  async (...headers) => {
+    const { app, port } = await listen()
+    const opened = once(app.server, 'connection') as Promise<[Socket]>
+    using connection = new RawConnection(port)
+    const [socket] = await opened
+    connection.socket.pause()
+    const upgrade = once(app.server, 'upgrade')
+    connection.write(rawRequest('GET', '/docs/js/scalar.js') + rawRequest('POST', '/v1/completions', headers, BODY))
+    await upgrade
+    const before = socket.bytesRead
+    const more = rawRequest('GET', '/unknown') + rawRequest('POST', '/v1/completions', headers, BODY)
+    connection.write(more)
+    await expect.poll(() => socket.bytesRead).toBe(before + more.length)
+    connection.socket.resume()
+    expect(await connection.statuses(4)).toEqual([200, 200, 404, 200])
   }
 )
 

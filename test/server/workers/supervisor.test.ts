@@ -1,9 +1,7 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { closeSync, fstatSync, ftruncateSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { createCacheFile } from '../../../src/inference/runtime/memory/cache-file.ts'
-import { freeze, owned } from '../../processes/owned-process.ts'
+import { freeze } from '../../processes/owned-process.ts'
 import { aRequest } from '../../queue/a-request.ts'
 import { TRICKS } from '../../queue/fake-engine.ts'
 import { firstDifference } from '../../queue/first-difference.ts'
@@ -170,16 +168,6 @@ describe('a supervised worker process', () => {
     }
     expect(await endOf(workers.queue, request.id)).toBe('finished')
   })
-
-  it('ends when its parent is killed', async () => {
-    const parent = owned(
-      fork(new URL('./orphaning-parent.ts', import.meta.url), { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-    )
-    const [pids] = (await once(parent, 'message')) as [number[]]
-    expect(pids.map(isAlive)).toEqual([true, true])
-    parent.kill('SIGKILL')
-    await expect.poll(() => pids.map(isAlive)).toEqual([false, false])
-  })
 })
 
 describe('the end of a supervisor', () => {
@@ -194,6 +182,19 @@ describe('the end of a supervisor', () => {
     expect(pids.map(isAlive)).toEqual([false, false])
     expect(workers.supervisor.isReady).toBe(false)
     expect(workers.supervisor.isHealthy).toBe(false)
+  })
+
+  it('waits for no native call of a worker that has drained: it ends itself', async () => {
+    const workers = startWorkers({ loading: 'works in a native call' }, { workers: 2 })
+    const request = aRequest({ maxNewTokens: 10 })
+    await workers.queue.submit(request)
+    await workers.hasLogged('a worker is ready', 2)
+    const pids = workers.pids()
+    await workers.supervisor.stop(never)
+    expect(await endOf(workers.queue, request.id)).toBe('finished')
+    expect(pids.map(isAlive)).toEqual([false, false])
+    expect(workers.logged).not.toContain('a worker does not exit and is killed')
+    expect(workers.supervisor.deathCount).toBe(0)
   })
 
   it('kills workers whose requests do not end in time', async () => {

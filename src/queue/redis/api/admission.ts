@@ -1,5 +1,5 @@
 import { ServiceError } from '../../../inference/contract/errors.ts'
-import { choiceCount, type GenerationRequest } from '../../../inference/contract/request.ts'
+import { type GenerationRequest, reservedRows } from '../../../inference/contract/request.ts'
 import type { AdmissionParameters } from '../requests/request-store.ts'
 import { readWorkers, type WorkerInfo } from '../requests/worker-registry.ts'
 import { claimKey } from './idempotency.ts'
@@ -71,7 +71,7 @@ export class Admission {
       waitingTokenLimit,
       freeRows: 0,
       seenWaiting: 0,
-      rows: choiceCount(request),
+      rows: reservedRows(request),
       retentionMs: onDisconnect === 'cancel' ? retentionMs : streamRetentionMs
     }
     let verdict = await shard.store.admit(request, parameters)
@@ -95,7 +95,7 @@ export class Admission {
    * Rows of all workers that no request uses. A request with more choices than a worker has rows uses all rows of that
    * worker.
    */
-  async #freeRows(choices: number): Promise<Pick<AdmissionParameters, 'freeRows' | 'seenWaiting' | 'rows'>> {
+  async #freeRows(needed: number): Promise<Pick<AdmissionParameters, 'freeRows' | 'seenWaiting' | 'rows'>> {
     const workers = await this.workers()
     const widest = Math.max(0, ...workers.map(({ slots }) => slots))
     const live = await Promise.all(this.#options.shards.map(shard => shard.live()))
@@ -105,7 +105,7 @@ export class Admission {
     return {
       freeRows: workers.reduce((sum, { slots }) => sum + slots, 0) - taken,
       seenWaiting: statuses.filter(({ state }) => state === 'waiting').length,
-      rows: Math.min(choices, widest)
+      rows: Math.min(needed, widest)
     }
   }
 }

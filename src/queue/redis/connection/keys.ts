@@ -24,7 +24,7 @@ export interface RedisKeys {
    * - `body` JSON of the GenerationRequest; `delivery` JSON of its DeliveryPolicy, for readers that need no more
    * - `state` waiting, running, finished, failed or cancelled; `worker` id of the worker that claimed it last
    * - `epoch` grows with each claim, each hand-back and each end from outside its worker
-   * - `weight` number of its choices; `tokens` number of its prompt tokens
+   * - `weight` rows that are reserved for it; `tokens` number of its prompt tokens
    * - `last` ordinal of the log's last entry; 0 for none
    * - `leaseUntil` Unix ms, 0 for ever; `deadline` Unix ms, 0 for none
    * - `retention` ms for which the request and its log are kept after the end

@@ -3,7 +3,7 @@ import type { DeliveryPolicy } from '../../../inference/contract/delivery-policy
 import { type Failure, ServiceError } from '../../../inference/contract/errors.ts'
 import { eventLoopTurn } from '../../../inference/contract/event-loop.ts'
 import type { LogEntry, LoggedEvent } from '../../../inference/contract/events.ts'
-import { choiceCount, type GenerationRequest, promptTokensOf } from '../../../inference/contract/request.ts'
+import { type GenerationRequest, promptTokensOf, reservedRows } from '../../../inference/contract/request.ts'
 import type { ScriptedRedis } from '../connection/commands.ts'
 import { REQUEST_TTL_MS, type RedisKeys } from '../connection/keys.ts'
 import { endRequest } from './claim.ts'
@@ -82,7 +82,7 @@ export class RequestStore {
       id,
       JSON.stringify(request),
       JSON.stringify(delivery),
-      choiceCount(request),
+      reservedRows(request),
       promptTokensOf(request),
       parameters.leaseUntilMs,
       delivery.deadlineAtMs ?? 0,

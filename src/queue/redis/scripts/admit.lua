@@ -8,7 +8,7 @@
 -- ARGV[1]   id                   request id
 -- ARGV[2]   body                 JSON of the GenerationRequest
 -- ARGV[3]   delivery             JSON of its DeliveryPolicy
--- ARGV[4]   weight               number of its choices
+-- ARGV[4]   weight               rows that are reserved for it
 -- ARGV[5]   promptTokens
 -- ARGV[6]   leaseUntilMs         Unix ms until which it runs without a reader; 0 for ever
 -- ARGV[7]   deadlineMs           Unix ms; 0 none

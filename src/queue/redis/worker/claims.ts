@@ -1,5 +1,5 @@
 import type { Job } from 'bullmq'
-import { choiceCount, type GenerationRequest } from '../../../inference/contract/request.ts'
+import { type GenerationRequest, reservedRows } from '../../../inference/contract/request.ts'
 import { POISONED_MESSAGE, verdictOn } from '../../poison-rule.ts'
 import type { ScriptedRedis } from '../connection/commands.ts'
 import { claim, endRequest, handBack, readLog } from '../requests/claim.ts'
@@ -152,7 +152,7 @@ export class Claims {
     const log = await readLog(redis, bullWorker.keys, id)
     const mine = held.get(id)
     if (mine !== undefined && onReclaimed(mine, epoch, log)) return 'claimed'
-    const weight = choiceCount(request)
+    const weight = reservedRows(request)
     const isSuspect = verdict === 'alone'
     // `#fits` has not seen a death that this claim has counted.
     if (!held.hasRoom(weight, isSuspect)) {

@@ -1,10 +1,8 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import { eventLoopTurn } from '../../../inference/contract/event-loop.ts'
+import { resetConnection, STALL_MS } from '../stream/stalled-client.ts'
 import { jsonPieces } from './json-pieces.ts'
-
-/** The socket of a client that reads nothing for this long is closed. */
-const STALL_MS = 60_000
 
 /**
  * Sends plain data and lazy lists as JSON. A body of several pieces is streamed with backpressure, and yields to other
@@ -28,7 +26,7 @@ async function* paced(
 ): AsyncGenerator<string, void, undefined> {
   for (const pieces of [first, rest]) {
     for (const piece of pieces) {
-      const stalled = setTimeout(() => reply.raw.destroy(), stallMs)
+      const stalled = setTimeout(resetConnection, stallMs, reply.raw)
       try {
         yield piece
       } finally {

@@ -1,11 +1,9 @@
 import { once } from 'node:events'
 import type { FastifyReply } from 'fastify'
+import { resetConnection, STALL_MS } from './stalled-client.ts'
 
 /** Interval of keep-alive comments on an idle stream; proxies usually close idle connections after 30 to 60 s. */
 const KEEP_ALIVE_MS = 15_000
-
-/** The socket of a client that reads nothing for this long is closed. */
-const STALL_MS = 60_000
 
 /** One server-sent event. Clients resume from `id` with `Last-Event-ID`; OpenAI's clients ignore it. */
 export function sseEvent(data: string, id: number | null = null): string {
@@ -91,7 +89,7 @@ function openStream(reply: FastifyReply): void {
 
 /** Waits until the socket buffer is empty; destroys the socket after `stallMs`. */
 async function drained(raw: FastifyReply['raw'], gone: AbortSignal, stallMs: number): Promise<void> {
-  const stalled = setTimeout(() => raw.destroy(), stallMs)
+  const stalled = setTimeout(resetConnection, stallMs, raw)
   try {
     await once(raw, 'drain', { signal: gone })
   } catch (error) {
