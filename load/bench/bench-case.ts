@@ -54,3 +54,23 @@ export function caseName(what: BenchCase): string {
 export function tokensOf(what: BenchCase): number {
   return what.kind === 'prefill' ? what.tokens : what.rows
 }
+
+/** Rows that the case needs. */
+export function rowsOf(what: BenchCase): number {
+  return what.kind === 'prefill' ? 1 : what.rows
+}
+
+/** Prompt, steps, and one more for each row of the whole engine. */
+const ENGINE_POSITIONS = 256
+
+/** Positions that the case needs in each row: one decode step warms up. */
+export function positionsOf(what: BenchCase): number {
+  switch (what.kind) {
+    case 'prefill':
+      return what.tokens
+    case 'decode':
+      return what.past + what.steps + 1
+    case 'engine':
+      return ENGINE_POSITIONS
+  }
+}

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { type BenchCase, caseName, tokensOf } from './bench-case.ts'
 
 /** Samples of all rounds in milliseconds. */
@@ -8,25 +9,27 @@ export interface CaseSamples {
   readonly peer: number[]
 }
 
-export interface Summary {
-  readonly medianMs: number
-  readonly leastMs: number
+const Summary = z.object({
+  medianMs: z.number(),
+  leastMs: z.number(),
   /** Tokens per second at the median duration. */
-  readonly tokensPerSecond: number
-}
+  tokensPerSecond: z.number()
+})
+type Summary = Readonly<z.infer<typeof Summary>>
 
-export interface CaseReport {
-  readonly name: string
-  readonly everstream: Summary
-  readonly llamaCpp: Summary | null
+export const CaseReport = z.object({
+  name: z.string(),
+  everstream: Summary,
+  llamaCpp: Summary.nullable(),
   /** Speed of everstream over that of llama.cpp, by medians. */
-  readonly ratioOfMedians: number | null
+  ratioOfMedians: z.number().nullable(),
   /** The same by minima, which is more reliable on a shared machine. */
-  readonly ratioOfLeast: number | null
+  ratioOfLeast: z.number().nullable(),
   /** Overhead of the engine per native run. */
-  readonly between: Summary | null
-  readonly engineShare: number | null
-}
+  between: Summary.nullable(),
+  engineShare: z.number().nullable()
+})
+export type CaseReport = Readonly<z.infer<typeof CaseReport>>
 
 export function reportCase({ what, ours, between, peer }: CaseSamples): CaseReport {
   const tokens = tokensOf(what)

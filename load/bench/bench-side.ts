@@ -5,26 +5,46 @@ import type { BenchCase, BenchSamples, SideOptions, SideReadiness } from './benc
 
 /** An engine under measurement, in a separate process that is idle while the other side is measured. */
 export class BenchSide {
-  readonly readiness: SideReadiness
-  readonly #child: ChildProcess
+  readonly #script: string
+  readonly #options: SideOptions
+  readonly #env: Environment
+  #open: { readonly child: ChildProcess; readonly readiness: SideReadiness } | null = null
 
-  private constructor(child: ChildProcess, readiness: SideReadiness) {
-    this.#child = child
-    this.readiness = readiness
+  constructor(script: string, options: SideOptions, env: Environment) {
+    this.#script = script
+    this.#options = options
+    this.#env = env
   }
 
-  static async open(script: string, options: SideOptions, env: Environment): Promise<BenchSide> {
-    const child = fork(new URL(script, import.meta.url), [JSON.stringify(options)], { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-    return new BenchSide(child, (await reply(child, script)) as SideReadiness)
+  /** Starts the process if there is none. */
+  async open(): Promise<SideReadiness> {
+    return (await this.#opened()).readiness
   }
 
   async measure(what: BenchCase): Promise<BenchSamples> {
-    this.#child.send(what)
-    return (await reply(this.#child, 'the process under measurement')) as BenchSamples
+    const { child } = await this.#opened()
+    child.send(what)
+    return (await reply(child, 'the process under measurement')) as BenchSamples
   }
 
-  close(): void {
-    if (this.#child.connected) this.#child.disconnect()
+  /** Waits until the process has given its memory back. `measure` starts another one. */
+  async close(): Promise<void> {
+    const child = this.#open?.child
+    this.#open = null
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const ended = once(child, 'exit')
+    if (child.connected) child.disconnect()
+    await ended
+  }
+
+  async #opened(): Promise<{ readonly child: ChildProcess; readonly readiness: SideReadiness }> {
+    if (this.#open !== null) return this.#open
+    const child = fork(new URL(this.#script, import.meta.url), [JSON.stringify(this.#options)], {
+      env: this.#env,
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc']
+    })
+    this.#open = { child, readiness: (await reply(child, this.#script)) as SideReadiness }
+    return this.#open
   }
 }
 

@@ -27,8 +27,7 @@ const CONTEXT = 16_384
  * The process may be killed at any time, and several may write the same file at once.
  */
 export async function randomModel(model: RandomModel, folder: string): Promise<string> {
-  const name = `random-${model.shape}-${model.type}-v${WRITER_VERSION}.gguf`
-  const path = join(folder, name)
+  const path = randomModelPath(model, folder)
   if ((await stat(path).catch(() => null)) !== null) return path
   await mkdir(folder, { recursive: true })
   await removeDeadParts(folder)
@@ -42,6 +41,10 @@ export async function randomModel(model: RandomModel, folder: string): Promise<s
   }
   await rename(part, path)
   return path
+}
+
+export function randomModelPath({ shape, type }: RandomModel, folder: string): string {
+  return join(folder, `random-${shape}-${type}-v${WRITER_VERSION}.gguf`)
 }
 
 interface PlannedTensor {

@@ -9,8 +9,8 @@ const SPACE = 'Ġ'
 const LETTERS = [...'etaoinsrhldcumfpgwybvkxjqz']
 
 /**
- * The tokenizer of a model of random weights: byte-level BPE with an end token, the 256 bytes, and lower-case strings of
- * growing length, so that English text has about 3 letters per token.
+ * The tokenizer of a model of random weights: byte-level BPE with an end token, the 256 bytes, and lower-case strings
+ * of growing length, so that English text has more than two letters per token.
  */
 export function vocabularyMetadata(size: number): Readonly<Record<string, MetadataValue>> {
   const tokens = ['<|endoftext|>', ...byteCharacters()]

@@ -5,7 +5,7 @@ import { type Server, startServer } from '../end-to-end/start-server.ts'
 import type { Attack, Endpoint, Target } from './attack.ts'
 import { Canary, type Probe } from './canary.ts'
 import type { FuzzOptions } from './fuzz-options.ts'
-import { sendMuch } from './heavy-attacks.ts'
+import { pipelineMuch, sendMuch } from './heavy-attacks.ts'
 import type { JsonSchema } from './hostile-json.ts'
 import { breakFraming, leave, read, sendBody } from './http-attacks.ts'
 import { Random } from './random.ts'
@@ -24,7 +24,8 @@ const ATTACKS: readonly Attack[] = [
   breakFraming,
   floodSocket,
   floodSocket,
-  sendMuch
+  sendMuch,
+  pipelineMuch
 ]
 /** Odd, so that seeds and numbers of attacks do not meet. */
 const SEED_STRIDE = 1_000_003

@@ -14,6 +14,18 @@ export const sendMuch: Attack = async (target, random) => {
   return heard.flatMap(({ text }) => faultsIn(text, target))
 }
 
+/** Thousands of pipelined requests on each of many connections, mostly without reading an answer. */
+export const pipelineMuch: Attack = async (target, random) => {
+  const path = random.pick(['/health', '/health', '/openapi.json', '/metrics'])
+  const requests = `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(20_000)
+  const reads = random.chance(0.3)
+  const withinMs = random.integer(1000, 8000)
+  const heard = await Promise.all(
+    Array.from({ length: random.integer(1, 50) }, () => converse(target.port, { pieces: [requests], reads, withinMs, leaves: 'stay' }))
+  )
+  return heard.flatMap(({ text }) => faultsIn(text, target))
+}
+
 const LARGE: readonly ((target: Target, random: Random) => string)[] = [
   ({ model }, random) =>
     post(random.pick(['/tokenize', '/v1/completions']), {
@@ -35,8 +47,7 @@ const LARGE: readonly ((target: Target, random: Random) => string)[] = [
       bad_words: Array.from({ length: 128 }, (_, index) => `${index} ${'word '.repeat(49)}`)
     }),
   ({ model }) => post('/detokenize', { model, tokens: new Array(131_072).fill(1) }),
-  () => post('/detokenize', { tokens: new Array(200_000).fill(-1) }),
-  (_target, random) => `GET ${random.pick(['/health', '/openapi.json', '/metrics'])} HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(20_000)
+  () => post('/detokenize', { tokens: new Array(200_000).fill(-1) })
 ]
 
 const CONVERSATION = { messages: [{ role: 'user', content: 'Hi' }], max_tokens: 1 }

@@ -224,7 +224,7 @@ export class DecoderGraph {
     const inputs = [query, key, value, ...cache, this.#lengths, this.#total, ...tables, ...scales]
     this.nodes.nodeWithOutputs(MICROSOFT, 'GroupQueryAttention', name, inputs, [name, ...present], attributes)
     if (l < this.#sizes.layers - 1) return name
-    // From here on a run may have no row at all, which the nodes of `RowQuantizedNodes` do not support.
+    this.#weights.beginTail()
     this.#reported = null
     const selected = this.#selectLogitRows(name, heads * headDim)
     this.#residual = this.#selectLogitRows(this.#residual, this.#sizes.hidden)

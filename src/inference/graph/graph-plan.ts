@@ -49,6 +49,14 @@ export type Fill =
       readonly zeroPointsOffset: number | null
     }
   | {
+      readonly kind: 'fourBit'
+      readonly matrices: readonly string[]
+      readonly codesOffset: number
+      readonly scalesOffset: number
+      /** null where all offsets are 0. */
+      readonly offsetsOffset: number | null
+    }
+  | {
       readonly kind: 'perChannel'
       readonly matrices: readonly string[]
       /** Columns that stay in float32. */

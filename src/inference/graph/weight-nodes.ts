@@ -3,11 +3,15 @@ import type { GraphBuilder } from './graph-builder.ts'
 import { type PerChannelWeights, type RowQuantization, RowQuantizedNodes } from './row-quantized.ts'
 import type { MatrixInfo, WeightSource } from './weight-source.ts'
 
-/** Format of the weights: float32, or 8 bits with one scale per block. */
-export type WeightForm = 'float32' | 'eightBit'
+/**
+ * Format of the weights: float32; 8 bits with one scale per block; or `native`, 4 bits where the file's values fit in
+ * them, and 8 bits elsewhere.
+ */
+export type WeightForm = 'float32' | 'eightBit' | 'native'
 
 const MICROSOFT = 'com.microsoft'
 const BITS = { int: 8 }
+const FOUR_BIT_BLOCK = 32
 const NONE: RowQuantization = { exactChannels: new Map(), codes: 'int8' }
 
 interface EightBitLocation {
@@ -27,11 +31,22 @@ export class WeightNodes {
   readonly #eightBit = new Map<string, EightBitLocation>()
   readonly #float32 = new Map<string, number>()
 
+  readonly #blockSums = new Set<string>()
+  #isTail = false
+
   constructor(graph: GraphBuilder, source: Pick<WeightSource, 'info'>, form: WeightForm, rowQuantization: RowQuantization = NONE) {
     this.#rowQuantized = new RowQuantizedNodes(graph, rowQuantization)
     this.#graph = graph
     this.#source = source
     this.#form = form
+  }
+
+  /**
+   * From here on a run may have no row at all, or one row where other runs of the same position have several: weights
+   * have 8 bits. `ReduceSum` of nothing has another shape, and on AVX2 the 4-bit kernel for one row rounds otherwise.
+   */
+  beginTail(): void {
+    this.#isTail = true
   }
 
   columns(matrix: string): number {
@@ -90,6 +105,14 @@ export class WeightNodes {
       this.#rowQuantized.multiply(product, x, columns, this.#perChannel(name, matrices, exact))
       return biases.length === 0 ? product : this.#graph.node('', 'Add', name, [product, this.vector(`${name}.bias`, biases)])
     }
+    const groups = this.#alike(matrices)
+    if (groups.length > 1) {
+      const parts = groups.map((group, index) => this.linear(`${name}.part${index}`, x, group))
+      const product = biases.length === 0 ? name : `${name}.product`
+      this.#graph.node('', 'Concat', product, parts, { axis: { int: -1 } }) // [..., N]
+      return biases.length === 0 ? product : this.#graph.node('', 'Add', name, [product, this.vector(`${name}.bias`, biases)])
+    }
+    if (this.#hasFourBits(matrices)) return this.#fourBit(name, x, matrices, biases)
     const block = this.#blockElements(matrices)
     const bias = biases.length === 0 ? [] : [this.vector(`${name}.bias`, biases)]
     if (block === null) {
@@ -124,6 +147,65 @@ export class WeightNodes {
       exactOffset: this.#graph.weight(`${name}.exact`, 'float32', [rows, exact.length])
     })
     return { codes: `${name}.codes`, scales: `${name}.scales`, exact: `${name}.exact` }
+  }
+
+  #hasFourBits([first = '']: readonly string[]): boolean {
+    return this.#form === 'native' && !this.#isTail && this.#info(first).fourBit !== null
+  }
+
+  /** Consecutive matrices whose weights have the same format; all in one group unless the form is `native`. */
+  #alike(matrices: readonly string[]): readonly (readonly string[])[] {
+    if (this.#form !== 'native' || this.#isTail) return [matrices]
+    const formatOf = (matrix: string): string => {
+      const { fourBit, blockElements, hasZeroPoints } = this.#info(matrix)
+      return fourBit === null ? `8 ${blockElements} ${hasZeroPoints}` : `4 ${fourBit.hasOffsets}`
+    }
+    const groups: string[][] = []
+    for (const [index, matrix] of matrices.entries()) {
+      const previous = matrices[index - 1]
+      if (previous !== undefined && formatOf(previous) === formatOf(matrix)) groups.at(-1)?.push(matrix)
+      else groups.push([matrix])
+    }
+    return groups
+  }
+
+  /**
+   * Products with 4-bit weights. Where they have offsets, the sums of x over blocks of 32 times the offsets are added:
+   * (code - 8) × scale × x + offset × x, summed over a block.
+   */
+  #fourBit(name: string, x: string, matrices: readonly string[], biases: readonly string[]): string {
+    const infos = matrices.map(matrix => this.#info(matrix))
+    const rows = infos.reduce((sum, info) => sum + info.rows, 0)
+    const columns = infos[0]?.columns ?? 0
+    const blocks = columns / FOUR_BIT_BLOCK
+    const hasOffsets = infos[0]?.fourBit?.hasOffsets === true
+    const codes = this.#graph.weight(`${name}.codes`, 'uint8', [rows, blocks, FOUR_BIT_BLOCK / 2])
+    const scales = this.#graph.weight(`${name}.scales`, 'float32', [rows, blocks])
+    const offsets = hasOffsets ? this.#graph.weight(`${name}.offsets`, 'float32', [rows, blocks]) : null
+    this.#graph.fill({ kind: 'fourBit', matrices, codesOffset: codes, scalesOffset: scales, offsetsOffset: offsets })
+    const bias = biases.length === 0 ? [] : ['', '', this.vector(`${name}.bias`, biases)]
+    const product = hasOffsets ? `${name}.product` : name
+    this.#graph.node(MICROSOFT, 'MatMulNBits', product, [x, `${name}.codes`, `${name}.scales`, ...bias], {
+      K: { int: columns },
+      N: { int: rows },
+      bits: { int: 4 },
+      block_size: { int: FOUR_BIT_BLOCK },
+      accuracy_level: { int: 4 }
+    })
+    if (!hasOffsets) return product
+    const sums = this.#sumsOf(x)
+    const shifted = this.#graph.node(MICROSOFT, 'FusedMatMul', `${name}.shift`, [sums, `${name}.offsets`], { transB: { int: 1 } })
+    return this.#graph.node('', 'Add', name, [product, shifted])
+  }
+
+  /** Sums of x [B,S,K] over blocks of 32, shared by all matrices that read x: [B,S,K/32] */
+  #sumsOf(x: string): string {
+    const name = `${x}.block_sums`
+    if (this.#blockSums.has(name)) return name
+    this.#blockSums.add(name)
+    const blocks = this.#graph.node('', 'Reshape', `${x}.blocks`, [x, this.#graph.shape(`${x}.blocks.shape`, [0, 0, -1, FOUR_BIT_BLOCK])])
+    const axes = this.#graph.shape(`${name}.axes`, [-1])
+    return this.#graph.node('', 'ReduceSum', name, [blocks, axes], { keepdims: { int: 0 } })
   }
 
   /** Elements per scale that all these matrices support; null where they stay float32. */

@@ -8,6 +8,18 @@ export interface MatrixInfo {
   readonly blockElements: number
   /** The blocks need zero points; without them the zero point is 128 everywhere. */
   readonly hasZeroPoints: boolean
+  /** How the file's values are kept in 4 bits, with one scale per 32 elements; null if they need more bits. */
+  readonly fourBit: { readonly hasOffsets: boolean } | null
+}
+
+/** Rows in 4 bits: value = (code - 8) × scale + offset, with one scale and offset per 32 elements of a row. */
+export interface FourBitRows {
+  /** [rows, columns / 2], two codes per byte, the first in the low bits */
+  readonly codes: Uint8Array
+  /** [rows, columns / 32] */
+  readonly scales: Float32Array
+  /** [rows, columns / 32]; null where all are 0 */
+  readonly offsets: Float32Array | null
 }
 
 /** Rows in 8 bits: value = (code - zero point) × scale, one scale and zero point per block of a row. */
@@ -38,6 +50,7 @@ export interface WeightSource {
   float32(name: string, firstRow: number, rows: number): Promise<Float32Array>
   /** @param blockElements  a divisor of the matrix's own `blockElements` */
   eightBit(name: string, firstRow: number, rows: number, blockElements: number): Promise<EightBitRows>
+  fourBit(name: string, firstRow: number, rows: number): Promise<FourBitRows>
   /** @param exact  columns that stay in float32 */
   perChannel(name: string, firstRow: number, rows: number, exact: readonly number[]): Promise<PerChannelRows>
 }

@@ -128,6 +128,21 @@ async function convert({ fill, matrix, firstRow, rows }: MatrixPiece, source: We
       const points: Placed[] = fill.zeroPointsOffset === null ? [] : [[fill.zeroPointsOffset, zeroPoints]]
       return [[fill.codesOffset, codes], [fill.scalesOffset, scales], ...points]
     }
+    case 'fourBit': {
+      const { codes, scales, offsets } = await source.fourBit(matrix, firstRow, rows)
+      multiplyRows(scales, rows, firstRow, by)
+      if (offsets === null || fill.offsetsOffset === null)
+        return [
+          [fill.codesOffset, codes],
+          [fill.scalesOffset, scales]
+        ]
+      multiplyRows(offsets, rows, firstRow, by)
+      return [
+        [fill.codesOffset, codes],
+        [fill.scalesOffset, scales],
+        [fill.offsetsOffset, offsets]
+      ]
+    }
     default:
       return fill satisfies never
   }

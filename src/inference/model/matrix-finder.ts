@@ -2,6 +2,7 @@ import type { Presence, StoredOrder } from '../families/definition/tensor-table.
 import { ModelFileError } from '../weights/model-file-error.ts'
 import { canDequantize } from '../weights/quantization/dequantize.ts'
 import { eightBitLayout } from '../weights/quantization/eight-bit.ts'
+import { fourBitLayout } from '../weights/quantization/four-bit.ts'
 import type { TensorFile } from '../weights/tensor-file.ts'
 import type { StoredMatrix } from './tensor-weights.ts'
 
@@ -47,7 +48,12 @@ export class MatrixFinder {
     if (!canDequantize(type) || columns % blockElements !== 0 || (order.kind === 'transposed' && blockElements !== 1)) {
       this.#fail(tensorName, `has type ${type}, which is not supported`)
     }
-    this.matrices.set(name, { file: this.#file.fileOf(tensor), tensor, info: { rows, columns, ...eightBitLayout(type) }, order })
+    this.matrices.set(name, {
+      file: this.#file.fileOf(tensor),
+      tensor,
+      info: { rows, columns, ...eightBitLayout(type), fourBit: fourBitLayout(type) },
+      order
+    })
   }
 
   /**

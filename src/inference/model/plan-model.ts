@@ -6,6 +6,7 @@ import type { Format } from '../families/definition/tensor-table.ts'
 import { FAMILIES } from '../families/registry.ts'
 import type { GraphWeights } from '../graph/decoder-graph.ts'
 import type { GraphPlan } from '../graph/graph-plan.ts'
+import type { WeightForm } from '../graph/weight-nodes.ts'
 import { openGguf } from '../weights/gguf.ts'
 import { ModelFileError } from '../weights/model-file-error.ts'
 import { openSafetensors } from '../weights/safetensors.ts'
@@ -72,6 +73,8 @@ export async function planModel(
 
 type Quantization = ModelShape['quantization']
 
+const FORMS: Readonly<Record<Quantization, WeightForm>> = { none: 'float32', int8: 'eightBit', native: 'native', w8a8: 'eightBit' }
+
 function plan<Config extends ModelConfig>(
   family: Family<Config>,
   architecture: string,
@@ -87,7 +90,7 @@ function plan<Config extends ModelConfig>(
   const { vocabulary, context, layers, kvHeads, headDim } = config
   const weights: GraphWeights = {
     source: tensorWeights(matrices),
-    form: quantization === 'none' ? 'float32' : 'eightBit',
+    form: FORMS[quantization],
     ...(activations === undefined ? {} : { activations })
   }
   return {

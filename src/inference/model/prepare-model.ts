@@ -27,7 +27,7 @@ import { sourceHash } from './source-hash.ts'
 const BUILDER_VERSION = 4
 
 /** Values of `ModelShape.quantization` in earlier versions of the builder. */
-const EARLIER_FORMS = ['none', 'int8'] as const
+const EARLIER_FORMS = ['none', 'int8', 'native'] as const
 
 /**
  * `hash`: the files are read for their hash, which identifies the model. `calibrate`: their weights are converted for a
@@ -103,7 +103,7 @@ async function prepareWeights({
 
   // Quantized GGUF weights keep their exact values in 8 bits; floats are rounded.
   if (quantization !== 'w8a8') {
-    return { ...(await use({ quantization: quantization === 'none' ? 'none' : 'int8', exactChannels: null })), distance: null }
+    return { ...(await use({ quantization: quantization === 'auto' ? 'int8' : quantization, exactChannels: null })), distance: null }
   }
   const saved = await savedRecipe(cacheFolder, weightsHash, quantization)
   if (saved !== null) return { ...(await use(saved.recipe)), distance: saved.distance }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { LogitDistance } from './calibration/measure-task.ts'
 
 /** Values of the option `quantization`. */
-export type QuantizationChoice = 'auto' | 'none' | 'int8' | 'w8a8'
+export type QuantizationChoice = 'auto' | 'none' | 'int8' | 'native' | 'w8a8'
 
 /**
  * The shape of a model: the one definition of these fields. The manifest, `PreparedModel` and the messages between
@@ -18,7 +18,7 @@ export const ModelShape = z.strictObject({
   layers: z.int().positive(),
   kvHeads: z.int().positive(),
   headDim: z.int().positive(),
-  quantization: z.enum(['none', 'int8', 'w8a8'])
+  quantization: z.enum(['none', 'int8', 'native', 'w8a8'])
 })
 export type ModelShape = Readonly<z.infer<typeof ModelShape>>
 

@@ -4,6 +4,7 @@ import type { MatrixInfo, WeightSource } from '../graph/weight-source.ts'
 import { readTensor } from '../weights/open-tensor-file.ts'
 import { dequantize } from '../weights/quantization/dequantize.ts'
 import { toEightBit } from '../weights/quantization/eight-bit.ts'
+import { toFourBit } from '../weights/quantization/four-bit.ts'
 import { toPerChannel } from '../weights/quantization/per-channel.ts'
 import type { OpenFile, TensorInfo } from '../weights/tensor-file.ts'
 
@@ -40,6 +41,7 @@ export function tensorWeights(matrices: ReadonlyMap<string, StoredMatrix>): Weig
     float32: (name, first, count) => rows(name, first, count, dequantize),
     eightBit: (name, first, count, blockElements) =>
       rows(name, first, count, (typeName, bytes) => toEightBit(typeName, bytes, blockElements)),
+    fourBit: (name, first, count) => rows(name, first, count, toFourBit),
     perChannel: (name, first, count, exact) =>
       rows(name, first, count, (typeName, bytes) => toPerChannel(dequantize(typeName, bytes), matrices.get(name)?.info.columns ?? 0, exact))
   }

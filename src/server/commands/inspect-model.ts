@@ -42,7 +42,12 @@ export async function inspectModel({ model, modelsFolder, quantization, cacheTyp
 
 function factRows(model: ModelDescription): Row[] {
   const types = model.weightTypes.value.map(({ type, share }) => `${type} ${percent(share)}`).join(', ')
-  const served = { int8: 'int8, in blocks', none: 'float32', w8a8: 'int8 per output channel, activations int8 per row' }
+  const served = {
+    int8: 'int8, in blocks',
+    native: '4 bits where the file has 4, otherwise int8',
+    none: 'float32',
+    w8a8: 'int8 per output channel, activations int8 per row'
+  }
   return [
     ['family', model.family.value, model.family.source],
     ['parameters', count(model.parameters.value), model.parameters.source],

@@ -91,11 +91,11 @@ export const OPTIONS = {
     help: 'Folder for downloaded models.'
   }),
   quantization: option({
-    schema: oneOf(['auto', 'none', 'int8', 'w8a8']),
+    schema: oneOf(['auto', 'none', 'int8', 'native', 'w8a8']),
     fallback: 'auto',
     group: 'Model',
-    placeholder: 'auto|none|int8|w8a8',
-    help: 'Format of the weights in memory: auto keeps the quantization of GGUF files and converts floats to int8; none computes in float32 (slower, larger); w8a8 also rounds activations to 8 bits, row by row: faster with many streams and long prompts, less exact (its distance from auto is measured and printed at the first start).'
+    placeholder: 'auto|none|int8|native|w8a8',
+    help: 'Format of the weights in memory: auto keeps the quantization of GGUF files and converts floats to int8; native keeps types of 4 bits at 4 bits (smaller; faster with one stream of a large model, on AVX2 everywhere); none computes in float32 (slower, larger); w8a8 also rounds activations to 8 bits, row by row: faster with many streams and long prompts, less exact (its distance from auto is measured and printed at the first start).'
   }),
   host: option({
     schema: anyText,

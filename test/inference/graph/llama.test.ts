@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { WeightForm } from '../../../src/inference/graph/weight-nodes.ts'
 import { referenceLogits } from './reference-llama.ts'
 import { GraphUnderTest } from './run-graph.ts'
-import { TINY_LLAMA, tinyWeights, writeTinyLlama } from './tiny-llama.ts'
+import { TINY_LLAMA, tinyFourBitWeights, tinyWeights, writeTinyLlama } from './tiny-llama.ts'
 
 const IDS = [3, 60, 7, 7, 0, 21, 63, 12, 33]
 const EVERY = IDS.map((_, i) => i)
@@ -22,6 +22,20 @@ const FORMS: { form: WeightForm; tolerance: number }[] = [
   { form: 'float32', tolerance: 1e-4 },
   { form: 'eightBit', tolerance: 0.5 }
 ]
+
+it('computes the same logits as the reference with matrices in 4 bits, with and without offsets, beside others in 8', async () => {
+  const { graphPath } = await writeTinyLlama(join(folder, 'native'), 'native')
+  const graph = await GraphUnderTest.open(graphPath, TINY_LLAMA, CAPACITY)
+  try {
+    const expected = await referenceLogits(TINY_LLAMA, tinyFourBitWeights(TINY_LLAMA), IDS)
+    const { logits } = await graph.run({ ids: [IDS], pasts: [0], expected: EVERY })
+    expect(furthest(logits, expected)).toBeLessThan(0.5)
+    // A chunk whose logits nobody needs.
+    expect((await graph.run({ ids: [IDS], pasts: [0], expected: [] })).logits).toEqual([])
+  } finally {
+    await graph.close()
+  }
+})
 
 describe.each(FORMS)('$form', ({ form, tolerance }) => {
   let graph: GraphUnderTest

@@ -51,9 +51,11 @@ function weight(name: string, index: number): number {
 }
 
 const source: WeightSource = {
-  info: name => (/^(first|second)$/.test(name) ? { rows: OUTPUTS, columns: INPUTS, blockElements: 32, hasZeroPoints: false } : null),
+  info: name =>
+    /^(first|second)$/.test(name) ? { rows: OUTPUTS, columns: INPUTS, blockElements: 32, hasZeroPoints: false, fourBit: null } : null,
   float32: async (name, first, rows) => Float32Array.from({ length: rows * INPUTS }, (_, i) => weight(name, first * INPUTS + i)),
   eightBit: () => Promise.reject(new Error('no matrix is in 8-bit blocks here')),
+  fourBit: () => Promise.reject(new Error('no matrix is in 4 bits here')),
   perChannel: async (name, first, rows, exact) => toPerChannel(await source.float32(name, first, rows), INPUTS, exact)
 }
 

@@ -31,7 +31,7 @@ export async function writeTinyLlama(
   extras: readonly Extra[] = []
 ): Promise<{ graphPath: string; config: LlamaConfig }> {
   await mkdir(folder, { recursive: true })
-  const source = tinyWeights(TINY_LLAMA, extras)
+  const source = form === 'native' ? tinyFourBitWeights(TINY_LLAMA) : tinyWeights(TINY_LLAMA, extras)
   const plan = LLAMA.forward(TINY_LLAMA, { source, form })
   await writeGraph(folder, plan, writeDataHere(plan, source))
   return { graphPath: join(folder, MODEL_FILE), config: TINY_LLAMA }
@@ -52,7 +52,7 @@ export function tinyWeights(config: LlamaConfig, extras: readonly Extra[] = []):
   return {
     info(name) {
       const shape = shapes.get(name)
-      return shape === undefined ? null : { rows: shape[0], columns: shape[1], blockElements: 32, hasZeroPoints: false }
+      return shape === undefined ? null : { rows: shape[0], columns: shape[1], blockElements: 32, hasZeroPoints: false, fourBit: null }
     },
     async float32(name, firstRow, rows) {
       return values(name, firstRow, rows)
@@ -62,8 +62,49 @@ export function tinyWeights(config: LlamaConfig, extras: readonly Extra[] = []):
       const blocks = codes.length / blockElements
       return { codes, scales: new Float32Array(blocks).fill(1 / 256), zeroPoints: new Uint8Array(blocks).fill(128) }
     },
+    fourBit: name => Promise.reject(new Error(`${name} does not fit in 4 bits`)),
     async perChannel(name, firstRow, rows, exact) {
       return toPerChannel(values(name, firstRow, rows), shapes.get(name)?.[1] ?? 0, exact)
+    }
+  }
+}
+
+/**
+ * As `tinyWeights`, but most matrices have 4-bit values, some of them with offsets. Values and gates of the
+ * feed-forward still have 8, so that one product joins both.
+ */
+export function tinyFourBitWeights(config: LlamaConfig): WeightSource {
+  const whole = tinyWeights(config)
+  const formatOf = (name: string): { readonly hasOffsets: boolean } | null =>
+    /\.(query|key|up|attention_output|down)$/.test(name) ? { hasOffsets: /\.(key|up|down)$/.test(name) } : null
+  const offsetOf = (name: string): number => (formatOf(name)?.hasOffsets ? 1 / 32 : 0)
+  const codesOf = async (name: string, firstRow: number, rows: number): Promise<Float32Array> =>
+    (await whole.float32(name, firstRow, rows)).map(value => Math.min(15, Math.floor((value + 0.5) * 16)))
+  const float32 = async (name: string, firstRow: number, rows: number): Promise<Float32Array> =>
+    formatOf(name) === null
+      ? whole.float32(name, firstRow, rows)
+      : (await codesOf(name, firstRow, rows)).map(code => (code - 8) / 16 + offsetOf(name))
+
+  return {
+    ...whole,
+    info(name) {
+      const info = whole.info(name)
+      return info === null ? null : { ...info, fourBit: formatOf(name) }
+    },
+    float32,
+    async eightBit(name, firstRow, rows, blockElements) {
+      const codes = Uint8Array.from(await float32(name, firstRow, rows), value => value * 256 + 128)
+      const blocks = codes.length / blockElements
+      return { codes, scales: new Float32Array(blocks).fill(1 / 256), zeroPoints: new Uint8Array(blocks).fill(128) }
+    },
+    async fourBit(name, firstRow, rows) {
+      const codes = await codesOf(name, firstRow, rows)
+      const blocks = codes.length / 32
+      return {
+        codes: Uint8Array.from({ length: codes.length / 2 }, (_, i) => (codes[2 * i] ?? 0) + 16 * (codes[2 * i + 1] ?? 0)),
+        scales: new Float32Array(blocks).fill(1 / 16),
+        offsets: formatOf(name)?.hasOffsets ? new Float32Array(blocks).fill(offsetOf(name)) : null
+      }
     }
   }
 }

@@ -12,7 +12,9 @@ const LAST = [LENGTH - 1]
 const EVERY = Array.from({ length: LENGTH }, (_, index) => index)
 const FEW_RUNS = { numRuns: 25 }
 
-const FORMS = (['float32', 'eightBit', 'w8a8'] as const).flatMap(form => (['f32', 'int8'] as const).map(cache => ({ form, cache })))
+const FORMS = (['float32', 'eightBit', 'native', 'w8a8'] as const).flatMap(form =>
+  (['f32', 'int8'] as const).map(cache => ({ form, cache }))
+)
 
 describe.each(FORMS)('weights in $form, cache in $cache', ({ form, cache }) => {
   let graph: TinyGraph

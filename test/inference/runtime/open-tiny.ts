@@ -9,7 +9,7 @@ import type { WeightForm } from '../../../src/inference/graph/weight-nodes.ts'
 import type { WeightSource } from '../../../src/inference/graph/weight-source.ts'
 import { writeDataHere, writeGraph } from '../../../src/inference/graph/write-graph.ts'
 import type { ModelRunnerOptions } from '../../../src/inference/runtime/onnx-model-runner.ts'
-import { TINY_LLAMA, tinyWeights } from '../graph/tiny-llama.ts'
+import { TINY_LLAMA, tinyFourBitWeights, tinyWeights } from '../graph/tiny-llama.ts'
 
 /** A graph in a temporary folder, and the options to open it. */
 export interface TinyGraph extends AsyncDisposable {
@@ -25,7 +25,7 @@ export async function tinyGraph(
   cache: CacheType = 'f32'
 ): Promise<TinyGraph> {
   const folder = await mkdtemp(join(tmpdir(), 'everstream-runtime-'))
-  const source = tinyWeights(config)
+  const source = form === 'native' ? tinyFourBitWeights(config) : tinyWeights(config)
   const plan = LLAMA.forward(config, { ...graphWeights(config, source, form), cache })
   await writeGraph(folder, plan, writeDataHere(plan, source))
   return {

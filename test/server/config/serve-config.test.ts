@@ -105,7 +105,7 @@ it('reports all mistakes at once, each with option, bound and value', () => {
     mistakes(['--port', '99999', '--wrkers', '2', 'serve', '--quantization', 'int4', '--host', '0.0.0.0'], { MAX_SLOTS: 'many' })
   ).toEqual([
     'unknown option --wrkers: did you mean --workers?',
-    '--quantization must be one of auto, none, int8, w8a8, not "int4"',
+    '--quantization must be one of auto, none, int8, native, w8a8, not "int4"',
     '--port must be a whole number from 0 to 65535, not "99999"',
     'MAX_SLOTS must be a whole number from 1 to 1024, not "many"',
     'unexpected argument "serve"',

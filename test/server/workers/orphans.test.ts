@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { shardKeys } from '../../../src/queue/redis/connection/keys.ts'
 import { owned } from '../../processes/owned-process.ts'
 import { aRequest } from '../../queue/a-request.ts'
@@ -23,6 +23,10 @@ async function startFamily(options: OrphaningOptions) {
     })
   )
   const [pids] = (await once(parent, 'message')) as [number[]]
+  onTestFinished(() => {
+    parent.kill('SIGKILL')
+    for (const pid of pids.filter(isAlive)) process.kill(pid, 'SIGKILL')
+  })
   expect(pids.map(isAlive)).toEqual([true, true])
   return { parent, pids, areGone: (timeout: number) => expect.poll(() => pids.map(isAlive), { timeout }).toEqual([false, false]) }
 }
@@ -51,8 +55,6 @@ describeAtRedis('orphaned workers at a queue in Redis', () => {
       redis,
       state: () => client.state(request.id),
       async [Symbol.asyncDispose]() {
-        family.parent.kill('SIGKILL')
-        for (const pid of family.pids.filter(isAlive)) process.kill(pid, 'SIGKILL')
         await redis[Symbol.asyncDispose]()
       }
     }

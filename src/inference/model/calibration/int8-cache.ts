@@ -18,7 +18,7 @@ type MeasuredCache = z.infer<typeof MeasuredCache>
 
 /**
  * The same model with an int8 cache. Its scales are measured on a text once and saved. They are part of the model's
- * hash: the same file gives other scales with kernels that round otherwise, and workers with other scales would generate
+ * hash: kernels that round otherwise give other scales for the same file, and workers with other scales would generate
  * other tokens.
  *
  * @param model       with a float32 cache

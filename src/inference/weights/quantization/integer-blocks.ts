@@ -93,7 +93,7 @@ const LAYOUTS: Readonly<Record<string, Layout>> = {
 }
 
 /** Null for floating-point and unsupported types. */
-export function integerLayout(typeName: string): Pick<Layout, 'blockElements' | 'hasOffsets'> | null {
+export function integerLayout(typeName: string): Pick<Layout, 'blockElements' | 'maxCode' | 'hasOffsets'> | null {
   return LAYOUTS[typeName] ?? null
 }
 
