@@ -29,12 +29,12 @@ async function run(options: BenchOptions): Promise<void> {
 
 async function speed(options: BenchOptions, model: string | RandomModel): Promise<void> {
   const machine = thisMachine()
-  const file = await prepareFile(model, options.quantization)
+  const file = await prepareFile(model, options)
   console.log(`${file.name} on ${describeMachine(machine)}`)
   const { name, cases, ...report } = await measureFile(options, file)
   for (const line of report.skipped) console.log(line)
   console.log(table(cases))
-  const { quantization, threads, spinning, rounds, chunkTokens } = options
+  const { quantization, cacheType, threads, spinning, rounds, chunkTokens } = options
   console.log(
     JSON.stringify({
       tool: 'bench',
@@ -42,6 +42,7 @@ async function speed(options: BenchOptions, model: string | RandomModel): Promis
       loadAverageAtEnd: thisMachine().loadAverage,
       model: name,
       quantization,
+      cacheType,
       threads,
       spinning,
       rounds,
@@ -52,11 +53,14 @@ async function speed(options: BenchOptions, model: string | RandomModel): Promis
   )
 }
 
-async function quality({ quantization, threads }: BenchOptions, model: string | RandomModel): Promise<void> {
+async function quality(options: BenchOptions, model: string | RandomModel): Promise<void> {
   const machine = thisMachine()
-  const file = await prepareFile(model, quantization)
-  console.log(`${file.name}, quantization ${quantization}, on ${describeMachine(machine)}`)
+  const { quantization, cacheType, threads } = options
+  const file = await prepareFile(model, options)
+  console.log(`${file.name}, quantization ${quantization}, cache ${cacheType}, on ${describeMachine(machine)}`)
   const report = await measureQuality(file, threads)
   console.log(qualityTable(report))
-  console.log(JSON.stringify({ tool: 'bench quality', date: new Date().toISOString(), machine, model: file.name, quantization, ...report }))
+  console.log(
+    JSON.stringify({ tool: 'bench quality', date: new Date().toISOString(), machine, model: file.name, quantization, cacheType, ...report })
+  )
 }

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { CacheType } from '../../src/inference/contract/cache-type.ts'
 import { DATA_FILE } from '../../src/inference/graph/graph-plan.ts'
 import { prepareModel } from '../../src/inference/model/prepare-model.ts'
 import type { PreparedModel, QuantizationChoice } from '../../src/inference/model/prepared-model.ts'
@@ -24,20 +25,23 @@ const SILENT = { line: () => {}, problem: console.error, progress: () => ({ upda
 /**
  * Finds, downloads or writes the file, and builds its graph.
  *
- * @param model         name of the catalogue, path of a .gguf file, or a model to be written
- * @param quantization  as the server's option
+ * @param model  name of the catalogue, path of a .gguf file, or a model to be written
+ * @param form   as the server's options
  */
-export async function prepareFile(model: string | RandomModel, quantization: string): Promise<BenchFile> {
+export async function prepareFile(
+  model: string | RandomModel,
+  { quantization, cacheType }: { readonly quantization: string; readonly cacheType: string }
+): Promise<BenchFile> {
   const given = typeof model === 'string' ? model : await randomModel(model, randomModelsFolder())
-  const config = readServeConfig(['--model', given, '--quantization', quantization], {})
+  const config = readServeConfig(['--model', given, '--quantization', quantization, '--cache-type', cacheType], {})
   const { name, kind, path } = await resolveModel(config, SILENT)
   if (kind !== 'gguf') throw new RangeError(`${path} is a folder; --model must be a .gguf file`)
-  return await build(name, path, config.quantization)
+  return await build(name, path, config)
 }
 
-/** The same file with float32 weights. */
+/** The same file with float32 weights and a float32 cache. */
 export async function inFloat32({ name, path }: BenchFile): Promise<BenchFile> {
-  return await build(name, path, 'none')
+  return await build(name, path, { quantization: 'none', cacheType: 'f32' })
 }
 
 /** Where the benchmark keeps the models that it writes. */
@@ -56,8 +60,12 @@ export async function sizesOf({ bytes, prepared, graphFolder }: BenchFile): Prom
   }
 }
 
-async function build(name: string, path: string, quantization: QuantizationChoice): Promise<BenchFile> {
-  process.stderr.write(`preparing ${name} (${quantization})\n`)
-  const prepared = await prepareModel({ path, quantization, cacheFolder: graphsFolder(readServeConfig([], {}).modelsFolder) })
+async function build(
+  name: string,
+  path: string,
+  { quantization, cacheType }: { readonly quantization: QuantizationChoice; readonly cacheType: CacheType }
+): Promise<BenchFile> {
+  process.stderr.write(`preparing ${name} (${quantization}, cache ${cacheType})\n`)
+  const prepared = await prepareModel({ path, quantization, cacheType, cacheFolder: graphsFolder(readServeConfig([], {}).modelsFolder) })
   return { name, path, bytes: (await stat(path)).size, prepared, graphFolder: dirname(prepared.graphPath) }
 }

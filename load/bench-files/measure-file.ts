@@ -64,8 +64,8 @@ interface GroupSamples {
 
 async function measureGroup(options: BenchOptions, { path, prepared }: BenchFile, group: CaseGroup): Promise<GroupSamples> {
   const { threads, spinning, chunkTokens, llamaBuild } = options
-  const { graphPath, layers, kvHeads, headDim, vocabularySize } = prepared
-  const graph = { graphPath, layers, kvHeads, headDim, vocabularySize }
+  const { graphPath, layers, kvHeads, headDim, vocabularySize, cacheScales } = prepared
+  const graph = { graphPath, layers, kvHeads, headDim, vocabularySize, cacheScales }
   const { rows, capacity } = group
   const side = { graph, weightsPath: path, threads, spinning, rows, capacity, chunkTokens, llamaBuild }
   const ours = new BenchSide('bench-everstream.ts', side, modelProcessEnvironment(readEnvironment()))

@@ -46,7 +46,7 @@ async function measured(
   const before = new Set([...((await exists(ggufPath)) ? [ggufPath] : []), ...(await graphNames(graphs)).map(name => join(graphs, name))])
   const made = [ggufPath]
   try {
-    const file = await prepareFile(model, options.quantization)
+    const file = await prepareFile(model, options)
     made.push(file.graphFolder)
     const report = await measureFile(options, file)
     await results.add(report)

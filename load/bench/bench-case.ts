@@ -18,7 +18,7 @@ export interface BenchSamples {
 
 /** Options of a process under measurement. Plain data: passed as JSON. */
 export interface SideOptions {
-  readonly graph: Pick<PreparedModel, 'graphPath' | 'layers' | 'kvHeads' | 'headDim' | 'vocabularySize'>
+  readonly graph: Pick<PreparedModel, 'graphPath' | 'layers' | 'kvHeads' | 'headDim' | 'vocabularySize' | 'cacheScales'>
   /** The file from which the graph was built; the peer reads it. */
   readonly weightsPath: string
   readonly threads: number

@@ -19,6 +19,7 @@ The last line is one JSON document. Exit code 2: wrong options.
   --results FILE           of --matrix: keeps each finished model there, and does not measure it again
   --minutes N              of --matrix: no further model is begun after this time
   --quantization FORM      of everstream's weights: none, int8, native, w8a8 or auto, as in the server (default auto)
+  --cache-type TYPE        of everstream's cache: f32 or int8, as in the server (default f32)
   --rows N[,N...]          rows of a decode step (default 1,4,8,16,32; of --matrix 1,8,32)
   --contexts N[,N...]      positions before each decode step (default 128)
   --prefill N[,N...]       prompt lengths; 0: none (default 512; of --matrix 256)
@@ -36,6 +37,7 @@ The last line is one JSON document. Exit code 2: wrong options.
 export interface BenchOptions {
   readonly task: BenchTask
   readonly quantization: string
+  readonly cacheType: string
   readonly cases: readonly BenchCase[]
   /** Least number of positions of a row. */
   readonly capacity: number
@@ -70,6 +72,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | null 
       results: { type: 'string' },
       minutes: { type: 'string' },
       quantization: { type: 'string', default: 'auto' },
+      'cache-type': { type: 'string', default: 'f32' },
       rows: { type: 'string' },
       contexts: { type: 'string', default: '128' },
       prefill: { type: 'string' },
@@ -98,6 +101,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | null 
   return {
     task: taskOf(values),
     quantization: values.quantization,
+    cacheType: values['cache-type'],
     cases: [
       ...prefill.map(tokens => ({ kind: 'prefill' as const, tokens })),
       ...contexts.flatMap(past => rows.map(count => ({ kind: 'decode' as const, rows: count, past, steps }))),

@@ -10,6 +10,7 @@ import { ExitError } from './config/exit-error.ts'
 import { graphsFolder, type LoadConfig } from './config/load-config.ts'
 import { resolveModel } from './download/fetch-model.ts'
 import { megabytes, type Progress, type Reporter } from './download/reporter.ts'
+import { measuredQuality } from './measured-quality.ts'
 import type { EngineOptions } from './workers/worker-engine.ts'
 
 /** The model, for the API process and for its workers. */
@@ -30,7 +31,8 @@ const SIMULATED_CONTEXT = 8192
 const STEPS: Readonly<Record<PrepareProgress['step'], string>> = {
   hash: 'Reading the model for its hash (first start only)',
   calibrate: 'Building a reference and calibrating with it (first start only)',
-  build: 'Building the graph from the weights (first start only)'
+  build: 'Building the graph from the weights (first start only)',
+  cache: 'Measuring the scales of the int8 cache (first start only)'
 }
 
 /**
@@ -51,7 +53,7 @@ export async function loadServedModel(config: LoadConfig, reporter: Reporter): P
   const location = await resolveModel(config, reporter)
   reporter.line(`Model ${location.name}: ${location.path}`)
   const model = await prepare(location.path, config, reporter)
-  if (model.distance !== null) reporter.line(describeDistance(model.distance))
+  for (const line of measuredQuality(model)) reporter.line(line)
   const cacheBudgetBytes = Math.floor(config.cacheMemoryBytes / Math.max(1, config.workers))
   const contextLength = contextWithin(model, cacheBudgetBytes, config)
   const text = openText(model, reporter)
@@ -80,13 +82,14 @@ async function openText({ sourcePath, vocabularySize }: PreparedModel, reporter:
   return text
 }
 
-async function prepare(path: string, { quantization, modelsFolder }: LoadConfig, reporter: Reporter): Promise<PreparedModel> {
+async function prepare(path: string, { quantization, cacheType, modelsFolder }: LoadConfig, reporter: Reporter): Promise<PreparedModel> {
   const bar = new StepBar(reporter)
   try {
     const cacheFolder = graphsFolder(modelsFolder)
     return await prepareModel({
       path,
       quantization,
+      cacheType,
       cacheFolder,
       onProgress: each => bar.update(each),
       onDamage: message => reporter.problem(message)
@@ -94,11 +97,6 @@ async function prepare(path: string, { quantization, modelsFolder }: LoadConfig,
   } finally {
     bar.end()
   }
-}
-
-function describeDistance({ meanKl, sameToken }: NonNullable<PreparedModel['distance']>): string {
-  const share = `${(sameToken * 100).toFixed(1)} %`
-  return `Distance from --quantization auto, measured on a text: mean KL divergence ${meanKl.toFixed(4)}, same most likely token ${share}`
 }
 
 /** One bar for each step of the preparation. */

@@ -5,11 +5,16 @@ import { prepareDefaultModel } from './real-model.ts'
 
 const PROMPT = Array.from({ length: 150 }, (_, index) => 17 + ((index * 7919) % 40_000))
 
-it.each(['none', 'auto', 'w8a8'] as const)(
-  'continues after a cut with the same tokens and scores, bit by bit: quantization %s',
+it.each([
+  ['none', 'f32'],
+  ['auto', 'f32'],
+  ['auto', 'int8'],
+  ['w8a8', 'f32']
+] as const)(
+  'continues after a cut with the same tokens and scores, bit by bit: quantization %s, cache %s',
   { timeout: 180_000 },
-  async quantization => {
-    const model = { ...(await prepareDefaultModel(quantization)), contextLength: 512 }
+  async (quantization, cacheType) => {
+    const model = { ...(await prepareDefaultModel(quantization, cacheType)), contextLength: 512 }
     const determinism = await determinismOf(model)
     const sampling = { ...GREEDY, temperature: 1, frequencyPenalty: 0.5 }
     const requests = [

@@ -11,11 +11,16 @@ const bytes = (logits: Float32Array): string =>
     .update(Buffer.from(logits.buffer, logits.byteOffset, logits.byteLength))
     .digest('hex')
 
-describe.each(['none', 'auto', 'w8a8'] as const)('with quantization %s', quantization => {
+describe.each([
+  ['none', 'f32'],
+  ['auto', 'f32'],
+  ['auto', 'int8'],
+  ['w8a8', 'f32']
+] as const)('with quantization %s and cache %s', (quantization, cacheType) => {
   let runner: ModelRunner
   let minDecodeRows = 1
   beforeAll(async () => {
-    runner = await openDefaultModel(quantization)
+    runner = await openDefaultModel(quantization, cacheType)
     const { loneRowDiffers } = await probeDeterminism(runner)
     minDecodeRows = loneRowDiffers ? 2 : 1
   }, 120_000)

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import type { CacheType } from '../../src/inference/contract/cache-type.ts'
 import type { ModelRunner } from '../../src/inference/contract/model-runner.ts'
 import type { QuantizationChoice } from '../../src/inference/model/prepared-model.ts'
 import { scoreToken } from '../../src/inference/sampling/scores.ts'
@@ -39,17 +40,18 @@ function argmax(logits: Float32Array): number {
   return scoreToken(logits, 0, { top: 1 }).top[0]?.tokenId ?? -1
 }
 
-const FORMS: readonly { quantization: QuantizationChoice; worst: number; mean: number; margin: number }[] = [
-  { quantization: 'none', worst: 1e-3, mean: 1e-3, margin: 0.01 },
-  { quantization: 'auto', worst: 1, mean: 0.1, margin: 1 },
-  { quantization: 'w8a8', worst: 1.5, mean: 0.15, margin: 1 }
+const FORMS: readonly { quantization: QuantizationChoice; cacheType: CacheType; worst: number; mean: number; margin: number }[] = [
+  { quantization: 'none', cacheType: 'f32', worst: 1e-3, mean: 1e-3, margin: 0.01 },
+  { quantization: 'auto', cacheType: 'f32', worst: 1, mean: 0.1, margin: 1 },
+  { quantization: 'auto', cacheType: 'int8', worst: 1.5, mean: 0.15, margin: 1 },
+  { quantization: 'w8a8', cacheType: 'f32', worst: 1.5, mean: 0.15, margin: 1 }
 ]
 
 it.each(FORMS)(
-  'gives the results of transformers with quantization $quantization',
+  'gives the results of transformers with quantization $quantization and cache $cacheType',
   { timeout: 120_000 },
-  async ({ quantization, worst, mean, margin }) => {
-    const runner = await openDefaultModel(quantization)
+  async ({ quantization, cacheType, worst, mean, margin }) => {
+    const runner = await openDefaultModel(quantization, cacheType)
     try {
       const differences: number[] = []
       const cases = (await readReference()).toSorted((left, right) => right.greedyTokenIds.length - left.greedyTokenIds.length)

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
+import type { CacheType } from '../../src/inference/contract/cache-type.ts'
 import type { ModelRunner } from '../../src/inference/contract/model-runner.ts'
 import { prepareModel } from '../../src/inference/model/prepare-model.ts'
 import type { PreparedModel, QuantizationChoice } from '../../src/inference/model/prepared-model.ts'
@@ -12,14 +13,14 @@ import { resolveModel } from '../../src/server/download/fetch-model.ts'
 const SILENT = { line: () => {}, problem: () => {}, progress: () => ({ update: () => {}, end: () => {} }) }
 
 /** The default model as the server would load it: downloaded once into the project's folder of models. */
-export async function prepareDefaultModel(quantization: QuantizationChoice): Promise<PreparedModel> {
+export async function prepareDefaultModel(quantization: QuantizationChoice, cacheType: CacheType = 'f32'): Promise<PreparedModel> {
   const config = readServeConfig([], readEnvironment())
   const { path } = await resolveModel(config, SILENT)
-  return prepareModel({ path, quantization, cacheFolder: graphsFolder(config.modelsFolder) })
+  return prepareModel({ path, quantization, cacheType, cacheFolder: graphsFolder(config.modelsFolder) })
 }
 
-export async function openDefaultModel(quantization: QuantizationChoice): Promise<ModelRunner> {
-  const model = await prepareDefaultModel(quantization)
+export async function openDefaultModel(quantization: QuantizationChoice, cacheType: CacheType = 'f32'): Promise<ModelRunner> {
+  const model = await prepareDefaultModel(quantization, cacheType)
   return openModelRunner({ ...model, contextLength: 512, slots: 8, blocks: 0, threads: 2, spinning: false })
 }
 

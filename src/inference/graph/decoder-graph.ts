@@ -1,3 +1,4 @@
+import type { CacheType } from '../contract/cache-type.ts'
 import { invariant } from '../contract/invariant.ts'
 import { GraphBuilder } from './graph-builder.ts'
 import type { GraphPlan } from './graph-plan.ts'
@@ -15,6 +16,15 @@ const NORMS = {
   layer: { alone: 'LayerNormalization', withSum: 'SkipLayerNormalization' }
 } as const
 
+const SIDES = ['key', 'value'] as const
+
+/** GroupQueryAttention's attributes for a cache in 8 bits with one scale for all heads. */
+const INT8_CACHE: Readonly<Record<string, Attribute>> = {
+  k_quant_type: { string: 'PER_TENSOR' },
+  v_quant_type: { string: 'PER_TENSOR' },
+  kv_cache_bit_width: { int: 8 }
+}
+
 export interface GraphWeights {
   readonly source: Pick<WeightSource, 'info'>
   readonly form: WeightForm
@@ -23,6 +33,8 @@ export interface GraphWeights {
    * be one: the sum of squares of each of its channels.
    */
   readonly activations?: RowQuantization | 'report'
+  /** How the cache is stored; without it `f32`. */
+  readonly cache?: CacheType
 }
 
 export interface DecoderSizes {
@@ -55,11 +67,12 @@ export interface AttentionOptions {
  * - `total_sequence_length` int32 [1]: the largest number of positions after this run. S = total means that there is no
  *   past: the cache is not read
  * - `logit_indices` int64 [R]: indexes into the B × S positions, row-major
- * - `past_key_values.{l}.key` and `.value` float32 [B,KV,M,H]: bind `present` to the same memory
+ * - `past_key_values.{l}.key` and `.value` float32 or int8 [B,KV,M,H]: bind `present` to the same memory
+ * - `cache_scale.{l}.key` and `.value` float32 [1]: what 1 stands for in an int8 cache; absent without one
  *
  * Outputs
  * - `logits` float32 [R,V]
- * - `present.{l}.key` and `.value` float32 [B,KV,M,H]
+ * - `present.{l}.key` and `.value`, as `past_key_values`
  *
  * With S > 1 and a past, B must be 1. No run may have B = 0.
  *
@@ -68,6 +81,7 @@ export interface AttentionOptions {
 export class DecoderGraph {
   readonly nodes = new GraphBuilder()
   readonly #weights: WeightNodes
+  readonly #cache: CacheType
   readonly #sizes: DecoderSizes
   readonly #ids: string
   readonly #positions: string | null
@@ -80,10 +94,11 @@ export class DecoderGraph {
   /** Output of the last block, which the next norm adds to the residual. */
   #branch: string | null = null
 
-  constructor(sizes: DecoderSizes, { source, form, activations }: GraphWeights, positions: 'learned' | 'none' = 'none') {
+  constructor(sizes: DecoderSizes, { source, form, activations, cache = 'f32' }: GraphWeights, positions: 'learned' | 'none' = 'none') {
     this.#sizes = sizes
     this.#weights = new WeightNodes(this.nodes, source, form, activations === 'report' ? undefined : activations)
     this.#reported = activations === 'report' ? new Set() : null
+    this.#cache = cache
     this.#ids = this.nodes.input('input_ids', 'int64', ['B', 'S'])
     this.#positions = positions === 'learned' ? this.nodes.input('position_ids', 'int64', ['B', 'S']) : null
     this.#lengths = this.nodes.input('seqlens_k', 'int32', ['B'])
@@ -190,18 +205,23 @@ export class DecoderGraph {
   ): string {
     const { heads, kvHeads, headDim, rotary = [], window = null } = options
     const name = `layers.${l}.attention`
-    const cache = ['key', 'value'].map(side => this.nodes.input(`past_key_values.${l}.${side}`, 'float32', ['B', kvHeads, 'M', headDim]))
-    const present = ['key', 'value'].map(side => `present.${l}.${side}`)
-    for (const side of present) this.nodes.output(side, 'float32', ['B', kvHeads, 'M', headDim])
+    const isQuantized = this.#cache === 'int8'
+    const element = isQuantized ? 'int8' : 'float32'
+    const cache = SIDES.map(side => this.nodes.input(`past_key_values.${l}.${side}`, element, ['B', kvHeads, 'M', headDim]))
+    const scales = isQuantized ? SIDES.map(side => this.nodes.input(`cache_scale.${l}.${side}`, 'float32', [1])) : []
+    const present = SIDES.map(side => `present.${l}.${side}`)
+    for (const side of present) this.nodes.output(side, element, ['B', kvHeads, 'M', headDim])
     const attributes: Record<string, Attribute> = {
       num_heads: { int: heads },
       kv_num_heads: { int: kvHeads },
       do_rotary: { int: rotary.length === 0 ? 0 : 1 },
       ...(rotary.length === 0 ? {} : { rotary_interleaved: { int: 0 } }),
       scale: { float: 1 },
-      ...(window === null ? {} : { local_window_size: { int: window } })
+      ...(window === null ? {} : { local_window_size: { int: window } }),
+      ...(isQuantized ? INT8_CACHE : {})
     }
-    const inputs = [query, key, value, ...cache, this.#lengths, this.#total, ...rotary]
+    const tables = isQuantized ? [rotary[0] ?? '', rotary[1] ?? '', '', '', ''] : rotary
+    const inputs = [query, key, value, ...cache, this.#lengths, this.#total, ...tables, ...scales]
     this.nodes.nodeWithOutputs(MICROSOFT, 'GroupQueryAttention', name, inputs, [name, ...present], attributes)
     if (l < this.#sizes.layers - 1) return name
     this.#weights.beginTail()

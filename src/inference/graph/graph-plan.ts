@@ -4,6 +4,9 @@ export const DATA_FILE = 'weights.bin'
 /** Name of the model file. */
 export const MODEL_FILE = 'model.onnx'
 
+/** Name of the file of the same model with an int8 cache, over the same weights. */
+export const INT8_CACHE_MODEL_FILE = 'model-int8-cache.onnx'
+
 /** A complete graph before any weight is read. Plain data. */
 export interface GraphPlan {
   /** An ONNX `ModelProto` with external weights. */

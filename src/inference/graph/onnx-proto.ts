@@ -5,10 +5,10 @@ export const ELEMENT = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as 
 export type ElementType = keyof typeof ELEMENT
 
 /** `AttributeProto.AttributeType`. */
-const ATTRIBUTE = { float: 1, int: 2 } as const
+const ATTRIBUTE = { float: 1, int: 2, string: 3 } as const
 
 /** An attribute of a node. ONNX distinguishes 1 and 1.0, JavaScript does not. */
-export type Attribute = { readonly int: number } | { readonly float: number }
+export type Attribute = { readonly int: number } | { readonly float: number } | { readonly string: string }
 
 /** A size, or the symbol of a size that is not fixed. */
 export type Dimension = number | string
@@ -78,7 +78,7 @@ const SCHEMA = protobuf.Root.fromJSON({
       attribute: [5, 'Attribute', 'repeated'],
       domain: [7, 'string']
     }),
-    Attribute: message({ name: [1, 'string'], f: [2, 'float'], i: [3, 'int64'], type: [20, 'int32'] }),
+    Attribute: message({ name: [1, 'string'], f: [2, 'float'], i: [3, 'int64'], s: [4, 'bytes'], type: [20, 'int32'] }),
     Tensor: message({
       dims: [1, 'int64', 'repeated'],
       dataType: [2, 'int32'],
@@ -124,10 +124,14 @@ function toNode(node: Node): object {
     name: node.name,
     opType: node.op,
     domain: node.domain,
-    attribute: Object.entries(node.attributes).map(([name, value]) =>
-      'int' in value ? { name, i: value.int, type: ATTRIBUTE.int } : { name, f: value.float, type: ATTRIBUTE.float }
-    )
+    attribute: Object.entries(node.attributes).map(([name, value]) => ({ name, ...toAttribute(value) }))
   }
+}
+
+function toAttribute(value: Attribute): object {
+  if ('int' in value) return { i: value.int, type: ATTRIBUTE.int }
+  if ('float' in value) return { f: value.float, type: ATTRIBUTE.float }
+  return { s: Buffer.from(value.string), type: ATTRIBUTE.string }
 }
 
 function toTensor({ name, element, dims, data }: Initializer): object {

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises'
+import { type CacheType, cacheBytesPerToken } from '../contract/cache-type.ts'
 import type { TensorFile } from '../weights/tensor-file.ts'
 import { findModelFiles } from './model-files.ts'
 import { type ModelMetadata, readModelMetadata } from './model-metadata.ts'
@@ -35,6 +36,7 @@ export interface DescribeOptions {
   /** See `PrepareOptions.path`. */
   readonly path: string
   readonly quantization: QuantizationChoice
+  readonly cacheType: CacheType
   /** Folder in which hashes of files are cached. */
   readonly cacheFolder: string
 }
@@ -44,12 +46,13 @@ export interface DescribeOptions {
  *
  * @throws {ModelFileError} the model cannot be served
  */
-export async function describeModel({ path, quantization, cacheFolder }: DescribeOptions): Promise<ModelDescription> {
+export async function describeModel({ path, quantization, cacheType, cacheFolder }: DescribeOptions): Promise<ModelDescription> {
   const found = await findModelFiles(path)
   const metadata = await readModelMetadata(found)
   const planned = await planModel(found, quantization === 'auto' ? 'int8' : quantization)
   await using file = planned.file
   const { architecture, parameters, vocabularySize, contextLength, layers, kvHeads, headDim, quantization: served } = planned.shape
+  const bytes = { f32: '4 bytes', int8: '1 byte' }[cacheType]
   const from = sourcesIn(metadata, architecture)
   const heads = from.heads === null ? null : metadata.find(...HEADS(architecture))?.value
   return {
@@ -62,8 +65,8 @@ export async function describeModel({ path, quantization, cacheFolder }: Describ
     kvHeads: { value: kvHeads, source: from.kvHeads },
     headDim: { value: headDim, source: from.headDim },
     cacheBytesPerToken: {
-      value: 2 * Float32Array.BYTES_PER_ELEMENT * layers * kvHeads * headDim,
-      source: 'keys and values × 4 bytes × layers × key/value heads × size of a head'
+      value: cacheBytesPerToken(planned.shape, cacheType),
+      source: `keys and values × ${bytes} × layers × key/value heads × size of a head (--cache-type ${cacheType})`
     },
     weightTypes: { value: weightTypes(file), source: 'the tensors' },
     served,

@@ -4,7 +4,7 @@ import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
-import { DATA_FILE, type GraphPlan, MODEL_FILE } from '../graph/graph-plan.ts'
+import { DATA_FILE, type GraphPlan, INT8_CACHE_MODEL_FILE, MODEL_FILE } from '../graph/graph-plan.ts'
 import { type WriteData, writeGraph } from '../graph/write-graph.ts'
 import { ModelFileError } from '../weights/model-file-error.ts'
 import { isMapped } from './build/process-maps.ts'
@@ -20,9 +20,11 @@ export const UNSIGNED = '-u8'
 const Manifest = z.strictObject({
   ...ModelShape.shape,
   modelBytes: z.int().positive(),
+  int8CacheModelBytes: z.int().positive(),
   dataBytes: z.int().positive(),
   /** CRC-32 of the files. */
   modelChecksum: z.int().nonnegative(),
+  int8CacheModelChecksum: z.int().nonnegative(),
   dataChecksum: z.int().nonnegative()
 })
 export type Manifest = Readonly<z.infer<typeof Manifest>>
@@ -38,6 +40,8 @@ const SPARE_BYTES = 16 * 2 ** 20
 
 export interface GraphBuild {
   readonly plan: GraphPlan
+  /** The model of the same plan with an int8 cache. */
+  readonly int8CacheModel: Uint8Array
   readonly writeData: WriteData
   readonly shape: ModelShape
 }
@@ -55,6 +59,7 @@ export async function cachedGraph(folder: string): Promise<CachedGraph> {
   if (manifest === null) return { state: 'damaged', fault: `${MANIFEST_FILE} is missing, cut off or changed` }
   const files = [
     { name: MODEL_FILE, bytes: manifest.modelBytes, checksum: manifest.modelChecksum },
+    { name: INT8_CACHE_MODEL_FILE, bytes: manifest.int8CacheModelBytes, checksum: manifest.int8CacheModelChecksum },
     { name: DATA_FILE, bytes: manifest.dataBytes, checksum: manifest.dataChecksum }
   ]
   for (const { name, bytes, checksum } of files) {
@@ -77,12 +82,14 @@ export async function cachedGraph(folder: string): Promise<CachedGraph> {
  */
 export async function storeGraph(folder: string, build: GraphBuild): Promise<Manifest> {
   const temporary = temporaryName(folder)
-  const sizes = { modelBytes: build.plan.model.length, dataBytes: build.plan.dataBytes }
-  const bytes = sizes.modelBytes + sizes.dataBytes
+  const { plan, int8CacheModel } = build
+  const sizes = { modelBytes: plan.model.length, int8CacheModelBytes: int8CacheModel.length, dataBytes: plan.dataBytes }
+  const bytes = sizes.modelBytes + sizes.int8CacheModelBytes + sizes.dataBytes
   try {
     await mkdir(temporary, { recursive: true })
     await checkRoom(temporary, bytes)
-    const checksums = await writeGraph(temporary, build.plan, build.writeData)
+    const checksums = { ...(await writeGraph(temporary, plan, build.writeData)), int8CacheModelChecksum: crc32(int8CacheModel) }
+    await writeFile(join(temporary, INT8_CACHE_MODEL_FILE), int8CacheModel, { flush: true })
     // Parsed, so that the fields have the order in which they are read later: the checksum depends on it.
     const manifest = Manifest.parse({ ...build.shape, ...sizes, ...checksums })
     const file = { manifest, checksum: crc32(JSON.stringify(manifest)) } satisfies z.infer<typeof ManifestFile>
@@ -149,7 +156,9 @@ async function publish(temporary: string, folder: string, manifest: Manifest): P
   }
   const existing = await cachedGraph(folder)
   if (existing.state === 'whole') return existing.manifest
-  for (const name of [DATA_FILE, MODEL_FILE, MANIFEST_FILE]) await rename(join(temporary, name), join(folder, name))
+  for (const name of [DATA_FILE, MODEL_FILE, INT8_CACHE_MODEL_FILE, MANIFEST_FILE]) {
+    await rename(join(temporary, name), join(folder, name))
+  }
   return manifest
 }
 

@@ -20,6 +20,8 @@ import { type StoredMatrix, tensorWeights } from './tensor-weights.ts'
 /** The graph of a model, and where its weights are. */
 export interface PlannedModel {
   readonly plan: GraphPlan
+  /** The model of the same plan with an int8 cache. */
+  readonly int8CacheModel: Uint8Array
   readonly shape: ModelShape
   /** By their names in the graph. */
   readonly matrices: ReadonlyMap<string, StoredMatrix>
@@ -86,14 +88,16 @@ function plan<Config extends ModelConfig>(
   if (problem !== null) throw new ModelFileError(`${file.path}: ${problem}`)
   const matrices = familyMatrices(family, config, file, format)
   const { vocabulary, context, layers, kvHeads, headDim } = config
+  const weights: GraphWeights = {
+    source: tensorWeights(matrices),
+    form: FORMS[quantization],
+    ...(activations === undefined ? {} : { activations })
+  }
   return {
     file,
     matrices,
-    plan: family.forward(config, {
-      source: tensorWeights(matrices),
-      form: FORMS[quantization],
-      ...(activations === undefined ? {} : { activations })
-    }),
+    plan: family.forward(config, weights),
+    int8CacheModel: family.forward(config, { ...weights, cache: 'int8' }).model,
     shape: {
       architecture,
       parameters: countParameters(file),

@@ -1,9 +1,11 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type CacheType, cacheBytesPerToken } from '../contract/cache-type.ts'
 import { MODEL_FILE } from '../graph/graph-plan.ts'
 import type { RowQuantization } from '../graph/row-quantized.ts'
 import { writeDataInThreads } from './build/write-data.ts'
 import { calibrate } from './calibration/calibrate.ts'
+import { withInt8Cache } from './calibration/int8-cache.ts'
 import { multipliesSigned, processorFlags } from './calibration/processor.ts'
 import { type MeasuredRecipe, type Recipe, recipeHash, savedRecipe, saveRecipe } from './calibration/recipe.ts'
 import {
@@ -18,21 +20,22 @@ import {
 } from './graph-cache.ts'
 import { findModelFiles, type ModelFiles } from './model-files.ts'
 import { planModel } from './plan-model.ts'
-import type { PreparedModel, QuantizationChoice } from './prepared-model.ts'
+import { ModelShape, type PreparedModel, type QuantizationChoice } from './prepared-model.ts'
 import { sourceHash } from './source-hash.ts'
 
 /** Part of every model hash: must be raised whenever the same file would give another graph or other weights. */
-const BUILDER_VERSION = 3
+const BUILDER_VERSION = 4
 
 /** Values of `ModelShape.quantization` in earlier versions of the builder. */
-const EARLIER_FORMS = ['none', 'int8'] as const
+const EARLIER_FORMS = ['none', 'int8', 'native'] as const
 
 /**
  * `hash`: the files are read for their hash, which identifies the model. `calibrate`: their weights are converted for a
- * run that shows their activations. `build`: their weights are converted.
+ * run that shows their activations. `build`: their weights are converted. `cache`: the scales of an int8 cache are
+ * measured.
  */
 export interface PrepareProgress {
-  readonly step: 'hash' | 'calibrate' | 'build'
+  readonly step: 'hash' | 'calibrate' | 'build' | 'cache'
   /** Of the model's files. */
   readonly doneBytes: number
   readonly totalBytes: number
@@ -45,6 +48,8 @@ export interface PrepareOptions {
    */
   readonly path: string
   readonly quantization: QuantizationChoice
+  /** Without it `f32`. */
+  readonly cacheType?: CacheType
   /** Parent of the folders of prepared graphs; created if it does not exist. */
   readonly cacheFolder: string
   /** Called often, with growing `doneBytes` in each step; not called for a step that is not needed. */
@@ -59,13 +64,23 @@ export interface PrepareOptions {
  *
  * @throws {ModelFileError} a file is missing, broken or of an unsupported kind, or the disk is full
  */
-export async function prepareModel({
+export async function prepareModel({ cacheType = 'f32', ...options }: PrepareOptions): Promise<PreparedModel> {
+  const model = await prepareWeights(options)
+  if (cacheType === 'f32') return model
+  const totalBytes = await sizeOf(await findModelFiles(options.path))
+  return await withInt8Cache(model, options.cacheFolder, fraction =>
+    options.onProgress?.({ step: 'cache', doneBytes: fraction * totalBytes, totalBytes })
+  )
+}
+
+/** The model with a float32 cache. */
+async function prepareWeights({
   path,
   quantization,
   cacheFolder,
   onProgress = () => {},
   onDamage = () => {}
-}: PrepareOptions): Promise<PreparedModel> {
+}: Omit<PrepareOptions, 'cacheType'>): Promise<PreparedModel> {
   const files = await findModelFiles(path)
   const totalBytes = await sizeOf(files)
   const weightsHash = await filesHash(files, cacheFolder, doneBytes => onProgress({ step: 'hash', doneBytes, totalBytes }))
@@ -102,13 +117,15 @@ export async function prepareModel({
 }
 
 function preparedModel(folder: string, files: ModelFiles, modelHash: string, manifest: Manifest): Omit<PreparedModel, 'distance'> {
-  const { modelBytes: _, dataBytes: __, modelChecksum: ___, dataChecksum: ____, ...shape } = manifest
+  const shape = ModelShape.strip().parse(manifest)
   return {
     ...shape,
     graphPath: join(folder, MODEL_FILE),
     sourcePath: files.weights,
     modelHash,
-    cacheBytesPerToken: 2 * Float32Array.BYTES_PER_ELEMENT * manifest.layers * manifest.kvHeads * manifest.headDim
+    cacheScales: null,
+    cacheDistance: null,
+    cacheBytesPerToken: cacheBytesPerToken(manifest, 'f32')
   }
 }
 
@@ -132,8 +149,8 @@ async function build(
   const rowQuantization = exactChannels === null ? undefined : { exactChannels: new Map(Object.entries(exactChannels)), codes }
   const planned = await planModel(files, quantization, rowQuantization)
   await using _ = planned.file
-  const { plan, shape, matrices } = planned
-  return await storeGraph(folder, { plan, shape, writeData: writeDataInThreads(plan, matrices, { onProgress }) })
+  const { plan, int8CacheModel, shape, matrices } = planned
+  return await storeGraph(folder, { plan, int8CacheModel, shape, writeData: writeDataInThreads(plan, matrices, { onProgress }) })
 }
 
 /** Model hashes of the same files in earlier versions of the builder. */

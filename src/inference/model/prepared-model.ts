@@ -34,9 +34,13 @@ export const PreparedModel = z.strictObject({
   sourcePath: z.string(),
   /** How far the predictions are from those with `--quantization auto`, where that was measured; otherwise null. */
   distance: LogitDistance.nullable(),
-  /** Identifies weights, quantization and graph: two workers with the same hash generate the same tokens. */
+  /** Of an int8 cache: see `CacheScales`; null if the cache is float32. */
+  cacheScales: z.array(z.number()).nullable(),
+  /** How far the predictions are from those with a float32 cache; null with one. */
+  cacheDistance: LogitDistance.nullable(),
+  /** Identifies weights, quantization, graph and cache: two workers with the same hash generate the same tokens. */
   modelHash: z.string(),
-  /** Keys and values of all layers, float32. */
+  /** Keys and values of all layers. */
   cacheBytesPerToken: z.int().positive()
 })
 export type PreparedModel = Readonly<z.infer<typeof PreparedModel>>

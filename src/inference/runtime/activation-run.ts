@@ -16,14 +16,15 @@ export type ActivationRunOptions = Omit<SessionOptions, 'contextLength'> &
 /**
  * Runs a prompt through a graph once, in one piece and without a past.
  *
- * @returns the requested outputs by name
+ * @returns the requested outputs by name; and the cache, keys before values of each layer, float32 [kvHeads, tokens,
+ *   headDim] each
  * @throws {ServiceError} `engine_failure` when ONNX Runtime rejects the graph or the run
  */
 export async function runForActivations(
   options: ActivationRunOptions,
   tokenIds: readonly number[],
   outputs: readonly ActivationOutput[]
-): Promise<ReadonlyMap<string, Float32Array>> {
+): Promise<{ readonly activations: ReadonlyMap<string, Float32Array>; readonly caches: readonly Float32Array[] }> {
   const { layers, kvHeads, headDim, vocabularySize } = options
   const tokens = tokenIds.length
   using parts = new DisposableStack()
@@ -50,11 +51,13 @@ export async function runForActivations(
   bind('seqlens_k', 'int32', [1], [tokens - 1])
   bind('total_sequence_length', 'int32', [1], [tokens])
   bind('logit_indices', 'int64', [1], [tokens - 1])
+  const caches: ArrayBuffer[] = []
   for (let layer = 0; layer < layers; layer++) {
     for (const side of ['key', 'value']) {
-      const { value } = tensor('float32', [1, kvHeads, tokens, headDim], 4)
+      const { value, buffer } = tensor('float32', [1, kvHeads, tokens, headDim], 4)
       session.bindInput(binding, `past_key_values.${layer}.${side}`, value)
       session.bindOutput(binding, `present.${layer}.${side}`, value)
+      caches.push(buffer)
     }
   }
   session.bindOutput(binding, 'logits', tensor('float32', [1, vocabularySize], 4).value)
@@ -64,5 +67,8 @@ export async function runForActivations(
     return [name, buffer] as const
   })
   await session.run(binding)
-  return new Map(bound.map(([name, buffer]) => [name, new Float32Array(buffer.slice(0))]))
+  return {
+    activations: new Map(bound.map(([name, buffer]) => [name, new Float32Array(buffer.slice(0))])),
+    caches: caches.map(buffer => new Float32Array(buffer.slice(0)))
+  }
 }

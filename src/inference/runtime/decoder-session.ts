@@ -14,7 +14,12 @@ export interface SessionOptions {
 }
 
 /** Element types of tensors, from `ONNXTensorElementDataType`. */
-export const ELEMENT = { float32: { code: 1, bytes: 4 }, int32: { code: 6, bytes: 4 }, int64: { code: 7, bytes: 8 } } as const
+export const ELEMENT = {
+  float32: { code: 1, bytes: 4 },
+  int8: { code: 3, bytes: 1 },
+  int32: { code: 6, bytes: 4 },
+  int64: { code: 7, bytes: 8 }
+} as const
 export type ElementType = keyof typeof ELEMENT
 
 /**

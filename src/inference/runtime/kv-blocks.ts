@@ -3,12 +3,11 @@ import { BLOCK_TOKENS } from '../contract/model-runner.ts'
 import type { CacheSide, KvCache } from './kv-cache.ts'
 import type { Address, PagedMemory } from './memory/paged-memory.ts'
 
-const FLOAT_BYTES = 4
 const SIDES: readonly CacheSide[] = ['key', 'value']
 
 /**
- * Blocks, each a copy of BLOCK_TOKENS positions of a row in all layers: float32 [blocks, layers, 2, kvHeads,
- * BLOCK_TOKENS, headDim]. A block is whole pages, so that it takes memory from when it is filled until it is released.
+ * Blocks, each a copy of BLOCK_TOKENS positions of a row in all layers: [blocks, layers, 2, kvHeads, BLOCK_TOKENS,
+ * headDim]. A block is whole pages, so that it takes memory from when it is filled until it is released.
  * Blocks are private to this process and end with it.
  */
 export class KvBlocks {
@@ -25,7 +24,7 @@ export class KvBlocks {
     this.blocks = blocks
     this.#memory = memory
     this.#cache = cache
-    this.#pieceBytes = BLOCK_TOKENS * cache.shape.headDim * FLOAT_BYTES
+    this.#pieceBytes = BLOCK_TOKENS * cache.positionBytes
     this.#blockBytes = Math.ceil((BLOCK_TOKENS * cache.bytesPerToken) / memory.pageBytes) * memory.pageBytes
     this.#start = memory.reserve(this.#reservedBytes)
   }
@@ -60,12 +59,12 @@ export class KvBlocks {
 
   /** The addresses of each head's positions, in the row and in the block. */
   *#pieces(row: number, position: number, block: number): Generator<readonly [Address, Address]> {
-    const { layers, kvHeads, capacity, headDim } = this.#cache.shape
+    const { positionBytes } = this.#cache
+    const { layers, kvHeads, capacity } = this.#cache.shape
     invariant(
       Number.isInteger(position) && position >= 0 && position + BLOCK_TOKENS <= capacity,
       `a block starts at position ${position}; a row holds ${capacity}`
     )
-    const positionBytes = headDim * FLOAT_BYTES
     let inBlock = this.#address(block)
     for (let layer = 0; layer < layers; layer++) {
       for (const side of SIDES) {

@@ -1,4 +1,5 @@
 import { fstatSync, ftruncateSync, readSync } from 'node:fs'
+import { CACHE_ELEMENT_BYTES, type CacheType, cacheBytesPerToken } from '../contract/cache-type.ts'
 import { invariant } from '../contract/invariant.ts'
 import { ROW_HEADER_BYTES } from '../contract/model-runner.ts'
 import type { Address, PagedMemory } from './memory/paged-memory.ts'
@@ -10,14 +11,13 @@ export interface KvShape {
   /** Positions of a row. */
   readonly capacity: number
   readonly headDim: number
+  readonly cacheType: CacheType
 }
 
 export type CacheSide = 'key' | 'value'
 
-const FLOAT_BYTES = 4
-
 /**
- * Keys and values of all rows: for each layer and side one buffer, float32 [rows, kvHeads, capacity, headDim].
+ * Keys and values of all rows: for each layer and side one buffer, float32 or int8 [rows, kvHeads, capacity, headDim].
  * A row of a buffer is contiguous, so that rows 0..B-1, or any single row, form a tensor at an address in it.
  * The capacity is rounded up until each head begins at a page boundary: no two rows share a page.
  * Row headers and buffers are one range, so that the whole can be mapped to a file that outlives this process.
@@ -29,6 +29,8 @@ export class KvCache {
   readonly rowHeaders: ArrayBuffer
   readonly #start: Address
   readonly #bytes: number
+  /** Bytes of one key or value of one head at one position. */
+  readonly positionBytes: number
   readonly #headerBytes: number
   readonly #headBytes: number
   readonly #rowBytes: number
@@ -39,7 +41,8 @@ export class KvCache {
   constructor(memory: PagedMemory, shape: KvShape) {
     this.#memory = memory
     this.shape = { ...shape, capacity: pageAligned(shape, memory.pageBytes) }
-    this.#headBytes = this.shape.capacity * shape.headDim * FLOAT_BYTES
+    this.positionBytes = positionBytes(shape)
+    this.#headBytes = this.shape.capacity * this.positionBytes
     this.#rowBytes = this.#headBytes * shape.kvHeads
     const headerBytes = ROW_HEADER_BYTES * (shape.rows + 1)
     this.#headerBytes = Math.ceil(headerBytes / memory.pageBytes) * memory.pageBytes
@@ -49,8 +52,7 @@ export class KvCache {
   }
 
   get bytesPerToken(): number {
-    const { layers, kvHeads, headDim } = this.shape
-    return layers * 2 * kvHeads * headDim * FLOAT_BYTES
+    return cacheBytesPerToken(this.shape, this.shape.cacheType)
   }
 
   /** Start of a row of a layer: `rows` rows from here are a tensor [rows, kvHeads, capacity, headDim]. */
@@ -143,12 +145,12 @@ export class KvCache {
     to: number,
     positions: number
   ): Generator<{ readonly source: Address; readonly target: Address; readonly bytes: number }> {
-    const { capacity, kvHeads, headDim } = this.shape
+    const { capacity, kvHeads } = this.shape
     invariant(this.#has(from) && this.#has(to), `a copy from row ${from} to row ${to}; there are ${this.shape.rows}`)
     invariant(positions >= 0 && positions <= capacity, `a copy of ${positions} positions; a row holds ${capacity}`)
     if (positions === 0) return
     this.touch(to)
-    const bytes = positions * headDim * FLOAT_BYTES
+    const bytes = positions * this.positionBytes
     for (const buffer of this.#sides()) {
       for (let head = 0; head < kvHeads; head++) {
         const start = buffer + BigInt(head * this.#headBytes)
@@ -163,9 +165,13 @@ export class KvCache {
 }
 
 /** The smallest capacity of at least `shape.capacity` at which a head is whole pages. */
-function pageAligned({ capacity, headDim }: KvShape, pageBytes: number): number {
-  const step = pageBytes / greatestCommonDivisor(pageBytes, headDim * FLOAT_BYTES)
-  return Math.ceil(capacity / step) * step
+function pageAligned(shape: KvShape, pageBytes: number): number {
+  const step = pageBytes / greatestCommonDivisor(pageBytes, positionBytes(shape))
+  return Math.ceil(shape.capacity / step) * step
+}
+
+function positionBytes({ headDim, cacheType }: KvShape): number {
+  return headDim * CACHE_ELEMENT_BYTES[cacheType]
 }
 
 function greatestCommonDivisor(left: number, right: number): number {

@@ -1,5 +1,6 @@
 import { invariant } from '../contract/invariant.ts'
 import type { ModelRunner, OrphanedCache } from '../contract/model-runner.ts'
+import { CacheScales } from './cache-scales.ts'
 import { DecoderSession, type SessionOptions } from './decoder-session.ts'
 import { KvBlocks } from './kv-blocks.ts'
 import { KvCache, type KvShape } from './kv-cache.ts'
@@ -11,7 +12,10 @@ import { StepBuffers } from './step-buffers.ts'
 /** A block takes addresses from the start, but memory only once it is filled. */
 export type ModelRunnerOptions = SessionOptions &
   Pick<KvShape, 'layers' | 'kvHeads' | 'headDim'> &
-  Pick<ModelRunner, 'vocabularySize' | 'contextLength' | 'slots' | 'blocks'>
+  Pick<ModelRunner, 'vocabularySize' | 'contextLength' | 'slots' | 'blocks'> & {
+    /** Of an int8 cache: see `CacheScales`. null where the graph has a float32 cache. */
+    readonly cacheScales: readonly number[] | null
+  }
 
 /** A runner whose cache can outlive its process. */
 export interface MovableRunner extends ModelRunner {
@@ -45,10 +49,13 @@ export async function openModelRunner(options: ModelRunnerOptions): Promise<Mova
   const session = parts.adopt(await DecoderSession.open(options), session => session.close())
   const memory = openMemory()
   const rows = options.slots + SPARE_ROWS
-  const cache = parts.adopt(new KvCache(memory, { ...options, rows, capacity: options.contextLength }), cache => cache.free())
+  const { cacheScales, contextLength: capacity } = options
+  const cacheType = cacheScales === null ? 'f32' : 'int8'
+  const cache = parts.adopt(new KvCache(memory, { ...options, rows, capacity, cacheType }), cache => cache.free())
+  const scales = cacheScales === null ? null : parts.adopt(new CacheScales(memory, cacheScales), scales => scales.free())
   const blocks = parts.adopt(new KvBlocks(memory, cache, options.blocks), blocks => blocks.free())
   const buffers = parts.adopt(new StepBuffers(memory, { ...options, chunkTokens: MAX_CHUNK_TOKENS }), buffers => buffers.free())
-  const bindings = parts.adopt(new RowBindings(session, cache, buffers, options.vocabularySize), bindings => bindings.close())
+  const bindings = parts.adopt(new RowBindings(session, { cache, scales, buffers }, options.vocabularySize), bindings => bindings.close())
   return new OnnxModelRunner(options, { session, cache, blocks, buffers, bindings, all: parts.move() })
 }
 

@@ -1,10 +1,19 @@
 import { ServiceError } from '../contract/errors.ts'
+import type { CacheScales } from './cache-scales.ts'
 import type { DecoderSession, ElementType } from './decoder-session.ts'
 import type { CacheSide, KvCache } from './kv-cache.ts'
 import type { Address } from './memory/paged-memory.ts'
 import type { StepBuffers } from './step-buffers.ts'
 
 const SIDES: readonly CacheSide[] = ['key', 'value']
+
+/** The memory that is bound. */
+export interface BoundMemory {
+  readonly cache: KvCache
+  /** null where the cache is float32. */
+  readonly scales: CacheScales | null
+  readonly buffers: StepBuffers
+}
 
 /** The inputs and outputs of one run, which the caller releases after it. */
 export interface OneRun {
@@ -19,6 +28,7 @@ export interface OneRun {
 export class RowBindings {
   readonly #session: DecoderSession
   readonly #cache: KvCache
+  readonly #scales: CacheScales | null
   readonly #buffers: StepBuffers
   readonly #vocabularySize: number
   readonly #tensors: Address[] = []
@@ -30,12 +40,15 @@ export class RowBindings {
   readonly #prefill = new Map<number, Address>()
 
   /** @throws {ServiceError} `engine_failure` when the graph lacks an input, or has one that is not bound here */
-  constructor(session: DecoderSession, cache: KvCache, buffers: StepBuffers, vocabularySize: number) {
+  constructor(session: DecoderSession, { cache, scales, buffers }: BoundMemory, vocabularySize: number) {
     this.#session = session
     this.#cache = cache
+    this.#scales = scales
     this.#buffers = buffers
     this.#vocabularySize = vocabularySize
-    const caches = Array.from({ length: cache.shape.layers }, (_, layer) => SIDES.map(side => pastName(layer, side))).flat()
+    const layers = Array.from({ length: cache.shape.layers }, (_, layer) => layer)
+    const names = scales === null ? [pastName] : [pastName, scaleName]
+    const caches = names.flatMap(name => layers.flatMap(layer => SIDES.map(side => name(layer, side))))
     const known = new Set([...STEP_INPUTS, ...caches])
     const unknown = session.inputNames.find(name => !known.has(name))
     if (unknown !== undefined) throw new ServiceError('engine_failure', `the graph has an unknown input "${unknown}"`)
@@ -92,13 +105,17 @@ export class RowBindings {
 
   /** Binds rows `first`..`first + rows - 1` of the cache, and their lengths. */
   #bindCache(binding: Address, first: number, rows: number): void {
-    const { layers, kvHeads, capacity, headDim } = this.#cache.shape
+    const { layers, kvHeads, capacity, headDim, cacheType } = this.#cache.shape
+    const element = cacheType === 'int8' ? 'int8' : 'float32'
     for (let layer = 0; layer < layers; layer++) {
       for (const side of SIDES) {
-        const tensor = this.#session.tensor('float32', this.#cache.address(layer, side, first), [rows, kvHeads, capacity, headDim])
+        const tensor = this.#session.tensor(element, this.#cache.address(layer, side, first), [rows, kvHeads, capacity, headDim])
         this.#tensors.push(tensor)
         this.#session.bindInput(binding, pastName(layer, side), tensor)
         this.#session.bindOutput(binding, `present.${layer}.${side}`, tensor)
+        if (this.#scales !== null) {
+          this.#bindInput(binding, scaleName(layer, side), 'float32', this.#scales.address(layer, side), [1], this.#tensors)
+        }
       }
     }
     const { lastIndices, totalLength } = this.#buffers
@@ -120,16 +137,19 @@ export class RowBindings {
     this.#session.bindOutput(binding, 'logits', output)
   }
 
-  #bindInput(binding: Address, name: StepInput, type: ElementType, address: Address, shape: readonly number[], owned: Address[]): void {
+  #bindInput(binding: Address, name: string, type: ElementType, address: Address, shape: readonly number[], owned: Address[]): void {
     const tensor = this.#session.tensor(type, address, shape)
     owned.push(tensor)
     this.#session.bindInput(binding, name, tensor)
   }
 }
 
-const STEP_INPUTS = ['input_ids', 'position_ids', 'seqlens_k', 'total_sequence_length', 'logit_indices'] as const
-type StepInput = (typeof STEP_INPUTS)[number]
+const STEP_INPUTS = ['input_ids', 'position_ids', 'seqlens_k', 'total_sequence_length', 'logit_indices']
 
 function pastName(layer: number, side: CacheSide): string {
   return `past_key_values.${layer}.${side}`
+}
+
+function scaleName(layer: number, side: CacheSide): string {
+  return `cache_scale.${layer}.${side}`
 }

@@ -1,5 +1,6 @@
 import { access } from 'node:fs/promises'
 import { basename } from 'node:path'
+import type { CacheType } from '../../inference/contract/cache-type.ts'
 import { ServiceError } from '../../inference/contract/errors.ts'
 import { describeModel, type Known, type ModelDescription } from '../../inference/model/describe-model.ts'
 import type { QuantizationChoice } from '../../inference/model/prepared-model.ts'
@@ -16,6 +17,7 @@ export interface InspectOptions {
   readonly model: string
   readonly modelsFolder: string
   readonly quantization: QuantizationChoice
+  readonly cacheType: CacheType
 }
 
 type Row = readonly [fact: string, value: string, source: string]
@@ -25,10 +27,10 @@ type Row = readonly [fact: string, value: string, source: string]
  *
  * @throws {ExitError | ModelFileError} the model is missing or corrupt
  */
-export async function inspectModel({ model, modelsFolder, quantization }: InspectOptions, reporter: Reporter): Promise<void> {
+export async function inspectModel({ model, modelsFolder, quantization, cacheType }: InspectOptions, reporter: Reporter): Promise<void> {
   const { name, path, listed } = await locateModel(model, modelsFolder, model)
   if (listed !== null && !(await exists(path))) throw new ExitError(1, `${name}: not downloaded, run models pull ${name} (${path})`)
-  const description = await describeModel({ path, quantization, cacheFolder: graphsFolder(modelsFolder) })
+  const description = await describeModel({ path, quantization, cacheType, cacheFolder: graphsFolder(modelsFolder) })
   reporter.line(`${name}: ${path}`)
   reporter.line('')
   const rows = [...factRows(description), ...fileRows(description, listed)]

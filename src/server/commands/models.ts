@@ -28,7 +28,7 @@ export const modelsCommand: Command = {
     'inspect [model] show family, size, context, memory and tokenizer of a model, each with its source;',
     '                takes a name, a .gguf file or a folder (default: the default model)'
   ],
-  options: ['modelsFolder', 'quantization'],
+  options: ['modelsFolder', 'quantization', 'cacheType'],
 
   async run(argv, { environment, reporter }) {
     const { values, positionals, mistakes } = parseOptions(modelsCommand.options, argv, environment)
@@ -39,7 +39,8 @@ export const modelsCommand: Command = {
     const modelsFolder = resolve(values.modelsFolder)
     if (action === 'inspect') {
       const model = name ?? OPTIONS.model.fallback
-      return await inspectModel({ model, modelsFolder, quantization: values.quantization }, reporter)
+      const { quantization, cacheType } = values
+      return await inspectModel({ model, modelsFolder, quantization, cacheType }, reporter)
     }
     const catalog = await readCatalog()
     if (action === 'list') return await list(catalog, modelsFolder, reporter)

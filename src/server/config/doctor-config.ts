@@ -15,6 +15,7 @@ export const DOCTOR_OPTIONS = [
   'threads',
   'maxSlots',
   'maxContext',
+  'cacheType',
   'cacheMemory'
 ] as const
 

@@ -14,6 +14,7 @@ export const GENERATE_OPTIONS = [
   'quantization',
   'threads',
   'maxContext',
+  'cacheType',
   'engine',
   'simulatedStepMs'
 ] as const

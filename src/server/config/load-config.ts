@@ -7,7 +7,16 @@ import type { OptionValues } from './parse-options.ts'
 /** The settings that decide how a model is loaded. */
 export interface LoadConfig
   extends OptionValues<
-    'model' | 'servedModelName' | 'quantization' | 'engine' | 'simulatedStepMs' | 'workers' | 'maxSlots' | 'maxContext' | 'recovery'
+    | 'model'
+    | 'servedModelName'
+    | 'quantization'
+    | 'engine'
+    | 'simulatedStepMs'
+    | 'workers'
+    | 'maxSlots'
+    | 'maxContext'
+    | 'cacheType'
+    | 'recovery'
   > {
   /** Absolute. */
   readonly modelsFolder: string

@@ -216,6 +216,13 @@ export const OPTIONS = {
     shownDefault: 'half of the memory this process may use',
     help: 'Memory for the key/value caches of all workers together: 2GiB, 512MiB, or a number of bytes.'
   }),
+  cacheType: option({
+    schema: oneOf(['f32', 'int8']),
+    fallback: 'f32',
+    group: 'Engine',
+    placeholder: 'f32|int8',
+    help: 'Format of the key/value cache: int8 takes a quarter of the memory and shortens steps with long contexts, makes long prompts slower, and is less exact (measured and printed at the first start).'
+  }),
   recovery: option({
     schema: oneOf(['exact', 'fast']),
     fallback: 'exact',

@@ -18,6 +18,7 @@ export const WORKER_OPTIONS = [
   'threads',
   'maxSlots',
   'maxContext',
+  'cacheType',
   'cacheMemory',
   'recovery',
   'engine',

@@ -8,6 +8,7 @@ import { graphsFolder } from '../config/load-config.ts'
 import { checkFile } from '../download/checksum.ts'
 import { locateModel, type ModelLocation } from '../download/locate-model.ts'
 import { megabytes } from '../download/reporter.ts'
+import { measuredQuality } from '../measured-quality.ts'
 import { type Finding, ok, problem } from './finding.ts'
 
 export interface ModelCheck {
@@ -17,14 +18,15 @@ export interface ModelCheck {
 }
 
 /** Checks that the model is present and intact, and that its graph can be built; downloads nothing. */
-export async function checkModel({ model, modelsFolder, quantization }: DoctorConfig): Promise<ModelCheck> {
+export async function checkModel({ model, modelsFolder, quantization, cacheType }: DoctorConfig): Promise<ModelCheck> {
   try {
     const location = await locateModel(model, modelsFolder, `--model ${model}`)
     const file = await checkContent(location)
     if (file.state === 'problem') return { findings: [file], model: null }
-    const prepared = await prepareModel({ path: location.path, quantization, cacheFolder: graphsFolder(modelsFolder) })
+    const prepared = await prepareModel({ path: location.path, quantization, cacheType, cacheFolder: graphsFolder(modelsFolder) })
     const graph = ok('graph', `built (${prepared.architecture}, ${prepared.parameters.toLocaleString('en-US')} parameters)`)
-    return { findings: [file, graph], model: prepared }
+    const quality = measuredQuality(prepared).map(each => ok('quality', each))
+    return { findings: [file, graph, ...quality], model: prepared }
   } catch (error) {
     if (error instanceof ExitError) return failed(error.message, 'npx everstream models list')
     if (error instanceof ModelFileError) return failed(error.message, 'npx everstream models verify, or another --model')

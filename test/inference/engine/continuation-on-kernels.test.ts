@@ -32,14 +32,16 @@ const anyRequest = fc
   )
 
 it.each([
-  ['llama', 'none'],
-  ['llama', 'int8'],
-  ['gpt2', 'none'],
-  ['gpt2', 'int8']
+  ['llama', 'none', 'f32'],
+  ['llama', 'int8', 'f32'],
+  ['llama', 'int8', 'int8'],
+  ['gpt2', 'none', 'f32'],
+  ['gpt2', 'int8', 'f32'],
+  ['gpt2', 'none', 'int8']
 ] as const)(
-  'continues after any cut with the same bits, scores included, among any other requests: %s, quantization %s',
-  async (family, quantization) => {
-    const { model, determinism } = await prepareFamily(family, quantization, cacheFolder)
+  'continues after any cut with the same bits, scores included, among any other requests: %s, quantization %s, cache %s',
+  async (family, quantization, cacheType) => {
+    const { model, determinism } = await prepareFamily(family, quantization, cacheType, cacheFolder)
     const plan = fc.tuple(anyRequest, fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }))
     await fc.assert(
       fc.asyncProperty(fc.array(plan, { minLength: 1, maxLength: 5 }), fc.integer({ min: 3, max: 16 }), async (plans, chunkTokens) => {
@@ -66,12 +68,14 @@ it.each([
 )
 
 it.runIf(process.platform === 'linux').each([
-  ['llama', 'none'],
-  ['gpt2', 'int8']
+  ['llama', 'none', 'f32'],
+  ['llama', 'none', 'int8'],
+  ['gpt2', 'int8', 'f32'],
+  ['gpt2', 'int8', 'int8']
 ] as const)(
-  'continues in the caches of engines that were killed one after the other, or with copies of them, with the same bits: %s, quantization %s',
-  async (family, quantization) => {
-    const { model, determinism } = await prepareFamily(family, quantization, cacheFolder)
+  'continues in the caches of engines that were killed one after the other, or with copies of them, with the same bits: %s, quantization %s, cache %s',
+  async (family, quantization, cacheType) => {
+    const { model, determinism } = await prepareFamily(family, quantization, cacheType, cacheFolder)
     await fc.assert(
       fc.asyncProperty(
         fc.array(anyRequest, { minLength: 1, maxLength: 5 }),

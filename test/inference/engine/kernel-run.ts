@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import type { CacheType } from '../../../src/inference/contract/cache-type.ts'
 import { isTerminal, type LoggedEvent } from '../../../src/inference/contract/events.ts'
 import type { GenerationRequest } from '../../../src/inference/contract/request.ts'
 import type { TokenText } from '../../../src/inference/contract/token-text.ts'
@@ -86,9 +87,9 @@ export async function runOnKernels(
 }
 
 /** A model of test/fixtures/families, and the numeric properties of its kernels on this machine. */
-export async function prepareFamily(family: string, quantization: 'none' | 'int8', cacheFolder: string) {
+export async function prepareFamily(family: string, quantization: 'none' | 'int8', cacheType: CacheType, cacheFolder: string) {
   const path = fileURLToPath(new URL(`../../fixtures/families/${family}`, import.meta.url))
-  const model = await prepareModel({ path, quantization, cacheFolder })
+  const model = await prepareModel({ path, quantization, cacheType, cacheFolder })
   return { model, determinism: await determinismOf(model) }
 }
 

@@ -36,14 +36,16 @@ const anyRequest = fc
   )
 
 it.each([
-  ['llama', 'none'],
-  ['llama', 'int8'],
-  ['gpt2', 'none'],
-  ['gpt2', 'int8']
+  ['llama', 'none', 'f32'],
+  ['llama', 'int8', 'f32'],
+  ['llama', 'int8', 'int8'],
+  ['gpt2', 'none', 'f32'],
+  ['gpt2', 'int8', 'f32'],
+  ['gpt2', 'int8', 'int8']
 ] as const)(
-  'emits the same bits, scores included, after a stored prefix as after a computed one: %s, quantization %s',
-  async (family, quantization) => {
-    const { model, determinism } = await prepareFamily(family, quantization, cacheFolder)
+  'emits the same bits, scores included, after a stored prefix as after a computed one: %s, quantization %s, cache %s',
+  async (family, quantization, cacheType) => {
+    const { model, determinism } = await prepareFamily(family, quantization, cacheType, cacheFolder)
     let cached = 0
     await fc.assert(
       fc.asyncProperty(

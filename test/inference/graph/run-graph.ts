@@ -22,15 +22,29 @@ export class GraphUnderTest {
   readonly #session: InferenceSession
   readonly #config: Pick<LlamaConfig, 'layers' | 'kvHeads' | 'headDim'>
   readonly #capacity: number
+  readonly #cacheScales: readonly number[] | null
 
-  constructor(session: InferenceSession, config: Pick<LlamaConfig, 'layers' | 'kvHeads' | 'headDim'>, capacity: number) {
+  /** @param cacheScales  of an int8 cache: keys before values of each layer */
+  constructor(
+    session: InferenceSession,
+    config: Pick<LlamaConfig, 'layers' | 'kvHeads' | 'headDim'>,
+    capacity: number,
+    cacheScales: readonly number[] | null
+  ) {
     this.#session = session
+    this.#cacheScales = cacheScales
     this.#config = config
     this.#capacity = capacity
   }
 
-  static async open(path: string, config: Pick<LlamaConfig, 'layers' | 'kvHeads' | 'headDim'>, capacity: number): Promise<GraphUnderTest> {
-    return new GraphUnderTest(await InferenceSession.create(path, { intraOpNumThreads: 1, logSeverityLevel: 3 }), config, capacity)
+  static async open(
+    path: string,
+    config: Pick<LlamaConfig, 'layers' | 'kvHeads' | 'headDim'>,
+    capacity: number,
+    cacheScales: readonly number[] | null = null
+  ): Promise<GraphUnderTest> {
+    const session = await InferenceSession.create(path, { intraOpNumThreads: 1, logSeverityLevel: 3 })
+    return new GraphUnderTest(session, config, capacity, cacheScales)
   }
 
   async run({ ids, pasts, cache, expected }: Step): Promise<{ logits: number[][]; cache: Cache }> {
@@ -45,7 +59,8 @@ export class GraphUnderTest {
       ),
       total_sequence_length: new Tensor('int32', Int32Array.of(Math.max(...totals)), [1]),
       logit_indices: int64(expected, [expected.length]),
-      ...toPast(cache ?? this.#emptyCache(rows))
+      ...toPast(cache ?? this.#emptyCache(rows)),
+      ...this.#scaleInputs()
     })
     const { logits, ...present } = outputs
     const [count = 0, vocabulary = 0] = logits?.dims ?? []
@@ -73,7 +88,18 @@ export class GraphUnderTest {
     const dims = [rows, kvHeads, this.#capacity, headDim]
     const names = Array.from({ length: layers }, (_, l) => [`present.${l}.key`, `present.${l}.value`]).flat()
     const size = dims.reduce((product, dim) => product * dim, 1)
-    return Object.fromEntries(names.map(name => [name, new Tensor('float32', new Float32Array(size), dims)]))
+    const empty = (): Tensor =>
+      this.#cacheScales === null ? new Tensor('float32', new Float32Array(size), dims) : new Tensor('int8', new Int8Array(size), dims)
+    return Object.fromEntries(names.map(name => [name, empty()]))
+  }
+
+  #scaleInputs(): Record<string, Tensor> {
+    return Object.fromEntries(
+      (this.#cacheScales ?? []).map((scale, index) => [
+        `cache_scale.${Math.floor(index / 2)}.${index % 2 === 0 ? 'key' : 'value'}`,
+        new Tensor('float32', Float32Array.of(scale), [1])
+      ])
+    )
   }
 }
 

@@ -11,7 +11,7 @@ it('describes a GGUF file by its metadata, with the keys', async () => {
   const folder = await temporaryFolder()
   const path = join(folder, 'tiny.gguf')
   await writeTinyGguf(path, { type: 'Q8_0', metadata: [{ key: 'tokenizer.chat_template', string: '{{ x }}' }] })
-  const model = await describeModel({ path, quantization: 'auto', cacheFolder: folder })
+  const model = await describeModel({ path, quantization: 'auto', cacheType: 'f32', cacheFolder: folder })
   expect(model).toMatchObject({
     family: { value: 'llama', source: 'GGUF general.architecture' },
     layers: { value: 2, source: 'GGUF llama.block_count' },
@@ -33,6 +33,7 @@ it('describes a checkpoint by its configuration, with the names used there, and 
       describeModel({
         path: fileURLToPath(new URL(`../../fixtures/families/${family}`, import.meta.url)),
         quantization: 'none',
+        cacheType: 'int8',
         cacheFolder
       })
     )
@@ -54,7 +55,7 @@ it('describes a checkpoint by its configuration, with the names used there, and 
 
 it('rejects a model that cannot be served', async () => {
   const path = await temporaryFolder()
-  await expect(describeModel({ path, quantization: 'auto', cacheFolder: path })).rejects.toThrow(ModelFileError)
+  await expect(describeModel({ path, quantization: 'auto', cacheType: 'f32', cacheFolder: path })).rejects.toThrow(ModelFileError)
 })
 
 async function temporaryFolder(): Promise<string> {

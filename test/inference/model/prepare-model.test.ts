@@ -68,6 +68,8 @@ it('describes the model', async () => {
     graphPath: expect.stringContaining(cacheFolder),
     sourcePath: path,
     distance: null,
+    cacheScales: null,
+    cacheDistance: null,
     modelHash: expect.stringMatching(/^[0-9a-f]{64}$/),
     architecture: 'llama',
     parameters: 65_856,
@@ -230,12 +232,15 @@ it('reports a full disk in one line and removes its temporary files', async () =
   const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
   const plan = { model: new Uint8Array(8), dataBytes: 1000, fills: [], factors: new Map(), reported: [] }
   const shape = { architecture: 'llama', parameters: 1, vocabularySize: 1, contextLength: 1, layers: 1, kvHeads: 1, headDim: 1 }
+  const int8CacheModel = new Uint8Array(4)
   const target = join(cacheFolder, 'graph')
 
   const writeData = () => Promise.reject(full)
-  const error = await storeGraph(target, { plan, writeData, shape: { ...shape, quantization: 'none' } }).catch((reason: unknown) => reason)
+  const error = await storeGraph(target, { plan, int8CacheModel, writeData, shape: { ...shape, quantization: 'none' } }).catch(
+    (reason: unknown) => reason
+  )
   expect(error).toBeInstanceOf(ModelFileError)
-  expect(String(error)).toBe(`ModelFileError: ${target}: the prepared model (1008 bytes) cannot be written: the disk is full`)
+  expect(String(error)).toBe(`ModelFileError: ${target}: the prepared model (1012 bytes) cannot be written: the disk is full`)
   expect(await graphFolders()).toEqual([])
 })
 

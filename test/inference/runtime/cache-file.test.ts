@@ -8,7 +8,7 @@ import { openModelRunner } from '../../../src/inference/runtime/onnx-model-runne
 import { tinyGraph, tokens } from './open-tiny.ts'
 
 /** A row: 2 layers × 2 sides × 2 heads of 2 MiB. */
-const SHAPE: KvShape = { layers: 2, rows: 3, kvHeads: 2, capacity: 8192, headDim: 64 }
+const SHAPE: KvShape = { layers: 2, rows: 3, kvHeads: 2, capacity: 8192, headDim: 64, cacheType: 'f32' }
 const ROW_BYTES = 16 * 2 ** 20
 const SLACK_BYTES = 2 ** 20
 

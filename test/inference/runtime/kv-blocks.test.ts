@@ -9,7 +9,7 @@ import { openMemory } from '../../../src/inference/runtime/memory/open-memory.ts
 import type { PagedMemory } from '../../../src/inference/runtime/memory/paged-memory.ts'
 
 /** A block is 2 layers × 2 sides × 4 heads × 32 positions × 1 KiB: 512 KiB. */
-const SHAPE: KvShape = { layers: 2, rows: 2, kvHeads: 4, capacity: 2048, headDim: 256 }
+const SHAPE: KvShape = { layers: 2, rows: 2, kvHeads: 4, capacity: 2048, headDim: 256, cacheType: 'f32' }
 const BLOCK_BYTES = 512 * 2 ** 10
 const BLOCKS = 64
 const SLACK_BYTES = 4 * 2 ** 20

@@ -4,7 +4,7 @@ import { openMemory } from '../../../src/inference/runtime/memory/open-memory.ts
 import type { PagedMemory } from '../../../src/inference/runtime/memory/paged-memory.ts'
 
 /** A row: 2 layers × 2 sides × 2 heads of 2 MiB. */
-const SHAPE: KvShape = { layers: 2, rows: 3, kvHeads: 2, capacity: 8192, headDim: 64 }
+const SHAPE: KvShape = { layers: 2, rows: 3, kvHeads: 2, capacity: 8192, headDim: 64, cacheType: 'f32' }
 const ROW_BYTES = 16 * 2 ** 20
 const SLACK_BYTES = 4 * 2 ** 20
 
@@ -71,13 +71,16 @@ describe('memory', () => {
     if (process.platform === 'linux') expect(row(1, 'key', 0).every(value => value === 0)).toBe(true)
   })
 
-  it.each([64, 80, 96, 128, 8])('pages belong to one row only, also with heads of %i numbers and an odd context', headDim => {
-    const odd = new KvCache(memory, { layers: 1, rows: 2, kvHeads: 3, capacity: 1001, headDim })
-    expect(odd.shape.capacity).toBeGreaterThanOrEqual(1001)
-    const pageBytes = BigInt(memory.pageBytes)
-    for (const index of [0, 1]) expect(odd.address(0, 'key', index) % pageBytes).toBe(0n)
-    odd.free()
-  })
+  it.each((['f32', 'int8'] as const).flatMap(cacheType => [64, 80, 96, 128, 8].map(headDim => ({ cacheType, headDim }))))(
+    'pages belong to one row only, also with heads of $headDim numbers in $cacheType and an odd context',
+    ({ headDim, cacheType }) => {
+      const odd = new KvCache(memory, { layers: 1, rows: 2, kvHeads: 3, capacity: 1001, headDim, cacheType })
+      expect(odd.shape.capacity).toBeGreaterThanOrEqual(1001)
+      const pageBytes = BigInt(memory.pageBytes)
+      for (const index of [0, 1]) expect(odd.address(0, 'key', index) % pageBytes).toBe(0n)
+      odd.free()
+    }
+  )
 })
 
 describe('a copied row', () => {

@@ -12,11 +12,15 @@ const LAST = [LENGTH - 1]
 const EVERY = Array.from({ length: LENGTH }, (_, index) => index)
 const FEW_RUNS = { numRuns: 25 }
 
-describe.each(['float32', 'eightBit', 'native', 'w8a8'] as const)('%s', form => {
+const FORMS = (['float32', 'eightBit', 'native', 'w8a8'] as const).flatMap(form =>
+  (['f32', 'int8'] as const).map(cache => ({ form, cache }))
+)
+
+describe.each(FORMS)('weights in $form, cache in $cache', ({ form, cache }) => {
   let graph: TinyGraph
   let runner: ModelRunner
   beforeAll(async () => {
-    graph = await tinyGraph(TINY_LLAMA, form)
+    graph = await tinyGraph(TINY_LLAMA, form, cache)
     runner = await openModelRunner(graph.options)
   })
   beforeEach(() => {
@@ -38,7 +42,7 @@ describe.each(['float32', 'eightBit', 'native', 'w8a8'] as const)('%s', form => 
   }
 
   it('computes the same logits as onnxruntime-node’s binding, in prefill and in decode', async () => {
-    const stock = await GraphUnderTest.open(graph.options.graphPath, TINY_LLAMA, 64)
+    const stock = await GraphUnderTest.open(graph.options.graphPath, TINY_LLAMA, 64, graph.options.cacheScales)
     const first = await stock.run({ ids: [tokens(LENGTH)], pasts: [0], expected: EVERY })
     expect(await prefill(2, 0, tokens(LENGTH), EVERY)).toEqual(first.logits.flat())
     runner.copyRow(2, 0, LENGTH)

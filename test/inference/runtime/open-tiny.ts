@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { CacheType } from '../../../src/inference/contract/cache-type.ts'
 import { LLAMA, type LlamaConfig } from '../../../src/inference/families/llama.ts'
 import type { GraphWeights } from '../../../src/inference/graph/decoder-graph.ts'
 import { MODEL_FILE } from '../../../src/inference/graph/graph-plan.ts'
@@ -18,10 +19,14 @@ export interface TinyGraph extends AsyncDisposable {
 /** Takes about 30 ms for 512 tokens: long enough to observe a run in flight. */
 export const SLOW_LLAMA: LlamaConfig = { ...TINY_LLAMA, layers: 16, context: 1024 }
 
-export async function tinyGraph(config: LlamaConfig = TINY_LLAMA, form: WeightForm | 'w8a8' = 'float32'): Promise<TinyGraph> {
+export async function tinyGraph(
+  config: LlamaConfig = TINY_LLAMA,
+  form: WeightForm | 'w8a8' = 'float32',
+  cache: CacheType = 'f32'
+): Promise<TinyGraph> {
   const folder = await mkdtemp(join(tmpdir(), 'everstream-runtime-'))
   const source = form === 'native' ? tinyFourBitWeights(config) : tinyWeights(config)
-  const plan = LLAMA.forward(config, graphWeights(config, source, form))
+  const plan = LLAMA.forward(config, { ...graphWeights(config, source, form), cache })
   await writeGraph(folder, plan, writeDataHere(plan, source))
   return {
     options: {
@@ -31,6 +36,7 @@ export async function tinyGraph(config: LlamaConfig = TINY_LLAMA, form: WeightFo
       headDim: config.headDim,
       vocabularySize: config.vocabulary,
       contextLength: config.context,
+      cacheScales: cache === 'f32' ? null : Array.from({ length: 2 * config.layers }, () => 1 / 32),
       slots: 4,
       blocks: 8,
       threads: 1,

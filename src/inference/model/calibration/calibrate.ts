@@ -43,7 +43,13 @@ export async function calibrate(files: ModelFiles, name: string, onProgress: (fr
   return {
     exactChannels: channels,
     async distanceOf(graphPath) {
-      const { distance } = await measure<'distance'>({ kind: 'distance', ...task, referencePath: task.graphPath, graphPath })
+      const { distance } = await measure<'distance'>({
+        kind: 'distance',
+        ...task,
+        referencePath: task.graphPath,
+        graphPath,
+        cacheScales: null
+      })
       return distance
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync()

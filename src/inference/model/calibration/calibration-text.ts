@@ -32,6 +32,31 @@ The committee met on 14 March 1998 to discuss the budget (see Table 3). Expenses
 energy prices; income fell to $2,315,000. Members were asked to submit proposals before the end of the quarter.
 `
 
+/** Written for this project: the same kinds of sentences in other scripts, and signs. */
+export const OTHER_SCRIPTS_TEXT = `Утром рыбаки вышли в море, а вечером вернулись с полными сетями. Библиотека открывается в девять часов.
+
+Το πλοίο έφυγε από το λιμάνι νωρίς το πρωί και έφτασε στο νησί πριν από το μεσημέρι.
+
+今天早上下了大雨,孩子们在家里看书,晚上大家一起吃饭。这本书有三百页。
+
+昨日は駅の前で友だちに会って、一緒に映画を見ました。来週また会うつもりです。
+
+어제는 비가 와서 집에서 책을 읽었습니다. 오늘은 날씨가 맑습니다.
+
+ذهب الأولاد إلى المدرسة في الصباح وعادوا إلى البيت بعد الظهر.
+
+הספרייה נפתחת בתשע בבוקר ונסגרת בשמונה בערב.
+
+बच्चे सुबह स्कूल जाते हैं और शाम को घर लौट आते हैं।
+
+| x | x² | √x | → |
+|---|----|----|---|
+| 1 | 1 | 1.000 | ✓ |
+| 2 | 4 | 1.414 | ✗ |
+
+{"name": "test", "values": [1, -2.5, 3e8, null, true], "nested": {"a\\b": "\\u00e9"}} 😀 🚀 €100 ± 5 % ∑ ∞ ≤ ≥
+`
+
 /** Not used for calibration: the quality of a model's weights is measured on it. */
 export const QUALITY_TEXT = `When the river froze, the ferry could not run, and for three weeks the village on the other bank was reached only on \
 foot. The baker pulled a sledge across each morning. Children marked the safe path with branches, and old Marta, who \

@@ -19,8 +19,8 @@ export async function chooseExactChannels(
   tokenIds: readonly number[],
   reported: readonly ReportedActivation[]
 ): Promise<ChannelLists> {
-  const squares = await runForActivations(options, tokenIds, reported)
-  return Object.fromEntries(reported.map(({ activation, name }) => [activation, largest(squares.get(name) ?? new Float32Array(0))]))
+  const { activations } = await runForActivations(options, tokenIds, reported)
+  return Object.fromEntries(reported.map(({ activation, name }) => [activation, largest(activations.get(name) ?? new Float32Array(0))]))
 }
 
 /** The indices of the largest values, ascending; among equals the lower index. */

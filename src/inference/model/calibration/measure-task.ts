@@ -22,11 +22,15 @@ export const MeasureTask = z.discriminatedUnion('kind', [
     shape: Shape,
     reported: z.array(Reported)
   }),
+  /** The scales of an int8 cache, measured with the graph with a float32 cache: see `measureCacheScales`. */
+  z.strictObject({ kind: z.literal('cache-scales'), graphPath: z.string(), sourcePath: z.string(), shape: Shape }),
   /** How far the logits of one graph are from those of another: see `logitDistance`. */
   z.strictObject({
     kind: z.literal('distance'),
     referencePath: z.string(),
     graphPath: z.string(),
+    /** Of the other graph; null if its cache is float32. */
+    cacheScales: z.array(z.number()).nullable(),
     sourcePath: z.string(),
     shape: Shape
   })
@@ -37,7 +41,7 @@ export type MeasureTask = z.infer<typeof MeasureTask>
 export const ChannelLists = z.record(z.string(), z.array(z.int().nonnegative()))
 export type ChannelLists = z.infer<typeof ChannelLists>
 
-/** How far the predictions of one form of a model's weights are from those of another, over the positions of a text. */
+/** How far the predictions of one form of a model are from those of another, over the positions of a text. */
 export const LogitDistance = z.strictObject({
   /** Mean Kullback-Leibler divergence of the distributions of the next token, in nats. */
   meanKl: z.number(),
@@ -49,6 +53,7 @@ export type LogitDistance = Readonly<z.infer<typeof LogitDistance>>
 /** The message of the process: its result, or why there is none. */
 export const MeasureMessage = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('exact-channels'), channels: ChannelLists }),
+  z.strictObject({ kind: z.literal('cache-scales'), scales: z.array(z.number().positive()) }),
   z.strictObject({ kind: z.literal('distance'), distance: LogitDistance }),
   z.strictObject({ kind: z.literal('failed'), message: z.string() })
 ])

@@ -1,10 +1,8 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import { ModelShape, type QuantizationChoice } from '../prepared-model.ts'
 import { sha256 } from '../source-hash.ts'
 import { ChannelLists, LogitDistance } from './measure-task.ts'
+import { readMeasured, writeMeasured } from './measured-file.ts'
 
 /**
  * All that determines a graph besides the model's files. What was measured on this machine is part of it, so that equal
@@ -25,8 +23,6 @@ const MeasuredRecipe = z.strictObject({
 })
 export type MeasuredRecipe = Readonly<z.infer<typeof MeasuredRecipe>>
 
-const RecipeFile = z.strictObject({ measured: MeasuredRecipe, checksum: z.int() })
-
 /** Identifies a recipe and the files that it is applied to. */
 export function recipeHash(weightsHash: string, recipe: Recipe, builderVersion: number): string {
   const { quantization, exactChannels } = recipe
@@ -36,12 +32,7 @@ export function recipeHash(weightsHash: string, recipe: Recipe, builderVersion: 
 
 /** What was measured for these files before; null if nothing was, or its file was changed. */
 export async function savedRecipe(cacheFolder: string, weightsHash: string, choice: QuantizationChoice): Promise<MeasuredRecipe | null> {
-  try {
-    const { measured, checksum } = RecipeFile.parse(JSON.parse(await readFile(pathOf(cacheFolder, weightsHash, choice), 'utf8')))
-    return crc32(JSON.stringify(measured)) === checksum ? measured : null
-  } catch {
-    return null
-  }
+  return await readMeasured(cacheFolder, `${weightsHash} ${choice}`, MeasuredRecipe)
 }
 
 export async function saveRecipe(
@@ -50,17 +41,5 @@ export async function saveRecipe(
   choice: QuantizationChoice,
   measured: MeasuredRecipe
 ): Promise<void> {
-  const path = pathOf(cacheFolder, weightsHash, choice)
-  // Parsed, so that the fields have the order in which they are read later: the checksum depends on it.
-  const ordered = MeasuredRecipe.parse(measured)
-  const temporary = `${path}.${process.pid}.tmp`
-  await mkdir(join(cacheFolder, FOLDER), { recursive: true })
-  await writeFile(temporary, JSON.stringify({ measured: ordered, checksum: crc32(JSON.stringify(ordered)) }), { flush: true })
-  await rename(temporary, path)
-}
-
-const FOLDER = 'recipes'
-
-function pathOf(cacheFolder: string, weightsHash: string, choice: QuantizationChoice): string {
-  return join(cacheFolder, FOLDER, `${sha256(`${weightsHash} ${choice}`).slice(0, 32)}.json`)
+  await writeMeasured(cacheFolder, `${weightsHash} ${choice}`, MeasuredRecipe, measured)
 }
