@@ -246,12 +246,12 @@ it('reports a full disk in one line and removes its temporary files', async () =
 
 it('does not begin to write what the disk has no room for', async () => {
   await mkdir(cacheFolder)
-  const plan = { model: new Uint8Array(8), dataBytes: Number.MAX_SAFE_INTEGER - 2 ** 30, fills: [], factors: new Map() }
+  const plan = { model: new Uint8Array(8), dataBytes: Number.MAX_SAFE_INTEGER - 2 ** 30, fills: [], factors: new Map(), reported: [] }
   const shape = { architecture: 'llama', parameters: 1, vocabularySize: 1, contextLength: 1, layers: 1, kvHeads: 1, headDim: 1 }
   const target = join(cacheFolder, 'graph')
-  await expect(
-    storeGraph(target, { plan, source: tinyWeights(TINY_LLAMA), shape: { ...shape, quantization: 'none' } }, () => {})
-  ).rejects.toThrow(/preparing the model needs \d+ bytes, but the disk has \d+ free$/)
+  const writeData = () => Promise.reject(new Error('it began to write'))
+  const build = { plan, int8CacheModel: new Uint8Array(4), writeData, shape: { ...shape, quantization: 'none' as const } }
+  await expect(storeGraph(target, build)).rejects.toThrow(/preparing the model needs \d+ bytes, but the disk has \d+ free$/)
   expect(await graphFolders()).toEqual([])
 })
 
