@@ -37,7 +37,7 @@ export const FRUITLESS_DEATHS_THAT_COUNT = 10
  * Decides which request kills workers.
  *
  * - A death counts against a request if it was in the fatal run and had not advanced since it was started: a request
- *   that only shared a batch with the culprit soon advances.
+ *   that only shared a batch with the one that kills soon advances.
  * - A request that kills at a later position advances to it each time, but its log does not grow: the tenth and all
  *   later deaths in its runs at the same length of the log count.
  * - Deaths before any run of the request count in the same way, separately. So no request is retried without end.

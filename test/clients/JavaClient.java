@@ -3,7 +3,7 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse.BodyHandlers;
 
-/** The JDK's HTTP client as it is by default: over plain HTTP it asks with each request for an upgrade to h2c. */
+/** The JDK's HTTP client with its defaults: over plain HTTP each request contains an upgrade to h2c. */
 final class JavaClient {
     private static final HttpClient CLIENT = HttpClient.newHttpClient();
 

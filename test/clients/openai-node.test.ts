@@ -147,7 +147,7 @@ describe('errors', () => {
     { what: 'a value out of range', body: { temperature: 9 }, facts: { param: 'temperature' } },
     { what: 'a wrong type', body: { prompt: { text: 'Hi' } }, facts: { param: 'prompt' } },
     { what: 'a prompt beyond the context', body: { max_tokens: 9000 }, facts: { code: 'context_length_exceeded' } }
-  ])('BadRequestError says what is wrong: $what', async ({ body, facts }) => {
+  ])('are a BadRequestError that names the mistake: $what', async ({ body, facts }) => {
     const error = await wrong(body)
     expect(error).toBeInstanceOf(OpenAI.BadRequestError)
     expect(error).toMatchObject({ status: 400, type: 'invalid_request_error', requestID: expect.stringMatching(/^req_/), ...facts })
@@ -183,11 +183,11 @@ describe('errors', () => {
 describe('a full server', () => {
   it('gives an InternalServerError 503 without retries; with retries the client succeeds once there is room', async () => {
     await using full = await startFullServer()
-    const patient = new OpenAI({ baseURL: full.baseUrl, apiKey: KEY, maxRetries: 3 })
-    const error = await failureOf(patient.completions.create(REQUESTED, { maxRetries: 0 }))
+    const retrying = new OpenAI({ baseURL: full.baseUrl, apiKey: KEY, maxRetries: 3 })
+    const error = await failureOf(retrying.completions.create(REQUESTED, { maxRetries: 0 }))
     expect(error).toBeInstanceOf(OpenAI.InternalServerError)
     expect(error).toMatchObject({ status: 503, code: 'server_is_overloaded' })
-    const requested = patient.completions.create(REQUESTED)
+    const requested = retrying.completions.create(REQUESTED)
     await full.makeRoomAfterRefusal(full.server.log().length)
     expect((await requested).choices[0]?.finish_reason).toBe('length')
   })

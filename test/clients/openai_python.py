@@ -1,7 +1,8 @@
-"""The openai package for Python against a server with the simulated engine; plain asserts, one line per check that held.
+"""The openai package for Python against a server with the simulated engine. Plain asserts;
+prints one line for each check that passed.
 
-Usage: openai_python.py BASE_URL API_KEY           everything but a full server
-       openai_python.py BASE_URL API_KEY --full    at a server that refuses whoever comes now; states "refused", and expects room then
+Usage: openai_python.py BASE_URL API_KEY           all checks except those at a full server
+       openai_python.py BASE_URL API_KEY --full    at a full server: prints "refused", then retries until the server has room
 """
 
 import asyncio
@@ -16,18 +17,19 @@ REQUESTED = {"model": MODEL, "prompt": "Once upon a time", "max_tokens": 6, "see
 CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "Tell me a story"}], "max_completion_tokens": 6, "seed": 7}
 ENDLESS_TOKENS = 8000
 
-# Answers are read strictly: a field of a wrong type is an error.
+# Responses are validated strictly: a field of a wrong type is an error.
 client = OpenAI(base_url=BASE_URL, api_key=API_KEY, max_retries=0, _strict_response_validation=True)
-# OpenAI's types of completions do not know two nulls that OpenAI sends: of a stream `finish_reason` before the end, of an echo the first score.
+# OpenAI's types of completions lack two nulls that OpenAI sends: `finish_reason` in a stream before the end, and the
+# first score of an echo.
 lenient = OpenAI(base_url=BASE_URL, api_key=API_KEY, max_retries=0)
 
 
-def failure_of(error_class, ask):
+def failure_of(error_class, call):
     try:
-        ask()
+        call()
     except error_class as error:
         return error
-    raise AssertionError(f"expected {error_class.__name__}, but it went well")
+    raise AssertionError(f"expected {error_class.__name__}, but nothing was raised")
 
 
 def completion_whole_and_streamed():
@@ -107,7 +109,7 @@ def error_in_a_stream():
     assert len(texts) > 0
 
 
-def leaving():
+def disconnect():
     with lenient.completions.create(**{**REQUESTED, "max_tokens": ENDLESS_TOKENS}, stream=True) as stream:
         assert next(iter(stream)).choices[0].finish_reason is None
     late = client.with_options(timeout=0.05)
@@ -132,8 +134,8 @@ def refused_then_room():
     error = failure_of(openai.InternalServerError, lambda: client.completions.create(**REQUESTED))
     assert error.status_code == 503 and error.code == "server_is_overloaded"
     print("refused", flush=True)
-    patient = client.with_options(max_retries=5)
-    assert patient.completions.create(**REQUESTED).choices[0].finish_reason == "length"
+    retrying = client.with_options(max_retries=5)
+    assert retrying.completions.create(**REQUESTED).choices[0].finish_reason == "length"
 
 
 CHECKS = (
@@ -148,10 +150,10 @@ CHECKS = (
         models,
         errors,
         error_in_a_stream,
-        leaving,
+        disconnect,
         many_streams_at_once,
     ]
 )
 for check in CHECKS:
     check()
-    print(f"held: {check.__name__}", flush=True)
+    print(f"passed: {check.__name__}", flush=True)

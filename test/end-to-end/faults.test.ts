@@ -3,7 +3,7 @@ import type { FaultOptions } from '../faults/fault-options.ts'
 import { faultRun } from '../faults/fault-run.ts'
 import { Fleet } from '../faults/fleet.ts'
 import { readResuming } from '../faults/resuming-reader.ts'
-import { itAtRedis } from '../queue/redis/at-redis.ts'
+import { itWithRedis } from '../queue/redis/with-redis.ts'
 
 const SHORT: FaultOptions = {
   kills: 4,
@@ -24,12 +24,12 @@ it('no stream loses, repeats or changes a token while workers are killed at rand
   expect(await shortRun(SHORT)).toMatchObject({ wrong: [], faults: { kill: SHORT.kills } })
 })
 
-itAtRedis('nor while API processes and Redis are killed as well: queue in Redis', { timeout: 180_000 }, async () => {
+itWithRedis('no stream does while API processes and Redis are killed as well: queue in Redis', { timeout: 180_000 }, async () => {
   const report = await shortRun({ ...SHORT, queue: 'redis', faults: ['kill', 'api', 'redis'], meanSeconds: 0.8 })
   expect(report).toMatchObject({ wrong: [], leftovers: [] })
 })
 
-itAtRedis('nor in a rolling restart of all servers', { timeout: 120_000 }, async () => {
+itWithRedis('no stream does in a rolling restart of all servers', { timeout: 120_000 }, async () => {
   const fleet = await Fleet.start({ ...SHORT, queue: 'redis' })
   try {
     const body = { model: 'simulated', max_tokens: 400, ignore_eos: true, temperature: 0.8 }

@@ -4,7 +4,7 @@ import { fuzzRun } from '../fuzz/fuzz-run.ts'
 /** Other tests run at the same time: here a late answer is one that was held up, not a slow one. */
 const MAX_DELAY_MS = 5000
 
-it('answers everybody else, and loses and keeps nothing, while clients send hostile input and leave at every point', {
+it('serves other clients, loses no request and leaks nothing, while clients send hostile input and disconnect at every point', {
   timeout: 180_000
 }, async () => {
   const options = { seconds: 20, count: 400, seed: 1, only: null, clients: 12, engine: 'simulated', redisUrl: null } as const

@@ -1,13 +1,13 @@
 import { it } from 'vitest'
 import { z } from 'zod'
-import { describeAtRedis } from '../queue/redis/at-redis.ts'
 import { startRedis } from '../queue/redis/redis-server.ts'
+import { describeWithRedis } from '../queue/redis/with-redis.ts'
 import { parseSamples } from '../server/observe/samples.ts'
 import { startServer } from './start-server.ts'
 
 const Completion = z.object({ choices: z.tuple([z.object({ text: z.string() })]) })
 
-describeAtRedis('while Redis is unreachable, a server', () => {
+describeWithRedis('while Redis is unreachable, a server', () => {
   it.concurrent.for(['frozen', 'killed'] as const)(
     'is healthy and not ready, and serves again afterwards: %s',
     { timeout: 90_000 },

@@ -1,7 +1,7 @@
 import { type ExpectStatic, it } from 'vitest'
 import { type ReadText, readResuming } from '../faults/resuming-reader.ts'
-import { describeAtRedis } from '../queue/redis/at-redis.ts'
 import { type RedisTopology, startCluster, startSentinel, startTls } from '../queue/redis/redis-topologies.ts'
+import { describeWithRedis } from '../queue/redis/with-redis.ts'
 import { startProgram } from './start-program.ts'
 import { type Server, startServer } from './start-server.ts'
 
@@ -44,7 +44,7 @@ function killWorker(server: Server): void {
 }
 
 /** Side by side: most of their time is spent waiting for failovers and locks. */
-describeAtRedis(
+describeWithRedis(
   'a worker that is killed changes no text',
   () => {
     it('on a cluster whose nodes share the shards', async ({ expect }) => {

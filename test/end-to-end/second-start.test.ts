@@ -4,15 +4,15 @@ import { readWhole } from './completion.ts'
 import { startServer } from './start-server.ts'
 
 /** Nothing listens there: every connection is refused. */
-const NOWHERE = 'http://127.0.0.1:9'
+const UNREACHABLE_URL = 'http://127.0.0.1:9'
 const NO_NETWORK = {
-  HF_ENDPOINT: NOWHERE,
-  PIP_INDEX_URL: NOWHERE,
-  PIP_EXTRA_INDEX_URL: NOWHERE,
-  HTTP_PROXY: NOWHERE,
-  HTTPS_PROXY: NOWHERE,
-  http_proxy: NOWHERE,
-  https_proxy: NOWHERE,
+  HF_ENDPOINT: UNREACHABLE_URL,
+  PIP_INDEX_URL: UNREACHABLE_URL,
+  PIP_EXTRA_INDEX_URL: UNREACHABLE_URL,
+  HTTP_PROXY: UNREACHABLE_URL,
+  HTTPS_PROXY: UNREACHABLE_URL,
+  http_proxy: UNREACHABLE_URL,
+  https_proxy: UNREACHABLE_URL,
   NO_PROXY: '',
   no_proxy: ''
 }

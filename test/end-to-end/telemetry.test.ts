@@ -11,12 +11,12 @@ import { startServer } from './start-server.ts'
  * Empty folders where ONNX Runtime's telemetry would keep a database (the user's cache folder) and a log (the temporary
  * folder).
  */
-async function emptyPlace() {
+async function emptyFolders() {
   const folder = await mkdtemp(join(tmpdir(), 'everstream-telemetry-'))
   const [HOME, XDG_CACHE_HOME, TMPDIR] = ['home', 'cache', 'temporary'].map(name => join(folder, name)) as [string, string, string]
   for (const path of [HOME, XDG_CACHE_HOME, TMPDIR]) await mkdir(path)
   return {
-    // Also where the environment asks for telemetry.
+    // Telemetry must be off even though this variable turns it on.
     environment: { HOME, XDG_CACHE_HOME, TMPDIR, ORT_DISABLE_TELEMETRY: '0' },
     async files(): Promise<string[]> {
       const entries = await readdir(folder, { recursive: true, withFileTypes: true })
@@ -26,25 +26,25 @@ async function emptyPlace() {
   }
 }
 
-describe.concurrent('no file of telemetry is left', () => {
-  it('by a server and its workers, neither while they work nor at their end', async ({ expect }) => {
-    await using position = await emptyPlace()
+describe.concurrent('the telemetry of ONNX Runtime', () => {
+  it('writes no file while a server and its workers run, nor when they end', async ({ expect }) => {
+    await using folders = await emptyFolders()
     {
-      await using server = await startServer(['--threads', '1'], position.environment)
+      await using server = await startServer(['--threads', '1'], folders.environment)
       await readWhole(await server.post({ model: 'smollm2-135m-instruct', prompt: 'Hello', max_tokens: 2 }))
-      expect(await position.files()).toEqual([])
+      expect(await folders.files()).toEqual([])
     }
-    expect(await position.files()).toEqual([])
+    expect(await folders.files()).toEqual([])
   }, 120_000)
 
   it.for([
     ['generate', ['--max-tokens', '2', 'Hello']],
     ['doctor', ['--port', '0']]
-  ] as const)('by %s', { timeout: 120_000 }, async ([command, argv], { expect }) => {
-    await using position = await emptyPlace()
+  ] as const)('writes no file in the command %s', { timeout: 120_000 }, async ([command, argv], { expect }) => {
+    await using folders = await emptyFolders()
     const options = ['--model', await defaultModelFile(), '--threads', '1', ...argv]
-    const { code, stderr } = await runProgram([command, ...options], position.environment)
+    const { code, stderr } = await runProgram([command, ...options], folders.environment)
     expect(code, stderr.join('\n')).toBe(0)
-    expect(await position.files()).toEqual([])
+    expect(await folders.files()).toEqual([])
   })
 })

@@ -55,7 +55,7 @@ beforeAll(async () => {
 }, 300_000)
 afterAll(() => first[Symbol.asyncDispose]())
 
-describe('a worker that is killed in the middle of its streams, and then its successor', () => {
+describe('when a worker is killed in the middle of its streams, and then its successor', () => {
   let disturbed: StreamedAnswer[]
 
   beforeAll(async () => {
@@ -70,13 +70,13 @@ describe('a worker that is killed in the middle of its streams, and then its suc
     disturbed = await streams.ends
   }, 300_000)
 
-  it('are a pause to their readers: text, tokens, logprobs, ends and usage are those of an undisturbed run', () => {
+  it('readers receive the text, tokens, logprobs, ends and usage of an undisturbed run, after a pause', () => {
     const answers = [...expected.shortPrompts, ...expected.longPrompts]
     expect(answers.map(({ isDone }) => isDone)).toEqual(answers.map(() => true))
     for (const [index, answer] of answers.entries()) expect(firstDifference(disturbed[index], answer), `body ${index}`).toBeNull()
   })
 
-  it('lose nothing that stop strings hold back', () => {
+  it('streams lose no text that stop strings hold back', () => {
     const answers = disturbed.slice(-stopBodies.length)
     expect(firstDifference(answers, expected.stopped)).toBeNull()
     expect(answers.map(({ choices }) => choices[0]?.finish_reason)).toEqual(stopBodies.map(() => 'stop'))
@@ -88,7 +88,7 @@ describe('a worker that is killed in the middle of its streams, and then its suc
     for (const requests of continuedRequests(first)) expect(requests).toBeGreaterThan(disturbed.length / 2)
   })
 
-  it('are replaced: the server is ready again, with a spare', async () => {
+  it('both workers are replaced: the server is ready again, with a spare', async () => {
     await workersReady(first, 4)
     expect((await fetch(`${first.url}/ready`)).status).toBe(200)
     expect(first.log().filter(line => line.msg.startsWith('a worker died'))).toHaveLength(2)

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util'
 
-export const FAULT_HELP = `Kills worker processes at random instants under a mixed load, and compares what every reader read with an undisturbed run.
-The last line is one JSON document. Exit code 0: nothing lost, doubled or wrong, every request finished; 1: otherwise; 2: wrong options.
+export const FAULT_HELP = `Kills worker processes at random instants under a mixed load, and compares what every reader received with an
+undisturbed run.
+The last line is one JSON document. Exit code 0: no token lost, repeated or wrong, and every request finished; 1: otherwise; 2: wrong options.
 
   npm run test:faults -- [options]
 

@@ -29,18 +29,18 @@ export async function faultRun(fleet: Fleet, options: FaultOptions, emit: (line:
   const cases = mixedCases(CASES, options.maxTokens, await servedModel(fleet))
   const undisturbed: string[] = []
   for (let at = 0; at < cases.length; at += options.streams) {
-    const few = cases.slice(at, at + options.streams)
-    undisturbed.push(...(await Promise.all(few.map(async body => canonical(await read(fleet, body, () => {}))))))
+    const batch = cases.slice(at, at + options.streams)
+    undisturbed.push(...(await Promise.all(batch.map(async body => canonical(await read(fleet, body, () => {}))))))
   }
   emit(`${cases.length} requests read undisturbed`)
 
   const resources = new HeldResources(() => fleet.apiPids())
   const pauses = new Pauses()
   const wrong: string[] = []
-  const over = new AbortController()
+  const stopped = new AbortController()
   let streams = 0
   const reader = async (): Promise<void> => {
-    while (!over.signal.aborted) {
+    while (!stopped.signal.aborted) {
       const stream = streams++
       const index = stream % cases.length
       try {
@@ -55,10 +55,10 @@ export async function faultRun(fleet: Fleet, options: FaultOptions, emit: (line:
   }
   const readers = Array.from({ length: options.streams }, reader)
   const faults = await inject(fleet, options, pauses, count => {
-    resources.remark()
+    resources.sample()
     emit(`${count} faults, ${streams} streams, ${wrong.length} wrong, pause ${JSON.stringify(pauses.report())}`)
   })
-  over.abort()
+  stopped.abort()
   await Promise.all(readers)
   const leftovers = fleet.redisPort === null ? [] : await redisLeftovers(fleet.redisPort)
   const held = resources.report()
@@ -113,14 +113,15 @@ async function injectOne(kind: FaultKind, fleet: Fleet, random: () => number, pa
   const victim = pids[Math.floor(random() * pids.length)]
   if (victim === undefined) return false
   pauses.fault()
-  if (kind === 'kill') return strike(victim, 'SIGKILL')
-  if (!strike(victim, 'SIGSTOP')) return false
+  if (kind === 'kill') return sendSignal(victim, 'SIGKILL')
+  if (!sendSignal(victim, 'SIGSTOP')) return false
   await sleep(FREEZE_MS)
-  strike(victim, 'SIGCONT')
+  sendSignal(victim, 'SIGCONT')
   return true
 }
 
-function strike(pid: number, signal: NodeJS.Signals): boolean {
+/** @returns false when the process has ended */
+function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, signal)
   } catch {

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../../load/free-port.ts'
 import { childrenOf } from '../../load/process-tree.ts'
+import { invariant } from '../../src/inference/contract/invariant.ts'
 import { owned } from '../processes/owned-process.ts'
 import { type RedisServer, startRedis } from '../queue/redis/redis-server.ts'
 import type { FaultOptions } from './fault-options.ts'
@@ -36,7 +37,7 @@ export class Fleet {
       const port = await freePort()
       fleet.#apis.push({ port, child: fleet.#startApi(port, Math.ceil((options.workers - index) / count)) })
     }
-    await Promise.all(fleet.endpoints().map(url => until(url, 'ready')))
+    await Promise.all(fleet.endpoints().map(untilReady))
     return fleet
   }
 
@@ -72,13 +73,14 @@ export class Fleet {
     if (end !== 'exit code 0') throw new Error(`a server ended after SIGTERM with ${end}`)
   }
 
+  /** @returns how the process ended */
   async #replace(index: number, signal: NodeJS.Signals): Promise<string> {
     const api = this.#apis[index % this.#apis.length]
-    if (api === undefined) return 'nobody'
+    invariant(api !== undefined, 'a fleet has an API process')
     await end(api.child, signal)
     const { exitCode, signalCode } = api.child
     api.child = this.#startApi(api.port, Math.ceil(this.#options.workers / this.#apis.length))
-    await until(`http://127.0.0.1:${api.port}`, 'ready')
+    await untilReady(`http://127.0.0.1:${api.port}`)
     return signalCode ?? `exit code ${exitCode}`
   }
 
@@ -117,9 +119,9 @@ export class Fleet {
   }
 }
 
-async function until(url: string, route: 'ready'): Promise<void> {
+async function untilReady(url: string): Promise<void> {
   for (;;) {
-    const response = await fetch(`${url}/${route}`, { signal: AbortSignal.timeout(5000) }).catch(() => null)
+    const response = await fetch(`${url}/ready`, { signal: AbortSignal.timeout(5000) }).catch(() => null)
     await response?.body?.cancel()
     if (response?.status === 200) return
     await sleep(100)

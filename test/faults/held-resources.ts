@@ -2,11 +2,11 @@ import { readdirSync } from 'node:fs'
 import { ownResidentBytes } from '../../load/process-tree.ts'
 
 /** Fewer samples of memory are not judged: a server that has just started still grows. */
-const FEWEST_NOTES = 8
-/** Difference between two samples that garbage collection alone can cause. */
-const SWAY = 1.25
-/** Descriptors of idle connections of readers, and of Redis. */
-const SWAY_FILES = 32
+const MIN_SAMPLES = 8
+/** Quotient of two samples that garbage collection alone can cause. */
+const MEMORY_TOLERANCE = 1.25
+/** Descriptors of idle connections of readers, and of Redis, that may be added. */
+const DESCRIPTOR_TOLERANCE = 32
 
 export interface ResourceReport {
   readonly openFiles: { readonly before: readonly (number | null)[]; readonly after: readonly (number | null)[] }
@@ -27,21 +27,25 @@ export class HeldResources {
     this.#filesBefore = pids().map(openFiles)
   }
 
-  /** Takes a sample. To be called at regular intervals. */
-  remark(): void {
+  /** Samples the memory. To be called at regular intervals. */
+  sample(): void {
     this.#mebibytes.push(Math.max(...this.#pids().map(ownResidentBytes)) / 2 ** 20)
   }
 
   report(): ResourceReport {
     const after = this.#pids().map(openFiles)
-    const filesAreFlat = after.every((files, index) => (files ?? 0) <= (this.#filesBefore[index] ?? 0) + SWAY_FILES)
+    const filesAreFlat = after.every((files, index) => (files ?? 0) <= (this.#filesBefore[index] ?? 0) + DESCRIPTOR_TOLERANCE)
     const quarter = Math.floor(this.#mebibytes.length / 4)
-    if (this.#mebibytes.length < FEWEST_NOTES) {
+    if (this.#mebibytes.length < MIN_SAMPLES) {
       return { openFiles: { before: this.#filesBefore, after }, mebibytes: null, flat: filesAreFlat }
     }
     const early = Math.round(Math.max(...this.#mebibytes.slice(quarter, 2 * quarter)))
     const late = Math.round(Math.max(...this.#mebibytes.slice(-quarter)))
-    return { openFiles: { before: this.#filesBefore, after }, mebibytes: { early, late }, flat: filesAreFlat && late <= early * SWAY }
+    return {
+      openFiles: { before: this.#filesBefore, after },
+      mebibytes: { early, late },
+      flat: filesAreFlat && late <= early * MEMORY_TOLERANCE
+    }
   }
 }
 

@@ -14,7 +14,7 @@ export async function redisLeftovers(port: number): Promise<readonly string[]> {
   try {
     const untilMs = performance.now() + SETTLE_MS
     for (;;) {
-      const found = await look(redis)
+      const found = await findLeftovers(redis)
       if (found.length === 0 || performance.now() > untilMs) return found
       await sleep(500)
     }
@@ -23,13 +23,13 @@ export async function redisLeftovers(port: number): Promise<readonly string[]> {
   }
 }
 
-async function look(redis: Redis): Promise<readonly string[]> {
+async function findLeftovers(redis: Redis): Promise<readonly string[]> {
   const found: string[] = []
   for (const key of await redis.keys('*')) {
     const ttl = await redis.pttl(key)
     if (key.endsWith(':lock')) found.push(`lock ${key}`)
     else if (key.endsWith(':active') || key.endsWith(':prioritized') || key.endsWith(':wait')) found.push(`jobs in ${key}`)
-    else if (ttl === -1 && !LASTING.test(key)) found.push(`no end of ${key}`)
+    else if (ttl === -1 && !LASTING.test(key)) found.push(`no TTL of ${key}`)
   }
   return found
 }

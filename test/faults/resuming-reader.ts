@@ -62,19 +62,19 @@ export async function readResuming(body: object, options: ReaderOptions): Promis
         await sleep(200)
         continue
       }
-      if (response.status !== 200) throw new Wrong(`${response.status} ${await response.text()}`)
+      if (response.status !== 200) throw new ReadError(`${response.status} ${await response.text()}`)
       streamId ??= response.headers.get('x-stream-id')
       await reading.read(response)
     } catch (error) {
-      if (error instanceof Wrong || signal.aborted) throw error
+      if (error instanceof ReadError || signal.aborted) throw error
       await sleep(100)
     }
   }
   return reading.result()
 }
 
-/** A retry cannot succeed. */
-class Wrong extends Error {}
+/** The stream is wrong, or was refused: a retry cannot succeed. */
+class ReadError extends Error {}
 
 function post(url: string, body: object, signal: AbortSignal): Promise<Response> {
   return fetch(url, {
@@ -111,7 +111,7 @@ class Reading {
   }
 
   result(): ReadText {
-    if (this.#usage === null) throw new Wrong('the stream ended without usage')
+    if (this.#usage === null) throw new ReadError('the stream ended without usage')
     return { choices: this.#choices, promptTokens: this.#usage.prompt_tokens, completionTokens: this.#usage.completion_tokens }
   }
 
@@ -120,7 +120,7 @@ class Reading {
     const data = /^data: (.*)$/m.exec(block)?.[1]
     if (data === undefined) return
     if (id !== undefined) {
-      if (Number(id) <= this.lastId) throw new Wrong(`event ${id} came after event ${this.lastId}`)
+      if (Number(id) <= this.lastId) throw new ReadError(`event ${id} came after event ${this.lastId}`)
       this.lastId = Number(id)
     }
     if (data === '[DONE]') {
@@ -131,7 +131,7 @@ class Reading {
     if (chunk.error !== undefined) {
       const message = `${chunk.error.code ?? 'error'}: ${chunk.error.message}`
       // The API process cannot reach the queue at the moment; the stream still exists.
-      throw chunk.error.code === 'service_unavailable' ? new Error(message) : new Wrong(message)
+      throw chunk.error.code === 'service_unavailable' ? new Error(message) : new ReadError(message)
     }
     this.#usage = chunk.usage ?? this.#usage
     for (const delta of chunk.choices ?? []) this.#join(delta)
@@ -142,7 +142,7 @@ class Reading {
     this.#choices[delta.index] ??= { text: '', finishReason: null, logprobs: [], tokenIds: [] }
     const choice = this.#choices[delta.index]
     if (choice === undefined) return
-    if (choice.finishReason !== null) throw new Wrong(`choice ${delta.index} goes on behind its end`)
+    if (choice.finishReason !== null) throw new ReadError(`choice ${delta.index} continues after its end`)
     choice.text += delta.text
     choice.finishReason = delta.finish_reason
     choice.tokenIds.push(...(delta.token_ids ?? []))

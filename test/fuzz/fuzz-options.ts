@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 
 export const FUZZ_HELP = `Starts a server and attacks it: random and hostile bodies at every endpoint, broken HTTP, upgrades,
-WebSocket frames, and clients that leave at every point. Meanwhile a client that does nothing wrong measures how long
+WebSocket frames, and clients that disconnect at every point. Meanwhile a client that does nothing wrong measures how long
 its answers take. At the end the server must hold nothing more than before, be healthy, and exit in time.
 Exit code 0: nothing found; 1: faults, which are printed; 2: wrong options.
 

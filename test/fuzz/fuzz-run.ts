@@ -114,7 +114,7 @@ export async function fuzzRun(options: FuzzOptions, report: (fault: string) => v
     found(`the server ended: ${JSON.stringify(await server.ended)}\n${server.stderr.slice(-SHOWN_LINES).join('\n')}`)
     return { faults, attacks, probes: probes.count, slowestMs: probes.slowestMs, refused: probes.refused, exitMs: 0 }
   }
-  for (const fault of await aftermath(server, pid, filesBefore)) found(fault)
+  for (const fault of await leaksOf(server, pid, filesBefore)) found(fault)
   const growth = growthOf(memory)
   if (growth !== null) found(growth)
   const signalledAtMs = performance.now()
@@ -139,7 +139,7 @@ function faultOf({ path, status, ms, starvedMs }: Probe, maxDelayMs: number): st
 }
 
 /** When all attackers are gone, nothing may be left of them. */
-async function aftermath(server: Server, pid: number, filesBefore: number): Promise<readonly string[]> {
+async function leaksOf(server: Server, pid: number, filesBefore: number): Promise<readonly string[]> {
   const untilMs = performance.now() + QUIET_MS
   for (;;) {
     const left = await leftOvers(server, pid, filesBefore)

@@ -1,5 +1,5 @@
 import { type Attack, faultsIn, type Target } from './attack.ts'
-import { converse } from './conversation.ts'
+import { exchange } from './conversation.ts'
 import type { Random } from './random.ts'
 
 /** The largest requests that the server admits or refuses, several at the same time. */
@@ -8,10 +8,10 @@ export const sendMuch: Attack = async (target, random) => {
   const count = random.integer(1, 12)
   const reads = random.chance(0.7)
   const withinMs = random.integer(1000, 8000)
-  const heard = await Promise.all(
-    Array.from({ length: count }, () => converse(target.port, { pieces: [request], reads, withinMs, leaves: 'stay' }))
+  const received = await Promise.all(
+    Array.from({ length: count }, () => exchange(target.port, { pieces: [request], reads, withinMs, disconnect: 'stay' }))
   )
-  return heard.flatMap(({ text }) => faultsIn(text, target))
+  return received.flatMap(({ text }) => faultsIn(text, target))
 }
 
 /** Thousands of pipelined requests on each of many connections, mostly without reading an answer. */

@@ -1,11 +1,11 @@
 import { type Attack, type Endpoint, faultsIn, type Target } from './attack.ts'
-import { converse, WAYS_TO_LEAVE } from './conversation.ts'
+import { exchange, WAYS_TO_DISCONNECT } from './conversation.ts'
 import { damaged, damagedText, hostileValue, objectOf, someText } from './hostile-json.ts'
 import type { Random } from './random.ts'
 
 /** How long a client waits for an answer that does not depend on how much is generated. */
-const PATIENCE_MS = 20_000
-const SHORT_PATIENCE_MS = 2000
+const TIMEOUT_MS = 20_000
+const SHORT_TIMEOUT_MS = 2000
 const MAX_BODY_BYTES = 1_048_576
 
 const HEADERS: readonly ((random: Random) => string)[] = [
@@ -31,9 +31,9 @@ export const sendBody: Attack = async (target, random) => {
   const json = bodyFor(endpoint, target, random)
   const body = Buffer.from(random.chance(0.1) ? damagedText(json, random) : json).subarray(0, MAX_BODY_BYTES + 1)
   const isGenerating = endpoint.path.endsWith('/completions')
-  const { text, closedByServer } = await converse(target.port, {
+  const { text, closedByServer } = await exchange(target.port, {
     pieces: [head(endpoint, random, ['Connection: close', `Content-Length: ${body.length}`, ...headersFrom(random)]), body],
-    withinMs: isGenerating ? SHORT_PATIENCE_MS : PATIENCE_MS
+    withinMs: isGenerating ? SHORT_TIMEOUT_MS : TIMEOUT_MS
   })
   const isUnanswered = !isGenerating && !closedByServer && text === ''
   return [...faultsIn(text, target), ...(isUnanswered ? [`no answer of ${endpoint.path}`] : [])]
@@ -57,7 +57,7 @@ export const read: Attack = async (target, random) => {
     '?%'
   ])
   const url = path.replace(/\{\w+\}/, random.chance(0.9) ? id.replace(/[^!-~]/g, encodeURIComponent) : '') + query
-  const { text } = await converse(target.port, {
+  const { text } = await exchange(target.port, {
     pieces: [
       `${isOdd ? random.pick(METHODS) : method.toUpperCase()} ${url} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${headersFrom(
         random
@@ -65,14 +65,14 @@ export const read: Attack = async (target, random) => {
         .map(line => `${line}\r\n`)
         .join('')}\r\n`
     ],
-    leaves: random.pick(WAYS_TO_LEAVE),
+    disconnect: random.pick(WAYS_TO_DISCONNECT),
     afterBytes: random.chance(0.3) ? random.integer(1, 5000) : Number.POSITIVE_INFINITY,
-    withinMs: SHORT_PATIENCE_MS
+    withinMs: SHORT_TIMEOUT_MS
   })
   return faultsIn(text, target)
 }
 
-/** A good request whose client leaves: within the head, within the body, before the answer, within it. */
+/** A good request whose client disconnects: within the head, within the body, before the answer, within it. */
 export const leave: Attack = async (target, random) => {
   const endpoint = random.pick(target.endpoints.filter(({ path }) => path.endsWith('/completions')).filter(({ body }) => body !== null))
   const body = JSON.stringify({
@@ -85,25 +85,25 @@ export const leave: Attack = async (target, random) => {
   const request = `${head(endpoint, random, [`Content-Length: ${Buffer.byteLength(body)}`, ...(random.chance(0.3) ? ['x-resumable: true'] : [])])}${body}`
   const cut = random.integer(1, request.length)
   const pieces = random.pick([[request], [request.slice(0, cut)], [request.slice(0, cut), request.slice(cut)]])
-  const { text } = await converse(target.port, {
+  const { text } = await exchange(target.port, {
     pieces,
     pauseMs: random.pick([0, 0, 20]),
     reads: random.chance(0.9),
-    leaves: random.pick(WAYS_TO_LEAVE),
+    disconnect: random.pick(WAYS_TO_DISCONNECT),
     afterBytes: random.integer(1, 20_000),
-    withinMs: random.integer(1, SHORT_PATIENCE_MS)
+    withinMs: random.integer(1, SHORT_TIMEOUT_MS)
   })
   return faultsIn(text, target)
 }
 
 /** Requests that are not, or hardly, HTTP; upgrades of every form; many at once. */
 export const breakFraming: Attack = async (target, random) => {
-  const { text } = await converse(target.port, {
+  const { text } = await exchange(target.port, {
     pieces: random.pick(FRAMINGS)(target, random),
     pauseMs: random.pick([0, 0, 5]),
     reads: random.chance(0.8),
-    leaves: random.pick(WAYS_TO_LEAVE),
-    withinMs: random.integer(1, SHORT_PATIENCE_MS)
+    disconnect: random.pick(WAYS_TO_DISCONNECT),
+    withinMs: random.integer(1, SHORT_TIMEOUT_MS)
   })
   return faultsIn(text, target)
 }

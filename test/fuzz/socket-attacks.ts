@@ -1,5 +1,5 @@
 import { type Attack, faultsIn, type Target } from './attack.ts'
-import { converse, WAYS_TO_LEAVE } from './conversation.ts'
+import { exchange, WAYS_TO_DISCONNECT } from './conversation.ts'
 import { damaged, damagedText, hostileValue, someText } from './hostile-json.ts'
 import type { Random } from './random.ts'
 
@@ -9,11 +9,11 @@ const LARGE_FRAME_BYTES = 1_048_577
 
 /** A WebSocket, or nearly, and all that may be sent on one. */
 export const floodSocket: Attack = async (target, random) => {
-  const { text } = await converse(target.port, {
+  const { text } = await exchange(target.port, {
     pieces: [handshake(random), ...Array.from({ length: random.integer(1, 30) }, () => random.pick(FRAMES)(target, random))],
     pauseMs: random.pick([0, 0, 5, 30]),
     reads: random.chance(0.8),
-    leaves: random.pick(WAYS_TO_LEAVE),
+    disconnect: random.pick(WAYS_TO_DISCONNECT),
     afterBytes: random.chance(0.3) ? random.integer(1, 50_000) : Number.POSITIVE_INFINITY,
     withinMs: random.integer(100, 2500)
   })

@@ -21,7 +21,7 @@ export function owned<Child extends ChildProcess>(child: Child): Child {
 }
 
 /**
- * Sends SIGSTOP to a process that the program has started: a stopped process does not notice the death of its parent.
+ * Sends SIGSTOP to a process that the program has started: a stopped process does not end when its parent dies.
  */
 export function freeze(pid: number): void {
   toReaper ??= startReaper()

@@ -11,7 +11,7 @@ import { collect, endOf, readAll, readUntil } from './read-all.ts'
 import type { RigWith, RigWorker } from './rig.ts'
 
 const held = [{ tokenIds: [TRICKS.hold] }]
-const poisonous = [{ tokenIds: [TRICKS.hang] }]
+const hanging = [{ tokenIds: [TRICKS.hang] }]
 const never = new AbortController().signal
 
 async function hung(worker: RigWorker): Promise<void> {
@@ -50,15 +50,15 @@ export function describeDeaths(rigOf: RigWith): void {
           maxLength: 5
         }),
         /** Turns of the event loop before each worker dies; a third death might make a request `poisoned`. */
-        lives: fc.array(fc.integer({ min: 0, max: 60 }), { minLength: 1, maxLength: 2 })
+        killTurns: fc.array(fc.integer({ min: 0, max: 60 }), { minLength: 1, maxLength: 2 })
       })
       await fc.assert(
-        fc.asyncProperty(plan, async ({ slots, requests: shapes, lives }) => {
+        fc.asyncProperty(plan, async ({ slots, requests: shapes, killTurns }) => {
           await using rig = await rigOf()
           const requests = shapes.map(shape => aRequest(shape))
           for (const request of requests) await rig.queue.submit(request)
           const logs = requests.map(({ id }) => readAll(rig.queue, id))
-          for (const turns of lives) {
+          for (const turns of killTurns) {
             const worker = await rig.startWorker(slots)
             for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate)
             await worker.kill()
@@ -144,7 +144,7 @@ export function describeDeaths(rigOf: RigWith): void {
   describe('a request that kills workers', () => {
     it('fails with `poisoned` after it has run alone, and fails no other request', async () => {
       await using rig = await rigOf()
-      const poison = aRequest({ prompts: poisonous })
+      const poison = aRequest({ prompts: hanging })
       const healthy = [aRequest({ maxNewTokens: 300 }), aRequest({ maxNewTokens: 300 })]
       for (const request of [...healthy, poison]) await rig.queue.submit(request)
       for (let death = 0; death < 3; death++) {
@@ -176,7 +176,7 @@ export function describeDeaths(rigOf: RigWith): void {
 
     it('does not keep other requests from another worker while it is retried', async () => {
       await using rig = await rigOf()
-      const poison = aRequest({ prompts: poisonous })
+      const poison = aRequest({ prompts: hanging })
       await rig.queue.submit(poison)
       for (let death = 0; death < 2; death++) {
         const worker = await rig.startWorker(2)

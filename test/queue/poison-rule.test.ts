@@ -10,12 +10,12 @@ import {
   type WorkerDeath
 } from '../../src/queue/poison-rule.ts'
 
-const GUILTY: WorkerDeath = { wasInRun: true, hadAdvanced: false, wasAlone: false, logEntries: 0 }
+const IN_RUN: WorkerDeath = { wasInRun: true, hadAdvanced: false, wasAlone: false, logEntries: 0 }
 /** A death at a position that is reached again each time. */
-const LATE: WorkerDeath = { ...GUILTY, hadAdvanced: true, logEntries: 50 }
+const LATE: WorkerDeath = { ...IN_RUN, hadAdvanced: true, logEntries: 50 }
 /** The longest row of such deaths that do not count. */
 const UNCOUNTED: readonly WorkerDeath[] = Array(FRUITLESS_DEATHS_THAT_COUNT - 1).fill(LATE)
-const UNBLAMED = UNCOUNTED.map(() => 'again')
+const UNCOUNTED_VERDICTS = UNCOUNTED.map(() => 'again')
 
 function verdicts(deaths: readonly WorkerDeath[]): DeathVerdict[] {
   let before = CLEAN_RECORD
@@ -28,15 +28,15 @@ function verdicts(deaths: readonly WorkerDeath[]): DeathVerdict[] {
 
 describe('the poison rule', () => {
   it('runs a request alone after two counted deaths, and fails it when its worker then dies again', () => {
-    expect(verdicts([GUILTY, GUILTY, { ...GUILTY, wasAlone: true }])).toEqual(['again', 'alone', 'poisoned'])
+    expect(verdicts([IN_RUN, IN_RUN, { ...IN_RUN, wasAlone: true }])).toEqual(['again', 'alone', 'poisoned'])
   })
 
   it('counts no death if the request was not in the run, or if it had advanced and its log grows', () => {
-    const elsewhere = { ...GUILTY, wasInRun: false }
-    const innocent = fc.tuple(fc.boolean(), fc.boolean(), fc.nat(3))
+    const elsewhere = { ...IN_RUN, wasInRun: false }
+    const harmless = fc.tuple(fc.boolean(), fc.boolean(), fc.nat(3))
     fc.assert(
-      fc.property(fc.array(innocent), lives => {
-        const deaths = lives.map(([wasInRun, hadAdvanced, more], index) =>
+      fc.property(fc.array(harmless), kinds => {
+        const deaths = kinds.map(([wasInRun, hadAdvanced, more], index) =>
           wasInRun ? { ...LATE, logEntries: 4 * index + more } : { ...elsewhere, hadAdvanced, logEntries: 4 * index }
         )
         return verdicts(deaths).every(verdict => verdict === 'again')
@@ -46,7 +46,7 @@ describe('the poison rule', () => {
 
   it('counts deaths in its runs from the tenth on without growth of its log, although it advances each time', () => {
     const alone = { ...LATE, wasAlone: true }
-    expect(verdicts([...UNCOUNTED, LATE, LATE, alone])).toEqual([...UNBLAMED, 'again', 'alone', 'poisoned'])
+    expect(verdicts([...UNCOUNTED, LATE, LATE, alone])).toEqual([...UNCOUNTED_VERDICTS, 'again', 'alone', 'poisoned'])
     expect(verdicts([...UNCOUNTED, { ...LATE, logEntries: 51 }, LATE, LATE])).not.toContain('alone')
   })
 
@@ -57,7 +57,7 @@ describe('the poison rule', () => {
   })
 
   it('ends every row of deaths in or before the runs of a request whose log does not grow', () => {
-    const death = fc.constantFrom(LATE, GUILTY, { ...GUILTY, wasInRun: false })
+    const death = fc.constantFrom(LATE, IN_RUN, { ...IN_RUN, wasInRun: false })
     fc.assert(
       fc.property(fc.array(death, { minLength: 2 * FRUITLESS_DEATHS_THAT_COUNT + 2 }), deaths => {
         let record = CLEAN_RECORD
@@ -72,14 +72,19 @@ describe('the poison rule', () => {
   })
 
   it('counts deaths before any run of a request from the tenth on without growth of its log', () => {
-    const early = { ...GUILTY, wasInRun: false }
+    const early = { ...IN_RUN, wasInRun: false }
     const uncounted = UNCOUNTED.map(() => early)
-    expect(verdicts([...uncounted, early, early, { ...early, wasAlone: true }])).toEqual([...UNBLAMED, 'again', 'alone', 'poisoned'])
+    expect(verdicts([...uncounted, early, early, { ...early, wasAlone: true }])).toEqual([
+      ...UNCOUNTED_VERDICTS,
+      'again',
+      'alone',
+      'poisoned'
+    ])
     expect(verdicts([...uncounted, { ...early, logEntries: 1 }, early, early])).not.toContain('alone')
   })
 
   it('does not fail a suspect that had advanced when its worker died', () => {
-    expect(verdicts([GUILTY, GUILTY, { ...GUILTY, hadAdvanced: true, wasAlone: true }])).toEqual(['again', 'alone', 'alone'])
+    expect(verdicts([IN_RUN, IN_RUN, { ...IN_RUN, hadAdvanced: true, wasAlone: true }])).toEqual(['again', 'alone', 'alone'])
   })
 
   it('never fails a request that did not run alone', () => {

@@ -6,7 +6,7 @@ export interface RigWorker {
   /** For assertions only. */
   readonly engine: FakeEngine
   /**
-   * Ends the worker as SIGKILL does: only signals that it has already emitted arrive. The queue may notice it later.
+   * Ends the worker as SIGKILL does: only signals that it has already emitted arrive. The queue may detect it later.
    */
   kill(): Promise<void>
 }
@@ -31,14 +31,14 @@ export interface RigOptions {
 /** Opens an empty queue without workers. */
 export type OpenRig = (options: RigOptions) => Promise<QueueRig>
 
-const PATIENT: RigOptions = { waitingLimit: 100, resumeGraceMs: 60_000, retentionMs: 60_000, streamRetentionMs: 60_000 }
+const LONG_TIMES: RigOptions = { waitingLimit: 100, resumeGraceMs: 60_000, retentionMs: 60_000, streamRetentionMs: 60_000 }
 
 /** Opens a queue for a suite; with `slots`, it has one worker. */
 export type RigWith = (options?: Partial<RigOptions> & { readonly slots?: number }) => Promise<QueueRig>
 
 export function rigWith(openRig: OpenRig): RigWith {
   return async ({ slots, ...options } = {}) => {
-    const rig = await openRig({ ...PATIENT, ...options })
+    const rig = await openRig({ ...LONG_TIMES, ...options })
     if (slots !== undefined) await rig.startWorker(slots)
     return rig
   }

@@ -77,7 +77,7 @@ export function inBatches(events: readonly LoggedEvent[]): Script {
 }
 
 /** Emits `texts` in every choice, one token each; the last one ends with `length`. */
-export function saying(...texts: readonly string[]): Script {
+export function emitting(...texts: readonly string[]): Script {
   return async function* (request) {
     yield* inBatches(emitted(request, texts))(request, new AbortController().signal)
   }

@@ -3,14 +3,14 @@ import { pino } from 'pino'
 import { type AppOptions, buildApp } from '../../src/server/app.ts'
 import type { Fleet } from '../../src/server/observe/fleet.ts'
 import { Metrics } from '../../src/server/observe/metrics.ts'
-import { CARD, GOOD, literalQueue, saying, TEXT } from '../routes/literal-parts.ts'
+import { CARD, emitting, GOOD, literalQueue, TEXT } from '../routes/literal-parts.ts'
 
 export const NO_FLEET: Fleet = { workerStatistics: async () => [], workersByState: {}, deaths: 0, failovers: 0, isQueueReachable: true }
 
 /** The app with literal dependencies, each of which a test can replace. */
 export function testApp(changes: Partial<AppOptions> = {}) {
   return buildApp({
-    queue: literalQueue(saying('a', 'b')),
+    queue: literalQueue(emitting('a', 'b')),
     text: TEXT,
     card: CARD,
     status: GOOD,

@@ -5,7 +5,7 @@ import { afterEach, expect, it } from 'vitest'
 import type { LoggedEvent } from '../../src/inference/contract/events.ts'
 import { EmbeddedQueue } from '../../src/queue/embedded/embedded-queue.ts'
 import type { AppOptions } from '../../src/server/app.ts'
-import { inBatches, literalQueue, saying, silent } from '../routes/literal-parts.ts'
+import { emitting, inBatches, literalQueue, silent } from '../routes/literal-parts.ts'
 import { readableLog, testApp } from './app-parts.ts'
 
 const opened: FastifyInstance[] = []
@@ -131,7 +131,7 @@ it('logs one line for each request, without prompt and text', async () => {
 
 it('logs an unexpected error and hides it from the client', async () => {
   const { logger, line } = readableLog()
-  const queue = { ...literalQueue(saying('a')), submit: async () => Promise.reject(new TypeError('inner life')) }
+  const queue = { ...literalQueue(emitting('a')), submit: async () => Promise.reject(new TypeError('inner life')) }
   const response = await testApp({ logger, queue }).inject({
     method: 'POST',
     url: '/v1/completions',

@@ -86,7 +86,7 @@ export class BatchEngine implements Engine {
       // The previous worker may have died between the last token and the terminal event.
       this.#finishIfDone(job)
     } catch (error) {
-      this.#reporter.blame(request.id)
+      this.#reporter.reportRejected(request.id)
       this.#options.onCrash(error)
     }
     this.#wake()

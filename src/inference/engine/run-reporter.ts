@@ -21,7 +21,7 @@ export class RunReporter {
   }
 
   /** This request could not be accepted: the crash that follows counts against it and no other. */
-  blame(requestId: string): void {
+  reportRejected(requestId: string): void {
     this.#emitRunning([requestId])
   }
 

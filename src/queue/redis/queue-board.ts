@@ -26,7 +26,7 @@ export interface QueueBoard {
 
 export function openQueueBoard({ address, prefix, shards, path }: QueueBoardOptions): QueueBoard {
   // Errors are ignored: the queue's own connections report the same.
-  const redis = openRedis(address, 'patient', () => {})
+  const redis = openRedis(address, 'waiting', () => {})
   const queues = shardKeys({ prefix, shards }).map(({ queueName, bullPrefix }) => {
     const queue = new Queue(queueName, { connection: redis, prefix: bullPrefix })
     queue.on('error', () => {})

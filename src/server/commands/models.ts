@@ -81,7 +81,7 @@ function find(catalog: readonly CatalogModel[], name: string): CatalogModel {
 }
 
 async function list(catalog: readonly CatalogModel[], modelsFolder: string, reporter: Reporter): Promise<void> {
-  const states = await Promise.all(catalog.map(model => checkFile(modelPath(modelsFolder, model), model, 'remember', NEVER)))
+  const states = await Promise.all(catalog.map(model => checkFile(modelPath(modelsFolder, model), model, 'cached', NEVER)))
   const labels = { missing: 'not downloaded', damaged: 'damaged', verified: 'downloaded' }
   const rows = catalog.map((model, index) => [
     model.name,

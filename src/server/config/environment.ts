@@ -16,7 +16,8 @@ const LARGE_PAGES = 'glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=10737418
 
 /**
  * Folder of compiled sources, which Node keeps up to date: compiling them takes each process a third of a second.
- * Beside the sources, as whoever can write there could replace them too; where no one can, Node compiles at each start.
+ * Beside the sources: a user who can write there could replace the sources too. Where the folder is read-only, Node
+ * compiles at each start.
  */
 export const COMPILED_FOLDER = fileURLToPath(new URL('../../../.cache/compiled', import.meta.url))
 

@@ -11,8 +11,8 @@ export interface ExpectedFile {
 
 export type FileState = 'missing' | 'damaged' | 'verified'
 
-/** `remember` trusts the size and time of a file that was hashed before; `hash` reads the whole file. */
-export type CheckDepth = 'remember' | 'hash'
+/** `cached` compares size and time with those of a file that was hashed before; `hash` reads the whole file. */
+export type CheckDepth = 'cached' | 'hash'
 
 /**
  * The result for a verified file is stored in `<file>.verified`, so that the next start need not read the whole file.
@@ -20,7 +20,7 @@ export type CheckDepth = 'remember' | 'hash'
 export async function checkFile(path: string, expected: ExpectedFile, depth: CheckDepth, signal: AbortSignal): Promise<FileState> {
   const record = await recordOf(path, expected)
   if (record === null) return 'missing'
-  if (depth === 'remember' && (await readRecord(path)) === record) return 'verified'
+  if (depth === 'cached' && (await readRecord(path)) === record) return 'verified'
   if (!(await hasChecksum(path, expected, signal))) return 'damaged'
   await rememberFile(path, expected)
   return 'verified'

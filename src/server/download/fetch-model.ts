@@ -46,12 +46,12 @@ export async function resolveModel(
 export async function fetchModel(model: CatalogModel, context: FetchContext): Promise<string> {
   const { modelsFolder, reporter, signal } = context
   const path = modelPath(modelsFolder, model)
-  if ((await checkFile(path, model, 'remember', signal)) === 'verified') return path
+  if ((await checkFile(path, model, 'cached', signal)) === 'verified') return path
 
   const folder = dirname(path)
   await mkdir(folder, { recursive: true }).catch(error => Promise.reject(diskFault(error, modelsFolder)))
   await using _ = await lockFolder(folder, signal, pid => reporter.line(`waiting for process ${pid}, which is downloading ${model.name}`))
-  const state = await checkFile(path, model, 'remember', signal)
+  const state = await checkFile(path, model, 'cached', signal)
   if (state === 'verified') return path
   if (state === 'damaged') reporter.problem(`${path} is damaged: downloading it again`)
   await fetchFromAny(model, path, context)

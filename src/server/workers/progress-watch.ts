@@ -1,8 +1,9 @@
 import type { EngineProgress } from '../../inference/contract/engine.ts'
 
 /**
- * Tells a working worker from one that hangs: a hanging native call leaves the event loop free, and a stopped process
- * sends nothing. A heartbeat proves progress when a step has completed since the last one, or when there is no work.
+ * Distinguishes a working worker from one that hangs: a hanging native call leaves the event loop free, and a
+ * stopped process sends nothing. A heartbeat proves progress when a step has completed since the last one, or when
+ * there is no work.
  */
 export class ProgressWatch {
   readonly #nowMs: () => number

@@ -27,7 +27,7 @@ export class RedisPool implements ChildPool {
     this.#settings = settings
     this.#log = log
     // Errors of the connection are not logged: the workers log the same ones.
-    this.#redis = connectTo(settings.endpoint, 'patient', () => {})
+    this.#redis = connectTo(settings.endpoint, 'waiting', () => {})
     this.#desk = new HandBackDesk(this.#redis, shardKeys(settings.endpoint))
   }
 

@@ -29,7 +29,7 @@ export class RedisWorkerLink implements EngineListener {
     const { endpoint, workerId, stepTimeoutMs, logLevel } = settings
     const log = openLog(logLevel)
     const warn = oncePer(REPEAT_MS, (err: unknown) => log.warn({ err, workerId }, 'a worker has trouble with Redis'))
-    const [redis, subscriber] = [connectTo(endpoint, 'patient', warn), connectTo(endpoint, 'patient', warn)]
+    const [redis, subscriber] = [connectTo(endpoint, 'waiting', warn), connectTo(endpoint, 'waiting', warn)]
     this.#connections = [redis, subscriber]
     this.#worker = new RedisWorker({
       redis,

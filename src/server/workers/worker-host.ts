@@ -100,7 +100,9 @@ class WorkerHost {
     await this.#redisLink.open(this.#runner, this.#description)
   }
 
-  /** Requests of a queue in Redis can still be finished without the parent, but nobody else ends a hung process. */
+  /**
+   * Requests of a queue in Redis can still be finished without the parent, but no other process ends one that hangs.
+   */
   #onDisconnect(): void {
     if (this.#redisLink === null) {
       endAtOnce()

@@ -15,7 +15,7 @@ const anyWrite = fc.oneof(
 )
 
 /** The true content of a row. */
-interface Truth {
+interface Written {
   readonly key: string
   readonly computed: number
 }
@@ -40,9 +40,9 @@ it('never counts a position that is missing, for any writes and any time of a ki
       const bytes = new ArrayBuffer(ROW_HEADER_BYTES * (ROWS + 1))
       const headers = new RowHeaders(bytes, ROWS)
       headers.begin(IDENTITY)
-      const truth: (Truth | null)[] = new Array<null>(ROWS).fill(null)
+      const truth: (Written | null)[] = new Array<null>(ROWS).fill(null)
       /** After an interrupted write, both the state before and the state after it are valid. */
-      const before: (Truth | null)[] = [...truth]
+      const before: (Written | null)[] = [...truth]
       dieAt(stores)
       try {
         for (const write of writes) {

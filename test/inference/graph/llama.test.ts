@@ -48,7 +48,7 @@ describe.each(FORMS)('$form', ({ form, tolerance }) => {
   it('computes the same logits as the reference', async () => {
     const expected = await referenceLogits(TINY_LLAMA, tinyWeights(TINY_LLAMA), IDS)
     const { logits } = await graph.run({ ids: [IDS], pasts: [0], expected: EVERY })
-    expect(furthest(logits, expected)).toBeLessThan(tolerance)
+    expect(maxDifference(logits, expected)).toBeLessThan(tolerance)
   })
 
   it('computes the same logits as the reference with a separate head and with biases', async () => {
@@ -57,7 +57,7 @@ describe.each(FORMS)('$form', ({ form, tolerance }) => {
     const expected = await referenceLogits(TINY_LLAMA, tinyWeights(TINY_LLAMA, ['head', 'biases']), IDS)
     const { logits } = await other.run({ ids: [IDS], pasts: [0], expected: EVERY })
     await other.close()
-    expect(furthest(logits, expected)).toBeLessThan(tolerance)
+    expect(maxDifference(logits, expected)).toBeLessThan(tolerance)
   })
 
   it('computes only the requested logits, or none', async () => {
@@ -88,6 +88,6 @@ describe.each(FORMS)('$form', ({ form, tolerance }) => {
   })
 })
 
-function furthest(actual: readonly number[][], expected: readonly number[][]): number {
+function maxDifference(actual: readonly number[][], expected: readonly number[][]): number {
   return Math.max(...expected.flatMap((row, r) => row.map((value, i) => Math.abs(value - (actual[r]?.[i] ?? Number.NaN)))))
 }

@@ -196,7 +196,7 @@ describe('a request in whose runs workers die', () => {
     expect(joinSilent(queue, 3).started).toEqual([healthy, late])
   })
 
-  it('is not blamed for deaths between runs, in runs of others, or after it has advanced', async () => {
+  it('has no counted death between runs, in runs of others, or after it has advanced', async () => {
     const queue = new EmbeddedQueue()
     const request = aRequest()
     await queue.submit(request)
@@ -214,16 +214,16 @@ describe('a request in whose runs workers die', () => {
 
   it('fails with `poisoned` too when it kills at a later token, which every worker reaches again', async () => {
     const queue = new EmbeddedQueue()
-    const [poison, innocent] = [aRequest({ maxNewTokens: 99 }), aRequest({ maxNewTokens: 99 })]
+    const [poison, harmless] = [aRequest({ maxNewTokens: 99 }), aRequest({ maxNewTokens: 99 })]
     await queue.submit(poison)
-    await queue.submit(innocent)
+    await queue.submit(harmless)
     for (let death = 0; death <= FRUITLESS_DEATHS_THAT_COUNT; death++) {
       const worker = joinSilent(queue, 2)
-      expect(worker.started).toEqual([poison, innocent])
-      worker.worker.emit({ kind: 'running', requestIds: [poison.id, innocent.id] })
-      worker.worker.emit({ kind: 'advanced', requestIds: [poison.id, innocent.id] })
+      expect(worker.started).toEqual([poison, harmless])
+      worker.worker.emit({ kind: 'running', requestIds: [poison.id, harmless.id] })
+      worker.worker.emit({ kind: 'advanced', requestIds: [poison.id, harmless.id] })
       if (death === 0) worker.worker.emitEvents([{ requestId: poison.id, event: aToken(0) }])
-      worker.worker.emitEvents([{ requestId: innocent.id, event: aToken(death) }])
+      worker.worker.emitEvents([{ requestId: harmless.id, event: aToken(death) }])
       worker.worker.leave()
     }
     const alone = joinSilent(queue, 2)
@@ -232,21 +232,21 @@ describe('a request in whose runs workers die', () => {
     alone.worker.emit({ kind: 'advanced', requestIds: [poison.id] })
     alone.worker.leave()
     expect(await endOf(queue, poison.id)).toBe('poisoned')
-    expect(joinSilent(queue, 2).started).toEqual([innocent])
+    expect(joinSilent(queue, 2).started).toEqual([harmless])
   })
 
-  it('is cleared where it shared its deaths: suspects run one at a time, and an innocent one finishes', async () => {
+  it('runs alone, one suspect at a time, if several shared the deaths: a harmless suspect finishes', async () => {
     const queue = new EmbeddedQueue()
-    const [innocent, poison] = [aRequest(), aRequest()]
-    await queue.submit(innocent)
+    const [harmless, poison] = [aRequest(), aRequest()]
+    await queue.submit(harmless)
     await queue.submit(poison)
-    for (let count = 0; count < 2; count++) dieOf(joinSilent(queue, 2), innocent, poison)
+    for (let count = 0; count < 2; count++) dieOf(joinSilent(queue, 2), harmless, poison)
     const worker = joinSilent(queue, 2)
-    expect(worker.started).toEqual([innocent])
-    worker.worker.emitEvents([{ requestId: innocent.id, event: theEnd }])
-    expect(worker.started).toEqual([innocent, poison])
+    expect(worker.started).toEqual([harmless])
+    worker.worker.emitEvents([{ requestId: harmless.id, event: theEnd }])
+    expect(worker.started).toEqual([harmless, poison])
     dieOf(worker, poison)
-    expect(await endOf(queue, innocent.id)).toBe('finished')
+    expect(await endOf(queue, harmless.id)).toBe('finished')
     expect(await endOf(queue, poison.id)).toBe('poisoned')
   })
 

@@ -9,7 +9,7 @@ const OPTIONS = { retentionMs: 60_000, streamRetentionMs: 600_000, retainedToken
 const FAILED: LoggedEvent = { kind: 'failed', failure: { code: 'engine_failure', message: 'broken', param: null } }
 
 /** Adds a complete log to the store: tokens and a terminal event. */
-function shelve(
+function addLog(
   store: LogStore,
   id: string,
   { tokens = 0, end = theEnd as LoggedEvent, ...delivery }: Partial<DeliveryPolicy> & { tokens?: number; end?: LoggedEvent }
@@ -36,7 +36,7 @@ describe('the log store', () => {
     const store = new LogStore(OPTIONS)
     store.open('live', PLAIN_DELIVERY)
     vi.advanceTimersByTime(600_000)
-    shelve(store, 'ended', {})
+    addLog(store, 'ended', {})
     vi.advanceTimersByTime(59_999)
     expect(has(store, 'ended')).toBe(true)
     vi.advanceTimersByTime(1)
@@ -46,7 +46,7 @@ describe('the log store', () => {
 
   it.each(['grace', 'run'] as const)('keeps the log of a request whose reader may reconnect longer: %s', onDisconnect => {
     const store = new LogStore(OPTIONS)
-    shelve(store, 'ended', { onDisconnect })
+    addLog(store, 'ended', { onDisconnect })
     vi.advanceTimersByTime(599_999)
     expect(has(store, 'ended')).toBe(true)
     vi.advanceTimersByTime(1)
@@ -57,11 +57,11 @@ describe('the log store', () => {
     const store = new LogStore({ ...OPTIONS, retainedTokens: 10 })
     const live = store.open('live', PLAIN_DELIVERY)
     for (let position = 0; position < 20; position++) live.append(aToken(position))
-    shelve(store, 'kept', { tokens: 4, onDisconnect: 'grace' })
-    shelve(store, 'first', { tokens: 4 })
-    shelve(store, 'second', { tokens: 4 })
+    addLog(store, 'kept', { tokens: 4, onDisconnect: 'grace' })
+    addLog(store, 'first', { tokens: 4 })
+    addLog(store, 'second', { tokens: 4 })
     expect(['live', 'kept', 'first', 'second'].filter(id => has(store, id))).toEqual(['live', 'kept', 'second'])
-    shelve(store, 'large', { tokens: 9, onDisconnect: 'run' })
+    addLog(store, 'large', { tokens: 9, onDisconnect: 'run' })
     expect(['live', 'kept', 'second', 'large'].filter(id => has(store, id))).toEqual(['live', 'large'])
     vi.advanceTimersByTime(600_000)
     expect(['live', 'large'].filter(id => has(store, id))).toEqual(['live'])
@@ -69,9 +69,9 @@ describe('the log store', () => {
 
   it('keeps the log that has just ended until another ends, even if it alone exceeds the limit', () => {
     const store = new LogStore(OPTIONS)
-    shelve(store, 'huge', { tokens: 100 })
+    addLog(store, 'huge', { tokens: 100 })
     expect(has(store, 'huge')).toBe(true)
-    shelve(store, 'next', { tokens: 1 })
+    addLog(store, 'next', { tokens: 1 })
     expect(['huge', 'next'].filter(id => has(store, id))).toEqual(['next'])
   })
 
@@ -94,10 +94,10 @@ describe('the log store', () => {
     const store = new LogStore(OPTIONS)
     const idempotency = { key: 'k', digest: 'd' }
     const delivery = { ...PLAIN_DELIVERY, idempotency }
-    shelve(store, 'failed', { idempotency, end: FAILED })
+    addLog(store, 'failed', { idempotency, end: FAILED })
     expect(store.claimed(delivery)).toBeNull()
     vi.advanceTimersByTime(30_000)
-    shelve(store, 'second', { idempotency })
+    addLog(store, 'second', { idempotency })
     vi.advanceTimersByTime(30_000)
     expect(has(store, 'failed')).toBe(false)
     expect(store.claimed(delivery)).toBe('second')

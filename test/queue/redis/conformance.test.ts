@@ -1,10 +1,10 @@
 import { afterAll, beforeAll } from 'vitest'
 import { describeQueue } from '../conformance.ts'
-import { describeAtRedis } from './at-redis.ts'
 import { RedisRig } from './redis-rig.ts'
 import { type RedisServer, startRedis } from './redis-server.ts'
+import { describeWithRedis } from './with-redis.ts'
 
-describeAtRedis('the queue in Redis', () => {
+describeWithRedis('the queue in Redis', () => {
   let server: RedisServer
   beforeAll(async () => {
     server = await startRedis()

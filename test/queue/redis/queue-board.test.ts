@@ -4,13 +4,13 @@ import { openQueueBoard, type QueueBoard } from '../../../src/queue/redis/queue-
 import { QUEUE_BOARD_PATH } from '../../../src/server/app.ts'
 import { testApp } from '../../server/app-parts.ts'
 import { aRequest } from '../a-request.ts'
-import { describeAtRedis } from './at-redis.ts'
 import { RedisRig } from './redis-rig.ts'
 import { type RedisServer, startRedis } from './redis-server.ts'
+import { describeWithRedis } from './with-redis.ts'
 
 const SHARDS = 2
 
-describeAtRedis('the queue board', () => {
+describeWithRedis('the queue board', () => {
   let server: RedisServer
   let rig: RedisRig
   let board: QueueBoard

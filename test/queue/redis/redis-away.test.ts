@@ -4,10 +4,10 @@ import type { LogEntry } from '../../../src/inference/contract/events.ts'
 import { aRequest } from '../a-request.ts'
 import { TRICKS } from '../fake-engine.ts'
 import { endOf, readAll, readUntil } from '../read-all.ts'
-import { describeAtRedis } from './at-redis.ts'
 import { RedisRig } from './redis-rig.ts'
 import { type RedisServer, startRedis } from './redis-server.ts'
 import { startProxy } from './tcp-proxy.ts'
+import { describeWithRedis } from './with-redis.ts'
 
 const TOKENS = 60
 const STEP_MS = 10
@@ -58,7 +58,7 @@ async function expectToServe(rig: RedisRig): Promise<void> {
     .toBe('finished')
 }
 
-describeAtRedis('an outage of Redis', () => {
+describeWithRedis('an outage of Redis', () => {
   it('only delays readers when Redis restarts with its append-only file', async () => {
     const { server, rig } = await aRig('aof')
     await rig.startWorker(8, STEP_MS)
@@ -107,7 +107,7 @@ describeAtRedis('an outage of Redis', () => {
   })
 })
 
-describeAtRedis('a connection to Redis', () => {
+describeWithRedis('a connection to Redis', () => {
   it('that is closed repeatedly, with all others, only delays readers', async () => {
     const { server, rig } = await aRig('none')
     await rig.startWorker(8, STEP_MS)

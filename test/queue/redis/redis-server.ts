@@ -44,7 +44,7 @@ export async function startRedis(persistence: 'none' | 'aof' = 'none'): Promise<
     connect() {
       const address = parseRedisUrl(`redis://127.0.0.1:${port}`)
       if (address === null) throw new Error('no address of Redis')
-      const redis = openRedis(address, 'patient', () => {})
+      const redis = openRedis(address, 'waiting', () => {})
       connections.push(redis)
       return redis
     },

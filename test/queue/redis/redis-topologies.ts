@@ -12,7 +12,7 @@ import { endRedis, launchRedis } from './redis-server.ts'
 /** Redis in a topology other than one open server. Its processes end with it. */
 export interface RedisTopology extends AsyncDisposable {
   readonly url: string
-  /** Environment variables with which a client trusts it. */
+  /** Environment variables with which a client accepts its certificate. */
   readonly environment: Readonly<Record<string, string>>
 }
 

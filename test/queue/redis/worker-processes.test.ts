@@ -10,9 +10,9 @@ import { freeze } from '../../processes/owned-process.ts'
 import type { FakeWorkerOptions } from '../../server/workers/start-workers.ts'
 import { aRequest } from '../a-request.ts'
 import { TRICKS } from '../fake-engine.ts'
-import { describeAtRedis } from './at-redis.ts'
 import { TestClient } from './enqueue.ts'
 import { type RedisServer, startRedis } from './redis-server.ts'
+import { describeWithRedis } from './with-redis.ts'
 
 let server: RedisServer
 
@@ -96,8 +96,8 @@ function received(log: readonly LogEntry[]): unknown[] {
 }
 
 /** In parallel: most of their time is spent waiting for locks to expire. */
-describeAtRedis(
-  'worker processes at a queue in Redis',
+describeWithRedis(
+  'worker processes of a queue in Redis',
   () => {
     beforeAll(async () => {
       server = await startRedis('aof')
@@ -121,16 +121,16 @@ describeAtRedis(
 
     it('that were frozen for longer than their locks append nothing more, and stop computing', async ({ expect }) => {
       await using queue = aQueue(expect)
-      const zombies = await queue.open()
+      const frozen = await queue.open()
       const request = aRequest({ maxNewTokens: 400 })
       await queue.client.submit(request)
       await queue.hasBegun(request.id)
-      const [zombie = 0] = zombies.pids()
-      freeze(zombie)
+      const [pid = 0] = frozen.pids()
+      freeze(pid)
       const others = await queue.open()
       const length = (await queue.client.log(request.id)).length
       await queue.hasBegun(request.id, length)
-      process.kill(zombie, 'SIGCONT')
+      process.kill(pid, 'SIGCONT')
       await queue.ended(request.id)
       expect(received(await queue.client.log(request.id))).toEqual(undisturbed(request))
       // It serves again: the other workers have ended, so that it gets the next request.
@@ -138,8 +138,8 @@ describeAtRedis(
       const next = aRequest()
       await queue.client.submit(next)
       await queue.ended(next.id)
-      expect(zombies.pids()).toEqual([zombie])
-      await zombies.stop()
+      expect(frozen.pids()).toEqual([pid])
+      await frozen.stop()
       await expect.poll(() => queue.client.leftovers()).toEqual([])
     })
 

@@ -10,7 +10,8 @@ export function chatText(facts: Partial<ChatFacts> = {}): TextPort {
     facts: { ...TEXT.facts, startToken: '<s>', endToken: '</s>', chat },
     encode: async (text, { addSpecialTokens = true } = {}) => await TEXT.encode(`${addSpecialTokens ? '<s>' : ''}${text}`),
     renderChat: async ({ messages, tools, addGenerationPrompt, settings }) => {
-      if (messages.some(({ content }) => content === 'no')) throw new ServiceError('invalid_request', 'it says no', { param: 'messages' })
+      if (messages.some(({ content }) => content === 'no'))
+        throw new ServiceError('invalid_request', 'the template refuses it', { param: 'messages' })
       const emitted = messages.map(
         ({ role, content, tool_calls }) => `<${role}>${content}${tool_calls === undefined ? '' : JSON.stringify(tool_calls)}`
       )

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { toHistory } from '../../../src/routes/chat/history.ts'
 import { messagesField } from '../../../src/routes/chat/message-fields.ts'
 import { readableLog, testApp } from '../../server/app-parts.ts'
-import { CARD, literalQueue, saying } from '../literal-parts.ts'
+import { CARD, emitting, literalQueue } from '../literal-parts.ts'
 import { openTestApp } from '../socket/a-socket.ts'
 import { chatText } from './chat-text.ts'
 
@@ -91,7 +91,7 @@ it.each(['/v1/chat/completions', '/v1/chat/completions/render', '/tokenize'])(
   'accepts a tool call that max_tokens cut off at %s, with a log line that does not quote it',
   async url => {
     const { logger, lines, line } = readableLog()
-    const parts = { text: chatText(), queue: literalQueue(saying('a')), card: { ...CARD, contextLength: 500 }, logger }
+    const parts = { text: chatText(), queue: literalQueue(emitting('a')), card: { ...CARD, contextLength: 500 }, logger }
     const { statusCode } = await testApp(parts).inject({ method: 'POST', url, payload: BODY })
     expect(statusCode).toBe(200)
     expect(

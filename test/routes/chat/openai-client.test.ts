@@ -1,14 +1,14 @@
 import OpenAI from 'openai'
 import { expect, it, onTestFinished } from 'vitest'
 import { testApp } from '../../server/app-parts.ts'
-import { literalQueue, saying } from '../literal-parts.ts'
+import { emitting, literalQueue } from '../literal-parts.ts'
 import { chatText } from './chat-text.ts'
 
 const TOOLS = [{ type: 'function' as const, function: { name: 'clock', parameters: {} } }]
 
 async function connect(...texts: readonly string[]): Promise<OpenAI> {
   const app = testApp({
-    queue: literalQueue(saying(...texts)),
+    queue: literalQueue(emitting(...texts)),
     text: chatText(),
     card: { servedModelName: 'tiny', contextLength: 500, created: 5, modelHash: null }
   })

@@ -11,7 +11,7 @@ import { story, USAGE } from './story.ts'
 const HEAD = { id: 'chatcmpl-1', created: 1_700_000_000, model: 'tiny', system_fingerprint: 'fp_1' }
 
 /** Tokens of choice 0, one text each. */
-function saying(...texts: readonly string[]): LoggedEvent[] {
+function emitting(...texts: readonly string[]): LoggedEvent[] {
   return texts.map((text, position) => ({
     kind: 'token',
     choice: 0,
@@ -37,7 +37,7 @@ function wholeOf(view: ChatView, events: readonly LoggedEvent[]): object {
 it('streams the role first and alone, then texts, then the reason for the end, then usage', () => {
   const choice = { index: 0, logprobs: null, finish_reason: null, stop_reason: null }
   const head = { ...HEAD, object: 'chat.completion.chunk', usage: null }
-  expect(chunksOf({ ...VIEW, includeUsage: true }, [...saying('Hel', '', 'lo'), finished(USAGE)])).toEqual([
+  expect(chunksOf({ ...VIEW, includeUsage: true }, [...emitting('Hel', '', 'lo'), finished(USAGE)])).toEqual([
     { ...head, choices: [{ ...choice, delta: { role: 'assistant', content: '' } }] },
     { ...head, choices: [{ ...choice, delta: { content: 'Hel' } }] },
     { ...head, choices: [{ ...choice, delta: { content: 'lo' }, finish_reason: 'stop' }] },
@@ -46,7 +46,7 @@ it('streams the role first and alone, then texts, then the reason for the end, t
 })
 
 it('has the shape of a chat completion as a whole response', () => {
-  expect(wholeOf(VIEW, [...saying('Hel', 'lo'), finished(USAGE)])).toEqual({
+  expect(wholeOf(VIEW, [...emitting('Hel', 'lo'), finished(USAGE)])).toEqual({
     ...HEAD,
     object: 'chat.completion',
     choices: [
@@ -89,7 +89,7 @@ it('returns log-probabilities with the bytes of their tokens, also of partial ch
 
 it('returns a choice that is computed once as every choice, whole and streamed', () => {
   const view = { ...VIEW, choices: 3, areEqual: true }
-  const events = [...saying('Hel', 'lo'), finished(USAGE)]
+  const events = [...emitting('Hel', 'lo'), finished(USAGE)]
   const choices = choicesOf(wholeOf(view, events))
   expect(choices.map(({ index, message, finish_reason }) => [index, message.content, finish_reason])).toEqual(
     [0, 1, 2].map(index => [index, 'Hello', 'stop'])
@@ -117,7 +117,7 @@ it('returns the stop token that ended a choice', () => {
 
 it('contains the usage so far in each chunk, and timings at the end', () => {
   const view = { ...VIEW, includeUsage: true, promptTokens: 2, withTimings: true }
-  const chunks = chunksOf(view, [...saying('a', 'b'), finished({ ...USAGE, completionTokens: 2 })])
+  const chunks = chunksOf(view, [...emitting('a', 'b'), finished({ ...USAGE, completionTokens: 2 })])
   expect(chunks.map(chunk => (chunk as { usage: { total_tokens: number } }).usage.total_tokens)).toEqual([2, 3, 4, 4])
   expect(chunks.at(-1)).toMatchObject({ choices: [], timings: { queue_ms: 1, prefill_ms: 2, decode_ms: 3, decode_ms_per_token: 1.5 } })
   expect(wholeOf(view, [finished(USAGE)])).toMatchObject({ timings: { queue_ms: 1 } })
@@ -139,7 +139,7 @@ it('returns prompt logprobs next to the choices, and names tokens by their ids i
   expect(chunksOf(view, [prompt])).toMatchObject([{ choices: [], prompt_logprobs }])
 })
 
-const CALLS = saying(
+const CALLS = emitting(
   'One moment',
   ' <tool',
   '_call>{"name":"a","arguments":{"x":1}}</tool_call>',
@@ -162,14 +162,14 @@ it('streams a call once it is complete, and ends with tool_calls', () => {
 })
 
 it('has null content with calls only, and the first call only without parallel_tool_calls', () => {
-  const calls = saying('<tool_call>{"name":"a"}</tool_call><tool_call>{"name":"b"}</tool_call>')
+  const calls = emitting('<tool_call>{"name":"a"}</tool_call><tool_call>{"name":"b"}</tool_call>')
   expect(wholeOf({ ...VIEW, toolCalls: 'hermes', parallelToolCalls: false }, calls)).toMatchObject({
     choices: [{ message: { content: null, tool_calls: [{ function: { name: 'a' } }] }, finish_reason: 'tool_calls' }]
   })
 })
 
 it('uses the short call ids that Mistral’s template requires', () => {
-  const calls = saying('[{"name":"a","arguments":{}}]')
+  const calls = emitting('[{"name":"a","arguments":{}}]')
   expect(wholeOf({ ...VIEW, toolCalls: 'mistral' }, calls)).toMatchObject({
     choices: [{ message: { tool_calls: [{ id: expect.stringMatching(/^[0-9a-f]{9}$/) }] } }]
   })

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import type { TextPort } from '../../../src/inference/contract/text-port.ts'
 import { testApp } from '../../server/app-parts.ts'
 import type { LiteralQueue } from '../literal-parts.ts'
-import { CARD, literalQueue, readSse, saying, TEXT } from '../literal-parts.ts'
+import { CARD, emitting, literalQueue, readSse, TEXT } from '../literal-parts.ts'
 import { chatText } from './chat-text.ts'
 
 const USER = { role: 'user', content: 'hi' }
@@ -14,7 +14,7 @@ interface Parts {
   readonly contextLength?: number
 }
 
-async function post(body: object, { queue = literalQueue(saying('a', 'b')), text = chatText(), contextLength = 500 }: Parts = {}) {
+async function post(body: object, { queue = literalQueue(emitting('a', 'b')), text = chatText(), contextLength = 500 }: Parts = {}) {
   const app = testApp({ queue, text, card: { ...CARD, contextLength } })
   const payload = { model: 'tiny', messages: [USER], ...body }
   const response = await app.inject({ method: 'POST', url: '/v1/chat/completions', payload })
@@ -123,7 +123,7 @@ it('streams chunks, usage at the end, and [DONE]', async () => {
 })
 
 it('returns tool calls, whole and streamed', async () => {
-  const parts = { queue: literalQueue(saying('<tool_call>{"name":"clo', 'ck","arguments":{}}</tool_call>', '')) }
+  const parts = { queue: literalQueue(emitting('<tool_call>{"name":"clo', 'ck","arguments":{}}</tool_call>', '')) }
   const whole = await post({ tools: [TOOL] }, parts)
   expect(whole.response.json().choices[0].message).toMatchObject({
     content: null,
@@ -131,14 +131,14 @@ it('returns tool calls, whole and streamed', async () => {
   })
   const { response } = await post(
     { tools: [TOOL], stream: true },
-    { queue: literalQueue(saying('<tool_call>{"name":"clock"}</tool_call>')) }
+    { queue: literalQueue(emitting('<tool_call>{"name":"clock"}</tool_call>')) }
   )
   expect(response.body).toContain('"tool_calls":[{"index":0')
 })
 
 it('returns the same text as content if the request has no tools', async () => {
   const emitted = '<tool_call>{"name":"clock"}</tool_call>'
-  expect((await post({}, { queue: literalQueue(saying(emitted)) })).response.json().choices[0].message.content).toBe(emitted)
+  expect((await post({}, { queue: literalQueue(emitting(emitted)) })).response.json().choices[0].message.content).toBe(emitted)
 })
 
 it('lists the fields that it ignores', async () => {
@@ -155,7 +155,7 @@ it.each([
   [{ messages: [USER, { role: 'user', content: 5 }] }, 'messages[1].content', 'string'],
   [{ messages: [image] }, 'messages[0].content[1].type', "'image_url'"],
   [{ messages: [badCall] }, 'messages[0].tool_calls[0].function.arguments', 'string'],
-  [{ messages: [{ role: 'user', content: 'no' }] }, 'messages', 'it says no'],
+  [{ messages: [{ role: 'user', content: 'no' }] }, 'messages', 'the template refuses it'],
   [{ top_logprobs: 2 }, 'top_logprobs', "'logprobs' true"],
   [{ logprobs: true, top_logprobs: 21 }, 'top_logprobs', '<= 20'],
   [{ logprobs: 2 }, 'logprobs', 'boolean'],

@@ -8,7 +8,7 @@ import type { TextPort } from '../../../src/inference/contract/text-port.ts'
 import { completionApi } from '../../../src/routes/completions/api.ts'
 import { generationRoute } from '../../../src/routes/wire/request/generation-route.ts'
 import { answerErrors } from '../../../src/server/plugins/error-handler.ts'
-import { literalQueue, routeOptions, saying, TEXT } from '../literal-parts.ts'
+import { emitting, literalQueue, routeOptions, TEXT } from '../literal-parts.ts'
 
 const GOOD = { model: 'tiny', prompt: 'hi' }
 const IDS_129 = Array.from({ length: 129 }, (_, id) => id)
@@ -16,7 +16,7 @@ const IDS_4097 = Array.from({ length: 4097 }, (_, id) => id)
 const BIAS_301 = Object.fromEntries(Array.from({ length: 301 }, (_, i) => [i, 1]))
 
 async function post(payload: unknown, strictParams = false, text: TextPort = TEXT) {
-  const queue = literalQueue(saying('!'))
+  const queue = literalQueue(emitting('!'))
   const app = fastify()
   answerErrors(app)
   await app.register(generationRoute(completionApi), routeOptions(queue, { strictParams, text }))

@@ -5,7 +5,7 @@ import type { LoggedEvent } from '../../../src/inference/contract/events.ts'
 import { completionApi } from '../../../src/routes/completions/api.ts'
 import { generationRoute } from '../../../src/routes/wire/request/generation-route.ts'
 import { answerErrors } from '../../../src/server/plugins/error-handler.ts'
-import { finished, inBatches, type LiteralQueue, literalQueue, readSse, routeOptions, saying } from '../literal-parts.ts'
+import { emitting, finished, inBatches, type LiteralQueue, literalQueue, readSse, routeOptions } from '../literal-parts.ts'
 
 async function post(queue: LiteralQueue, fields: object = {}) {
   const app = fastify()
@@ -14,12 +14,12 @@ async function post(queue: LiteralQueue, fields: object = {}) {
   return await app.inject({ method: 'POST', url: '/v1/completions', payload: { model: 'tiny', prompt: 'hi', ...fields } })
 }
 
-const FAILED: LoggedEvent = { kind: 'failed', failure: { code: 'poisoned', message: 'Workers die of it.', param: null } }
+const FAILED: LoggedEvent = { kind: 'failed', failure: { code: 'poisoned', message: 'The request crashes its worker.', param: null } }
 const TOKEN: LoggedEvent = { kind: 'token', choice: 0, position: 0, tokenId: 1, text: 'a', score: null, end: null }
-const POISONED = { error: { message: 'Workers die of it.', type: 'server_error', param: null, code: 'request_poisoned' } }
+const POISONED = { error: { message: 'The request crashes its worker.', type: 'server_error', param: null, code: 'request_poisoned' } }
 
 it('returns the whole text, with its id in body and header', async () => {
-  const queue = literalQueue(saying('a', 'b'))
+  const queue = literalQueue(emitting('a', 'b'))
   const response = await post(queue, { prompt: ['x', 'y'], n: 2 })
   const body = response.json()
   expect(response.statusCode).toBe(200)
@@ -36,7 +36,7 @@ it('returns the whole text, with its id in body and header', async () => {
 })
 
 it('streams one event per visible entry, with its ordinal as id, and ends with [DONE]', async () => {
-  const response = await post(literalQueue(saying('a', '', 'b')), { stream: true })
+  const response = await post(literalQueue(emitting('a', '', 'b')), { stream: true })
   const events = readSse(response.body)
   expect(response.headers['content-type']).toContain('text/event-stream')
   expect(response.headers['x-stream-id']).toMatch(/^cmpl-/)
@@ -46,7 +46,7 @@ it('streams one event per visible entry, with its ordinal as id, and ends with [
 })
 
 it('puts the usage chunk before [DONE], and null into the others', async () => {
-  const response = await post(literalQueue(saying('a')), { stream: true, stream_options: { include_usage: true } })
+  const response = await post(literalQueue(emitting('a')), { stream: true, stream_options: { include_usage: true } })
   const [chunk, usage, done] = readSse(response.body)
   expect(JSON.parse(chunk?.data ?? '')).toHaveProperty('usage', null)
   expect(JSON.parse(usage?.data ?? '')).toMatchObject({ choices: [], usage: { prompt_tokens: 2, completion_tokens: 1, total_tokens: 3 } })
@@ -62,7 +62,7 @@ it('sets an id on the last of the final events only, so that a resumed stream re
 it('sends the position in the queue as a comment', async () => {
   const queue = literalQueue(async function* (request, signal) {
     yield [{ ordinal: null, event: { kind: 'queued', position: 3, etaMs: null } }]
-    yield* saying('a')(request, signal)
+    yield* emitting('a')(request, signal)
   })
   const response = await post(queue, { stream: true })
   expect(response.body).toContain(': queued, position 3\n')
@@ -91,7 +91,7 @@ it('ends a failed stream with its error, without [DONE]', async () => {
 })
 
 it('answers a full queue with 503 and the time to retry', async () => {
-  const queue = literalQueue(saying('a'))
+  const queue = literalQueue(emitting('a'))
   const full = { ...queue, submit: async () => Promise.reject(new ServiceError('queue_full', 'The server is full.')) }
   const response = await post(full, { stream: true })
   expect(response.statusCode).toBe(503)

@@ -8,7 +8,7 @@ import { testApp } from '../../server/app-parts.ts'
 /** A prompt after whose first token the worker pauses: its first token is `TRICKS.hold`. */
 export const HOLD = 'd'
 
-interface Asking {
+interface PostOptions {
   readonly headers?: Record<string, string>
   readonly signal?: AbortSignal
 }
@@ -27,15 +27,18 @@ export async function serveEmbedded(changes: Partial<AppOptions> = {}) {
     await worker.kill()
   })
   const base = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
-  const post = async (fields: object, { headers = {}, signal }: Asking = {}) =>
+  const post = async (fields: object, { headers = {}, signal }: PostOptions = {}) =>
     await fetch(`${base}/v1/completions`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify({ model: 'tiny', prompt: 'hi', ...fields }),
       ...(signal !== undefined && { signal })
     })
-  const streams = async (id: string, query = '', { method = 'GET', headers = {}, signal }: Asking & { method?: 'GET' | 'DELETE' } = {}) =>
-    await fetch(`${base}/v1/streams/${id}${query}`, { method, headers, ...(signal !== undefined && { signal }) })
+  const streams = async (
+    id: string,
+    query = '',
+    { method = 'GET', headers = {}, signal }: PostOptions & { method?: 'GET' | 'DELETE' } = {}
+  ) => await fetch(`${base}/v1/streams/${id}${query}`, { method, headers, ...(signal !== undefined && { signal }) })
   return { queue, leaving, post, streams }
 }
 

@@ -5,7 +5,7 @@ import type { TextPort } from '../../../src/inference/contract/text-port.ts'
 import { openTextPort } from '../../../src/inference/tokenizer/text-threads/threaded-text-port.ts'
 import { testApp } from '../../server/app-parts.ts'
 import { chatText } from '../chat/chat-text.ts'
-import { CARD, literalQueue, saying } from '../literal-parts.ts'
+import { CARD, emitting, literalQueue } from '../literal-parts.ts'
 
 const TEMPLATE =
   '{% for message in messages %}<{{ message.role }}>{{ message.content }}{% endfor %}{% if add_generation_prompt %}>{% endif %}'
@@ -75,7 +75,7 @@ it.each([
   ['/v1/completions', { prompt: codes('ab') }, ['ab']],
   ['/v1/chat/completions', { messages: [{ role: 'user', content: 'hi' }] }, ['<user>hi>']]
 ])('%s/render returns the prompts that the same body is answered from', async (url, body, prompts) => {
-  const queue = literalQueue(saying('a'))
+  const queue = literalQueue(emitting('a'))
   const app = testApp({ text, queue })
   const payload = { model: 'tiny', ...body }
   const rendered = await app.inject({ method: 'POST', url: `${url}/render`, payload })

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { LIMITS } from '../../../src/inference/contract/limits.ts'
 import { testApp } from '../../server/app-parts.ts'
 import { chatText } from '../chat/chat-text.ts'
-import { CARD, literalQueue, saying } from '../literal-parts.ts'
+import { CARD, emitting, literalQueue } from '../literal-parts.ts'
 import { openTestApp } from '../socket/a-socket.ts'
 
 const CONTEXT = 200_000
@@ -10,7 +10,7 @@ const ids = (count: number) => Array(count).fill(65)
 const MESSAGES = [{ role: 'user', content: 'x'.repeat(990) }]
 
 async function ask(url: string, body: object) {
-  const queue = literalQueue(saying('a'))
+  const queue = literalQueue(emitting('a'))
   const app = testApp({ text: chatText(), queue, card: { ...CARD, contextLength: CONTEXT } })
   const response = await app.inject({ method: 'POST', url, payload: { model: 'tiny', ...body } })
   return { response, request: queue.submitted[0] }

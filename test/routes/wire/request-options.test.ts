@@ -3,10 +3,10 @@ import { expect, it } from 'vitest'
 import { completionApi } from '../../../src/routes/completions/api.ts'
 import { generationRoute } from '../../../src/routes/wire/request/generation-route.ts'
 import { answerErrors } from '../../../src/server/plugins/error-handler.ts'
-import { literalQueue, routeOptions, saying } from '../literal-parts.ts'
+import { emitting, literalQueue, routeOptions } from '../literal-parts.ts'
 
 async function post(headers: Record<string, string>, fields: object = {}, strictParams = false) {
-  const queue = literalQueue(saying('a'))
+  const queue = literalQueue(emitting('a'))
   const app = fastify()
   answerErrors(app)
   await app.register(generationRoute(completionApi), routeOptions(queue, { strictParams }))

@@ -41,11 +41,11 @@ it('recognizes a verified file by size and time, and hashes it on request', asyn
   const path = join(await temporaryFolder(), 'file')
   await writeFile(path, CONTENT)
   await utimes(path, 1, 1)
-  expect(await checkFile(path, MODEL, 'remember', NEVER)).toBe('verified')
+  expect(await checkFile(path, MODEL, 'cached', NEVER)).toBe('verified')
 
   await writeFile(path, Buffer.alloc(CONTENT.length)) // size and time do not change
   await utimes(path, 1, 1)
-  expect(await checkFile(path, MODEL, 'remember', NEVER)).toBe('verified')
+  expect(await checkFile(path, MODEL, 'cached', NEVER)).toBe('verified')
   expect(await checkFile(path, MODEL, 'hash', NEVER)).toBe('damaged')
 })
 
@@ -53,10 +53,10 @@ it('ignores a record of another file, and a truncated one', async () => {
   const path = join(await temporaryFolder(), 'file')
   await writeFile(path, CONTENT)
   await checkFile(path, MODEL, 'hash', NEVER)
-  expect(await checkFile(path, { ...MODEL, sha256: '0'.repeat(64) }, 'remember', NEVER)).toBe('damaged')
+  expect(await checkFile(path, { ...MODEL, sha256: '0'.repeat(64) }, 'cached', NEVER)).toBe('damaged')
   await writeFile(`${path}.verified`, '{"bytes":30')
-  expect(await checkFile(path, MODEL, 'remember', NEVER)).toBe('verified')
-  expect(await checkFile(join(path, 'nothing'), MODEL, 'remember', NEVER)).toBe('missing')
+  expect(await checkFile(path, MODEL, 'cached', NEVER)).toBe('verified')
+  expect(await checkFile(join(path, 'nothing'), MODEL, 'cached', NEVER)).toBe('missing')
 })
 
 it('checks the disk space before it sends a request', async () => {

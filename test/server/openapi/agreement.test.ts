@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { openApiDocument } from '../../../src/server/openapi/document.ts'
 import { OPERATIONS } from '../../../src/server/openapi/operations.ts'
 import { chatText } from '../../routes/chat/chat-text.ts'
-import { CARD, literalQueue, saying } from '../../routes/literal-parts.ts'
+import { CARD, emitting, literalQueue } from '../../routes/literal-parts.ts'
 import { testApp } from '../app-parts.ts'
 
 type Schema = Readonly<Record<string, unknown>>
@@ -24,7 +24,7 @@ const Described = z.looseObject({
 const DOCUMENT = Described.parse(JSON.parse(JSON.stringify(openApiDocument(OPERATIONS))))
 
 const text = { ...chatText(), facts: { ...chatText().facts, fillInTheMiddle: { prefix: 1, suffix: 2, middle: 3 } } }
-const app = testApp({ text, queue: literalQueue(saying('a')), card: { ...CARD, contextLength: 1_000_000 } })
+const app = testApp({ text, queue: literalQueue(emitting('a')), card: { ...CARD, contextLength: 1_000_000 } })
 afterAll(() => app.close())
 
 const MESSAGES = [{ role: 'user', content: 'hi' }]

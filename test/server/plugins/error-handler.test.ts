@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
-import { literalQueue, saying } from '../../routes/literal-parts.ts'
+import { emitting, literalQueue } from '../../routes/literal-parts.ts'
 import { readableLog, testApp } from '../app-parts.ts'
 import { RawConnection, rawRequest } from '../raw-connection.ts'
 
@@ -13,7 +13,7 @@ const BODY = '{"model":"tiny","prompt":"hi"}'
 const COMPLETION = rawRequest('POST', '/v1/completions', [], BODY)
 
 /** The app on a port, its log, and what it has counted. */
-async function listen(script = saying(LONG_TEXT)) {
+async function listen(script = emitting(LONG_TEXT)) {
   const { logger, line, lines } = readableLog()
   let requests = 0
   const readToEnd = Promise.withResolvers<void>()
@@ -62,7 +62,7 @@ const LEAVES = [
   },
   {
     when: 'within its response',
-    script: saying(...MANY_TEXTS),
+    script: emitting(...MANY_TEXTS),
     run: async (app: App) => {
       app.staysToTheEnd()
       const connection = new RawConnection(app.port)

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect } from 'node:net'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import type { AppOptions } from '../../../src/server/app.ts'
-import { literalQueue, saying } from '../../routes/literal-parts.ts'
+import { emitting, literalQueue } from '../../routes/literal-parts.ts'
 import { testApp } from '../app-parts.ts'
 import { RawConnection, rawRequest } from '../raw-connection.ts'
 
@@ -50,7 +50,7 @@ it.each(REFUSED)('a client that sends all before it reads gets the refusal of $n
 })
 
 it('answers nothing that a client sends behind a refused body', async () => {
-  const queue = literalQueue(saying('a'))
+  const queue = literalQueue(emitting('a'))
   const { port } = await listen({ queue })
   const connection = new RawConnection(port)
   connection.socket.pause()

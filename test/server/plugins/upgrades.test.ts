@@ -79,7 +79,7 @@ it('answers requests for another protocol like requests without an upgrade, in o
   await expect.poll(openConnections).toBe(0)
 })
 
-it('leaves no listeners on a connection on which every request asks for another protocol', async () => {
+it('leaves no listeners on a connection on which every request contains an upgrade to another protocol', async () => {
   const { app, port } = await listen()
   const opened = once(app.server, 'connection') as Promise<[Socket]>
   using connection = new RawConnection(port)
@@ -139,7 +139,7 @@ it.each([
 })
 
 it.each(['/v1/completions', '/v1/completions/', '/v1/completions?a=1', '/v1/completions/?a=1'])(
-  'opens a WebSocket at %s, behind requests that are not answered yet, whatever else the client would speak',
+  'opens a WebSocket at %s, behind requests that are not answered yet, whatever other protocols the client offers',
   async target => {
     const { port } = await listen()
     using connection = new RawConnection(port).write(

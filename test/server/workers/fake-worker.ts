@@ -20,7 +20,7 @@ await hostWorker(heartbeatMs, async host => {
   if (loading === 'dies') process.kill(process.pid, 'SIGKILL')
   if (loading === 'hangs') await new Promise(() => {})
   if (loading === 'works in a native call' || loading === 'throws in a native call') startNativeCall()
-  // An error that nobody catches, as of a message handler.
+  // An uncaught error, as of a message handler.
   const onCrash = (error: unknown): void =>
     void setImmediate(() => {
       throw error

@@ -6,9 +6,9 @@ import { shardKeys } from '../../../src/queue/redis/connection/keys.ts'
 import { owned } from '../../processes/owned-process.ts'
 import { aRequest } from '../../queue/a-request.ts'
 import { TRICKS } from '../../queue/fake-engine.ts'
-import { describeAtRedis } from '../../queue/redis/at-redis.ts'
 import { TestClient } from '../../queue/redis/enqueue.ts'
 import { startRedis } from '../../queue/redis/redis-server.ts'
+import { describeWithRedis } from '../../queue/redis/with-redis.ts'
 import type { OrphaningOptions } from './orphaning-parent.ts'
 import { isAlive } from './start-workers.ts'
 
@@ -37,7 +37,7 @@ it('end when their parent is killed', async () => {
   await areGone(1000)
 })
 
-describeAtRedis('orphaned workers at a queue in Redis', () => {
+describeWithRedis('orphaned workers of a queue in Redis', () => {
   /** A request that only ends when it is cancelled runs at one of two workers. */
   async function startRunning(drainMs: number, loading: 'works' | 'works in a native call') {
     const redis = await startRedis()

@@ -5,7 +5,7 @@ import { platform } from 'node:process'
  * Whether a running process has mapped a file of this folder, as a worker does with its weights. Processes of other
  * users are visible to root only.
  *
- * @returns null where the system does not tell: only Linux does
+ * @returns null where the system does not report them: only Linux does
  */
 export async function isMapped(folder: string): Promise<boolean | null> {
   if (platform !== 'linux') return null

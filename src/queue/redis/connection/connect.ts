@@ -4,10 +4,10 @@ import type { RedisAddress } from './redis-url.ts'
 
 /**
  * `prompt`: a command fails at once while Redis is away, and after `PROMPT_TIMEOUT_MS` without a reply. `blocking`: the
- * same without that limit. `patient`: a command waits until Redis is back; after a broken connection it may be sent
+ * same without that limit. `waiting`: a command waits until Redis is back; after a broken connection it may be sent
  * twice, so it must be idempotent.
  */
-export type RetryMode = 'prompt' | 'blocking' | 'patient'
+export type RetryMode = 'prompt' | 'blocking' | 'waiting'
 
 /** A connection with a pending command, blocking ones included, is closed after this long without data. */
 const SOCKET_TIMEOUT_MS = 5000
@@ -30,7 +30,7 @@ export function openRedis(address: RedisAddress, retryMode: RetryMode, onError: 
 function openCluster(address: RedisAddress, retryMode: RetryMode): Cluster {
   return new Cluster([...address.nodes], {
     scripts: SCRIPTS,
-    enableOfflineQueue: retryMode === 'patient',
+    enableOfflineQueue: retryMode === 'waiting',
     clusterRetryStrategy: retryMs,
     redisOptions: optionsOf(address, retryMode)
   })
@@ -54,9 +54,9 @@ function optionsOf({ tls, username, password, database }: RedisAddress, retryMod
     retryStrategy: retryMs,
     // A master that became a replica replies READONLY for ever; a new connection finds the present master.
     reconnectOnError: error => error.message.startsWith('READONLY'),
-    enableOfflineQueue: retryMode === 'patient',
-    autoResendUnfulfilledCommands: retryMode === 'patient',
-    maxRetriesPerRequest: retryMode === 'patient' ? null : 0
+    enableOfflineQueue: retryMode === 'waiting',
+    autoResendUnfulfilledCommands: retryMode === 'waiting',
+    maxRetriesPerRequest: retryMode === 'waiting' ? null : 0
   } satisfies RedisOptions
 }
 

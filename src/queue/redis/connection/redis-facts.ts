@@ -41,7 +41,7 @@ const REASONS: readonly (readonly [pattern: RegExp, meaning: string])[] = [
  */
 export async function askRedisFacts(address: RedisAddress, withinMs: number): Promise<RedisFacts> {
   const errors: string[] = []
-  const redis = openRedis(address, 'patient', error => errors.push(...messagesOf(error)))
+  const redis = openRedis(address, 'waiting', error => errors.push(...messagesOf(error)))
   const timeout = AbortSignal.timeout(withinMs)
   try {
     const facts = await Promise.race([factsOf(redis), aborted(timeout)])

@@ -20,7 +20,7 @@ const POLL_MS = 250
 const EXIT_GRACE_MS = 2000
 
 export interface RedisWorkerOptions {
-  /** For commands, in retry mode `patient`. The caller closes both connections. */
+  /** For commands, in retry mode `waiting`. The caller closes both connections. */
   readonly redis: ScriptedRedis
   /** For Pub/Sub. */
   readonly subscriber: ScriptedRedis

@@ -3,9 +3,9 @@ import { sumOfCounters, ZERO_COUNTERS, ZERO_GAUGES } from '../../../../src/infer
 import { FleetStatistics } from '../../../../src/queue/redis/api/fleet-statistics.ts'
 import { aRequest } from '../../a-request.ts'
 import { readAll } from '../../read-all.ts'
-import { describeAtRedis } from '../at-redis.ts'
 import { RedisRig } from '../redis-rig.ts'
 import { startRedis } from '../redis-server.ts'
+import { describeWithRedis } from '../with-redis.ts'
 
 function done(decodeRuns: number) {
   return { gauges: { ...ZERO_GAUGES, decodingRows: 1 }, counters: { ...ZERO_COUNTERS, decodeRuns } }
@@ -45,7 +45,7 @@ it('loses no counters of very many workers', () => {
   expect(fleet.all.length).toBeLessThan(1100)
 })
 
-describeAtRedis('a queue in Redis', () => {
+describeWithRedis('a queue in Redis', () => {
   it('reports the counters of all workers, also of those that are gone', async () => {
     await using server = await startRedis()
     await using rig = await RedisRig.open(server)

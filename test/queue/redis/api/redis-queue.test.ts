@@ -8,14 +8,14 @@ import { aRequest } from '../../a-request.ts'
 import { aToken } from '../../events.ts'
 import { TRICKS } from '../../fake-engine.ts'
 import { endOf, readAll, readUntil } from '../../read-all.ts'
-import { describeAtRedis } from '../at-redis.ts'
 import { RedisRig } from '../redis-rig.ts'
 import { type RedisServer, startRedis } from '../redis-server.ts'
+import { describeWithRedis } from '../with-redis.ts'
 
 const held = [{ tokenIds: [TRICKS.hold] }]
 const background = (request: GenerationRequest): GenerationRequest => ({ ...request, delivery: { ...PLAIN_DELIVERY, onDisconnect: 'run' } })
 
-describeAtRedis('the queue in Redis', () => {
+describeWithRedis('the queue in Redis', () => {
   let server: RedisServer
   beforeAll(async () => {
     server = await startRedis()

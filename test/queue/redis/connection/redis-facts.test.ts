@@ -3,9 +3,9 @@ import { freePort } from '../../../../load/free-port.ts'
 import { askRedisFacts } from '../../../../src/queue/redis/connection/redis-facts.ts'
 import { parseRedisUrl } from '../../../../src/queue/redis/connection/redis-url.ts'
 import { checkRedis } from '../../../../src/server/doctor/check-redis.ts'
-import { describeAtRedis } from '../at-redis.ts'
 import { type RedisServer, startRedis } from '../redis-server.ts'
 import { startCluster, startTls } from '../redis-topologies.ts'
+import { describeWithRedis } from '../with-redis.ts'
 
 /** Why a Redis cannot be used; null when it can. */
 async function refusal(url: string): Promise<string | null> {
@@ -17,7 +17,7 @@ async function refusal(url: string): Promise<string | null> {
   )
 }
 
-describeAtRedis('the check of a Redis', () => {
+describeWithRedis('the check of a Redis', () => {
   let server: RedisServer
   beforeAll(async () => {
     server = await startRedis()
@@ -41,7 +41,7 @@ describeAtRedis('the check of a Redis', () => {
     ])
   })
 
-  it('reports in a few words why it cannot be used', async () => {
+  it('reports in one phrase why a Redis cannot be used', async () => {
     const { host } = new URL(server.url)
     const gone = `127.0.0.1:${await freePort()}`
     expect(await refusal(`redis://${host}/99`)).toBe('has no database of that number')

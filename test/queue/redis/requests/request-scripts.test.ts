@@ -15,8 +15,8 @@ import { claim, handBack, parseAppendReply } from '../../../../src/queue/redis/r
 import { RequestStore } from '../../../../src/queue/redis/requests/request-store.ts'
 import { aRequest } from '../../a-request.ts'
 import { aToken, theEnd } from '../../events.ts'
-import { describeAtRedis } from '../at-redis.ts'
 import { type RedisServer, startRedis } from '../redis-server.ts'
+import { describeWithRedis } from '../with-redis.ts'
 
 const WORKERS = ['w1', 'w2'] as const
 type WorkerName = (typeof WORKERS)[number]
@@ -119,7 +119,7 @@ const aStep: fc.Arbitrary<Step> = fc.oneof(
   fc.constant(renewLeases)
 )
 
-describeAtRedis('a request in Redis', () => {
+describeWithRedis('a request in Redis', () => {
   let server: RedisServer
   beforeAll(async () => {
     server = await startRedis()

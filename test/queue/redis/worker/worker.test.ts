@@ -5,9 +5,9 @@ import { endRequest } from '../../../../src/queue/redis/requests/claim.ts'
 import { aRequest } from '../../a-request.ts'
 import { TRICKS } from '../../fake-engine.ts'
 import { openWorker } from '../a-worker.ts'
-import { describeAtRedis } from '../at-redis.ts'
 import { TestClient } from '../enqueue.ts'
 import { type RedisServer, startRedis } from '../redis-server.ts'
+import { describeWithRedis } from '../with-redis.ts'
 
 let server: RedisServer
 
@@ -25,7 +25,7 @@ function aQueue() {
   return { keys, client, open, ended }
 }
 
-describeAtRedis('a worker of the queue in Redis', () => {
+describeWithRedis('a worker of the queue in Redis', () => {
   beforeAll(async () => {
     server = await startRedis()
   })
@@ -111,7 +111,7 @@ describeAtRedis('a worker of the queue in Redis', () => {
     await expect.poll(() => client.leftovers()).toEqual([])
   })
 
-  it('writes entries that Redis has lost again, and none twice', async () => {
+  it('appends again the entries that Redis has lost, and none twice', async () => {
     const { client, keys, open, ended } = aQueue()
     const { leave } = await open(4, 10)
     const redis = server.connect()

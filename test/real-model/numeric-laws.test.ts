@@ -16,7 +16,7 @@ describe.each([
   ['auto', 'f32'],
   ['auto', 'int8'],
   ['w8a8', 'f32']
-] as const)('with quantization %s and cache %s', (quantization, cacheType) => {
+] as const)('the default model with quantization %s and cache %s', (quantization, cacheType) => {
   let runner: ModelRunner
   let minDecodeRows = 1
   beforeAll(async () => {
@@ -36,12 +36,12 @@ describe.each([
     return last
   }
 
-  it('computes a prompt to the same bits however it is cut into chunks of two or more', { timeout: 60_000 }, async () => {
+  it('computes the same bits for any division of a prompt into chunks of at least two tokens', { timeout: 60_000 }, async () => {
     const whole = await prefill(0, PROMPT, [])
     for (const cuts of [[64, 128], [2, 4, 9], [148], [75], [31, 62, 93, 124]]) expect(await prefill(1, PROMPT, cuts)).toBe(whole)
   })
 
-  it('decodes a row to the same bits alone and among any others, in any place', { timeout: 60_000 }, async () => {
+  it('decodes a row to the same bits alone and among any others, at any index', { timeout: 60_000 }, async () => {
     const lengths = [40, 7, 148, 23, 90, 2]
     const prompts = lengths.map((length, row) => PROMPT.slice(row, row + length))
     const tokens = [5, 6, 7, 8, 9, 10]

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, type ExpectStatic, it } from 'vitest'
 import type { GenerationRequest } from '../../src/inference/contract/request.ts'
 import { redisKeys } from '../../src/queue/redis/connection/keys.ts'
 import { aRequest } from '../queue/a-request.ts'
-import { describeAtRedis } from '../queue/redis/at-redis.ts'
 import { TestClient } from '../queue/redis/enqueue.ts'
 import { type RedisServer, startRedis } from '../queue/redis/redis-server.ts'
+import { describeWithRedis } from '../queue/redis/with-redis.ts'
 import { type Program, runProgram, startProgram } from './start-program.ts'
 
 let server: RedisServer
@@ -48,7 +48,7 @@ const requestOf = (maxNewTokens: number) =>
   aRequest({ id: `cmpl-${++made}-${process.pid}`, prompts: [{ tokenIds: [3, 1, 4] }], maxNewTokens })
 
 /** Side by side: most of their time is spent waiting for locks to run out. */
-describeAtRedis(
+describeWithRedis(
   'everstream worker',
   () => {
     beforeAll(async () => {

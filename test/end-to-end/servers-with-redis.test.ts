@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, it } from 'vitest'
-import { describeAtRedis } from '../queue/redis/at-redis.ts'
 import { type RedisServer, startRedis } from '../queue/redis/redis-server.ts'
+import { describeWithRedis } from '../queue/redis/with-redis.ts'
 import { startServer } from './start-server.ts'
 
 const ENGINE = ['--engine', 'simulated', '--simulated-step-ms', '20']
@@ -29,8 +29,8 @@ async function readStream(response: Response, enough: (sse: string) => boolean =
   return sse.slice(0, sse.lastIndexOf('\n\n') + 2)
 }
 
-describeAtRedis(
-  'two servers at one Redis',
+describeWithRedis(
+  'two servers with one Redis',
   () => {
     let redis: RedisServer
     beforeAll(async () => {
