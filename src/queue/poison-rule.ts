@@ -67,6 +67,3 @@ export function verdictOn(countedDeaths: number): DeathVerdict {
 function isSuspect(countedDeaths: number): boolean {
   return countedDeaths >= DEATHS_OF_A_SUSPECT
 }
-
-/** The error message that the client gets. */
-export const POISONED_MESSAGE = 'every worker that computed this request crashed, the last one while it computed no other request'

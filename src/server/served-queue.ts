@@ -7,7 +7,7 @@ import type { QueueBoard, QueueBoardOptions } from '../queue/redis/queue-board.t
 import { QUEUE_BOARD_PATH } from './app.ts'
 import { ExitError } from './config/exit-error.ts'
 import type { ServeConfig } from './config/serve-config.ts'
-import type { Logger } from './logger.ts'
+import { type Logger, withoutRepeats } from './logger.ts'
 import { joinRedis } from './workers/join-redis.ts'
 import { EXIT_GRACE_MS } from './workers/redis-pool.ts'
 import type { ChildPool } from './workers/worker-child.ts'
@@ -15,8 +15,6 @@ import type { ChildPool } from './workers/worker-child.ts'
 /** Limit on the prompt tokens of all waiting requests, as they are held in memory. */
 const WAITING_TOKENS = 4_000_000
 const PLAIN_RETENTION_MS = 60_000
-/** Minimum time between two log lines: while Redis is unreachable, every command fails. */
-const ERROR_LOG_INTERVAL_MS = 10_000
 
 /** The queue of a server, in memory or in Redis, and the pool of its workers. */
 export interface ServedQueue {
@@ -73,16 +71,11 @@ export async function openServedQueue(config: ServeConfig, modelHash: string | n
     modelHash,
     log
   )
-  let loggedAtMs = Number.NEGATIVE_INFINITY
   const queue = await RedisQueue.open({
     ...limits,
     ...endpoint,
     address,
-    onError: err => {
-      if (performance.now() - loggedAtMs < ERROR_LOG_INTERVAL_MS) return
-      loggedAtMs = performance.now()
-      log.warn({ err }, 'Redis error in the queue')
-    }
+    onError: withoutRepeats(err => log.warn({ err }, 'Redis error in the queue'))
   }).catch(async cause => {
     await pool.close()
     throw new ExitError(1, `Redis at ${describeRedis(address)} stopped responding`, { cause })

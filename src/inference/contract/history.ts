@@ -1,6 +1,7 @@
-import type { LoggedEvent, Timings } from './events.ts'
+import type { FinishedEvent, LoggedEvent, Timings } from './events.ts'
 import { invariant } from './invariant.ts'
-import { choiceCount, type GenerationRequest } from './request.ts'
+import { type ChoiceScore, rankChoices } from './ranking.ts'
+import { choiceCount, type GenerationRequest, promptTokensOf } from './request.ts'
 
 /** Unix milliseconds; null until it happens. */
 export interface RequestTimestamps {
@@ -51,8 +52,32 @@ export function readHistory(request: GenerationRequest, events: readonly LoggedE
   return { isStarted: events.length > 0, startedAtMs, firstTokenAtMs, emittedPromptTokens, cachedTokens, tokenIds, logprobs, ended }
 }
 
+/** State of a request whose choices have all ended. */
+export interface EndedRequest extends RequestTimestamps {
+  readonly request: GenerationRequest
+  /** Per choice. */
+  readonly scores: readonly ChoiceScore[]
+  /** Sum over the prompts. */
+  readonly cachedTokens: number
+}
+
+/** The terminal event of a request that ends now. */
+export function toFinished({ request, scores, cachedTokens, ...timestamps }: EndedRequest, nowMs: number): FinishedEvent {
+  const ranking = rankChoices(request, scores)
+  return {
+    kind: 'finished',
+    usage: {
+      promptTokens: promptTokensOf(request),
+      completionTokens: scores.reduce((sum, { tokens }) => sum + tokens, 0) * request.standsFor,
+      cachedTokens
+    },
+    timings: toTimings(request.admittedAtMs, timestamps, nowMs),
+    ...(ranking !== null && { ranking })
+  }
+}
+
 /** Durations of a request that ends now. Clocks of two machines may differ: negative differences become 0. */
-export function toTimings(admittedAtMs: number, { startedAtMs, firstTokenAtMs }: RequestTimestamps, nowMs: number): Timings {
+function toTimings(admittedAtMs: number, { startedAtMs, firstTokenAtMs }: RequestTimestamps, nowMs: number): Timings {
   const started = startedAtMs ?? nowMs
   const firstToken = firstTokenAtMs ?? nowMs
   return {

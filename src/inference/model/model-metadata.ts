@@ -1,7 +1,8 @@
-import { access, readFile } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { parseConfigJson, readConfigJson } from '../families/definition/config-json.ts'
+import { readJson } from '../tokenizer/model-files/folder-files.ts'
 import { openGguf } from '../weights/gguf.ts'
 import type { ModelFiles } from './model-files.ts'
 
@@ -57,7 +58,7 @@ function finderIn(values: ReadonlyMap<string, unknown>): ModelMetadata['find'] {
 const TokenizerJson = z.looseObject({ model: z.looseObject({ type: z.string().optional() }) })
 
 async function tokenizerIn(folder: string): Promise<ModelMetadata['tokenizer']> {
-  const json = await readJson(join(folder, 'tokenizer.json'))
+  const json = await readOrNull(join(folder, 'tokenizer.json'))
   if (json !== null)
     return { kind: TokenizerJson.safeParse(json).data?.model.type ?? 'of no stated type', source: 'tokenizer.json model.type' }
   const [hasVocabulary, hasMerges] = await Promise.all(['vocab.json', 'merges.txt'].map(name => exists(join(folder, name))))
@@ -67,16 +68,13 @@ async function tokenizerIn(folder: string): Promise<ModelMetadata['tokenizer']> 
 
 async function chatTemplateIn(folder: string): Promise<string | null> {
   if (await exists(join(folder, 'chat_template.jinja'))) return 'chat_template.jinja'
-  const settings = z.looseObject({ chat_template: z.unknown() }).safeParse(await readJson(join(folder, 'tokenizer_config.json'))).data
+  const settings = z.looseObject({ chat_template: z.unknown() }).safeParse(await readOrNull(join(folder, 'tokenizer_config.json'))).data
   return settings?.chat_template === undefined || settings.chat_template === null ? null : 'tokenizer_config.json chat_template'
 }
 
-async function readJson(path: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8'))
-  } catch {
-    return null
-  }
+/** Null also for a file that the tokenizer would refuse: a description mentions what can be read. */
+async function readOrNull(path: string): Promise<unknown> {
+  return readJson(path).catch(() => null)
 }
 
 async function exists(path: string): Promise<boolean> {

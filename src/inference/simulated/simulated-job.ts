@@ -1,7 +1,6 @@
 import type { FinishedEvent, GeneratedTokenEvent, LoggedEvent, PromptEvent } from '../contract/events.ts'
-import { type History, readHistory, toTimings } from '../contract/history.ts'
-import { rankChoices } from '../contract/ranking.ts'
-import { choiceCount, type GenerationRequest, promptTokensOf } from '../contract/request.ts'
+import { type History, readHistory, toFinished } from '../contract/history.ts'
+import { choiceCount, type GenerationRequest } from '../contract/request.ts'
 import { type PromptPiece, promptEvents } from './prompt-text.ts'
 import { SimulatedChoice } from './simulated-choice.ts'
 
@@ -85,17 +84,9 @@ export class SimulatedJob {
   /** The terminal event, once every choice has ended. */
   finished(nowMs: number): FinishedEvent | null {
     if (this.#open > 0) return null
-    const ranking = rankChoices(this.request, this.#scores)
-    return {
-      kind: 'finished',
-      usage: {
-        promptTokens: promptTokensOf(this.request),
-        completionTokens: this.#scores.reduce((sum, { tokens }) => sum + tokens, 0) * this.request.standsFor,
-        cachedTokens: 0
-      },
-      timings: toTimings(this.request.admittedAtMs, { startedAtMs: this.#startedAtMs, firstTokenAtMs: this.#firstTokenAtMs }, nowMs),
-      ...(ranking !== null && { ranking })
-    }
+    const { request } = this
+    const timestamps = { startedAtMs: this.#startedAtMs, firstTokenAtMs: this.#firstTokenAtMs }
+    return toFinished({ request, scores: this.#scores, cachedTokens: 0, ...timestamps }, nowMs)
   }
 
   /** Advances a choice past the tokens of the history. @returns whether the choice has ended */

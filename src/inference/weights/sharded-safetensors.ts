@@ -1,6 +1,6 @@
-import { readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
+import { readJsonFile } from './json-file.ts'
 import { ModelFileError } from './model-file-error.ts'
 import { openSafetensors, SAFETENSORS_LIMITS } from './safetensors.ts'
 import type { OpenFile, TensorFile, TensorInfo } from './tensor-file.ts'
@@ -51,20 +51,9 @@ export async function openShardedSafetensors(indexPath: string): Promise<TensorF
 }
 
 async function readIndex(path: string): Promise<Index> {
-  const parsed = Index.safeParse(await readJson(path))
+  const parsed = Index.safeParse(await readJsonFile(path, LIMITS.indexBytes))
   if (parsed.success) return parsed.data
   throw new ModelFileError(`${path}: ${z.prettifyError(parsed.error).replaceAll(/\s+/g, ' ').slice(0, 500)}`)
-}
-
-async function readJson(path: string): Promise<unknown> {
-  try {
-    const stats = await stat(path)
-    if (!stats.isFile()) throw new Error('it is not a regular file')
-    if (stats.size > LIMITS.indexBytes) throw new Error(`it has ${stats.size} bytes, at most ${LIMITS.indexBytes} are allowed`)
-    return JSON.parse(await readFile(path, 'utf8'))
-  } catch (cause) {
-    throw new ModelFileError(`${path}: cannot be read (${cause instanceof Error ? cause.message : String(cause)})`, { cause })
-  }
 }
 
 function shardNames(path: string, { weight_map }: Index): string[] {

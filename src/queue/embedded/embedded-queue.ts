@@ -1,10 +1,11 @@
 import type { DeliveryPolicy } from '../../inference/contract/delivery-policy.ts'
 import type { EngineSignal, StepEvents } from '../../inference/contract/engine.ts'
-import { type ErrorCode, ServiceError } from '../../inference/contract/errors.ts'
+import { type Failure, ServiceError } from '../../inference/contract/errors.ts'
 import { isTerminal, type LogEntry, type LoggedEvent, type QueuedEvent } from '../../inference/contract/events.ts'
 import { type GenerationRequest, promptTokensOf } from '../../inference/contract/request.ts'
+import { FAILURES, queueFull, SHUTTING_DOWN } from '../failures.ts'
 import { LogStore, type LogStoreOptions } from '../log/log-store.ts'
-import { CLEAN_RECORD, judgeDeath, POISONED_MESSAGE } from '../poison-rule.ts'
+import { CLEAN_RECORD, judgeDeath } from '../poison-rule.ts'
 import type { GenerationQueue, QueueDepth, QueueEvent, RequestSnapshot } from '../queue.ts'
 import { StartEstimate } from '../start-estimate.ts'
 import type { WorkerHandle, WorkerLink, WorkerPool } from '../worker-pool.ts'
@@ -61,7 +62,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
     const job: Job = {
       request,
       log: this.#logs.open(id, delivery),
-      lease: new Lease(delivery, this.#options.resumeGraceMs, (code, message) => this.#end(job, code, message)),
+      lease: new Lease(delivery, this.#options.resumeGraceMs, failure => this.#end(job, failure)),
       arrival: this.#arrivals++,
       worker: null,
       workerIndex: null,
@@ -103,7 +104,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
 
   async cancel(requestId: string): Promise<void> {
     const job = this.#jobs.get(requestId)
-    if (job !== undefined) this.#end(job, 'cancelled', 'the request was cancelled')
+    if (job !== undefined) this.#end(job, FAILURES.cancelled)
   }
 
   async position(requestId: string): Promise<number | null> {
@@ -121,9 +122,9 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
   }
 
   async drain(signal: AbortSignal): Promise<void> {
-    this.#refusal ??= 'the server is shutting down'
+    this.#refusal ??= SHUTTING_DOWN
     await this.#idle(signal)
-    for (const job of [...this.#jobs.values()]) this.#close(job, 'unavailable', 'the server shut down before the request ended')
+    for (const job of [...this.#jobs.values()]) this.#close(job, FAILURES.unfinished)
     this.#changed()
   }
 
@@ -140,7 +141,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
 
   giveUp(reason: string): void {
     this.#refusal ??= reason
-    for (const job of [...this.#waitQueue.jobs]) this.#close(job, 'unavailable', reason)
+    for (const job of [...this.#waitQueue.jobs]) this.#close(job, { code: 'unavailable', message: reason, param: null })
     this.#changed()
   }
 
@@ -148,13 +149,8 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
     const { waitingLimit, waitingTokenLimit } = this.#options
     const { length, promptTokens } = this.#waitQueue
     if (length === 0 && this.#workers.workerFor(request, null) !== null) return
-    if (length >= waitingLimit) throw new ServiceError('queue_full', `${length} requests are waiting, which is the limit (${waitingLimit})`)
-    if (length > 0 && promptTokens + promptTokensOf(request) > waitingTokenLimit) {
-      throw new ServiceError(
-        'queue_full',
-        `${promptTokens} prompt tokens are waiting, and this request would exceed the limit of ${waitingTokenLimit}`
-      )
-    }
+    const isTooLarge = length > 0 && promptTokens + promptTokensOf(request) > waitingTokenLimit
+    if (length >= waitingLimit || isTooLarge) throw queueFull({ requests: length, promptTokens }, this.#options)
   }
 
   /** Starts every request that fits, then updates the positions of the others. */
@@ -224,7 +220,7 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
       worker.release(job)
       job.deaths = record
       if (verdict === 'poisoned') {
-        this.#close(job, 'poisoned', POISONED_MESSAGE)
+        this.#close(job, FAILURES.poisoned)
         continue
       }
       job.isReturned = true
@@ -237,15 +233,15 @@ export class EmbeddedQueue implements GenerationQueue, WorkerPool {
   }
 
   /** Ends a waiting or running request, and starts requests that fit into its rows. */
-  #end(job: Job, code: ErrorCode, message: string): void {
-    this.#close(job, code, message)
+  #end(job: Job, failure: Failure): void {
+    this.#close(job, failure)
     this.#dispatch()
   }
 
-  #close(job: Job, code: ErrorCode, message: string): void {
+  #close(job: Job, failure: Failure): void {
     this.#waitQueue.remove(job)
     job.worker?.cancel(job)
-    this.#append(job, { kind: 'failed', failure: { code, message, param: null } })
+    this.#append(job, { kind: 'failed', failure })
   }
 
   #append(job: Job, event: LoggedEvent): void {

@@ -1,5 +1,6 @@
 import type { DeliveryPolicy } from '../../inference/contract/delivery-policy.ts'
-import type { ErrorCode } from '../../inference/contract/errors.ts'
+import type { Failure } from '../../inference/contract/errors.ts'
+import { FAILURES } from '../failures.ts'
 
 /** The longest delay of a timer (24 days). */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
@@ -8,14 +9,14 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 export class Lease {
   readonly #delivery: DeliveryPolicy
   readonly #graceMs: number
-  readonly #end: (code: ErrorCode, message: string) => void
+  readonly #end: (failure: Failure) => void
   #readers = 0
   #isOver = false
   #graceTimer: NodeJS.Timeout | undefined
   #deadlineTimer: NodeJS.Timeout | undefined
 
   /** @param end  called once, when the lease expires; never within a call of this class */
-  constructor(delivery: DeliveryPolicy, graceMs: number, end: (code: ErrorCode, message: string) => void) {
+  constructor(delivery: DeliveryPolicy, graceMs: number, end: (failure: Failure) => void) {
     this.#delivery = delivery
     this.#graceMs = graceMs
     this.#end = end
@@ -42,7 +43,7 @@ export class Lease {
 
   #awaitReader(): void {
     if (this.#isOver || this.#readers > 0 || this.#delivery.onDisconnect === 'run') return
-    this.#graceTimer = setTimeout(() => this.#end('cancelled', 'the request has had no reader for too long'), this.#graceMs).unref()
+    this.#graceTimer = setTimeout(() => this.#end(FAILURES.unread), this.#graceMs).unref()
   }
 
   #awaitDeadline(): void {
@@ -52,7 +53,7 @@ export class Lease {
     this.#deadlineTimer = setTimeout(
       () => {
         if (leftMs > LONGEST_TIMER_MS) this.#awaitDeadline()
-        else this.#end('deadline_exceeded', 'the request did not end before its deadline')
+        else this.#end(FAILURES.overdue)
       },
       Math.max(0, Math.min(leftMs, LONGEST_TIMER_MS))
     ).unref()

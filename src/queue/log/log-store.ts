@@ -1,6 +1,6 @@
 import type { DeliveryPolicy } from '../../inference/contract/delivery-policy.ts'
-import { ServiceError } from '../../inference/contract/errors.ts'
 import { invariant } from '../../inference/contract/invariant.ts'
+import { idempotencyMismatch, requestNotFound } from '../failures.ts'
 import { TokenLog } from './token-log.ts'
 
 export interface LogStoreOptions {
@@ -51,7 +51,7 @@ export class LogStore {
   /** @throws {ServiceError} `not_found` */
   find(requestId: string): StoredLog {
     const stored = this.#byId.get(requestId)
-    if (stored === undefined) throw new ServiceError('not_found', `there is no request ${requestId}, or it ended too long ago`)
+    if (stored === undefined) throw requestNotFound(requestId)
     return stored
   }
 
@@ -66,9 +66,7 @@ export class LogStore {
     const requestId = claim === null ? undefined : this.#claims.get(claim)
     if (requestId === undefined) return null
     const { log, delivery: first } = this.find(requestId)
-    if (first.idempotency?.digest !== delivery.idempotency?.digest) {
-      throw new ServiceError('idempotency_mismatch', 'the idempotency key was used before with another body')
-    }
+    if (first.idempotency?.digest !== delivery.idempotency?.digest) throw idempotencyMismatch()
     return log.hasFailed ? null : requestId
   }
 

@@ -6,7 +6,7 @@ import { shardKeys } from '../../queue/redis/connection/keys.ts'
 import { parseRedisUrl } from '../../queue/redis/connection/redis-url.ts'
 import { RedisWorker } from '../../queue/redis/worker/redis-worker.ts'
 import type { JobRunner } from '../../queue/worker/job-runner.ts'
-import { openLog } from '../logger.ts'
+import { openLog, withoutRepeats } from '../logger.ts'
 import type { RedisEndpoint, RedisWorkerSettings } from './redis-worker-settings.ts'
 
 export function connectTo({ url }: RedisEndpoint, retryMode: RetryMode, onError: (error: Error) => void): ScriptedRedis {
@@ -14,9 +14,6 @@ export function connectTo({ url }: RedisEndpoint, retryMode: RetryMode, onError:
   invariant(address !== null, 'a Redis URL was not validated')
   return openRedis(address, retryMode, onError)
 }
-
-/** The same warning is not repeated within this time: while Redis is unreachable, every attempt fails alike. */
-const REPEAT_MS = 10_000
 
 /** A worker process at a queue in Redis, with its connections. */
 export class RedisWorkerLink implements EngineListener {
@@ -28,7 +25,7 @@ export class RedisWorkerLink implements EngineListener {
     this.#settings = settings
     const { endpoint, workerId, stepTimeoutMs, logLevel } = settings
     const log = openLog(logLevel)
-    const warn = oncePer(REPEAT_MS, (err: unknown) => log.warn({ err, workerId }, 'a worker has trouble with Redis'))
+    const warn = withoutRepeats(err => log.warn({ err, workerId }, 'a worker has trouble with Redis'))
     const [redis, subscriber] = [connectTo(endpoint, 'waiting', warn), connectTo(endpoint, 'waiting', warn)]
     this.#connections = [redis, subscriber]
     this.#worker = new RedisWorker({
@@ -63,17 +60,5 @@ export class RedisWorkerLink implements EngineListener {
   async leave(signal: AbortSignal): Promise<void> {
     await this.#worker.drain(signal)
     for (const redis of this.#connections) redis.disconnect()
-  }
-}
-
-/** Drops an error with the same message as the last one for a while. */
-function oncePer(ms: number, report: (error: unknown) => void): (error: unknown) => void {
-  const reportedAtMs = new Map<string, number>()
-  return error => {
-    const text = error instanceof Error ? error.message : String(error)
-    if (performance.now() - (reportedAtMs.get(text) ?? Number.NEGATIVE_INFINITY) < ms) return
-    reportedAtMs.clear()
-    reportedAtMs.set(text, performance.now())
-    report(error)
   }
 }

@@ -6,7 +6,7 @@ const DAY_MS = 86_400_000
 
 function lease(delivery: Partial<DeliveryPolicy>): { lease: Lease; ends: string[] } {
   const ends: string[] = []
-  return { lease: new Lease({ ...PLAIN_DELIVERY, ...delivery }, 1000, code => ends.push(code)), ends }
+  return { lease: new Lease({ ...PLAIN_DELIVERY, ...delivery }, 1000, ({ code }) => ends.push(code)), ends }
 }
 
 describe('a lease', () => {

@@ -1,8 +1,7 @@
 import type { FinishedEvent, GeneratedTokenEvent, StartedEvent } from '../../contract/events.ts'
-import { type History, toTimings } from '../../contract/history.ts'
+import { type History, toFinished } from '../../contract/history.ts'
 import { invariant } from '../../contract/invariant.ts'
-import { rankChoices } from '../../contract/ranking.ts'
-import { choiceCount, type GenerationRequest, promptTokensOf } from '../../contract/request.ts'
+import { choiceCount, type GenerationRequest } from '../../contract/request.ts'
 
 /** Usage, timings and open choices of one request. */
 export class Job {
@@ -70,16 +69,9 @@ export class Job {
   /** The terminal event once every choice has ended, else null. */
   finished(nowMs: number): FinishedEvent | null {
     if (this.#openChoices > 0) return null
-    const ranking = rankChoices(this.request, this.#scores)
-    return {
-      kind: 'finished',
-      usage: {
-        promptTokens: promptTokensOf(this.request),
-        completionTokens: this.#scores.reduce((sum, { tokens }) => sum + tokens, 0) * this.request.standsFor,
-        cachedTokens: this.#cachedTokens.reduce<number>((sum, tokens) => sum + (tokens ?? 0), 0)
-      },
-      timings: toTimings(this.request.admittedAtMs, { startedAtMs: this.#startedAtMs, firstTokenAtMs: this.#firstTokenAtMs }, nowMs),
-      ...(ranking !== null && { ranking })
-    }
+    const { request } = this
+    const timestamps = { startedAtMs: this.#startedAtMs, firstTokenAtMs: this.#firstTokenAtMs }
+    const cachedTokens = this.#cachedTokens.reduce<number>((sum, tokens) => sum + (tokens ?? 0), 0)
+    return toFinished({ request, scores: this.#scores, cachedTokens, ...timestamps }, nowMs)
   }
 }

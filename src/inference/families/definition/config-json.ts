@@ -1,5 +1,5 @@
-import { readFile, stat } from 'node:fs/promises'
 import { z } from 'zod'
+import { readJsonFile } from '../../weights/json-file.ts'
 import { ModelFileError } from '../../weights/model-file-error.ts'
 
 /** Largest accepted config.json. Published ones have 1 to 5 KB. */
@@ -37,15 +37,9 @@ export function fields<Shape extends z.ZodRawShape>(shape: Shape, spellings: Rea
   }, z.object(shape))
 }
 
-/** @throws {ModelFileError} the file is missing, too large or not JSON */
+/** @throws {ModelFileError} the errors of `readJsonFile` */
 export async function readConfigJson(path: string): Promise<unknown> {
-  try {
-    const { size } = await stat(path)
-    if (size > CONFIG_BYTES) throw new Error(`it has ${size} bytes, at most ${CONFIG_BYTES} are allowed`)
-    return JSON.parse(await readFile(path, 'utf8'))
-  } catch (cause) {
-    throw new ModelFileError(`${path}: cannot be read (${cause instanceof Error ? cause.message : String(cause)})`, { cause })
-  }
+  return readJsonFile(path, CONFIG_BYTES)
 }
 
 /** @throws {ModelFileError} the schema rejects it: the message names the file, each invalid field and its value */

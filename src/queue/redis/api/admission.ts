@@ -1,5 +1,6 @@
-import { ServiceError } from '../../../inference/contract/errors.ts'
+import { type Failure, ServiceError } from '../../../inference/contract/errors.ts'
 import { type GenerationRequest, reservedRows } from '../../../inference/contract/request.ts'
+import { queueFull } from '../../failures.ts'
 import type { AdmissionParameters } from '../requests/request-store.ts'
 import { readWorkers, type WorkerInfo } from '../requests/worker-registry.ts'
 import { claimKey } from './idempotency.ts'
@@ -77,16 +78,13 @@ export class Admission {
     let verdict = await shard.store.admit(request, parameters)
     if (!verdict.ok) verdict = await shard.store.admit(request, { ...parameters, ...(await this.#freeRows(parameters.rows)) })
     if (!verdict.ok) {
-      throw new ServiceError(
-        'queue_full',
-        `${verdict.waiting} requests with ${verdict.tokens} prompt tokens are waiting, ` +
-          `and no more than ${waitingLimit} with ${waitingTokenLimit} may`
-      )
+      throw queueFull({ requests: verdict.waiting, promptTokens: verdict.tokens }, this.#options)
     }
     try {
       await shard.waitQueue.add(request)
     } catch (error) {
-      await shard.end(request.id, 'unavailable', 'the queue became unavailable while it admitted the request').catch(() => {})
+      const failure: Failure = { code: 'unavailable', message: 'the queue became unavailable while it admitted the request', param: null }
+      await shard.end(request.id, failure).catch(() => {})
       throw error
     }
   }

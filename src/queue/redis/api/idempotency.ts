@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { ServiceError } from '../../../inference/contract/errors.ts'
 import type { GenerationRequest } from '../../../inference/contract/request.ts'
+import { idempotencyMismatch } from '../../failures.ts'
 import type { RequestStore } from '../requests/request-store.ts'
 
 /**
@@ -31,7 +31,7 @@ export async function claimKey(
     const held = await keyStore.claimIdempotency(delivery.owner, key, value, replaces)
     if (held === null) return { value }
     const [heldDigest, heldBy = '', sinceMs] = held.split(' ')
-    if (heldDigest !== digest) throw new ServiceError('idempotency_mismatch', 'the idempotency key was used before with another body')
+    if (heldDigest !== digest) throw idempotencyMismatch()
     const [status] = await storeOf(heldBy).statuses([heldBy])
     const isAdmitted = status !== undefined && status !== null
     if (isAdmitted && status.state !== 'failed' && status.state !== 'cancelled') return { heldBy }

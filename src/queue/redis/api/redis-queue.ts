@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { DeliveryPolicy } from '../../../inference/contract/delivery-policy.ts'
-import { type ErrorCode, ServiceError } from '../../../inference/contract/errors.ts'
+import { type Failure, ServiceError } from '../../../inference/contract/errors.ts'
 import { isTerminal, type LogEntry } from '../../../inference/contract/events.ts'
 import { InvariantError } from '../../../inference/contract/invariant.ts'
 import type { GenerationRequest } from '../../../inference/contract/request.ts'
 import type { EngineStatistics } from '../../../inference/contract/statistics.ts'
+import { FAILURES, requestNotFound, SHUTTING_DOWN } from '../../failures.ts'
 import type { GenerationQueue, QueueDepth, QueueEvent, RequestSnapshot } from '../../queue.ts'
 import { StartEstimate } from '../../start-estimate.ts'
 import { openRedis } from '../connection/connect.ts'
 import { shardKeys, shardOf } from '../connection/keys.ts'
 import type { RedisAddress } from '../connection/redis-url.ts'
-import { requestNotFound } from '../requests/request-store.ts'
 import { Admission, type AdmissionLimits } from './admission.ts'
 import { FleetStatistics } from './fleet-statistics.ts'
 import { Leases } from './leases.ts'
@@ -185,9 +185,9 @@ export class RedisQueue implements GenerationQueue {
    * when `signal` aborts.
    */
   async drain(signal: AbortSignal): Promise<void> {
-    this.#refusal ??= 'the server is shutting down'
+    this.#refusal ??= SHUTTING_DOWN
     await this.#own.ended(signal)
-    for (const id of this.#own.ids) await this.#end(id, 'unavailable', 'the server shut down before the request ended')
+    for (const id of this.#own.ids) await this.#end(id, FAILURES.unfinished)
   }
 
   /** Closes the connections. Remaining readers would wait for ever, so drain first. */
@@ -198,14 +198,14 @@ export class RedisQueue implements GenerationQueue {
     await Promise.all(this.#shards.map(shard => shard.close()))
   }
 
-  async #end(requestId: string, code: ErrorCode, message: string): Promise<void> {
-    await this.#shard(requestId).end(requestId, code, message).catch(this.#options.onError)
+  async #end(requestId: string, failure: Failure): Promise<void> {
+    await this.#shard(requestId).end(requestId, failure).catch(this.#options.onError)
   }
 
   /** Includes cancels that failed before. */
   async #cancelAll(): Promise<void> {
     for (const id of this.#uncancelled) {
-      await this.#shard(id).end(id, 'cancelled', 'the request was cancelled')
+      await this.#shard(id).end(id, FAILURES.cancelled)
       this.#uncancelled.delete(id)
     }
   }

@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../../../inference/contract/errors.ts'
+import type { Failure } from '../../../inference/contract/errors.ts'
 import type { LogEntry, QueuedEvent } from '../../../inference/contract/events.ts'
 import type { StartEstimate } from '../../start-estimate.ts'
 import type { ScriptedRedis } from '../connection/commands.ts'
@@ -42,8 +42,8 @@ export class Shard {
   }
 
   /** Ends a waiting or running request; without effect when it has ended or does not exist. */
-  async end(requestId: string, code: ErrorCode, message: string): Promise<void> {
-    if (await this.store.end(requestId, { code, message, param: null })) await this.waitQueue.remove(requestId)
+  async end(requestId: string, failure: Failure): Promise<void> {
+    if (await this.store.end(requestId, failure)) await this.waitQueue.remove(requestId)
   }
 
   /** All requests that have not ended. */
@@ -94,7 +94,7 @@ export class Shard {
     const nowMs = Date.now()
     for (const [requestId, { state, leaseUntilMs, deadlineMs }] of statuses) {
       const expiry = this.#expiry.judge(String(leaseUntilMs), String(deadlineMs), nowMs)
-      if (expiry !== null && (state === 'waiting' || state === 'running')) await this.end(requestId, expiry.code, expiry.message)
+      if (expiry !== null && (state === 'waiting' || state === 'running')) await this.end(requestId, expiry)
     }
   }
 

@@ -1,7 +1,5 @@
-export interface Expiry {
-  readonly code: 'cancelled' | 'deadline_exceeded'
-  readonly message: string
-}
+import type { Failure } from '../../../inference/contract/errors.ts'
+import { FAILURES } from '../../failures.ts'
 
 /** No lease can be renewed while Redis is away: afterwards readers have this long to do so. */
 const EXTENSION_MS = 15_000
@@ -20,11 +18,9 @@ export class ExpiryJudge {
    * @param deadline    Unix milliseconds; '0' none
    * @returns           why the request must end; null when it may continue
    */
-  judge(leaseUntil: string | null | undefined, deadline: string | null | undefined, nowMs: number): Expiry | null {
-    if (isPast(deadline, nowMs)) return { code: 'deadline_exceeded', message: 'the request did not end before its deadline' }
-    if (nowMs >= this.#extendedUntilMs && isPast(leaseUntil, nowMs))
-      return { code: 'cancelled', message: 'nobody read the request any more' }
-    return null
+  judge(leaseUntil: string | null | undefined, deadline: string | null | undefined, nowMs: number): Failure | null {
+    if (isPast(deadline, nowMs)) return FAILURES.overdue
+    return nowMs >= this.#extendedUntilMs && isPast(leaseUntil, nowMs) ? FAILURES.unread : null
   }
 }
 

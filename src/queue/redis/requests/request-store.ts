@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { DeliveryPolicy } from '../../../inference/contract/delivery-policy.ts'
-import { type Failure, ServiceError } from '../../../inference/contract/errors.ts'
+import type { Failure } from '../../../inference/contract/errors.ts'
 import { eventLoopTurn } from '../../../inference/contract/event-loop.ts'
 import type { LogEntry, LoggedEvent } from '../../../inference/contract/events.ts'
 import { type GenerationRequest, promptTokensOf, reservedRows } from '../../../inference/contract/request.ts'
@@ -51,11 +51,6 @@ export interface AdmissionParameters {
 }
 
 export type Verdict = { readonly ok: true } | { readonly ok: false; readonly waiting: number; readonly tokens: number }
-
-/** For a request that does not exist (any more). */
-export function requestNotFound(requestId: string): ServiceError {
-  return new ServiceError('not_found', `there is no request ${requestId}, or it ended too long ago`)
-}
 
 export function hasEnded({ state }: Pick<RequestStatus, 'state'>): boolean {
   return state !== 'waiting' && state !== 'running'

@@ -1,6 +1,7 @@
 import type { Job } from 'bullmq'
 import { type GenerationRequest, reservedRows } from '../../../inference/contract/request.ts'
-import { POISONED_MESSAGE, verdictOn } from '../../poison-rule.ts'
+import { FAILURES } from '../../failures.ts'
+import { verdictOn } from '../../poison-rule.ts'
 import type { ScriptedRedis } from '../connection/commands.ts'
 import { claim, endRequest, handBack, readLog } from '../requests/claim.ts'
 import type { ExpiryJudge } from '../requests/request-expiry.ts'
@@ -129,7 +130,7 @@ export class Claims {
     if (held.get(requestId) !== undefined) return true
     const end = expiry.judge(leaseUntil, deadline, Date.now())
     if (end !== null) {
-      await endRequest(redis, bullWorker.keys, requestId, { ...end, param: null })
+      await endRequest(redis, bullWorker.keys, requestId, end)
       return true
     }
     return held.hasRoom(Number(weight ?? 0), verdictOn(Number(deaths ?? 0)) !== 'again')
@@ -145,7 +146,7 @@ export class Claims {
     const { epoch, request, deaths } = claimed
     const verdict = verdictOn(deaths)
     if (verdict === 'poisoned') {
-      await endRequest(redis, bullWorker.keys, id, { code: 'poisoned', message: POISONED_MESSAGE, param: null })
+      await endRequest(redis, bullWorker.keys, id, FAILURES.poisoned)
       await bullWorker.complete(job)
       return 'claimed'
     }

@@ -116,7 +116,7 @@ export class WorkerHeartbeat {
         const [epoch, leaseUntil, deadline] = reply
         const end = request.end === null ? expiry.judge(leaseUntil, deadline, nowMs) : null
         if (end !== null) {
-          await endRequest(redis, keys, request.id, { ...end, param: null })
+          await endRequest(redis, keys, request.id, end)
           onEnded(request)
         } else if (epoch !== String(request.epoch)) onDoubt([request])
       }
