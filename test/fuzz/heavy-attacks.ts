@@ -21,7 +21,7 @@ export const pipelineMuch: Attack = async (target, random) => {
   const reads = random.chance(0.3)
   const withinMs = random.integer(1000, 8000)
   const heard = await Promise.all(
-    Array.from({ length: random.integer(1, 50) }, () => converse(target.port, { pieces: [requests], reads, withinMs, leaves: 'stay' }))
+    Array.from({ length: random.integer(1, 50) }, () => exchange(target.port, { pieces: [requests], reads, withinMs, disconnect: 'stay' }))
   )
   return heard.flatMap(({ text }) => faultsIn(text, target))
 }

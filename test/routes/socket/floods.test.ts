@@ -8,11 +8,11 @@ import { completionApi } from '../../../src/routes/completions/api.ts'
 import { MistakeLimit } from '../../../src/routes/socket/mistake-limit.ts'
 import { socketRoute } from '../../../src/routes/socket/route.ts'
 import { RawConnection, rawRequest } from '../../server/raw-connection.ts'
-import { CARD, literalQueue, saying, silent, TEXT } from '../literal-parts.ts'
+import { CARD, emitting, literalQueue, silent, TEXT } from '../literal-parts.ts'
 
 const HANDSHAKE = ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==']
 
-async function listen(script = saying('a'), pingMs = 30_000) {
+async function listen(script = emitting('a'), pingMs = 30_000) {
   const queue = literalQueue(script)
   const app = fastify()
   await app.register(socketRoute, {
@@ -90,7 +90,7 @@ it('refuses more than 64 requests at a time on one socket', async () => {
 })
 
 it('closes the socket of a client that answers no ping, and no other', async () => {
-  const { port } = await listen(saying('a'), 50)
+  const { port } = await listen(emitting('a'), 50)
   const healthy = new WebSocket(`ws://127.0.0.1:${port}/v1/completions`)
   const silentClient = await rawSocket(port)
   await silentClient.closed()
