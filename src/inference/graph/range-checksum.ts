@@ -20,7 +20,8 @@ const X_TO_8 = 0x00800000
 export function checksumOfRanges(ranges: readonly WrittenRange[], fileBytes: number): number {
   let checksum = 0
   let end = 0
-  for (const range of ranges.toSorted((a, b) => a.offset - b.offset)) {
+  // An empty range may begin where another one does.
+  for (const range of ranges.filter(({ bytes }) => bytes > 0).toSorted((a, b) => a.offset - b.offset)) {
     invariant(range.offset >= end, `the range at ${range.offset} overlaps one that ends at ${end}`)
     checksum = joined(crc32(new Uint8Array(range.offset - end), checksum), range.checksum, range.bytes)
     end = range.offset + range.bytes
