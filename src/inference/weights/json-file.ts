@@ -2,7 +2,8 @@ import { readFile, stat } from 'node:fs/promises'
 import { ModelFileError } from './model-file-error.ts'
 
 /**
- * @throws {ModelFileError} the file is missing, not a regular file (a pipe could block for ever), too large, or not JSON
+ * @throws {ModelFileError} the file is missing, not a regular file (a pipe could block for ever), too large, or not
+ *   JSON
  */
 export async function readJsonFile(path: string, maxBytes: number): Promise<unknown> {
   try {
