@@ -10,7 +10,6 @@ import type { MatrixInfo, WeightSource } from './weight-source.ts'
 export type WeightForm = 'float32' | 'eightBit' | 'native'
 
 const MICROSOFT = 'com.microsoft'
-const BITS = { int: 8 }
 const FOUR_BIT_BLOCK = 32
 const NONE: RowQuantization = { exactChannels: new Map(), codes: 'int8' }
 
@@ -30,7 +29,6 @@ export class WeightNodes {
   readonly #rowQuantized: RowQuantizedNodes
   readonly #eightBit = new Map<string, EightBitLocation>()
   readonly #float32 = new Map<string, number>()
-
   readonly #blockSums = new Set<string>()
   #isTail = false
 
@@ -84,7 +82,7 @@ export class WeightNodes {
     }
     const [codes, scales, zeroPoints] = this.#eightBitWeights(name, [matrix], block, [rows, columns])
     return this.#graph.node(MICROSOFT, 'GatherBlockQuantized', name, [codes, ids, scales, ...zeroPoints], {
-      bits: BITS,
+      bits: { int: 8 },
       block_size: { int: block },
       gather_axis: { int: 0 },
       quantize_axis: { int: 1 }
@@ -96,47 +94,73 @@ export class WeightNodes {
    * The weights stay float32 where K is no multiple of the block size.
    */
   linear(name: string, x: string, matrices: readonly string[], biases: readonly string[] = []): string {
-    const infos = matrices.map(matrix => this.#info(matrix))
-    const rows = infos.reduce((sum, info) => sum + info.rows, 0)
-    const columns = infos[0]?.columns ?? 0
     const exact = this.#rowQuantized.exactChannels(x)
     if (exact !== undefined) {
-      const product = biases.length === 0 ? name : `${name}.product`
-      this.#rowQuantized.multiply(product, x, columns, this.#perChannel(name, matrices, exact))
-      return biases.length === 0 ? product : this.#graph.node('', 'Add', name, [product, this.vector(`${name}.bias`, biases)])
+      return this.#plusBias(name, biases, product => {
+        this.#rowQuantized.multiply(product, x, this.#joined(matrices).columns, this.#perChannel(name, matrices, exact))
+      })
     }
     const groups = this.#alike(matrices)
     if (groups.length > 1) {
-      const parts = groups.map((group, index) => this.linear(`${name}.part${index}`, x, group))
-      const product = biases.length === 0 ? name : `${name}.product`
-      this.#graph.node('', 'Concat', product, parts, { axis: { int: -1 } }) // [..., N]
-      return biases.length === 0 ? product : this.#graph.node('', 'Add', name, [product, this.vector(`${name}.bias`, biases)])
+      return this.#plusBias(name, biases, product => {
+        const parts = groups.map((group, index) => this.linear(`${name}.part${index}`, x, group))
+        this.#graph.node('', 'Concat', product, parts, { axis: { int: -1 } }) // [..., N]
+      })
     }
     if (this.#hasFourBits(matrices)) return this.#fourBit(name, x, matrices, biases)
+    const { rows, columns } = this.#joined(matrices)
     const block = this.#blockElements(matrices)
-    const bias = biases.length === 0 ? [] : [this.vector(`${name}.bias`, biases)]
     if (block === null) {
-      const product = bias.length === 0 ? name : `${name}.product`
-      this.#graph.node(MICROSOFT, 'FusedMatMul', product, [x, this.#floatWeight(name, matrices, rows, columns)], { transB: { int: 1 } })
-      return bias.length === 0 ? product : this.#graph.node('', 'Add', name, [product, ...bias])
+      return this.#plusBias(name, biases, product => {
+        this.#graph.node(MICROSOFT, 'FusedMatMul', product, [x, this.#floatWeight(name, matrices, rows, columns)], { transB: { int: 1 } })
+      })
     }
+    const bias = this.#bias(name, biases)
     const [codes, scales, zeroPoints] = this.#eightBitWeights(name, matrices, block, [rows, columns / block, block])
-    const optional = bias.length === 0 ? zeroPoints : [zeroPoints[0] ?? '', '', ...bias]
-    return this.#graph.node(MICROSOFT, 'MatMulNBits', name, [x, codes, scales, ...optional], {
+    return this.#matMulNBits(name, [x, codes, scales, ...zeroPoints], bias, { rows, columns, bits: 8, block })
+  }
+
+  /** The vector of the biases of joined matrices; null if they have none. */
+  #bias(name: string, biases: readonly string[]): string | null {
+    return biases.length === 0 ? null : this.vector(`${name}.bias`, biases)
+  }
+
+  /** Adds the biases, if there are any, to the product that `multiply` adds under the given name. */
+  #plusBias(name: string, biases: readonly string[], multiply: (product: string) => void): string {
+    const bias = this.#bias(name, biases)
+    const product = bias === null ? name : `${name}.product`
+    multiply(product)
+    return bias === null ? product : this.#graph.node('', 'Add', name, [product, bias])
+  }
+
+  /** @param inputs  activation, codes, scales, and the zero points if there are any */
+  #matMulNBits(
+    name: string,
+    inputs: readonly string[],
+    bias: string | null,
+    { rows, columns, bits, block }: { readonly rows: number; readonly columns: number; readonly bits: 4 | 8; readonly block: number }
+  ): string {
+    const [x = '', codes = '', scales = '', zeroPoints = ''] = inputs
+    const all = bias === null ? inputs : [x, codes, scales, zeroPoints, '', bias]
+    return this.#graph.node(MICROSOFT, 'MatMulNBits', name, all, {
       K: { int: columns },
       N: { int: rows },
-      bits: BITS,
+      bits: { int: bits },
       block_size: { int: block },
       // The only level with fast 8-bit kernels: all others dequantize the whole matrix in each run.
       accuracy_level: { int: 4 }
     })
   }
 
+  /** Size of matrices that are concatenated by rows. */
+  #joined(matrices: readonly string[]): { readonly rows: number; readonly columns: number } {
+    const infos = matrices.map(matrix => this.#info(matrix))
+    return { rows: infos.reduce((sum, info) => sum + info.rows, 0), columns: infos[0]?.columns ?? 0 }
+  }
+
   /** Weights as `RowQuantizedNodes.multiply` reads them, of the matrices that read the activation x. */
   #perChannel(name: string, matrices: readonly string[], exact: readonly number[]): PerChannelWeights {
-    const infos = matrices.map(matrix => this.#info(matrix))
-    const rows = infos.reduce((sum, info) => sum + info.rows, 0)
-    const columns = infos[0]?.columns ?? 0
+    const { rows, columns } = this.#joined(matrices)
     this.#graph.fill({
       kind: 'perChannel',
       matrices,
@@ -149,13 +173,18 @@ export class WeightNodes {
     return { codes: `${name}.codes`, scales: `${name}.scales`, exact: `${name}.exact` }
   }
 
+  get #isNative(): boolean {
+    return this.#form === 'native' && !this.#isTail
+  }
+
+  /** @param matrices  alike */
   #hasFourBits([first = '']: readonly string[]): boolean {
-    return this.#form === 'native' && !this.#isTail && this.#info(first).fourBit !== null
+    return this.#isNative && this.#info(first).fourBit !== null
   }
 
   /** Consecutive matrices whose weights have the same format; all in one group unless the form is `native`. */
   #alike(matrices: readonly string[]): readonly (readonly string[])[] {
-    if (this.#form !== 'native' || this.#isTail) return [matrices]
+    if (!this.#isNative) return [matrices]
     const formatOf = (matrix: string): string => {
       const { fourBit, blockElements, hasZeroPoints } = this.#info(matrix)
       return fourBit === null ? `8 ${blockElements} ${hasZeroPoints}` : `4 ${fourBit.hasOffsets}`
@@ -174,24 +203,16 @@ export class WeightNodes {
    * (code - 8) × scale × x + offset × x, summed over a block.
    */
   #fourBit(name: string, x: string, matrices: readonly string[], biases: readonly string[]): string {
-    const infos = matrices.map(matrix => this.#info(matrix))
-    const rows = infos.reduce((sum, info) => sum + info.rows, 0)
-    const columns = infos[0]?.columns ?? 0
+    const { rows, columns } = this.#joined(matrices)
     const blocks = columns / FOUR_BIT_BLOCK
-    const hasOffsets = infos[0]?.fourBit?.hasOffsets === true
+    const hasOffsets = matrices.some(matrix => this.#info(matrix).fourBit?.hasOffsets)
     const codes = this.#graph.weight(`${name}.codes`, 'uint8', [rows, blocks, FOUR_BIT_BLOCK / 2])
     const scales = this.#graph.weight(`${name}.scales`, 'float32', [rows, blocks])
     const offsets = hasOffsets ? this.#graph.weight(`${name}.offsets`, 'float32', [rows, blocks]) : null
     this.#graph.fill({ kind: 'fourBit', matrices, codesOffset: codes, scalesOffset: scales, offsetsOffset: offsets })
-    const bias = biases.length === 0 ? [] : ['', '', this.vector(`${name}.bias`, biases)]
+    const bias = this.#bias(name, biases)
     const product = hasOffsets ? `${name}.product` : name
-    this.#graph.node(MICROSOFT, 'MatMulNBits', product, [x, `${name}.codes`, `${name}.scales`, ...bias], {
-      K: { int: columns },
-      N: { int: rows },
-      bits: { int: 4 },
-      block_size: { int: FOUR_BIT_BLOCK },
-      accuracy_level: { int: 4 }
-    })
+    this.#matMulNBits(product, [x, `${name}.codes`, `${name}.scales`], bias, { rows, columns, bits: 4, block: FOUR_BIT_BLOCK })
     if (!hasOffsets) return product
     const sums = this.#sumsOf(x)
     const shifted = this.#graph.node(MICROSOFT, 'FusedMatMul', `${name}.shift`, [sums, `${name}.offsets`], { transB: { int: 1 } })
@@ -233,15 +254,14 @@ export class WeightNodes {
     blockElements: number,
     codesDims: readonly number[]
   ): [codes: string, scales: string, zeroPoints: string[]] {
-    const infos = matrices.map(matrix => this.#info(matrix))
-    const rows = infos.reduce((sum, info) => sum + info.rows, 0)
-    const blockDims = [rows, (infos[0]?.columns ?? 0) / blockElements]
+    const { rows, columns } = this.#joined(matrices)
+    const blockDims = [rows, columns / blockElements]
     const key = matrices.join()
     const known = this.#eightBit.get(key)
 
     const codes = this.#graph.weight(`${name}.codes`, 'uint8', codesDims, known?.codes)
     const scales = this.#graph.weight(`${name}.scales`, 'float32', blockDims, known?.scales)
-    const zeroPoints = infos.some(info => info.hasZeroPoints)
+    const zeroPoints = matrices.some(matrix => this.#info(matrix).hasZeroPoints)
       ? this.#graph.weight(`${name}.zero_points`, 'uint8', blockDims, known?.zeroPoints ?? undefined)
       : null
     if (known === undefined) {
