@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { LogitDistance } from './calibration/measure-task.ts'
+import { LogitDistance } from './calibration/logit-distance.ts'
 
 /** Values of the option `quantization`. */
 export type QuantizationChoice = 'auto' | 'none' | 'int8' | 'native' | 'w8a8'

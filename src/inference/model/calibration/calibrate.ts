@@ -6,8 +6,9 @@ import { writeDataInThreads } from '../build/write-data.ts'
 import { temporaryName } from '../graph-cache.ts'
 import type { ModelFiles } from '../model-files.ts'
 import { planModel } from '../plan-model.ts'
+import type { LogitDistance } from './logit-distance.ts'
 import { measure } from './measure.ts'
-import type { ChannelLists, LogitDistance } from './measure-task.ts'
+import { type ChannelLists, measuredShape } from './measure-task.ts'
 
 /** What a run of the model in 8 bits on a text has shown. Disposing of it removes its graph from the disk. */
 export interface Calibration extends AsyncDisposable {
@@ -27,7 +28,6 @@ export async function calibrate(files: ModelFiles, name: string, onProgress: (fr
   const planned = await planModel(files, 'int8', 'report')
   await using _ = planned.file
   const { plan, matrices, shape } = planned
-  const { layers, kvHeads, headDim, vocabularySize, contextLength } = shape
   const folder = temporaryName(name)
   await using cleanup = new AsyncDisposableStack()
   cleanup.defer(() => rm(folder, { recursive: true, force: true }))
@@ -36,7 +36,7 @@ export async function calibrate(files: ModelFiles, name: string, onProgress: (fr
   const task = {
     graphPath: join(folder, MODEL_FILE),
     sourcePath: files.weights,
-    shape: { layers, kvHeads, headDim, vocabularySize, contextLength }
+    shape: measuredShape(shape)
   }
   const { channels } = await measure<'exact-channels'>({ kind: 'exact-channels', ...task, reported: [...plan.reported] })
   const owned = cleanup.move()

@@ -4,8 +4,9 @@ import { cacheBytesPerToken } from '../../contract/cache-type.ts'
 import { INT8_CACHE_MODEL_FILE } from '../../graph/graph-plan.ts'
 import type { PreparedModel } from '../prepared-model.ts'
 import { sha256 } from '../source-hash.ts'
+import { LogitDistance } from './logit-distance.ts'
 import { measure } from './measure.ts'
-import { LogitDistance } from './measure-task.ts'
+import { measuredShape } from './measure-task.ts'
 import { readMeasured, writeMeasured } from './measured-file.ts'
 
 const MeasuredCache = z.strictObject({
@@ -49,8 +50,7 @@ export async function withInt8Cache(
 }
 
 async function measureCache(model: PreparedModel, graphPath: string, onProgress: (fraction: number) => void): Promise<MeasuredCache> {
-  const { layers, kvHeads, headDim, vocabularySize, contextLength, sourcePath } = model
-  const task = { sourcePath, shape: { layers, kvHeads, headDim, vocabularySize, contextLength } }
+  const task = { sourcePath: model.sourcePath, shape: measuredShape(model) }
   onProgress(0)
   const { scales } = await measure<'cache-scales'>({ kind: 'cache-scales', ...task, graphPath: model.graphPath })
   onProgress(0.5)

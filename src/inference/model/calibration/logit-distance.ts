@@ -1,4 +1,14 @@
-import type { LogitDistance } from './measure-task.ts'
+import { z } from 'zod'
+import { argmax } from '../../sampling/argmax.ts'
+
+/** How far the predictions of one form of a model are from those of another, over the positions of a text. */
+export const LogitDistance = z.strictObject({
+  /** Mean Kullback-Leibler divergence of the distributions of the next token, in nats. */
+  meanKl: z.number(),
+  /** Share of positions at which the most likely token is the same. */
+  sameToken: z.number()
+})
+export type LogitDistance = Readonly<z.infer<typeof LogitDistance>>
 
 /**
  * Compares the logits of the same positions.
@@ -11,10 +21,10 @@ export function logitDistance(reference: Float32Array, other: Float32Array, voca
   let [sum, same] = [0, 0]
   for (let position = 0; position < positions; position++) {
     const [from, to] = [position * vocabularySize, (position + 1) * vocabularySize]
-    const [p, q] = [normalize(reference.subarray(from, to)), normalize(other.subarray(from, to))]
+    const [p, q] = [logSoftmax(reference.subarray(from, to)), logSoftmax(other.subarray(from, to))]
     for (let id = 0; id < vocabularySize; id++) {
-      const difference = p.logit(id) - q.logit(id)
-      sum += Math.exp(p.logit(id)) * difference
+      const difference = p.logprob(id) - q.logprob(id)
+      sum += Math.exp(p.logprob(id)) * difference
     }
     if (p.argmax === q.argmax) same++
   }
@@ -22,12 +32,11 @@ export function logitDistance(reference: Float32Array, other: Float32Array, voca
 }
 
 /** Log-probabilities from logits, and the id of the largest. */
-function normalize(logits: Float32Array): { readonly logit: (id: number) => number; readonly argmax: number } {
-  let argmax = 0
-  for (let id = 1; id < logits.length; id++) if ((logits[id] ?? 0) > (logits[argmax] ?? 0)) argmax = id
-  const largest = logits[argmax] ?? 0
+function logSoftmax(logits: Float32Array): { readonly logprob: (id: number) => number; readonly argmax: number } {
+  const top = argmax(logits)
+  const largest = logits[top] ?? 0
   let sum = 0
   for (const logit of logits) sum += Math.exp(logit - largest)
   const logSum = largest + Math.log(sum)
-  return { logit: id => (logits[id] ?? 0) - logSum, argmax }
+  return { logprob: id => (logits[id] ?? 0) - logSum, argmax: top }
 }

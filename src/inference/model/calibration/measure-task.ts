@@ -1,12 +1,8 @@
 import { z } from 'zod'
+import { ModelShape } from '../prepared-model.ts'
+import { LogitDistance } from './logit-distance.ts'
 
-const Shape = z.strictObject({
-  layers: z.int().positive(),
-  kvHeads: z.int().positive(),
-  headDim: z.int().positive(),
-  vocabularySize: z.int().positive(),
-  contextLength: z.int().positive()
-})
+const Shape = ModelShape.pick({ layers: true, kvHeads: true, headDim: true, vocabularySize: true, contextLength: true })
 
 const Reported = z.strictObject({ activation: z.string(), name: z.string(), values: z.int().positive() })
 
@@ -37,18 +33,14 @@ export const MeasureTask = z.discriminatedUnion('kind', [
 ])
 export type MeasureTask = z.infer<typeof MeasureTask>
 
+/** The part of a model's shape that a task needs. */
+export function measuredShape(model: ModelShape): MeasureTask['shape'] {
+  return Shape.strip().parse(model)
+}
+
 /** Channels by activation. */
 export const ChannelLists = z.record(z.string(), z.array(z.int().nonnegative()))
 export type ChannelLists = z.infer<typeof ChannelLists>
-
-/** How far the predictions of one form of a model are from those of another, over the positions of a text. */
-export const LogitDistance = z.strictObject({
-  /** Mean Kullback-Leibler divergence of the distributions of the next token, in nats. */
-  meanKl: z.number(),
-  /** Share of positions at which the most likely token is the same. */
-  sameToken: z.number()
-})
-export type LogitDistance = Readonly<z.infer<typeof LogitDistance>>
 
 /** The message of the process: its result, or why there is none. */
 export const MeasureMessage = z.discriminatedUnion('kind', [

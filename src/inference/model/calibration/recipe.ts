@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { ModelShape, type QuantizationChoice } from '../prepared-model.ts'
 import { sha256 } from '../source-hash.ts'
-import { ChannelLists, LogitDistance } from './measure-task.ts'
+import { LogitDistance } from './logit-distance.ts'
+import { ChannelLists } from './measure-task.ts'
 import { readMeasured, writeMeasured } from './measured-file.ts'
 
 /**
